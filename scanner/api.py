@@ -1,0 +1,155 @@
+"""The Python interface: `walk` and `scan`. (`ParallelScanner` is in `parallel`.)"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from scanner.backends.auto import START_AFTER, AutoBackend, pays, report, start_pool
+from scanner.engine import Engine, too_late
+from scanner.errors import ScanTimeout
+from scanner.kernel.read import list_directory
+from scanner.kernel.walk import link_rule
+from scanner.model import Fault, Listing, Path, Walked
+from scanner.options import WINDOW, BackendName, ScanOptions, StartMethod
+from scanner.plan.merge import Lookahead, OnError, bottom_up, top_down
+from scanner.run import ProgressCallback, Run, ScanResult
+
+if TYPE_CHECKING:
+    from scanner.backends.pool import PoolBackend
+
+__all__ = ["ProgressCallback", "ScanResult", "scan", "walk"]
+
+
+def walk(
+    top: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+    topdown: bool = True,
+    onerror: OnError = None,
+    followlinks: bool = False,
+    *,
+    backend: BackendName = "auto",
+    max_workers: int | None = None,
+    start_method: StartMethod | None = None,
+    timeout: float | None = None,
+    window: int = WINDOW,
+) -> Iterator[Walked]:
+    """Walk a tree exactly as `os.walk` does, with the same arguments, but read ahead in worker processes.
+
+    Yields `(root, dirs, files)`, in the order of `os.walk`, lazily. Changes to `dirs` (top-down) prune, reorder
+    and add as they do there; nothing below the root is read before the caller has asked for more than the root.
+    Links to directories are in `dirs`; they are entered with `followlinks` only (no loop check, as in `os.walk`).
+    `onerror` gets the OSError of each directory that cannot be listed; by default these are passed over.
+    Closing the iterator ends all that was started. The keywords are described at `ScanOptions`.
+
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and whatever `onerror` raises.
+    """
+    options = ScanOptions(
+        followlinks=bool(followlinks),
+        backend=backend,
+        max_workers=max_workers,
+        start_method=start_method,
+        timeout=timeout,
+        window=window,
+    )
+    return _walk(os.fspath(top), topdown, onerror, options)
+
+
+def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions) -> Iterator[Walked]:
+    source = AutoSource(options)
+    try:
+        if topdown:
+            yield from top_down(top, source, onerror, options.followlinks)
+        else:
+            yield from bottom_up(top, source, onerror)
+    finally:
+        source.stop()
+
+
+class AutoSource:
+    """Listings read in this process, until the tree has proved large; then by workers that read ahead."""
+
+    def __init__(self, options: ScanOptions) -> None:
+        self._options = options
+        self._links = link_rule(options)
+        self._deadline = None if options.timeout is None else time.monotonic() + options.timeout
+        self._may_grow = options.backend == "auto" and pays(options)
+        self._spent = 0.0
+        self._pool: PoolBackend | None = None
+        self._engine: Engine | None = None
+        self._lookahead: Lookahead | None = None
+        if options.backend == "pool":
+            self._read_ahead(AutoBackend(options, eager=True), alone=True)
+
+    def take(self, path: Path, ahead: list[Any]) -> Listing | Fault:
+        if self._pool is not None:
+            self._look_at_pool(self._pool)
+        if self._lookahead is not None:
+            return self._lookahead.take(path, ahead)
+        started = time.monotonic()
+        if self._deadline is not None and started >= self._deadline:
+            raise ScanTimeout(too_late(self._options))
+        found = list_directory(path, self._links)
+        self._spent += time.monotonic() - started
+        if self._may_grow and self._spent >= START_AFTER:
+            self._may_grow = False
+            self._pool = start_pool(self._options)
+        return found
+
+    def prune(self, path: Path) -> None:
+        if self._lookahead is not None:
+            self._lookahead.prune(path)
+
+    def _look_at_pool(self, pool: PoolBackend) -> None:
+        """Until it is ready, or has failed, reading goes on here."""
+        pool.events(0)
+        if pool.failure is not None:
+            report(pool.failure)
+            self._pool = None
+            pool.stop()
+        elif pool.ready:
+            self._pool = None
+            self._read_ahead(AutoBackend(self._options, eager=True, pool=pool), alone=False)
+
+    def _read_ahead(self, backend: AutoBackend, *, alone: bool) -> None:
+        self._engine = Engine(self._options, backend, ordered=False, deadline=self._deadline)
+        self._lookahead = Lookahead(self._engine.poll, alone=alone)
+
+    def stop(self) -> None:
+        if self._pool is not None:
+            self._pool.stop()
+        if self._engine is not None:
+            self._engine.backend.stop()
+
+
+def scan(
+    path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+    topdown: bool = True,
+    *,
+    followlinks: bool = False,
+    progress_callback: ProgressCallback | None = None,
+    backend: BackendName = "auto",
+    max_workers: int | None = None,
+    start_method: StartMethod | None = None,
+    timeout: float | None = None,
+    window: int = WINDOW,
+) -> ScanResult:
+    """Scan a whole tree: `list(os.walk(path, topdown))`, with `.stats` and `.errors`.
+
+    What cannot be listed is in `.errors`, also the root itself: check them where it matters.
+    `progress_callback(scanned, total)` hears of directories done and known so far; both only grow, and are equal
+    at the end; an exception in it is logged once. The other keywords are described at `ScanOptions`.
+
+    Raises OptionError (a ValueError), and ScanTimeout (a TimeoutError) with what was found until then.
+    """
+    options = ScanOptions(
+        followlinks=bool(followlinks),
+        backend=backend,
+        max_workers=max_workers,
+        start_method=start_method,
+        timeout=timeout,
+        window=window,
+    )
+    with Run([os.fspath(path)], options, progress=progress_callback) as run:
+        return run.collect(topdown)

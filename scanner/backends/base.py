@@ -1,0 +1,30 @@
+"""What the engine asks of a place where Tasks run."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from scanner.model import BackendEvent, Task
+
+
+class Backend(Protocol):
+    name: str
+    """`serial` or `pool`: where Tasks run now."""
+    start_method: str | None
+    """How its processes were started; None while there are none."""
+
+    def dispatch(self, slot: int, task: Task) -> None:
+        """Have `slot`, which must be idle, walk `task`. Never blocks on another process."""
+
+    def give_up(self, slot: int) -> None:
+        """Ask `slot` to return what is left of its Task early."""
+
+    def events(self, timeout: float) -> list[BackendEvent]:
+        """What has happened since; waits at most `timeout` seconds for the first event. In `serial` the
+        Task itself runs here, for at most its budget."""
+
+    def processes(self) -> dict[int, int]:
+        """The process number of each worker slot."""
+
+    def stop(self) -> None:
+        """End everything that was started, within a bound. May be called twice."""

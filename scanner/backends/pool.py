@@ -1,0 +1,203 @@
+"""Tasks run in the worker processes of a `multiprocessing.Pool`.
+
+                        coordinator                                    workers
+    planner -> dispatch -> task pipe 1 --------------------------->  serve() in slot 1
+                           task pipe 2 --------------------------->  serve() in slot 2
+    planner <- events() <- selector <- Inbox 1 <- chunk pipe 1 <---  walk, pack
+                                    <- Inbox 2 <- chunk pipe 2 <---  walk, pack
+                                    <- wake pipe <- Pool's threads: "a process has started"
+
+The Pool starts the processes and replaces the dead; nothing travels on its queues. Its start may take tens of
+milliseconds, so it happens in a thread (`fork` apart: that one is quick, and threads are what endangers it).
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import selectors
+import signal
+import threading
+import time
+from collections import deque
+from multiprocessing import pool as multiprocessing_pool
+from multiprocessing import process
+
+from scanner.backends import wire
+from scanner.backends.start import SlotContext, SlotProcess, let_go, reap
+from scanner.backends.worker import serve
+from scanner.model import BackendEvent, ChunkArrived, SlotLost, SlotUp, Task
+from scanner.options import ScanOptions
+
+PATIENCE = 0.5  # seconds for workers to end when asked, again after SIGTERM, again after SIGKILL
+START_PATIENCE = 30.0  # seconds after which a Pool without a single worker has failed
+
+
+class Slot:
+    """The coordinator's side of one worker process."""
+
+    def __init__(self, slot_process: SlotProcess) -> None:
+        self.process = slot_process
+        self.inbox = wire.Inbox(slot_process.chunk_reader.fileno())
+        self.ready = False  # has said hello
+        self.busy = False
+
+    def send(self, body: bytes) -> None:
+        with contextlib.suppress(OSError):  # dead: its end of file is on the way to us
+            wire.send(self.process.task_writer.fileno(), body)
+
+    def close(self) -> None:
+        self.process.task_writer.close()
+        self.process.chunk_reader.close()
+
+
+class PoolBackend:
+    """Worker processes for one scan after another. `failure` says why no process could be started, if so."""
+
+    name = "pool"
+
+    def __init__(self, options: ScanOptions) -> None:
+        self.start_method: str | None = options.method
+        self.workers = options.workers
+        self.failure: str | None = None
+        self._options = options
+        self._slots: dict[int, Slot] = {}
+        self._last_slot = 0
+        self._arrivals: deque[SlotProcess] = deque()
+        self._pool: multiprocessing_pool.Pool | None = None
+        self._stopped = False
+        self._selector = selectors.DefaultSelector()
+        self._wake_reader, self._wake_writer = os.pipe()
+        os.set_blocking(self._wake_reader, False)
+        os.set_blocking(self._wake_writer, False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ, None)
+        self._context: SlotContext | None = None
+        self._starter = threading.Thread(target=self._start, name="scanner-pool-start", daemon=True)
+        self._start_deadline = time.monotonic() + START_PATIENCE
+        if process.current_process().daemon:
+            self.failure = "this process is daemonic, and those may have no children"
+            return
+        atexit.register(self.stop)  # runs before multiprocessing's own, which may wait for ever
+        self._starter.run() if options.method == "fork" else self._starter.start()
+
+    def _start(self) -> None:
+        """Start the Pool. SIGINT is blocked meanwhile and stays so in the workers: Ctrl-C is the coordinator's."""
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._context = SlotContext(self._options.method, self._announce)
+            self._pool = multiprocessing_pool.Pool(self.workers, initializer=serve, context=self._context)
+        except Exception as error:  # whatever a system without processes, semaphores or memory comes up with
+            self.failure = f"{type(error).__name__}: {error}"
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+            self.wake()
+
+    def _announce(self, slot_process: SlotProcess) -> None:
+        self._arrivals.append(slot_process)
+        self.wake()
+
+    def wake(self) -> None:
+        """Make `events` return now; from any thread."""
+        with contextlib.suppress(OSError):  # full: awake anyway; closed: stopped
+            os.write(self._wake_writer, b"!")
+
+    @property
+    def ready(self) -> bool:
+        """Whether some slot can take a Task."""
+        return any(slot.ready for slot in self._slots.values())
+
+    @property
+    def idle(self) -> bool:
+        """Whether no Task is under way, so that another scan may have these workers."""
+        return not self._stopped and self.failure is None and not any(slot.busy for slot in self._slots.values())
+
+    def begin(self, options: ScanOptions) -> list[BackendEvent]:
+        """Use the workers for another scan: the slots that are ready for it."""
+        self._options = options
+        for slot in self._slots.values():
+            slot.send(wire.pack_options(options))
+        return [SlotUp(number) for number, slot in self._slots.items() if slot.ready]
+
+    def dispatch(self, slot: int, task: Task) -> None:
+        self._slots[slot].busy = True
+        self._slots[slot].send(wire.pack_task(task))
+
+    def give_up(self, slot: int) -> None:
+        self._slots[slot].send(wire.GIVE_UP)
+
+    def events(self, timeout: float) -> list[BackendEvent]:
+        events: list[BackendEvent] = []
+        for key, _ in self._selector.select(timeout):
+            if key.data is None:
+                self._welcome()
+            else:
+                self._collect(key.data, events)
+        if not self._slots and self.failure is None and time.monotonic() > self._start_deadline:
+            self.failure = f"no worker process was ready after {START_PATIENCE:.0f} seconds"
+        return events
+
+    def _welcome(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake_reader, 4096)
+        while self._arrivals:
+            self._last_slot += 1
+            slot = self._slots[self._last_slot] = Slot(self._arrivals.popleft())
+            slot.send(wire.pack_options(self._options))
+            self._selector.register(slot.process.chunk_reader.fileno(), selectors.EVENT_READ, self._last_slot)
+
+    def _collect(self, number: int, events: list[BackendEvent]) -> None:
+        slot = self._slots[number]
+        try:
+            for body in slot.inbox.messages():
+                if body:
+                    slot.busy = False
+                    events.append(ChunkArrived(number, wire.unpack_chunk(body)))
+                else:
+                    slot.ready = True
+                    events.append(SlotUp(number))
+        except (EOFError, OSError):
+            self._selector.unregister(slot.process.chunk_reader.fileno())
+            slot.close()
+            del self._slots[number]
+            if slot.ready:
+                events.append(SlotLost(number))
+
+    def processes(self) -> dict[int, int]:
+        return {number: slot.process.pid for number, slot in self._slots.items() if slot.process.pid is not None}
+
+    def stop(self) -> None:
+        """Close the pipes, so that idle workers end at once; make the others end; forget those that cannot."""
+        if self._stopped:
+            return
+        self._stopped = True
+        atexit.unregister(self.stop)
+        if self._starter.ident is not None:
+            self._starter.join(START_PATIENCE)
+        pool, context = self._pool, self._context
+        if pool is not None:
+            pool.close()
+            pool._worker_handler.join(PATIENCE)  # type: ignore[attr-defined]  # from here on it replaces nobody
+        for number in list(self._slots):
+            self._slots.pop(number).close()
+        for slot_process in self._arrivals:
+            slot_process.task_writer.close()
+            slot_process.chunk_reader.close()
+        abandoned = reap(context.made, PATIENCE) if context is not None else []
+        for slot_process in abandoned:
+            let_go(slot_process)
+        if pool is not None:
+            self._end(pool, bool(abandoned))
+        if context is not None:
+            context.stop(abandoned=bool(abandoned))
+        self._selector.close()
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+
+    def _end(self, pool: multiprocessing_pool.Pool, abandoned: bool) -> None:
+        if abandoned:
+            pool._terminate.cancel()  # type: ignore[attr-defined]  # it would wait for the processes let go
+        else:
+            pool.terminate()
+            pool.join()
+        self._pool = None

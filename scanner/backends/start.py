@@ -1,0 +1,171 @@
+"""Starting worker processes for a Pool, with what `multiprocessing` needs to be told.
+
+A context of our own does three things that the standard ones do not:
+
+* each process gets a pipe each way of its own, made when it is made: also the ones with which the Pool replaces
+  the dead;
+* workers never import the caller's main module, so a script may call `walk` without a `__main__` guard;
+* helper interpreters do not have the working directory on `sys.path`: it may well be the tree to scan.
+
+Fork servers are started and stopped with the Pool, so that nothing of ours stays behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing import connection, context, get_context, process, spawn, util
+from typing import Any
+
+PRELOAD = ["multiprocessing.pool", "scanner.backends.start", "scanner.backends.worker"]
+_launch_lock = threading.Lock()
+
+
+class SlotProcess(process.BaseProcess):
+    """One worker process. It keeps the ends `task_reader` and `chunk_writer`, the coordinator the other two."""
+
+    def __init__(self, owner: SlotContext, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._owner: SlotContext | None = owner
+        self.task_reader, self.task_writer = connection.Pipe(duplex=False)
+        self.chunk_reader, self.chunk_writer = connection.Pipe(duplex=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a new interpreter gets: not the coordinator's side."""
+        coordinator_side = dict.fromkeys(("_owner", "task_writer", "chunk_reader"))
+        return {**self.__dict__, **coordinator_side}
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:
+        owner = process_obj._owner
+        with _launching(owner):
+            return owner.standard.Process._Popen(process_obj)
+
+    def start(self) -> None:
+        assert self._owner is not None
+        try:
+            super().start()
+        finally:
+            self.task_reader.close()
+            self.chunk_writer.close()
+        self._owner.started(self)
+
+    def run(self) -> None:
+        if self._owner is not None:  # forked: the coordinator's ends of all pipes came along
+            for slot_process in (*self._owner.made, self):
+                slot_process.task_writer.close()
+                slot_process.chunk_reader.close()
+        super().run()
+
+
+class SlotContext(context.BaseContext):
+    """A multiprocessing context whose processes are SlotProcesses; `announce` hears of each that has started."""
+
+    def __init__(self, method: str, announce: Callable[[SlotProcess], None]) -> None:
+        self._name = method
+        self.standard: Any = get_context(method)
+        self.made: list[SlotProcess] = []
+        self.fork_server: Any = None
+        self._announce = announce
+        if method == "forkserver":
+            from multiprocessing import forkserver
+
+            self.fork_server = forkserver.ForkServer()
+            self.fork_server.set_forkserver_preload(PRELOAD)
+
+    def Process(self, *args: Any, **kwargs: Any) -> SlotProcess:
+        return SlotProcess(self, *args, **kwargs)
+
+    def started(self, slot_process: SlotProcess) -> None:
+        self.made.append(slot_process)
+        self._announce(slot_process)
+
+    def stop(self, *, abandoned: bool) -> None:
+        """Stop the fork server. It ends with its last child; where one cannot be killed, it is killed itself."""
+        server = self.fork_server
+        if server is None or server._forkserver_pid is None:
+            return
+        if abandoned:
+            os.kill(server._forkserver_pid, signal.SIGKILL)
+        server._stop()
+
+
+@contextlib.contextmanager
+def _launching(owner: SlotContext) -> Iterator[None]:
+    """What starting a process looks up in `multiprocessing`, changed for this thread for the time of the start."""
+    if owner._name == "fork":
+        yield
+        return
+    replacements: list[tuple[Any, str, Any]] = [
+        (spawn, "get_preparation_data", _without_main_module(spawn.get_preparation_data)),
+        (util, "_args_from_interpreter_flags", _with_safe_path(util._args_from_interpreter_flags)),  # type: ignore[attr-defined]  # private, and the only place
+    ]
+    if owner.fork_server is not None:
+        from multiprocessing import forkserver
+
+        replacements.append((forkserver, "connect_to_new_process", owner.fork_server.connect_to_new_process))
+    with _launch_lock, contextlib.ExitStack() as stack:
+        for module, name, replacement in replacements:
+            stack.enter_context(_replaced(module, name, replacement))
+        yield
+
+
+@contextlib.contextmanager
+def _replaced(module: Any, name: str, replacement: Any) -> Iterator[None]:
+    original, mine = getattr(module, name), threading.get_ident()
+
+    def choose(*args: Any) -> Any:
+        return (replacement if threading.get_ident() == mine else original)(*args)
+
+    setattr(module, name, choose)
+    try:
+        yield
+    finally:
+        setattr(module, name, original)
+
+
+def _without_main_module(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    def preparation_data(name: str) -> dict[str, Any]:
+        data = original(name)
+        data.pop("init_main_from_path", None)
+        data.pop("init_main_from_name", None)
+        return data
+
+    return preparation_data
+
+
+def _with_safe_path(original: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    def arguments() -> list[str]:
+        flags = original()
+        return flags if "-P" in flags else [*flags, "-P"]
+
+    return arguments
+
+
+def reap(processes: list[SlotProcess], patience: float) -> list[SlotProcess]:
+    """Wait for processes to end, then make them: SIGTERM, SIGKILL, each after `patience` seconds for all together.
+
+    Returns those that even SIGKILL did not end (they wait in the kernel for a dead disk or mount).
+    """
+    for make_end in (lambda _: None, process.BaseProcess.terminate, process.BaseProcess.kill):
+        deadline = time.monotonic() + patience
+        for slot_process in processes:
+            make_end(slot_process)
+        for slot_process in processes:
+            slot_process.join(max(0.0, deadline - time.monotonic()))
+        processes = [slot_process for slot_process in processes if slot_process.is_alive()]
+        if not processes:
+            break
+    return processes
+
+
+def let_go(slot_process: SlotProcess) -> None:
+    """Forget a process that cannot be ended, so that the interpreter's exit does not wait for it."""
+    process._children.discard(slot_process)  # type: ignore[attr-defined]  # there is no public way
+    popen = slot_process._popen  # type: ignore[attr-defined]
+    if getattr(popen, "finalizer", None) is not None:
+        popen.finalizer.cancel()

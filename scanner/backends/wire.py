@@ -1,0 +1,123 @@
+"""Messages between coordinator and worker: a length, then that many bytes.
+
+        coordinator                                    worker (one slot)
+    ------------------- options, Task, give up -------------------------->  blocks until a message is there
+    <------------------ hello (empty), Chunk -----------------------------  blocks until the pipe takes it
+      Inbox: takes what is there, never blocks
+
+Each slot has two pipes that it shares with nobody: its death can poison nothing, and shows as the end of file.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import pickle
+import struct
+from typing import Any
+
+from scanner.model import Chunk, Fault, Task
+from scanner.options import ScanOptions
+
+_LENGTH = struct.Struct("<Q")
+OPTIONS, TASK, GIVE_UP = b"O", b"T", b"G"
+
+
+def send(descriptor: int, body: bytes) -> None:
+    """Write one message; blocks until it is through. Raises OSError when the other end is gone."""
+    view = memoryview(_LENGTH.pack(len(body)) + body)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def receive(descriptor: int) -> bytes:
+    """Read one message; blocks until it is there. Raises EOFError when the other end is gone."""
+    (length,) = _LENGTH.unpack(_read_exactly(descriptor, _LENGTH.size))
+    return _read_exactly(descriptor, length)
+
+
+def _read_exactly(descriptor: int, count: int) -> bytes:
+    body = b""
+    while len(body) < count:
+        piece = os.read(descriptor, count - len(body))
+        if not piece:
+            raise EOFError
+        body += piece
+    return body
+
+
+class Inbox:
+    """Takes messages from a descriptor as far as they have come; a sender that stalls in mid-message stalls nobody."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._body = bytearray(_LENGTH.size)
+        self._filled = 0
+        self._in_header = True
+
+    def messages(self) -> list[bytearray]:
+        """All messages that are complete by now. Raises EOFError once the other end is gone and all is taken."""
+        complete: list[bytearray] = []
+        while self._fill():
+            body, self._filled = self._body, 0
+            if self._in_header:
+                (length,) = _LENGTH.unpack(body)
+                self._body = bytearray(length)
+            else:
+                complete.append(body)
+                self._body = bytearray(_LENGTH.size)
+            self._in_header = not self._in_header
+            if complete:
+                break  # the rest next time: one Chunk at a time bounds what waits here
+        return complete
+
+    def _fill(self) -> bool:
+        """Read until the current piece is whole (True) or nothing more is there yet (False)."""
+        while self._filled < len(self._body):
+            try:
+                count = os.readv(self._descriptor, [memoryview(self._body)[self._filled :]])
+            except BlockingIOError:
+                return False
+            if not count:
+                raise EOFError
+            self._filled += count
+        return True
+
+
+def pack_options(options: ScanOptions) -> bytes:
+    return OPTIONS + pickle.dumps(options)
+
+
+def pack_task(task: Task) -> bytes:
+    return TASK + marshal.dumps(tuple(task))
+
+
+def unpack(body: bytes) -> ScanOptions | Task | None:
+    """What the coordinator sent: options, a Task, or (None) the wish to have leftovers given up."""
+    if body[:1] == OPTIONS:
+        options: ScanOptions = pickle.loads(body[1:])
+        return options
+    if body[:1] == TASK:
+        return Task(*marshal.loads(body[1:]))
+    return None
+
+
+def pack_chunk(chunk: Chunk) -> bytes:
+    """Names become few large strings: cheap to send, and not decoded again before somebody looks at them."""
+    listings = chunk.listings
+    if listings:
+        separator: Any = "\0" if isinstance(listings[0], str) else b"\0"
+        listings = [field if index & 3 == 0 else separator.join(field) for index, field in enumerate(listings)]
+    return marshal.dumps(
+        (
+            chunk.task, listings, chunk.output, chunk.leftovers, chunk.position,
+            [tuple(fault) for fault in chunk.faults], chunk.directories, chunk.entries, chunk.files,
+        )
+    )  # fmt: skip
+
+
+def unpack_chunk(body: bytearray) -> Chunk:
+    task, listings, output, leftovers, position, faults, directories, entries, files = marshal.loads(body)
+    faults = [Fault(*fault) for fault in faults]
+    return Chunk(task, listings, output, leftovers, position, faults, directories, entries, files, len(body))

@@ -1,0 +1,53 @@
+"""A worker process: one loop for its whole life."""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+from multiprocessing.process import current_process
+from typing import TYPE_CHECKING, NoReturn, cast
+
+from scanner.backends import wire
+from scanner.kernel.walk import Walker
+from scanner.model import Task
+from scanner.options import ScanOptions
+
+if TYPE_CHECKING:
+    from scanner.backends.start import SlotProcess
+
+
+def serve() -> NoReturn:
+    """Walk Tasks until the coordinator is gone.
+
+    The initializer of the Pool. It never returns, so a worker never touches the queues that all workers of a
+    Pool share: one killed while it holds their lock would hang all the others.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the coordinator decides
+    gc.disable()  # nothing here makes cycles
+    process = cast("SlotProcess", current_process())
+    try:
+        _serve(process.task_reader.fileno(), process.chunk_writer.fileno())
+    except (EOFError, OSError):
+        pass  # the coordinator has closed our pipes, or died
+    os._exit(0)  # nothing to clean up, and no queue to flush
+
+
+def _serve(tasks: int, chunks: int) -> None:
+    walker = Walker(ScanOptions())
+    wire.send(chunks, b"")
+    while True:
+        message = wire.unpack(wire.receive(tasks))
+        if isinstance(message, ScanOptions):
+            walker.close()
+            walker = Walker(message)
+        elif isinstance(message, Task):
+            chunk = walker.walk(message, lambda: _asked(tasks))
+            wire.send(chunks, wire.pack_chunk(chunk))
+
+
+def _asked(tasks: int) -> bool:
+    """Whether the coordinator wants the rest of the Task back. In mid-Task it sends nothing else."""
+    readable, _, _ = select.select([tasks], [], [], 0)
+    return bool(readable) and wire.unpack(wire.receive(tasks)) is None

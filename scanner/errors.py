@@ -1,0 +1,38 @@
+"""What can be raised at the edges. Inside a walk an error is a `Fault` (see `model`) and the walk goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scanner.api import ScanResult
+    from scanner.stats import ScanStats
+
+
+class ScanError(Exception):
+    """Base of everything this package raises on its own account."""
+
+
+class OptionError(ScanError, ValueError):
+    """An option has a value that cannot be used; the message names the option and what to do."""
+
+
+class ScanTimeout(ScanError, TimeoutError):
+    """The allowed time is over with directories left.
+
+    `result` holds what was found until then, in walk order up to the first directory that was missing
+    (None from `walk`, which has already given it away); `stats` what it cost.
+    """
+
+    def __init__(self, message: str, result: ScanResult | None = None, stats: ScanStats | None = None) -> None:
+        super().__init__(message)
+        self.result = result
+        self.stats = stats
+
+
+class ScanCancelled(ScanError):
+    """The scan was stopped from another thread or task; never seen by the caller of a scan that ran to its end."""
+
+
+class OutputError(ScanError):
+    """An output file cannot be written; the message names it and says why."""

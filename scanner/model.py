@@ -1,0 +1,185 @@
+"""The nouns that cross the house: a Task goes down to a worker, a Chunk comes up.
+
+Paths and names are `str` or `bytes`, whichever the root was; one scan never mixes them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Collection
+from typing import Any, NamedTuple, TypeAlias
+
+Path: TypeAlias = str | bytes
+Walked: TypeAlias = tuple[Any, list[Any], list[Any]]
+"""What `os.walk` yields: root, directory names, file names, all str or all bytes."""
+
+_KINDS = {
+    errno.EACCES: "denied",
+    errno.EPERM: "denied",
+    errno.ENOENT: "vanished",
+    errno.ENOTDIR: "vanished",
+    errno.ESTALE: "vanished",
+    errno.ETIMEDOUT: "timeout",
+    errno.ELOOP: "loop",
+    errno.ENAMETOOLONG: "name",
+}
+
+
+class Fault(NamedTuple):
+    """One error as data.
+
+    `operation` is `open`, `read` (the listing broke off) or `stat` (the type of an entry could not be
+    asked; the entry itself is kept, as a file). `kind` is one of denied, vanished, timeout, loop, name, io.
+    """
+
+    path: Path
+    operation: str
+    errno: int
+    message: str
+
+    @property
+    def kind(self) -> str:
+        return _KINDS.get(self.errno, "io")
+
+    @property
+    def drops_listing(self) -> bool:
+        """Whether the directory `path` itself has no (whole) listing, as opposed to one entry of unknown type."""
+        return self.operation != "stat"
+
+    def as_error(self) -> OSError:
+        """The OSError that `os.walk` would have handed to `onerror`."""
+        return OSError(self.errno, self.message, self.path)
+
+    @classmethod
+    def of(cls, error: OSError, path: Path, operation: str) -> Fault:
+        number = error.errno or errno.EIO
+        return cls(path, operation, number, error.strerror or os.strerror(number))
+
+
+class Task(NamedTuple):
+    """Directories to walk next, in walk order, and how much to walk of them.
+
+    A Chunk comes back after about `entries` entries or `seconds`, whichever is first, but never before one
+    directory, or `entries` entries of it, were read. `position` is how many entries of the first directory
+    earlier Chunks have brought already.
+    """
+
+    number: int
+    directories: list[Path]
+    position: int
+    entries: int
+    seconds: float
+
+
+class Listing(NamedTuple):
+    """One directory, or one part of a huge one. `links` are those of `dirs` that must not be entered.
+
+    Names are a list, or packed into one NUL-joined string where they have crossed between processes.
+    """
+
+    path: Path
+    dirs: Any
+    links: Any
+    files: Any
+
+
+class Chunk:
+    """What came of one Task: a run of directories in walk order, and what was not got to.
+
+    `listings`: flat, four fields a Listing, when names were asked for;
+    `output`: bytes ready for a sink, when those were asked for;
+    `leftovers`: directories not walked yet, in walk order; the first `position` entries of the first are
+    in this Chunk or in earlier ones; `size`: bytes this Chunk takes while it waits.
+    """
+
+    __slots__ = (
+        "directories", "entries", "faults", "files", "leftovers", "listings", "output", "position", "size", "task",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        task: int,
+        listings: list[Any],
+        output: bytes,
+        leftovers: list[Path],
+        position: int,
+        faults: list[Fault],
+        directories: int,
+        entries: int,
+        files: int,
+        size: int = 0,
+    ) -> None:
+        self.task = task
+        self.listings = listings
+        self.output = output
+        self.leftovers = leftovers
+        self.position = position
+        self.faults = faults
+        self.directories = directories
+        self.entries = entries
+        self.files = files
+        self.size = size
+
+    def __iter__(self) -> Any:
+        """The listings, as tuples of path, dirs, links, files."""
+        fields = iter(self.listings)
+        return zip(fields, fields, fields, fields, strict=True)
+
+    @property
+    def failed(self) -> list[Fault]:
+        """The faults that took the place of a listing, in walk order."""
+        return [fault for fault in self.faults if fault.drops_listing]
+
+
+class SlotUp(NamedTuple):
+    """Event: a slot is ready for Tasks."""
+
+    slot: int
+
+
+class SlotLost(NamedTuple):
+    """Event: a slot is gone, and with it whatever Task it had."""
+
+    slot: int
+
+
+class ChunkArrived(NamedTuple):
+    """Event: a slot has walked its Task and is idle again."""
+
+    slot: int
+    chunk: Chunk
+
+
+BackendEvent: TypeAlias = SlotUp | SlotLost | ChunkArrived
+
+
+def names(packed: Any) -> list[Any]:
+    """The names in a field of a Listing, as a list that the caller may change."""
+    if isinstance(packed, list):
+        return packed
+    if not packed:
+        return []
+    separator: Any = "\0" if isinstance(packed, str) else b"\0"
+    result: list[Any] = packed.split(separator)
+    return result
+
+
+def prefix_of(path: Any) -> Any:
+    """What to put before a name in `path` to make its path: `os.path.join` without looking at the name."""
+    separator: Any = os.sep if isinstance(path, str) else os.sep.encode()
+    return path if path[-1:] == separator else path + separator
+
+
+def children(path: Any, dirs: list[Any], links: list[Any]) -> list[Any]:
+    """The paths of the directories to enter below `path`, last first: ready to go on a stack."""
+    prefix = prefix_of(path)
+    if not links:
+        return [prefix + name for name in reversed(dirs)]
+    shut = set(links)
+    return [prefix + name for name in reversed(dirs) if name not in shut]
+
+
+def below_any(path: Any, roots: Collection[Any]) -> bool:
+    """Whether `path` is one of `roots` or lies below one."""
+    return any(path == root or path.startswith(prefix_of(root)) for root in roots)

@@ -1,0 +1,98 @@
+"""Everything a caller may choose, validated once and frozen: it travels down, never sideways."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+from scanner.errors import OptionError
+
+BackendName = Literal["auto", "serial", "pool"]
+StartMethod = Literal["forkserver", "spawn", "fork"]
+Packing = Literal["names", "paths", "counts"]
+
+BACKENDS = ("auto", "serial", "pool")
+START_METHODS = ("forkserver", "spawn", "fork")
+MAX_WORKERS = 256
+WINDOW = 16 << 20  # bytes
+
+
+def cpu_count() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """The options of one scan: keywords in Python, fields here, flags in the shell. Raises OptionError.
+
+    followlinks   enter directories that links point to, as `os.walk` does (no loop check). Default: no.
+    backend       `serial`: in this process; `pool`: in worker processes from the first directory on;
+                  `auto` (default): in this process until the tree proves large, then in worker processes.
+    max_workers   worker processes, 1 to 256; default: one a processor. More than processors pay off only
+                  where directories wait for a network or a disk.
+    start_method  `forkserver` (default where there is one), `spawn` (slower to start), or `fork` (fastest;
+                  unsafe when the calling process has threads).
+    timeout       seconds for the whole scan, or None (default) for no limit. Checked between directories: one
+                  that never answers holds up `serial`, and `auto` while it still walks in this process.
+    window        bytes of results that may wait for their turn (default 16 MiB). Memory is bounded by about four
+                  times this plus one Chunk a worker. Larger: workers may run further ahead of a slow consumer.
+    """
+
+    followlinks: bool = False
+    backend: BackendName = "auto"
+    max_workers: int | None = None
+    start_method: StartMethod | None = None
+    timeout: float | None = None
+    window: int = WINDOW
+    # Chosen by the entry point, not by its caller: what a Listing holds, and what ends a path in `paths`.
+    packing: Packing = "names"
+    separator: bytes = b"\n"
+
+    def __post_init__(self) -> None:
+        _one_of("backend", self.backend, BACKENDS)
+        if self.max_workers is not None:
+            _whole_number("max_workers", self.max_workers, 1, MAX_WORKERS)
+        if self.timeout is not None:
+            _positive_seconds("timeout", self.timeout)
+        _whole_number("window", self.window, 1, sys.maxsize)
+        if self.start_method is not None:
+            _one_of("start_method", self.start_method, available_start_methods())
+
+    @property
+    def workers(self) -> int:
+        return self.max_workers or min(cpu_count(), MAX_WORKERS)
+
+    @property
+    def method(self) -> StartMethod:
+        if self.start_method is not None:
+            return self.start_method
+        return "forkserver" if "forkserver" in available_start_methods() else "spawn"
+
+
+def available_start_methods() -> tuple[str, ...]:
+    """The start methods of this system, without the cost of importing multiprocessing."""
+    if sys.platform == "win32":
+        return ("spawn",)
+    return START_METHODS
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise OptionError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+
+
+def _whole_number(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        limit = f"from {low} to {high}" if high < sys.maxsize else f"of {low} or more"
+        raise OptionError(f"{name} must be a whole number {limit}, not {value!r}")
+
+
+def _positive_seconds(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise OptionError(f"{name} must be a positive number of seconds, or None for no limit, not {value!r}")

@@ -1,0 +1,355 @@
+"""Which Task runs where and when. Events in, instructions out; no clock, no process, no file.
+
+Everything known and not yet given away stands in one line of Segments, in walk order:
+
+    first                                                            last
+    [chunk] -> [leased to slot 2] -> [chunk] -> [leased to slot 1] -> [queued: a, b, c] -> ...
+
+A Task takes the front of a queued Segment; the Chunk that comes back stands in its place, followed by a new
+queued Segment of its leftovers. Because a Chunk is an unbroken run in walk order, so is the line. An ordered
+consumer (a sink, `scan`) takes from its front. A keyed consumer (`walk`, whose caller may reorder) takes
+Chunks as they arrive and says which directory it waits for.
+
+The next Task is the earliest queued one, so slots work side by side near the front, and what waits for its
+turn stays small. Once `window` bytes wait, only the first Segment (or the wanted directory) may start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
+
+from scanner.model import BackendEvent, Chunk, ChunkArrived, Path, SlotLost, SlotUp, Task, below_any
+
+TASK_ENTRIES = 20_000
+TASK_SECONDS = 0.05
+TASK_DIRECTORIES = 256
+TASK_BYTES = 32_768  # a Task must fit into an empty pipe, so that sending it can never block
+
+
+class Add(NamedTuple):
+    """Event: directories to walk, after everything that is known already. `alone`: without what is below them."""
+
+    directories: list[Path]
+    alone: bool = False
+
+
+class Wanted(NamedTuple):
+    """Event: the consumer waits; for this directory, or (None) for the next Chunk in order."""
+
+    path: Path | None = None
+
+
+class Pruned(NamedTuple):
+    """Event: a keyed consumer will never ask for this directory nor for anything below it."""
+
+    path: Path
+
+
+class Waiting(NamedTuple):
+    """Event: a keyed consumer holds this many bytes that it has not used yet."""
+
+    size: int
+
+
+class Dispatch(NamedTuple):
+    """Instruction: send the Task to the slot."""
+
+    slot: int
+    task: Task
+
+
+class GiveUp(NamedTuple):
+    """Instruction: ask the slot to return what is left of its Task, because another slot is idle."""
+
+    slot: int
+
+
+class Deliver(NamedTuple):
+    """Instruction: hand the Chunk to the consumer. `outdated`: directories in it that were pruned meanwhile."""
+
+    chunk: Chunk
+    outdated: frozenset[Path] = frozenset()
+
+
+class Finished(NamedTuple):
+    """Instruction: nothing is left to walk or to deliver."""
+
+
+Event: TypeAlias = BackendEvent | Add | Wanted | Pruned | Waiting
+Instruction: TypeAlias = Dispatch | GiveUp | Deliver | Finished
+
+
+class Segment:
+    """A run of the walk order in one of three states: queued (`directories`), leased (`slot`), or done (`chunk`).
+
+    `position`: how many entries of the first directory were delivered before this Segment.
+    `keeper`: the slot that holds that directory open. `pruned`: roots of a leased Segment nobody wants any more.
+    `alone`: only these directories, nothing below them.
+    """
+
+    __slots__ = ("alone", "asked", "before", "behind", "chunk", "directories", "keeper", "position", "pruned", "slot")
+
+    def __init__(
+        self, directories: list[Path], position: int = 0, keeper: int | None = None, alone: bool = False
+    ) -> None:
+        self.directories = directories
+        self.alone = alone
+        self.position = position
+        self.keeper = keeper
+        self.slot: int | None = None
+        self.chunk: Chunk | None = None
+        self.pruned: set[Path] = set()
+        self.asked = False
+        self.before: Segment = self
+        self.behind: Segment = self
+
+    @property
+    def queued(self) -> bool:
+        return self.slot is None and self.chunk is None
+
+    def insert_behind(self, other: Segment) -> None:
+        """Take this Segment into the line, right behind `other`."""
+        self.before, self.behind = other, other.behind
+        other.behind.before = self
+        other.behind = self
+
+    def unlink(self) -> None:
+        self.before.behind, self.behind.before = self.behind, self.before
+
+
+class Planner:
+    """One scan's plan. `ordered`: deliver in walk order, on demand; otherwise as Chunks arrive.
+
+    `slots`: how many slots to share work between; `window`: bytes that may wait for the consumer.
+    """
+
+    def __init__(self, *, ordered: bool, slots: int, window: int) -> None:
+        self.ordered = ordered
+        self.window = window
+        self.waiting_bytes = 0
+        self.known = 0  # directories seen so far: done, queued or leased; never decreases
+        self.done = 0  # directories listed or failed
+        self.tasks = 0
+        self._share = slots
+        self._ends = Segment([])  # sentinel: its `behind` is the first Segment, its `before` the last
+        self._slots: dict[int, Segment | None] = {}
+        self._home: dict[Path, Segment] = {}  # keyed only: where each queued or leased directory stands
+        self._consumer_waits = False
+        self._wanted: Path | None = None
+
+    def handle(self, *events: Event) -> list[Instruction]:
+        """What to do now that `events` have happened."""
+        instructions: list[Instruction] = []
+        for event in events:
+            instructions += self._note(event)
+        instructions += self._dispatch()
+        instructions += self._rebalance()
+        if self._ends.behind is self._ends:
+            instructions.append(Finished())
+        return instructions
+
+    def _note(self, event: Event) -> list[Deliver]:
+        match event:
+            case ChunkArrived(slot, chunk):
+                return self._chunk_arrived(slot, chunk)
+            case Wanted(path):
+                return self._consumer_wants(path)
+            case SlotUp(slot):
+                self._slots[slot] = None
+            case SlotLost(slot):
+                self._slot_lost(slot)
+            case Add(directories, alone):
+                self.known += len(directories)
+                self._enqueue(Segment(list(directories), alone=alone), behind=self._ends.before)
+            case Pruned(path):
+                self._prune(path)
+            case Waiting(size):
+                self.waiting_bytes = size
+        return []
+
+    # ---- what events do to the line
+
+    def _enqueue(self, segment: Segment, behind: Segment) -> None:
+        if not segment.directories:
+            return
+        segment.insert_behind(behind)
+        self._settle(segment)
+
+    def _settle(self, segment: Segment) -> None:
+        if not self.ordered:
+            for path in segment.directories:
+                self._home[path] = segment
+
+    def _slot_lost(self, slot: int) -> None:
+        segment = self._slots.pop(slot, None)
+        if segment is None:
+            return
+        segment.slot = None
+        segment.directories = [path for path in segment.directories if path not in segment.pruned]
+        if not segment.directories:
+            segment.unlink()
+
+    def _chunk_arrived(self, slot: int, chunk: Chunk) -> list[Deliver]:
+        segment = self._slots[slot]
+        assert segment is not None and segment.slot == slot
+        self._slots[slot] = None
+        failed = sum(fault.drops_listing for fault in chunk.faults)
+        self.done += chunk.directories + failed
+        for path in segment.directories:
+            self._home.pop(path, None)
+        outdated = frozenset(segment.pruned)
+        leftovers = [path for path in chunk.leftovers if not (outdated and below_any(path, outdated))]
+        if segment.alone:  # what is below comes back as an Add
+            leftovers = leftovers[: bool(chunk.position)]
+        rest = Segment(leftovers, alone=segment.alone)
+        if chunk.position and leftovers[:1] == chunk.leftovers[:1]:
+            rest.position, rest.keeper = chunk.position, slot
+        self.known += chunk.directories + failed + len(leftovers) - len(segment.directories)
+        self._enqueue(rest, behind=segment)
+        segment.slot, segment.directories, segment.chunk = None, [], chunk
+        self.waiting_bytes += chunk.size
+        if self.ordered:
+            return self._deliver_next()
+        segment.unlink()
+        return [Deliver(chunk, outdated)]
+
+    def _deliver_next(self) -> list[Deliver]:
+        first = self._ends.behind
+        if not self._consumer_waits or first.chunk is None:
+            return []
+        self._consumer_waits = False
+        self.waiting_bytes -= first.chunk.size
+        first.unlink()
+        return [Deliver(first.chunk)]
+
+    def _consumer_wants(self, path: Path | None) -> list[Deliver]:
+        if self.ordered:
+            self._consumer_waits = True
+            return self._deliver_next()
+        self._wanted = path
+        if path is not None and path not in self._home:  # a name that the caller added
+            self.known += 1
+            self._enqueue(Segment([path]), behind=self._ends)
+        return []
+
+    def _prune(self, path: Path) -> None:
+        segment = self._home.pop(path, None)
+        if segment is None:
+            return
+        if segment.slot is not None:
+            segment.pruned.add(path)
+            return
+        if segment.directories[0] == path:
+            segment.position, segment.keeper = 0, None
+        segment.directories.remove(path)
+        if not segment.directories:
+            segment.unlink()
+
+    # ---- who does what next
+
+    def _dispatch(self) -> list[Instruction]:
+        instructions: list[Instruction] = []
+        for slot, busy in self._slots.items():
+            if busy is not None:
+                continue
+            segment = self._next_for(slot)
+            if segment is not None:
+                instructions.append(self._lease(segment, slot))
+        return instructions
+
+    def _next_for(self, slot: int) -> Segment | None:
+        """The earliest queued Segment that may start now; a directory held open elsewhere waits for its keeper."""
+        wanted = self._wanted_segment()
+        if wanted is not None and self._may_take(slot, wanted):
+            return wanted
+        full = self.waiting_bytes >= self.window
+        for segment in self._line():
+            if full and not (self.ordered and segment is self._ends.behind):
+                return None
+            if segment.queued and self._may_take(slot, segment):
+                return segment
+        return None
+
+    def _may_take(self, slot: int, segment: Segment) -> bool:
+        return segment.keeper in (None, slot) or segment.keeper not in self._slots
+
+    def _wanted_segment(self) -> Segment | None:
+        """The wanted directory at the front of a queued Segment, wherever it stood."""
+        if self._wanted is None:
+            return None
+        segment = self._home.get(self._wanted)
+        if segment is None or segment.slot is not None:
+            return None
+        if segment.directories[0] != self._wanted:
+            segment.directories.remove(self._wanted)
+            segment = Segment([self._wanted])
+            self._enqueue(segment, behind=self._ends)
+        return segment
+
+    def _lease(self, segment: Segment, slot: int) -> Dispatch:
+        """Give the front of a queued Segment to an idle slot."""
+        count = 1 if segment.position or segment.alone else self._how_many(segment.directories)
+        task_part = Segment(segment.directories[:count], segment.position, alone=segment.alone)
+        task_part.insert_behind(segment.before)
+        self._settle(task_part)
+        del segment.directories[:count]
+        segment.position, segment.keeper = 0, None
+        if not segment.directories:
+            segment.unlink()
+        task_part.slot = slot
+        self._slots[slot] = task_part
+        self.tasks += 1
+        seconds = 0.0 if segment.alone else TASK_SECONDS
+        # A copy: the worker's stack must not be the planner's record of what to do again after a death.
+        task = Task(self.tasks, list(task_part.directories), task_part.position, TASK_ENTRIES, seconds)
+        return Dispatch(slot, task)
+
+    def _how_many(self, directories: list[Path]) -> int:
+        """A fair share of a Segment: all slots find some of it, none gets it in crumbs."""
+        fair = max(4, -(-len(directories) // self._share))
+        count = size = 0
+        for path in directories[: min(fair, TASK_DIRECTORIES)]:
+            size += len(path) + 8
+            if count and size > TASK_BYTES:
+                break
+            count += 1
+        return count
+
+    def _rebalance(self) -> list[Instruction]:
+        """Idle slots that found nothing to do: ask as many busy ones to share, the earliest in order first."""
+        idle = sum(segment is None for segment in self._slots.values())
+        if not idle or self.waiting_bytes >= self.window:
+            return []
+        instructions: list[Instruction] = []
+        for segment in self._line():
+            if segment.slot is not None and not segment.asked and len(instructions) < idle:
+                segment.asked = True
+                instructions.append(GiveUp(segment.slot))
+        return instructions
+
+    def _line(self) -> Iterator[Segment]:
+        segment = self._ends.behind
+        while segment is not self._ends:
+            yield segment
+            segment = segment.behind
+
+    def waiting(self) -> list[Chunk]:
+        """The Chunks that have arrived and wait for their turn, in walk order: what a broken-off scan still has."""
+        return [segment.chunk for segment in self._line() if segment.chunk is not None]
+
+    def validate(self) -> None:
+        """Assert the invariants. For tests: it looks at everything."""
+        line = list(self._line())
+        outstanding = sum(len(segment.directories) for segment in line)
+        assert self.known == self.done + outstanding or not self.ordered, "every directory is in exactly one place"
+        for segment in line:
+            states = (segment.queued and bool(segment.directories), segment.slot is not None, segment.chunk is not None)
+            assert sum(states) == 1, "a Segment has exactly one state"
+            assert segment.slot is None or self._slots[segment.slot] is segment, "a leased Segment is its slot's"
+            assert segment.behind.before is segment and segment.before.behind is segment
+        leased = [segment for segment in self._slots.values() if segment is not None]
+        assert all(segment in line for segment in leased), "a slot's Segment stands in the line"
+        if self.ordered:
+            waiting = sum(segment.chunk.size for segment in line if segment.chunk is not None)
+            assert waiting == self.waiting_bytes, "the window counts what waits"

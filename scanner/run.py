@@ -1,0 +1,180 @@
+"""One scan from start to finish: roots and options in, ordered Chunks, statistics and progress out."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from scanner.backends.auto import AutoBackend
+from scanner.backends.base import Backend
+from scanner.backends.serial import SerialBackend
+from scanner.engine import Engine
+from scanner.errors import ScanTimeout
+from scanner.model import Chunk, Fault, Path, Walked, names
+from scanner.monitor import Monitor
+from scanner.options import ScanOptions
+from scanner.stats import ScanStats
+
+if TYPE_CHECKING:
+    from scanner.backends.pool import PoolBackend
+
+ProgressCallback = Callable[[int, int], object]
+
+
+class ScanResult(list[Walked]):
+    """`list(os.walk(path))`, and what else came of the scan: `stats`, and `errors`, a Fault each."""
+
+    def __init__(self, stats: ScanStats) -> None:
+        super().__init__()
+        self.stats = stats
+
+    @property
+    def errors(self) -> list[Fault]:
+        return self.stats.faults
+
+
+class Run:
+    """One scan under way; a context manager that ends everything it has started.
+
+    `pool`: worker processes kept warm by an earlier Run; `keep_pool` leaves them running, in `pool`, if they are idle.
+    """
+
+    def __init__(
+        self,
+        roots: list[Path],
+        options: ScanOptions,
+        *,
+        progress: ProgressCallback | None = None,
+        cancelled: threading.Event | None = None,
+        pool: PoolBackend | None = None,
+        keep_pool: bool = False,
+        monitored: bool = True,
+    ) -> None:
+        for root in roots:
+            if (b"\0" if isinstance(root, bytes) else "\0") in root:  # type: ignore[operator]  # of one type
+                raise ValueError(f"embedded null byte in the path {root!r}")
+        self._roots = roots
+        self._keep_pool = keep_pool
+        self._progress = progress
+        self._last_progress = (-1, -1)
+        self._progress_failed = False
+        self.backend = _backend(options, pool)
+        self.stats = ScanStats("serial", options.workers)
+        self.monitor = Monitor(self.backend.processes) if monitored else None
+        deadline = None if options.timeout is None else time.monotonic() + options.timeout
+        self.engine = Engine(
+            options, self.backend, ordered=True, cancelled=cancelled, deadline=deadline, observe=self._observe
+        )
+        self.pool: PoolBackend | None = None
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.finish()
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The Chunks of all roots, in walk order. Raises ScanTimeout, ScanCancelled."""
+        yield from self.engine.run(self._roots)
+        self._tell_progress()
+
+    def collect(self, topdown: bool = True) -> ScanResult:
+        """All tuples. Raises ScanTimeout with those that have arrived."""
+        result = ScanResult(self.stats)
+        collector = Collector(result)
+        try:
+            for chunk in self.chunks():
+                collector.add(chunk)
+        except ScanTimeout as error:
+            for chunk in self.engine.planner.waiting():
+                collector.add(chunk)
+            self.finish()
+            error.result, error.stats = result, self.stats
+            raise
+        finally:
+            if not topdown:
+                result[:] = post_order(result)
+        return result
+
+    def finish(self) -> None:
+        """Freeze the statistics, stop what runs. May be called twice."""
+        self.stats.finish()
+        if self.monitor is not None:
+            self.monitor.sample()
+            self.stats.resources = self.monitor.figures()
+            self.monitor = None
+        pool = self.backend.pool if isinstance(self.backend, AutoBackend) else None
+        if self._keep_pool and pool is not None and pool.idle:
+            self.pool = pool
+        else:
+            self.backend.stop()
+
+    def _observe(self, engine: Engine, arrived: list[Chunk]) -> None:
+        stats = self.stats
+        for chunk in arrived:
+            stats.count(chunk)
+        if self.backend.name == "pool":
+            stats.backend, stats.start_method = "pool", self.backend.start_method
+        stats.tasks = engine.planner.tasks
+        if self.monitor is not None:
+            self.monitor.tick()
+        self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        state = (self.engine.planner.done, self.engine.planner.known)
+        if self._progress is None or state == self._last_progress:
+            return
+        self._last_progress = state
+        try:
+            self._progress(*state)
+        except Exception:  # a caller's mistake must not cost the scan
+            if not self._progress_failed:
+                self._progress_failed = True
+                import logging
+
+                logging.getLogger("scanner").exception("progress_callback failed; the scan goes on")
+
+
+def _backend(options: ScanOptions, pool: PoolBackend | None) -> Backend:
+    if options.backend == "serial":
+        return SerialBackend(options)
+    return AutoBackend(options, eager=options.backend == "pool", pool=pool)
+
+
+class Collector:
+    """Appends the tuples of ordered Chunks to `result`; parts of a huge directory become one tuple."""
+
+    def __init__(self, result: list[Walked]) -> None:
+        self._result = result
+        self._unfinished: Path | None = None
+
+    def add(self, chunk: Chunk) -> None:
+        result = self._result
+        before = len(result)
+        if self._unfinished is not None:
+            broken = any(fault.path == self._unfinished for fault in chunk.failed)
+            part = result.pop()
+        result += [(path, names(dirs), names(files)) for path, dirs, _, files in chunk]
+        if self._unfinished is not None and not broken:
+            _, dirs, files = result[before - 1]
+            result[before - 1] = (part[0], part[1] + dirs, part[2] + files)
+        self._unfinished = chunk.leftovers[0] if chunk.position else None
+
+
+def post_order(walked: list[Walked]) -> list[Walked]:
+    """The tuples of a top-down walk in the order of a bottom-up one."""
+    ordered: list[Walked] = []
+    open_directories: list[tuple[int, Walked]] = []
+    for item in walked:
+        depth = item[0].count(os.sep if isinstance(item[0], str) else os.sep.encode())
+        if not open_directories:
+            depth = -1  # the root, which may end with a separator
+        while open_directories and open_directories[-1][0] >= depth:
+            ordered.append(open_directories.pop()[1])
+        open_directories.append((depth, item))
+    ordered += [item for _, item in reversed(open_directories)]
+    return ordered

@@ -1,0 +1,67 @@
+"""What a scan has cost: counted from Chunks, and measured by the monitor."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+from scanner.model import Chunk, Fault
+
+
+class ScanStats:
+    """The figures of one scan. They grow while it runs and stand still once it is finished.
+
+    `directories`: listed whole; `files`: entries that are no directories to `os.walk`; `entries`: all names
+    read; `tasks`: Tasks given out; `backend`, `start_method`, `max_workers`: what it ran on;
+    `processes`: what the monitor has sampled, by process.
+    """
+
+    def __init__(self, backend: str, max_workers: int) -> None:
+        self.backend = backend
+        self.start_method: str | None = None
+        self.max_workers = max_workers
+        self.directories = 0
+        self.files = 0
+        self.entries = 0
+        self.tasks = 0
+        self.errors: Counter[str] = Counter()
+        self.faults: list[Fault] = []
+        self.last_directory: Any = None
+        self.resources: dict[str, Any] = {}
+        self._started = time.monotonic()
+        self._ended: float | None = None
+
+    def count(self, chunk: Chunk) -> None:
+        self.directories += chunk.directories
+        self.files += chunk.files
+        self.entries += chunk.entries
+        for fault in chunk.faults:
+            self.errors[fault.kind] += 1
+        self.faults += chunk.faults
+
+    def finish(self) -> None:
+        if self._ended is None:
+            self._ended = time.monotonic()
+
+    @property
+    def elapsed_seconds(self) -> float:
+        return (self._ended or time.monotonic()) - self._started
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, as plain values under the names that `get_stats()` promises."""
+        elapsed = self.elapsed_seconds
+        return {
+            "scanned_directories": self.directories,
+            "files": self.files,
+            "entries": self.entries,
+            "elapsed_seconds": elapsed,
+            "directories_per_second": self.directories / elapsed if elapsed else 0.0,
+            "entries_per_second": self.entries / elapsed if elapsed else 0.0,
+            "backend": self.backend,
+            "start_method": self.start_method,
+            "max_workers": self.max_workers,
+            "tasks": self.tasks,
+            "errors": dict(self.errors),
+            "resources": self.resources,
+        }

@@ -1,0 +1,21 @@
+# shellcheck shell=bash
+# Sourced by run, test and .ci/run: ensure_venv DIRECTORY PYTHON EXTRAS sets up a virtual environment, once.
+
+ensure_venv() {
+    local venv=$1 python=$2 extras=$3
+    # The stamp is written last, so an interrupted set-up is done again; it is older than a changed pyproject.toml.
+    if [ "$venv/.ready" -nt "$root/pyproject.toml" ]; then return; fi
+    if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        echo "${0##*/}: '$python' is not a Python of version 3.11 or newer; name one with PYTHON=... or --python ..." >&2
+        return 2
+    fi
+    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+        echo "${0##*/}: '$python' cannot make virtual environments; on Debian: apt-get install python3-venv" >&2
+        return 2
+    fi
+    echo "${0##*/}: setting up $venv (once)" >&2
+    rm -rf "$venv"
+    "$python" -m venv "$venv" >&2 &&
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root$extras" >&2 &&
+        touch "$venv/.ready"
+}
