@@ -64,6 +64,7 @@ class PoolBackend:
         self._options = options
         self._slots: dict[int, Slot] = {}
         self._last_slot = 0
+        self._stillbirths = 0
         self._arrivals: deque[SlotProcess] = deque()
         self._pool: multiprocessing_pool.Pool | None = None
         self._stopped = False
@@ -162,6 +163,16 @@ class PoolBackend:
             del self._slots[number]
             if slot.ready:
                 events.append(SlotLost(number))
+            else:
+                self._stillborn()
+
+    def _stillborn(self) -> None:
+        """A worker has died before it was ready. The Pool would go on replacing it for ever."""
+        self._stillbirths += 1
+        if self._stillbirths >= 2 * self.workers and not self.ready:
+            self.failure = f"{self._stillbirths} worker processes died while starting"
+            if self._pool is not None:
+                self._pool.close()
 
     def processes(self) -> dict[int, int]:
         return {number: slot.process.pid for number, slot in self._slots.items() if slot.process.pid is not None}

@@ -14,7 +14,7 @@ class SerialBackend:
     start_method = None
 
     def __init__(self, options: ScanOptions) -> None:
-        self._walker = Walker(options)
+        self._walker = Walker(options, joined=False)
         self._task: Task | None = None
         self._started = False
 

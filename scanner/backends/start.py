@@ -28,6 +28,8 @@ _launch_lock = threading.Lock()
 class SlotProcess(process.BaseProcess):
     """One worker process. It keeps the ends `task_reader` and `chunk_writer`, the coordinator the other two."""
 
+    _start_method = None  # in the worker: leave the default start method alone
+
     def __init__(self, owner: SlotContext, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._owner: SlotContext | None = owner

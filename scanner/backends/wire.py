@@ -14,7 +14,6 @@ import marshal
 import os
 import pickle
 import struct
-from typing import Any
 
 from scanner.model import Chunk, Fault, Task
 from scanner.options import ScanOptions
@@ -104,14 +103,9 @@ def unpack(body: bytes) -> ScanOptions | Task | None:
 
 
 def pack_chunk(chunk: Chunk) -> bytes:
-    """Names become few large strings: cheap to send, and not decoded again before somebody looks at them."""
-    listings = chunk.listings
-    if listings:
-        separator: Any = "\0" if isinstance(listings[0], str) else b"\0"
-        listings = [field if index & 3 == 0 else separator.join(field) for index, field in enumerate(listings)]
     return marshal.dumps(
         (
-            chunk.task, listings, chunk.output, chunk.leftovers, chunk.position,
+            chunk.task, chunk.listings, chunk.output, chunk.leftovers, chunk.position,
             [tuple(fault) for fault in chunk.faults], chunk.directories, chunk.entries, chunk.files,
         )
     )  # fmt: skip

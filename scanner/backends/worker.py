@@ -35,13 +35,13 @@ def serve() -> NoReturn:
 
 
 def _serve(tasks: int, chunks: int) -> None:
-    walker = Walker(ScanOptions())
+    walker = Walker(ScanOptions(), joined=True)
     wire.send(chunks, b"")
     while True:
         message = wire.unpack(wire.receive(tasks))
         if isinstance(message, ScanOptions):
             walker.close()
-            walker = Walker(message)
+            walker = Walker(message, joined=True)
         elif isinstance(message, Task):
             chunk = walker.walk(message, lambda: _asked(tasks))
             wire.send(chunks, wire.pack_chunk(chunk))

@@ -32,15 +32,17 @@ class Held(NamedTuple):
 class Walker:
     """Walks Tasks for one scan. One a worker process; not for use by two threads."""
 
-    def __init__(self, options: ScanOptions) -> None:
+    def __init__(self, options: ScanOptions, *, joined: bool) -> None:
+        """`joined`: Chunks travel to another process, so names are joined (see `pack`)."""
         self._options = options
+        self._joined = joined
         self._links = link_rule(options)
         self._held: dict[Path, Held] = {}
 
     def walk(self, task: Task, asked: Callable[[], bool] = lambda: False) -> Chunk:
         """Walk `task`, no further than its budget. `asked` tells that another slot is idle: what is left
         is then given up early, unless there is only one directory to give."""
-        packer = new_packer(self._options.packing, self._options.separator)
+        packer = new_packer(self._options.packing, self._options.separator, joined=self._joined)
         stack = task.directories[::-1]
         faults: list[Fault] = []
         position = task.position
@@ -50,7 +52,10 @@ class Walker:
         while stack:
             path = stack.pop()
             try:
-                listing, below = self._resume(path, position) if position else (os.scandir(path), [])
+                if position:
+                    listing, below = self._resume(path, position)
+                else:
+                    listing, below = os.scandir(path), []
             except OSError as error:
                 faults.append(Fault.of(error, path, "open"))
                 position = 0
@@ -66,7 +71,8 @@ class Walker:
                 broken = troubles[-1].operation == "read"
             if not broken or packer.keeps_broken:
                 packer.add(path, dirs, links, names, not position)
-                below = children(path, dirs, links) + below
+                if dirs:
+                    below = children(path, dirs, links) + below
                 entries += count
                 files += len(names)
                 if count == task.entries and not broken:
