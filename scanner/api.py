@@ -92,7 +92,7 @@ class AutoSource:
             raise ScanTimeout(too_late(self._options))
         found = list_directory(path, self._links)
         self._spent += time.monotonic() - started
-        if self._may_grow and self._spent >= START_AFTER:
+        if self._may_grow and self._spent >= START_AFTER[self._options.method]:
             self._may_grow = False
             self._pool = start_pool(self._options)
         return found

@@ -101,7 +101,7 @@ class Chunk:
         self,
         task: int,
         listings: list[Any],
-        output: bytes,
+        output: bytes | memoryview,
         leftovers: list[Path],
         position: int,
         faults: list[Fault],

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple, Self
 
 from scanner.errors import OptionError
 
@@ -27,8 +26,19 @@ def cpu_count() -> int:
     return os.cpu_count() or 1
 
 
-@dataclass(frozen=True, slots=True)
-class ScanOptions:
+class _Fields(NamedTuple):
+    followlinks: bool = False
+    backend: BackendName = "auto"
+    max_workers: int | None = None
+    start_method: StartMethod | None = None
+    timeout: float | None = None
+    window: int = WINDOW
+    # Chosen by the entry point, not by its caller: what a Listing holds, and what ends a path in `paths`.
+    packing: Packing = "names"
+    separator: bytes = b"\n"
+
+
+class ScanOptions(_Fields):
     """The options of one scan: keywords in Python, fields here, flags in the shell. Raises OptionError.
 
     followlinks   enter directories that links point to, as `os.walk` does (no loop check). Default: no.
@@ -44,25 +54,19 @@ class ScanOptions:
                   times this plus one Chunk a worker. Larger: workers may run further ahead of a slow consumer.
     """
 
-    followlinks: bool = False
-    backend: BackendName = "auto"
-    max_workers: int | None = None
-    start_method: StartMethod | None = None
-    timeout: float | None = None
-    window: int = WINDOW
-    # Chosen by the entry point, not by its caller: what a Listing holds, and what ends a path in `paths`.
-    packing: Packing = "names"
-    separator: bytes = b"\n"
+    __slots__ = ()  # a tuple rather than a dataclass: those take 8 ms to import
 
-    def __post_init__(self) -> None:
-        _one_of("backend", self.backend, BACKENDS)
-        if self.max_workers is not None:
-            _whole_number("max_workers", self.max_workers, 1, MAX_WORKERS)
-        if self.timeout is not None:
-            _positive_seconds("timeout", self.timeout)
-        _whole_number("window", self.window, 1, sys.maxsize)
-        if self.start_method is not None:
-            _one_of("start_method", self.start_method, available_start_methods())
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        options = super().__new__(cls, *args, **kwargs)
+        _one_of("backend", options.backend, BACKENDS)
+        if options.max_workers is not None:
+            _whole_number("max_workers", options.max_workers, 1, MAX_WORKERS)
+        if options.timeout is not None:
+            _positive_seconds("timeout", options.timeout)
+        _whole_number("window", options.window, 1, sys.maxsize)
+        if options.start_method is not None:
+            _one_of("start_method", options.start_method, available_start_methods())
+        return options
 
     @property
     def workers(self) -> int:

@@ -63,9 +63,8 @@ class Run:
                 raise ValueError(f"embedded null byte in the path {root!r}")
         self._roots = roots
         self._keep_pool = keep_pool
-        self._progress = progress
+        self._progress = None if progress is None else Guarded(progress)
         self._last_progress = (-1, -1)
-        self._progress_failed = False
         self.backend = _backend(options, pool)
         self.stats = ScanStats("serial", options.workers)
         self.monitor = Monitor(self.backend.processes) if monitored else None
@@ -80,6 +79,9 @@ class Run:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.finish()
+
+    def show_progress(self, progress: ProgressCallback) -> None:
+        self._progress = Guarded(progress)
 
     def chunks(self) -> Iterator[Chunk]:
         """The Chunks of all roots, in walk order. Raises ScanTimeout, ScanCancelled."""
@@ -131,14 +133,24 @@ class Run:
 
     def _tell_progress(self) -> None:
         state = (self.engine.planner.done, self.engine.planner.known)
-        if self._progress is None or state == self._last_progress:
-            return
-        self._last_progress = state
-        try:
+        if self._progress is not None and state != self._last_progress:
+            self._last_progress = state
             self._progress(*state)
-        except Exception:  # a caller's mistake must not cost the scan
-            if not self._progress_failed:
-                self._progress_failed = True
+
+
+class Guarded:
+    """A progress callback whose mistakes do not cost the scan: the first exception is logged, the others are not."""
+
+    def __init__(self, callback: ProgressCallback) -> None:
+        self._callback = callback
+        self._failed = False
+
+    def __call__(self, scanned: int, total: int) -> None:
+        try:
+            self._callback(scanned, total)
+        except Exception:  # whatever it is, it is the caller's
+            if not self._failed:
+                self._failed = True
                 import logging
 
                 logging.getLogger("scanner").exception("progress_callback failed; the scan goes on")

@@ -36,6 +36,8 @@ class ScanStats:
         self.directories += chunk.directories
         self.files += chunk.files
         self.entries += chunk.entries
+        if chunk.leftovers:
+            self.last_directory = chunk.leftovers[0]
         for fault in chunk.faults:
             self.errors[fault.kind] += 1
         self.faults += chunk.faults

@@ -12,7 +12,8 @@ from scanner.options import ScanOptions
 if TYPE_CHECKING:
     from scanner.backends.pool import PoolBackend
 
-START_AFTER = 0.05  # seconds of walking here before processes, which cost about as much to start, are started
+START_AFTER = {"fork": 0.01, "forkserver": 0.05, "spawn": 0.05}
+"""Seconds of walking here before processes, which cost about as much to start, are started; by start method."""
 SERIAL_SECONDS = 0.01  # a Task's budget here, so that the workers do not wait for their first Tasks
 
 
@@ -52,7 +53,7 @@ class AutoBackend:
     def events(self, timeout: float) -> list[BackendEvent]:
         events = self._serial_events() if self._serial is not None else []
         if self.pool is None:
-            if self._spent < START_AFTER or not pays(self._options):
+            if self._spent < START_AFTER[self._options.method] or not pays(self._options):
                 return events
             self.pool = start_pool(self._options)
         waiting, self._waiting = self._waiting, []

@@ -42,6 +42,6 @@ class SerialBackend:
         self._walker.close()
 
 
-def estimated_size(entries: int, output: bytes) -> int:
+def estimated_size(entries: int, output: bytes | memoryview) -> int:
     """Bytes of a Chunk that was never packed: a Python string of a short name takes about 64."""
     return 64 * entries + len(output)

@@ -13,6 +13,7 @@ Fork servers are started and stopped with the Pool, so that nothing of ours stay
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import threading
@@ -22,6 +23,7 @@ from multiprocessing import connection, context, get_context, process, spawn, ut
 from typing import Any
 
 PRELOAD = ["multiprocessing.pool", "scanner.backends.start", "scanner.backends.worker"]
+PIPE_BYTES = 1 << 20  # as much as an unprivileged user may ask for
 _launch_lock = threading.Lock()
 
 
@@ -35,6 +37,7 @@ class SlotProcess(process.BaseProcess):
         self._owner: SlotContext | None = owner
         self.task_reader, self.task_writer = connection.Pipe(duplex=False)
         self.chunk_reader, self.chunk_writer = connection.Pipe(duplex=False)
+        _widen(self.chunk_writer.fileno())
 
     def __getstate__(self) -> dict[str, Any]:
         """What a new interpreter gets: not the coordinator's side."""
@@ -62,6 +65,13 @@ class SlotProcess(process.BaseProcess):
                 slot_process.task_writer.close()
                 slot_process.chunk_reader.close()
         super().run()
+
+
+def _widen(descriptor: int) -> None:
+    """Make a pipe hold a whole Chunk, so that the worker walks on while the coordinator is busy. Where allowed."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):  # Linux
+        with contextlib.suppress(OSError):  # beyond the user's share of pipe memory: 64 KiB it is
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 class SlotContext(context.BaseContext):

@@ -22,11 +22,15 @@ _LENGTH = struct.Struct("<Q")
 OPTIONS, TASK, GIVE_UP = b"O", b"T", b"G"
 
 
-def send(descriptor: int, body: bytes) -> None:
-    """Write one message; blocks until it is through. Raises OSError when the other end is gone."""
-    view = memoryview(_LENGTH.pack(len(body)) + body)
-    while view:
-        view = view[os.write(descriptor, view) :]
+def send(descriptor: int, body: bytes, bulk: bytes = b"") -> None:
+    """Write one message of `body` and `bulk`; blocks until it is through. Raises OSError when the other end is gone."""
+    pieces = [memoryview(piece) for piece in (_LENGTH.pack(len(body) + len(bulk)), body, bulk) if piece]
+    while pieces:
+        written = os.writev(descriptor, pieces)
+        while pieces and written >= len(pieces[0]):
+            written -= len(pieces.pop(0))
+        if pieces:
+            pieces[0] = pieces[0][written:]
 
 
 def receive(descriptor: int) -> bytes:
@@ -102,16 +106,21 @@ def unpack(body: bytes) -> ScanOptions | Task | None:
     return None
 
 
-def pack_chunk(chunk: Chunk) -> bytes:
-    return marshal.dumps(
+def pack_chunk(chunk: Chunk) -> tuple[bytes, bytes]:
+    """The body and the bulk of a message. What a sink will write is not copied on the way."""
+    fields = marshal.dumps(
         (
-            chunk.task, chunk.listings, chunk.output, chunk.leftovers, chunk.position,
+            chunk.task, chunk.listings, chunk.leftovers, chunk.position,
             [tuple(fault) for fault in chunk.faults], chunk.directories, chunk.entries, chunk.files,
         )
     )  # fmt: skip
+    return _LENGTH.pack(len(fields)) + fields, chunk.output
 
 
 def unpack_chunk(body: bytearray) -> Chunk:
-    task, listings, output, leftovers, position, faults, directories, entries, files = marshal.loads(body)
+    view = memoryview(body)
+    (length,) = _LENGTH.unpack_from(view)
+    fields, output = view[_LENGTH.size :][:length], view[_LENGTH.size + length :]
+    task, listings, leftovers, position, faults, directories, entries, files = marshal.loads(fields)
     faults = [Fault(*fault) for fault in faults]
     return Chunk(task, listings, output, leftovers, position, faults, directories, entries, files, len(body))

@@ -44,7 +44,7 @@ def _serve(tasks: int, chunks: int) -> None:
             walker = Walker(message, joined=True)
         elif isinstance(message, Task):
             chunk = walker.walk(message, lambda: _asked(tasks))
-            wire.send(chunks, wire.pack_chunk(chunk))
+            wire.send(chunks, *wire.pack_chunk(chunk))
 
 
 def _asked(tasks: int) -> bool:

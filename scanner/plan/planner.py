@@ -21,7 +21,7 @@ from typing import NamedTuple, TypeAlias
 
 from scanner.model import BackendEvent, Chunk, ChunkArrived, Path, SlotLost, SlotUp, Task, below_any
 
-TASK_ENTRIES = 20_000
+TASK_ENTRIES = 10_000
 TASK_SECONDS = 0.05
 TASK_DIRECTORIES = 256
 TASK_BYTES = 32_768  # a Task must fit into an empty pipe, so that sending it can never block

@@ -1,0 +1,1 @@
+"""The command `scanner`. Imports everything; nobody imports it."""

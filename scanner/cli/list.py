@@ -1,0 +1,25 @@
+"""`scanner list`: the paths, as bytes, in walk order."""
+
+from __future__ import annotations
+
+import argparse
+
+from scanner.cli.run import conclude, run_scan
+from scanner.export.output import Output
+from scanner.options import ScanOptions
+
+
+class Unfinished(Exception):
+    """The list is not whole, so the file must not appear."""
+
+
+def list_command(args: argparse.Namespace, options: ScanOptions) -> int:
+    output = Output(args.output)
+    try:
+        with output:
+            outcome = run_scan(args, options, lambda chunk: output.write(chunk.output), monitored=False)
+            if outcome.word in ("timeout", "interrupted", "failed"):
+                raise Unfinished
+    except Unfinished:
+        pass
+    return conclude(args, outcome)

@@ -1,0 +1,70 @@
+"""Running a scan for a person: progress on a terminal, signals, and an outcome in every case."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from scanner.cli import exits
+from scanner.errors import ScanTimeout
+from scanner.model import Chunk, Path
+from scanner.options import ScanOptions
+from scanner.run import Run
+from scanner.stats import ScanStats
+
+
+class Outcome(NamedTuple):
+    """How a scan ended: one word, the exit code, the signal that ended it (0: none), and the statistics."""
+
+    word: str
+    code: int
+    signal: int
+    stats: ScanStats
+
+
+def run_scan(
+    args: argparse.Namespace, options: ScanOptions, take: Callable[[Chunk], object], *, monitored: bool
+) -> Outcome:
+    """Scan `args.roots` and hand each Chunk, in order, to `take`. What `take` raises passes through."""
+    roots: list[Path] = [os.fsencode(root) for root in args.roots]
+    run = Run(roots, options, monitored=monitored or _shows_progress(args))
+    try:
+        with exits.interruptible(), run, _progress(args, run):
+            for chunk in run.chunks():
+                take(chunk)
+    except ScanTimeout as error:
+        exits.say(str(error))
+        return Outcome("timeout", exits.OUT_OF_TIME, 0, run.stats)
+    except exits.Interrupted as error:
+        return Outcome("interrupted", 128 + error.number, error.number, run.stats)
+    word, code = exits.outcome_of(roots, run.stats)
+    return Outcome(word, code, 0, run.stats)
+
+
+def conclude(args: argparse.Namespace, outcome: Outcome) -> int:
+    """Tell the errors, and end with the outcome's code or by its signal."""
+    if not args.quiet or outcome.code == exits.NO_RESULT:
+        exits.tell_faults([os.fsencode(root) for root in args.roots], outcome.stats, everything=args.verbose)
+    if outcome.signal:
+        return exits.die_of(outcome.signal)
+    return outcome.code
+
+
+def _shows_progress(args: argparse.Namespace) -> bool:
+    return sys.stderr.isatty() and not args.quiet and args.progress is not False
+
+
+def _progress(args: argparse.Namespace, run: Run) -> contextlib.AbstractContextManager[object]:
+    if not _shows_progress(args):
+        return contextlib.nullcontext()
+    from scanner.progress import ProgressLine
+    from scanner.report.data import shown
+
+    monitor = run.monitor
+    line = ProgressLine(run.stats, lambda: monitor.memory if monitor is not None else 0, shown)
+    run.show_progress(line.update)
+    return line

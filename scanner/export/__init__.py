@@ -1,0 +1,1 @@
+"""What becomes of a scan's Chunks: files and streams."""

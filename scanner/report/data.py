@@ -1,0 +1,61 @@
+"""The report as plain values: the one source of every form of it."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from scanner.model import Fault, Path
+from scanner.stats import ScanStats
+
+SCHEMA = 1
+"""Grows when a field changes its meaning or goes; new fields do not count."""
+
+
+def report_data(
+    roots: Sequence[Path], outcome: str, stats: ScanStats, filesystems: Sequence[str], version: str
+) -> dict[str, Any]:
+    """Everything about one scan. `outcome`: complete, incomplete, timeout, interrupted or failed."""
+    return {
+        "schema": SCHEMA,
+        "scanner": version,
+        "roots": [_path_fields(root) for root in roots],
+        "filesystems": list(filesystems),
+        "outcome": outcome,
+        **stats.as_dict(),
+        "faults": [fault_fields(fault) for fault in stats.faults],
+    }
+
+
+def fault_fields(fault: Fault) -> dict[str, Any]:
+    return {
+        **_path_fields(fault.path),
+        "operation": fault.operation,
+        "errno": fault.errno,
+        "message": fault.message,
+        "kind": fault.kind,
+    }
+
+
+def _path_fields(path: Path) -> dict[str, str]:
+    """`path` for people; `path_b64` too, where the name is no UTF-8."""
+    raw = os.fsencode(path)
+    try:
+        return {"path": raw.decode()}
+    except UnicodeDecodeError:
+        return {"path": raw.decode(errors="replace"), "path_b64": base64.b64encode(raw).decode()}
+
+
+def shown(path: Path) -> str:
+    """A path for a terminal: control characters and bytes that are no UTF-8 escaped."""
+    text = os.fsencode(path).decode(errors="surrogateescape")
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode()

@@ -1,0 +1,102 @@
+"""The report as text, for a terminal of 80 columns and for log files, and as Markdown, for CI pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from scanner.report.data import shown
+
+FIRST_FAULTS = 5  # shown of each kind
+NAME_WIDTH = 20
+
+
+def text_report(data: dict[str, Any]) -> str:
+    lines = [f"{name:<{NAME_WIDTH}}{value}" for name, value in facts(data)]
+    if data["faults"]:
+        lines += ["", "Not read:", *(f"  {line}" for line in fault_lines(data))]
+    return "\n".join(lines) + "\n"
+
+
+def markdown_report(data: dict[str, Any]) -> str:
+    lines = ["## Scan report", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {_cell(value)} |" for name, value in facts(data)]
+    lines += ["", "### Processes", "", "| process | peak memory | mean memory | CPU user | CPU system | CPU |"]
+    lines.append("|---|--:|--:|--:|--:|--:|")
+    for process in data["resources"].get("processes", []):
+        lines.append(
+            f"| {process['process']} | {megabytes(process['peak_rss_bytes'])} | {megabytes(process['mean_rss_bytes'])} "
+            f"| {process['cpu_user_seconds']:.2f} s | {process['cpu_system_seconds']:.2f} s | {process['cpu_percent']:.0f} % |"
+        )
+    if data["faults"]:
+        lines += ["", "### Not read", "", *(f"- {_cell(line)}" for line in fault_lines(data))]
+    return "\n".join(lines) + "\n"
+
+
+def facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "Scanned", ", ".join(shown(root["path"]) for root in data["roots"])
+    yield "Outcome", data["outcome"]
+    yield "Directories", f"{data['scanned_directories']:,}"
+    yield "Files", f"{data['files']:,}"
+    yield "Errors", _errors(data["errors"])
+    yield "Elapsed", f"{data['elapsed_seconds']:.2f} s"
+    yield (
+        "Rate",
+        f"{data['directories_per_second']:,.0f} directories/s, {data['entries_per_second']:,.0f} entries/s",
+    )
+    yield from _resource_facts(data["resources"])
+    yield "Backend", _backend(data)
+    yield "File system", ", ".join(data["filesystems"])
+
+
+def _errors(errors: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {kind}" for kind, count in sorted(errors.items())) or "none"
+
+
+def _resource_facts(resources: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    processes = resources.get("processes", [])
+    workers = [process for process in processes if process["process"] != "coordinator"]
+    for process in processes:
+        if process["process"] == "coordinator":
+            yield "Coordinator", _usage([process])
+    if workers:
+        yield f"Workers ({len(workers)})", _usage(workers)
+    if processes:
+        yield "Peak memory", f"{megabytes(resources['peak_rss_sum_bytes'])} in all processes together"
+
+
+def _usage(processes: list[dict[str, Any]]) -> str:
+    peak = max(process["peak_rss_bytes"] for process in processes)
+    user = sum(process["cpu_user_seconds"] for process in processes)
+    system = sum(process["cpu_system_seconds"] for process in processes)
+    percent = sum(process["cpu_percent"] for process in processes)
+    each = " each at most" if len(processes) > 1 else ""
+    return f"{megabytes(peak)}{each}, CPU {user:.2f} s user + {system:.2f} s system ({percent:.0f} %)"
+
+
+def _backend(data: dict[str, Any]) -> str:
+    tasks = f"{data['tasks']:,} task{'s' if data['tasks'] != 1 else ''}"
+    if data["backend"] == "serial":
+        return f"serial, {tasks}"
+    workers = data["max_workers"]
+    return f"pool, {workers} worker{'s' if workers != 1 else ''} by {data['start_method']}, {tasks}"
+
+
+def fault_lines(data: dict[str, Any]) -> Iterator[str]:
+    """The first few faults of each kind, and how many more there are."""
+    for kind, total in sorted(data["errors"].items()):
+        faults = [fault for fault in data["faults"] if fault["kind"] == kind][:FIRST_FAULTS]
+        for fault in faults:
+            yield f"{kind}: {shown(fault['path'])}: {fault['message']} ({fault['operation']})"
+        if total > len(faults):
+            yield f"{kind}: and {total - len(faults):,} more"
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def _cell(text: str) -> str:
+    for char in "\\`*_<>|[]":
+        text = text.replace(char, "\\" + char)
+    return text
