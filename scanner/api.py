@@ -15,7 +15,7 @@ from scanner.kernel.walk import link_rule
 from scanner.model import Fault, Listing, Path, Walked
 from scanner.options import WINDOW, BackendName, ScanOptions, StartMethod
 from scanner.plan.merge import Lookahead, OnError, bottom_up, top_down
-from scanner.run import ProgressCallback, Run, ScanResult
+from scanner.run import ProgressCallback, Run, ScanResult, refuse_nul
 
 if TYPE_CHECKING:
     from scanner.backends.pool import PoolBackend
@@ -57,6 +57,7 @@ def walk(
 
 
 def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions) -> Iterator[Walked]:
+    refuse_nul(top)
     source = AutoSource(options)
     try:
         if topdown:

@@ -10,7 +10,8 @@ from scanner.backends.base import Backend
 from scanner.errors import ScanCancelled, ScanTimeout
 from scanner.model import Chunk, ChunkArrived, Path
 from scanner.options import ScanOptions
-from scanner.plan.planner import Add, Deliver, Dispatch, Event, Finished, GiveUp, Planner, Wanted
+from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Wanted
+from scanner.plan.planner import Planner
 
 LONGEST_WAIT = 0.1  # seconds: how late a timeout or a cancellation may be noticed
 

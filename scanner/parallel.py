@@ -85,14 +85,11 @@ class ParallelScanner:
         """The same from plain code."""
         return self._scan(path, self._progress_callback, None)
 
-    def _scan(
-        self, path: AnyPath, progress: ProgressCallback | None, cancelled: threading.Event | None
-    ) -> ScanResult:
+    def _scan(self, path: AnyPath, progress: ProgressCallback | None, cancelled: threading.Event | None) -> ScanResult:
         with self._lock:
             pool, self._idle_pool = self._idle_pool, None
-        run = Run(
-            [os.fspath(path)], self.options, progress=progress, cancelled=cancelled, pool=pool, keep_pool=self._keeps_pool
-        )
+        keep = self._keeps_pool
+        run = Run([os.fspath(path)], self.options, progress=progress, cancelled=cancelled, pool=pool, keep_pool=keep)
         self._stats = run.stats
         try:
             with run:

@@ -59,8 +59,7 @@ class Run:
         monitored: bool = True,
     ) -> None:
         for root in roots:
-            if (b"\0" if isinstance(root, bytes) else "\0") in root:  # type: ignore[operator]  # of one type
-                raise ValueError(f"embedded null byte in the path {root!r}")
+            refuse_nul(root)
         self._roots = roots
         self._keep_pool = keep_pool
         self._progress = None if progress is None else Guarded(progress)
@@ -154,6 +153,12 @@ class Guarded:
                 import logging
 
                 logging.getLogger("scanner").exception("progress_callback failed; the scan goes on")
+
+
+def refuse_nul(path: Path) -> None:
+    """Raise the ValueError that `os.walk` raises for a path which no system can have."""
+    if 0 in os.fsencode(path):
+        raise ValueError(f"embedded null byte in the path {path!r}")
 
 
 @contextlib.contextmanager

@@ -24,9 +24,27 @@ from pathlib import Path
 
 SUFFIXES = (".py", ".c", ".h", ".md", ".json", ".txt", ".go", ".ts", "")
 ODD_NAMES = (
-    b"new\nline", b"carriage\rreturn", b"tab\tbed", b"bell\x07", b"escape\x1b[31mred", b" leading", b"trailing ",
-    b"-rf", b"*", b"quote'\"", b"back\\slash", b"\xff\xfe", b"latin-\xe9", b"half-\xc3", b"surrogate-\xed\xa0\x80",
-    "composed-é".encode(), "decomposed-e\u0301".encode(), "bidi-\u202egnp".encode(), "🗂️".encode(), b"\x01", b"\x7f",
+    b"new\nline",
+    b"carriage\rreturn",
+    b"tab\tbed",
+    b"bell\x07",
+    b"escape\x1b[31mred",
+    b" leading",
+    b"trailing ",
+    b"-rf",
+    b"*",
+    b"quote'\"",
+    b"back\\slash",
+    b"\xff\xfe",
+    b"latin-\xe9",
+    b"half-\xc3",
+    b"surrogate-\xed\xa0\x80",
+    "composed-é".encode(),
+    "decomposed-e\u0301".encode(),
+    "bidi-\u202egnp".encode(),
+    "🗂️".encode(),
+    b"\x01",
+    b"\x7f",
 )
 
 
@@ -91,7 +109,7 @@ def flat(top: Path, directories: int, files: int, rng: random.Random) -> None:
     touch_all(top, (f"file_{i}_{rng.randrange(1000)}{rng.choice(SUFFIXES)}" for i in range(files)))
 
 
-def deep(top: Path, directories: int, files: int, rng: random.Random) -> None:
+def deep(top: Path, directories: int, files: int, _: random.Random) -> None:
     chain(top, "bottomless", 5000)
     chains = max(1, round(directories / 200))
     for index in range(chains):

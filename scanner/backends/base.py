@@ -8,10 +8,13 @@ from scanner.model import BackendEvent, Task
 
 
 class Backend(Protocol):
-    name: str
-    """`serial` or `pool`: where Tasks run now."""
-    start_method: str | None
-    """How its processes were started; None while there are none."""
+    @property
+    def name(self) -> str:
+        """`serial` or `pool`: where Tasks run now."""
+
+    @property
+    def start_method(self) -> str | None:
+        """How its processes were started; None while there are none."""
 
     def dispatch(self, slot: int, task: Task) -> None:
         """Have `slot`, which must be idle, walk `task`. Never blocks on another process."""
@@ -21,7 +24,8 @@ class Backend(Protocol):
 
     def events(self, timeout: float) -> list[BackendEvent]:
         """What has happened since; waits at most `timeout` seconds for the first event. In `serial` the
-        Task itself runs here, for at most its budget."""
+        Task itself runs here, for at most its budget.
+        """
 
     def processes(self) -> dict[int, int]:
         """The process number of each worker slot."""

@@ -18,6 +18,7 @@ import os
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from multiprocessing import connection, context, get_context, process, spawn, util
 from typing import Any
@@ -25,6 +26,7 @@ from typing import Any
 PRELOAD = ["multiprocessing.pool", "scanner.backends.start", "scanner.backends.worker"]
 PIPE_BYTES = 1 << 20  # as much as an unprivileged user may ask for
 _launch_lock = threading.Lock()
+_made_here: weakref.WeakSet[SlotProcess] = weakref.WeakSet()
 
 
 class SlotProcess(process.BaseProcess):
@@ -38,6 +40,7 @@ class SlotProcess(process.BaseProcess):
         self.task_reader, self.task_writer = connection.Pipe(duplex=False)
         self.chunk_reader, self.chunk_writer = connection.Pipe(duplex=False)
         _widen(self.chunk_writer.fileno())
+        _made_here.add(self)
 
     def __getstate__(self) -> dict[str, Any]:
         """What a new interpreter gets: not the coordinator's side."""
@@ -45,7 +48,7 @@ class SlotProcess(process.BaseProcess):
         return {**self.__dict__, **coordinator_side}
 
     @staticmethod
-    def _Popen(process_obj: Any) -> Any:
+    def _Popen(process_obj: Any) -> Any:  # noqa: N802  # multiprocessing's name
         owner = process_obj._owner
         with _launching(owner):
             return owner.standard.Process._Popen(process_obj)
@@ -60,8 +63,8 @@ class SlotProcess(process.BaseProcess):
         self._owner.started(self)
 
     def run(self) -> None:
-        if self._owner is not None:  # forked: the coordinator's ends of all pipes came along
-            for slot_process in (*self._owner.made, self):
+        if self._owner is not None:  # forked: the coordinator's ends of all pipes, of other scans too, came along
+            for slot_process in _made_here:
                 slot_process.task_writer.close()
                 slot_process.chunk_reader.close()
         super().run()
@@ -89,7 +92,7 @@ class SlotContext(context.BaseContext):
             self.fork_server = forkserver.ForkServer()
             self.fork_server.set_forkserver_preload(PRELOAD)
 
-    def Process(self, *args: Any, **kwargs: Any) -> SlotProcess:
+    def Process(self, *args: Any, **kwargs: Any) -> SlotProcess:  # noqa: N802  # multiprocessing's name
         return SlotProcess(self, *args, **kwargs)
 
     def started(self, slot_process: SlotProcess) -> None:

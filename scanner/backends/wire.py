@@ -22,7 +22,7 @@ _LENGTH = struct.Struct("<Q")
 OPTIONS, TASK, GIVE_UP = b"O", b"T", b"G"
 
 
-def send(descriptor: int, body: bytes, bulk: bytes = b"") -> None:
+def send(descriptor: int, body: bytes, bulk: bytes | memoryview = b"") -> None:
     """Write one message of `body` and `bulk`; blocks until it is through. Raises OSError when the other end is gone."""
     pieces = [memoryview(piece) for piece in (_LENGTH.pack(len(body) + len(bulk)), body, bulk) if piece]
     while pieces:
@@ -106,7 +106,7 @@ def unpack(body: bytes) -> ScanOptions | Task | None:
     return None
 
 
-def pack_chunk(chunk: Chunk) -> tuple[bytes, bytes]:
+def pack_chunk(chunk: Chunk) -> tuple[bytes, bytes | memoryview]:
     """The body and the bulk of a message. What a sink will write is not copied on the way."""
     fields = marshal.dumps(
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import select
@@ -27,10 +28,8 @@ def serve() -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the coordinator decides
     gc.disable()  # nothing here makes cycles
     process = cast("SlotProcess", current_process())
-    try:
+    with contextlib.suppress(EOFError, OSError):  # the coordinator has closed our pipes, or died
         _serve(process.task_reader.fileno(), process.chunk_writer.fileno())
-    except (EOFError, OSError):
-        pass  # the coordinator has closed our pipes, or died
     os._exit(0)  # nothing to clean up, and no queue to flush
 
 

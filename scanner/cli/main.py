@@ -23,14 +23,18 @@ exit codes
   75   the time allowed by --timeout is over
   128+N  ended by signal N
 """
-SCAN_EXAMPLES = """\
+SCAN_EXAMPLES = (
+    """\
 examples
   scanner scan /usr
   scanner scan --timeout 3600 --report nightly.json --report nightly.md /srv /home
   scanner scan --json . | jq .files
 
-""" + EXITS
-LIST_EXAMPLES = """\
+"""
+    + EXITS
+)
+LIST_EXAMPLES = (
+    """\
 examples
   scanner list /usr | wc -l
   scanner list -0 . | xargs -0 stat --format=%s
@@ -39,7 +43,9 @@ examples
 Paths are written as they are, byte for byte: a directory, then its files and links, then each of its
 sub-directories in turn. With -o the file appears whole or not at all.
 
-""" + EXITS
+"""
+    + EXITS
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -38,7 +38,8 @@ class Names:
 
 class JoinedNames(Names):
     """Names joined to few large strings at once, while they are in the processor's cache: cheap to send, and not
-    taken apart again before somebody looks at them."""
+    taken apart again before somebody looks at them.
+    """
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: list[Any], first: bool) -> None:
         separator: Any = "\0" if isinstance(path, str) else b"\0"

@@ -41,7 +41,8 @@ class Walker:
 
     def walk(self, task: Task, asked: Callable[[], bool] = lambda: False) -> Chunk:
         """Walk `task`, no further than its budget. `asked` tells that another slot is idle: what is left
-        is then given up early, unless there is only one directory to give."""
+        is then given up early, unless there is only one directory to give.
+        """
         packer = new_packer(self._options.packing, self._options.separator, joined=self._joined)
         stack = task.directories[::-1]
         faults: list[Fault] = []
@@ -113,8 +114,10 @@ class Walker:
         of a directory that does not change is the same each time.
         """
         held = self._held.pop(path, None)
-        if held is not None and held.position == position:
-            return held.entries, held.below
+        if held is not None:
+            if held.position == position:
+                return held.entries, held.below
+            held.entries.close()
         entries = os.scandir(path)
         dirs, links, _, _ = read(path, entries, position, self._links)
         return entries, children(path, dirs, links)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from scanner.model import Chunk, Fault, Listing, Path, Walked, below_any, children, names
-from scanner.plan.planner import Add, Deliver, Event, Pruned, Waiting, Wanted
+from scanner.plan.events import Add, Deliver, Event, Pruned, Waiting, Wanted
 
 LONGEST_WAIT = 0.1  # seconds for one poll while the wanted directory has not come
 TAKES_PER_POLL = 32  # listings taken between two looks at the workers, when nothing is missing

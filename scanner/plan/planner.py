@@ -16,106 +16,14 @@ turn stays small. Once `window` bytes wait, only the first Segment (or the wante
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
-
-from scanner.model import BackendEvent, Chunk, ChunkArrived, Path, SlotLost, SlotUp, Task, below_any
+from scanner.model import Chunk, ChunkArrived, Path, SlotLost, SlotUp, Task, below_any
+from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Instruction, Pruned, Waiting, Wanted
+from scanner.plan.line import Line, Segment
 
 TASK_ENTRIES = 10_000
 TASK_SECONDS = 0.05
 TASK_DIRECTORIES = 256
 TASK_BYTES = 32_768  # a Task must fit into an empty pipe, so that sending it can never block
-
-
-class Add(NamedTuple):
-    """Event: directories to walk, after everything that is known already. `alone`: without what is below them."""
-
-    directories: list[Path]
-    alone: bool = False
-
-
-class Wanted(NamedTuple):
-    """Event: the consumer waits; for this directory, or (None) for the next Chunk in order."""
-
-    path: Path | None = None
-
-
-class Pruned(NamedTuple):
-    """Event: a keyed consumer will never ask for this directory nor for anything below it."""
-
-    path: Path
-
-
-class Waiting(NamedTuple):
-    """Event: a keyed consumer holds this many bytes that it has not used yet."""
-
-    size: int
-
-
-class Dispatch(NamedTuple):
-    """Instruction: send the Task to the slot."""
-
-    slot: int
-    task: Task
-
-
-class GiveUp(NamedTuple):
-    """Instruction: ask the slot to return what is left of its Task, because another slot is idle."""
-
-    slot: int
-
-
-class Deliver(NamedTuple):
-    """Instruction: hand the Chunk to the consumer. `outdated`: directories in it that were pruned meanwhile."""
-
-    chunk: Chunk
-    outdated: frozenset[Path] = frozenset()
-
-
-class Finished(NamedTuple):
-    """Instruction: nothing is left to walk or to deliver."""
-
-
-Event: TypeAlias = BackendEvent | Add | Wanted | Pruned | Waiting
-Instruction: TypeAlias = Dispatch | GiveUp | Deliver | Finished
-
-
-class Segment:
-    """A run of the walk order in one of three states: queued (`directories`), leased (`slot`), or done (`chunk`).
-
-    `position`: how many entries of the first directory were delivered before this Segment.
-    `keeper`: the slot that holds that directory open. `pruned`: roots of a leased Segment nobody wants any more.
-    `alone`: only these directories, nothing below them.
-    """
-
-    __slots__ = ("alone", "asked", "before", "behind", "chunk", "directories", "keeper", "position", "pruned", "slot")
-
-    def __init__(
-        self, directories: list[Path], position: int = 0, keeper: int | None = None, alone: bool = False
-    ) -> None:
-        self.directories = directories
-        self.alone = alone
-        self.position = position
-        self.keeper = keeper
-        self.slot: int | None = None
-        self.chunk: Chunk | None = None
-        self.pruned: set[Path] = set()
-        self.asked = False
-        self.before: Segment = self
-        self.behind: Segment = self
-
-    @property
-    def queued(self) -> bool:
-        return self.slot is None and self.chunk is None
-
-    def insert_behind(self, other: Segment) -> None:
-        """Take this Segment into the line, right behind `other`."""
-        self.before, self.behind = other, other.behind
-        other.behind.before = self
-        other.behind = self
-
-    def unlink(self) -> None:
-        self.before.behind, self.behind.before = self.behind, self.before
 
 
 class Planner:
@@ -132,7 +40,7 @@ class Planner:
         self.done = 0  # directories listed or failed
         self.tasks = 0
         self._share = slots
-        self._ends = Segment([])  # sentinel: its `behind` is the first Segment, its `before` the last
+        self._line = Line()
         self._slots: dict[int, Segment | None] = {}
         self._home: dict[Path, Segment] = {}  # keyed only: where each queued or leased directory stands
         self._consumer_waits = False
@@ -145,7 +53,7 @@ class Planner:
             instructions += self._note(event)
         instructions += self._dispatch()
         instructions += self._rebalance()
-        if self._ends.behind is self._ends:
+        if self._line.empty:
             instructions.append(Finished())
         return instructions
 
@@ -161,7 +69,9 @@ class Planner:
                 self._slot_lost(slot)
             case Add(directories, alone):
                 self.known += len(directories)
-                self._enqueue(Segment(list(directories), alone=alone), behind=self._ends.before)
+                segment = Segment(list(directories), alone=alone)
+                self._line.append(segment)
+                self._settle(segment)
             case Pruned(path):
                 self._prune(path)
             case Waiting(size):
@@ -169,12 +79,6 @@ class Planner:
         return []
 
     # ---- what events do to the line
-
-    def _enqueue(self, segment: Segment, behind: Segment) -> None:
-        if not segment.directories:
-            return
-        segment.insert_behind(behind)
-        self._settle(segment)
 
     def _settle(self, segment: Segment) -> None:
         if not self.ordered:
@@ -192,7 +96,7 @@ class Planner:
 
     def _chunk_arrived(self, slot: int, chunk: Chunk) -> list[Deliver]:
         segment = self._slots[slot]
-        assert segment is not None and segment.slot == slot
+        assert segment is not None
         self._slots[slot] = None
         failed = sum(fault.drops_listing for fault in chunk.faults)
         self.done += chunk.directories + failed
@@ -206,7 +110,9 @@ class Planner:
         if chunk.position and leftovers[:1] == chunk.leftovers[:1]:
             rest.position, rest.keeper = chunk.position, slot
         self.known += chunk.directories + failed + len(leftovers) - len(segment.directories)
-        self._enqueue(rest, behind=segment)
+        if leftovers:
+            rest.insert_behind(segment)
+            self._settle(rest)
         segment.slot, segment.directories, segment.chunk = None, [], chunk
         self.waiting_bytes += chunk.size
         if self.ordered:
@@ -215,7 +121,7 @@ class Planner:
         return [Deliver(chunk, outdated)]
 
     def _deliver_next(self) -> list[Deliver]:
-        first = self._ends.behind
+        first = self._line.first
         if not self._consumer_waits or first.chunk is None:
             return []
         self._consumer_waits = False
@@ -230,7 +136,7 @@ class Planner:
         self._wanted = path
         if path is not None and path not in self._home:  # a name that the caller added
             self.known += 1
-            self._enqueue(Segment([path]), behind=self._ends)
+            self._to_the_front(path)
         return []
 
     def _prune(self, path: Path) -> None:
@@ -264,8 +170,8 @@ class Planner:
         if wanted is not None and self._may_take(slot, wanted):
             return wanted
         full = self.waiting_bytes >= self.window
-        for segment in self._line():
-            if full and not (self.ordered and segment is self._ends.behind):
+        for segment in self._line:
+            if full and not (self.ordered and segment is self._line.first):
                 return None
             if segment.queued and self._may_take(slot, segment):
                 return segment
@@ -283,8 +189,13 @@ class Planner:
             return None
         if segment.directories[0] != self._wanted:
             segment.directories.remove(self._wanted)
-            segment = Segment([self._wanted])
-            self._enqueue(segment, behind=self._ends)
+            segment = self._to_the_front(self._wanted)
+        return segment
+
+    def _to_the_front(self, path: Path) -> Segment:
+        segment = Segment([path])
+        self._line.prepend(segment)
+        self._settle(segment)
         return segment
 
     def _lease(self, segment: Segment, slot: int) -> Dispatch:
@@ -322,32 +233,26 @@ class Planner:
         if not idle or self.waiting_bytes >= self.window:
             return []
         instructions: list[Instruction] = []
-        for segment in self._line():
+        for segment in self._line:
             if segment.slot is not None and not segment.asked and len(instructions) < idle:
                 segment.asked = True
                 instructions.append(GiveUp(segment.slot))
         return instructions
 
-    def _line(self) -> Iterator[Segment]:
-        segment = self._ends.behind
-        while segment is not self._ends:
-            yield segment
-            segment = segment.behind
-
     def waiting(self) -> list[Chunk]:
         """The Chunks that have arrived and wait for their turn, in walk order: what a broken-off scan still has."""
-        return [segment.chunk for segment in self._line() if segment.chunk is not None]
+        return [segment.chunk for segment in self._line if segment.chunk is not None]
 
     def validate(self) -> None:
         """Assert the invariants. For tests: it looks at everything."""
-        line = list(self._line())
+        line = list(self._line)
         outstanding = sum(len(segment.directories) for segment in line)
         assert self.known == self.done + outstanding or not self.ordered, "every directory is in exactly one place"
         for segment in line:
             states = (segment.queued and bool(segment.directories), segment.slot is not None, segment.chunk is not None)
             assert sum(states) == 1, "a Segment has exactly one state"
             assert segment.slot is None or self._slots[segment.slot] is segment, "a leased Segment is its slot's"
-            assert segment.behind.before is segment and segment.before.behind is segment
+            assert segment is segment.behind.before is segment.before.behind, "the line holds together"
         leased = [segment for segment in self._slots.values() if segment is not None]
         assert all(segment in line for segment in leased), "a slot's Segment stands in the line"
         if self.ordered:

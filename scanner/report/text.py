@@ -24,10 +24,15 @@ def markdown_report(data: dict[str, Any]) -> str:
     lines += ["", "### Processes", "", "| process | peak memory | mean memory | CPU user | CPU system | CPU |"]
     lines.append("|---|--:|--:|--:|--:|--:|")
     for process in data["resources"].get("processes", []):
-        lines.append(
-            f"| {process['process']} | {megabytes(process['peak_rss_bytes'])} | {megabytes(process['mean_rss_bytes'])} "
-            f"| {process['cpu_user_seconds']:.2f} s | {process['cpu_system_seconds']:.2f} s | {process['cpu_percent']:.0f} % |"
+        cells = (
+            process["process"],
+            megabytes(process["peak_rss_bytes"]),
+            megabytes(process["mean_rss_bytes"]),
+            f"{process['cpu_user_seconds']:.2f} s",
+            f"{process['cpu_system_seconds']:.2f} s",
+            f"{process['cpu_percent']:.0f} %",
         )
+        lines.append(f"| {' | '.join(cells)} |")
     if data["faults"]:
         lines += ["", "### Not read", "", *(f"- {_cell(line)}" for line in fault_lines(data))]
     return "\n".join(lines) + "\n"

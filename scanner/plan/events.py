@@ -1,0 +1,60 @@
+"""What the planner is told, and what it says."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+from scanner.model import BackendEvent, Chunk, Path, Task
+
+
+class Add(NamedTuple):
+    """Event: directories to walk, after everything that is known already. `alone`: without what is below them."""
+
+    directories: list[Path]
+    alone: bool = False
+
+
+class Wanted(NamedTuple):
+    """Event: the consumer waits; for this directory, or (None) for the next Chunk in order."""
+
+    path: Path | None = None
+
+
+class Pruned(NamedTuple):
+    """Event: a keyed consumer will never ask for this directory nor for anything below it."""
+
+    path: Path
+
+
+class Waiting(NamedTuple):
+    """Event: a keyed consumer holds this many bytes that it has not used yet."""
+
+    size: int
+
+
+class Dispatch(NamedTuple):
+    """Instruction: send the Task to the slot."""
+
+    slot: int
+    task: Task
+
+
+class GiveUp(NamedTuple):
+    """Instruction: ask the slot to return what is left of its Task, because another slot is idle."""
+
+    slot: int
+
+
+class Deliver(NamedTuple):
+    """Instruction: hand the Chunk to the consumer. `outdated`: directories in it that were pruned meanwhile."""
+
+    chunk: Chunk
+    outdated: frozenset[Path] = frozenset()
+
+
+class Finished(NamedTuple):
+    """Instruction: nothing is left to walk or to deliver."""
+
+
+Event: TypeAlias = BackendEvent | Add | Wanted | Pruned | Waiting
+Instruction: TypeAlias = Dispatch | GiveUp | Deliver | Finished

@@ -1,0 +1,72 @@
+"""The line of everything known and not yet given away, in walk order: a ring of linked Segments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scanner.model import Chunk, Path
+
+
+class Segment:
+    """A run of the walk order in one of three states: queued (`directories`), leased (`slot`), or done (`chunk`).
+
+    `position`: how many entries of the first directory were delivered before this Segment.
+    `keeper`: the slot that holds that directory open. `pruned`: roots of a leased Segment nobody wants any more.
+    `alone`: only these directories, nothing below them.
+    """
+
+    __slots__ = ("alone", "asked", "before", "behind", "chunk", "directories", "keeper", "position", "pruned", "slot")
+
+    def __init__(
+        self, directories: list[Path], position: int = 0, keeper: int | None = None, alone: bool = False
+    ) -> None:
+        self.directories = directories
+        self.alone = alone
+        self.position = position
+        self.keeper = keeper
+        self.slot: int | None = None
+        self.chunk: Chunk | None = None
+        self.pruned: set[Path] = set()
+        self.asked = False
+        self.before: Segment = self
+        self.behind: Segment = self
+
+    @property
+    def queued(self) -> bool:
+        return self.slot is None and self.chunk is None
+
+    def insert_behind(self, other: Segment) -> None:
+        """Take this Segment into the line, right behind `other`."""
+        self.before, self.behind = other, other.behind
+        other.behind.before = self
+        other.behind = self
+
+    def unlink(self) -> None:
+        self.before.behind, self.behind.before = self.behind, self.before
+
+
+class Line:
+    """The Segments, first to last."""
+
+    def __init__(self) -> None:
+        self._ends = Segment([])  # sentinel: its `behind` is the first Segment, its `before` the last
+
+    def __iter__(self) -> Iterator[Segment]:
+        segment = self._ends.behind
+        while segment is not self._ends:
+            yield segment
+            segment = segment.behind
+
+    @property
+    def empty(self) -> bool:
+        return self._ends.behind is self._ends
+
+    @property
+    def first(self) -> Segment:
+        return self._ends.behind
+
+    def append(self, segment: Segment) -> None:
+        segment.insert_behind(self._ends.before)
+
+    def prepend(self, segment: Segment) -> None:
+        segment.insert_behind(self._ends)

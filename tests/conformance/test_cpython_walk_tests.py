@@ -1,0 +1,50 @@
+"""CPython's own tests of `os.walk`, with `walk` in its place."""
+
+from __future__ import annotations
+
+import io
+import os
+import unittest
+import warnings
+from typing import Any
+
+import pytest
+
+import scanner
+
+test_os = pytest.importorskip("test.test_os", reason="this Python comes without its own test suite")
+if not hasattr(test_os, "WalkTests"):
+    test_os = pytest.importorskip("test.test_os.test_os", reason="this Python comes without its own test suite")
+
+
+def walk_tests(options: dict[str, Any]) -> list[type[unittest.TestCase]]:
+    class OurWalkTests(test_os.WalkTests):  # type: ignore[misc, name-defined]
+        def walk(self, top: Any, **kwargs: Any) -> Any:
+            if "follow_symlinks" in kwargs:
+                kwargs["followlinks"] = kwargs.pop("follow_symlinks")
+            return scanner.walk(top, **kwargs, **options)
+
+    class OurBytesWalkTests(test_os.BytesWalkTests):  # type: ignore[misc, name-defined]
+        def walk(self, top: Any, **kwargs: Any) -> Any:
+            if "follow_symlinks" in kwargs:
+                kwargs["followlinks"] = kwargs.pop("follow_symlinks")
+            for broot, bdirs, bfiles in scanner.walk(os.fsencode(top), **kwargs, **options):
+                dirs = [os.fsdecode(name) for name in bdirs]
+                files = [os.fsdecode(name) for name in bfiles]
+                yield os.fsdecode(broot), dirs, files
+                bdirs[:] = [os.fsencode(name) for name in dirs]
+                bfiles[:] = [os.fsencode(name) for name in files]
+
+    return [OurWalkTests, OurBytesWalkTests]
+
+
+@pytest.mark.parametrize("index", [0, 1], ids=["str", "bytes"])
+def test_walk_passes_the_tests_of_os_walk(index: int, backend: dict[str, Any]) -> None:
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(walk_tests(backend)[index])
+    output = io.StringIO()
+    with warnings.catch_warnings():
+        # abandoned generators of the tests' own os.walk calls are theirs
+        warnings.simplefilter("ignore", ResourceWarning)
+        result = unittest.TextTestRunner(stream=output, verbosity=2).run(suite)
+    assert result.wasSuccessful(), output.getvalue()
+    assert result.testsRun >= 7

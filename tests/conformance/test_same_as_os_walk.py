@@ -1,0 +1,178 @@
+"""Equality with `os.walk`, element for element: every profile, backend, direction and kind of path."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import scanner
+from tests.support.trees import os_walk
+
+PROFILES = ["monorepo", "skewed", "flat", "deep", "odd"]
+
+
+# Followed, the links of the odd tree to `..` and `/` lead round the whole machine: see the test of a loop below.
+CASES = [(profile, follow) for profile in PROFILES for follow in (False, True) if (profile, follow) != ("odd", True)]
+
+
+@pytest.mark.parametrize(("profile", "followlinks"), CASES)
+@pytest.mark.parametrize("topdown", [True, False], ids=["topdown", "bottomup"])
+@pytest.mark.parametrize("convert", [str, os.fsencode, Path], ids=["str", "bytes", "path"])
+def test_walk_and_scan_equal_os_walk(
+    profile: str,
+    topdown: bool,
+    followlinks: bool,
+    convert: Callable[[Any], Any],
+    backend: dict[str, Any],
+    trees: dict[str, Path],
+) -> None:
+    top = convert(str(trees[profile]))
+    expected = os_walk(top, topdown=topdown, followlinks=followlinks)
+    assert list(scanner.walk(top, topdown, None, followlinks, **backend)) == expected
+    assert scanner.scan(top, topdown, followlinks=followlinks, **backend) == expected
+
+
+@pytest.mark.parametrize("topdown", [True, False], ids=["topdown", "bottomup"])
+def test_links_are_followed_round_a_loop(topdown: bool, backend: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "back").symlink_to("..")
+    (tmp_path / "c").symlink_to("a/b")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    expected = os_walk(str(tmp_path), topdown=topdown, followlinks=True)
+    assert len(expected) > 40
+    assert list(scanner.walk(tmp_path, topdown, followlinks=True, **backend)) == [tuple(item) for item in expected]
+    assert scanner.scan(tmp_path, topdown, followlinks=True, **backend) == expected
+
+
+@pytest.mark.parametrize("top", ["/usr/lib", sysconfig.get_paths()["stdlib"]], ids=["usr", "python"])
+@pytest.mark.parametrize("topdown", [True, False], ids=["topdown", "bottomup"])
+def test_real_trees_of_this_machine(top: str, topdown: bool, backend: dict[str, Any]) -> None:
+    expected = os_walk(top, topdown=topdown)
+    assert list(scanner.walk(top, topdown, **backend)) == expected
+    assert scanner.scan(top, topdown, **backend) == expected
+
+
+def prune_sort_reverse(walk: Callable[..., Any], top: Any) -> list[Any]:
+    """A consumer that does everything a consumer may do to `dirs`."""
+    seen = []
+    for number, (root, dirs, files) in enumerate(walk(top)):
+        seen.append((root, dirs.copy(), sorted(files)))
+        if number % 4 == 0:
+            dirs.sort()
+        elif number % 4 == 1:
+            dirs.reverse()
+        elif number % 4 == 2:
+            del dirs[::3]
+        else:
+            dirs[:] = [*dirs[1:], *dirs[:1], "not-there"[: len(dirs) * 9]]
+    return seen
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_consumer_that_prunes_sorts_and_reverses(
+    profile: str, backend: dict[str, Any], trees: dict[str, Path]
+) -> None:
+    top = str(trees[profile])
+    expected = prune_sort_reverse(os.walk if profile != "deep" else lambda path: iter(os_walk_live(path)), top)
+    assert prune_sort_reverse(lambda path: scanner.walk(path, **backend), top) == expected
+
+
+def os_walk_live(top: str) -> Any:
+    """`os.walk` top-down without recursion, for trees deeper than 3.11's can go; checked against it below."""
+    stack = [top]
+    while stack:
+        path = stack.pop()
+        try:
+            entries = list(os.scandir(path))
+        except OSError:
+            continue
+        dirs = [entry.name for entry in entries if entry.is_dir()]
+        files = [entry.name for entry in entries if not entry.is_dir()]
+        yield path, dirs, files
+        stack += [below for name in reversed(dirs) if not os.path.islink(below := os.path.join(path, name))]
+
+
+@pytest.mark.parametrize("profile", ["monorepo", "deep"])
+def test_the_stand_in_for_deep_trees_is_os_walk(profile: str, trees: dict[str, Path]) -> None:
+    assert list(os_walk_live(str(trees[profile]))) == os_walk(str(trees[profile]))
+
+
+@pytest.mark.parametrize("profile", ["monorepo", "odd"])
+def test_names_that_the_caller_adds_are_visited(profile: str, backend: dict[str, Any], trees: dict[str, Path]) -> None:
+    top = str(trees[profile])
+
+    def adding(walk: Callable[..., Any]) -> list[Any]:
+        seen = []
+        for root, dirs, files in walk(top):
+            seen.append((root, list(dirs), files))
+            if root == top:
+                dirs.insert(0, os.path.join(dirs[0], ""))  # a second name for the same directory
+                dirs.append(dirs[1])  # and the same name twice
+        return seen
+
+    assert adding(lambda path: scanner.walk(path, **backend)) == adding(os.walk)
+
+
+def test_onerror_hears_of_what_os_walk_tells(backend: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+
+    def told(walk: Callable[..., Any]) -> list[Any]:
+        errors: list[OSError] = []
+        for _, dirs, _ in walk(str(tmp_path), onerror=errors.append):
+            dirs.append("missing")
+        return [(type(error), error.errno, error.strerror, error.filename) for error in errors]
+
+    ours = told(lambda top, onerror: scanner.walk(top, True, onerror, **backend))
+    assert ours == told(os.walk)
+    assert len(ours) == 3
+
+
+@pytest.mark.parametrize("top", ["missing", "file", "dangling", "", b"missing"])
+def test_roots_that_cannot_be_walked(
+    top: Any, backend: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    expected: list[OSError] = []
+    assert list(os.walk(top, onerror=expected.append)) == []
+    errors: list[OSError] = []
+    assert list(scanner.walk(top, onerror=errors.append, **backend)) == []
+    assert [(type(e), str(e)) for e in errors] == [(type(e), str(e)) for e in expected]
+    result = scanner.scan(top, **backend)
+    assert result == []
+    assert [str(fault.as_error()) for fault in result.errors] == [str(error) for error in expected]
+
+
+def test_a_root_with_a_nul_is_refused_as_by_os_walk(backend: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="embedded null byte"):
+        list(scanner.walk("a\0b", **backend))
+    with pytest.raises(ValueError, match="embedded null byte"):
+        scanner.scan("a\0b", **backend)
+
+
+@pytest.mark.parametrize("top", [".", "./", "sub/", "sub//", "sub/."])
+def test_the_root_is_spelled_as_given(
+    top: str, backend: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sub" / "below").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert list(scanner.walk(top, **backend)) == list(os.walk(top))
+    assert scanner.scan(top, False, **backend) == list(os.walk(top, topdown=False))
+
+
+def test_nothing_below_the_root_is_read_before_it_was_in_hand(pool: dict[str, Any], tmp_path: Path) -> None:
+    """The first prune is free: what is made below the root after that was not seen before."""
+    (tmp_path / "late").mkdir()
+    (tmp_path / "pruned").mkdir()
+    walked = scanner.walk(tmp_path, **pool)
+    _, dirs, _ = next(walked)
+    (tmp_path / "late" / "child").mkdir()
+    dirs.remove("pruned")
+    assert [root for root, _, _ in walked] == [str(tmp_path / "late"), str(tmp_path / "late" / "child")]

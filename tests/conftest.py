@@ -1,0 +1,103 @@
+"""Trees, backends, and a check after every test that nothing stays behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.trees import build
+
+START_METHODS = ["forkserver", "spawn", "fork"]
+BACKENDS = [
+    pytest.param({"backend": "serial"}, id="serial"),
+    pytest.param({"backend": "auto"}, id="auto"),
+    *(
+        pytest.param({"backend": "pool", "max_workers": 2, "start_method": method}, id=f"pool-{method}")
+        for method in START_METHODS
+    ),
+]
+POOLS = BACKENDS[2:]
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> dict[str, object]:
+    """Keywords for `walk` and `scan`: every backend, on every start method."""
+    return dict(request.param)
+
+
+@pytest.fixture(params=POOLS)
+def pool(request: pytest.FixtureRequest) -> dict[str, object]:
+    return dict(request.param)
+
+
+@pytest.fixture(params=START_METHODS)
+def start_method(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One small tree of each profile, built once. Tests must not change them."""
+    return {
+        "monorepo": build(tmp_path_factory, "monorepo", 400, 4000),
+        "skewed": build(tmp_path_factory, "skewed", 400, 4000),
+        "flat": build(tmp_path_factory, "flat", 30, 25_000),
+        "deep": build(tmp_path_factory, "deep", 400, 800),
+        "odd": build(tmp_path_factory, "odd", 60, 500),
+    }
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_behind() -> Iterator[None]:
+    """No process, thread or descriptor that was not there before. The resource tracker is Python's own."""
+    before = _present()
+    yield
+    deadline = time.monotonic() + 5
+    while (left := _left_since(before)) and time.monotonic() < deadline:
+        gc.collect()
+        time.sleep(0.02)
+    assert not left
+
+
+def _present() -> dict[str, set[str]]:
+    return {
+        "processes": {str(child.pid) for child in psutil.Process().children(recursive=True)},
+        "threads": {thread.name for thread in threading.enumerate()},
+        "descriptors": _descriptors(),
+    }
+
+
+def _left_since(before: dict[str, set[str]]) -> list[str]:
+    left = [f"thread {name}" for name in {t.name for t in threading.enumerate()} - before["threads"]]
+    for child in psutil.Process().children(recursive=True):
+        try:
+            command = " ".join(child.cmdline())
+            if str(child.pid) not in before["processes"] and "resource_tracker" not in command:
+                left.append(f"process {child.pid} {child.status()} {command}")
+        except psutil.NoSuchProcess:
+            continue
+    left += [f"descriptor {name}" for name in _descriptors() - before["descriptors"]]
+    return [item for item in left if "asyncio" not in item]
+
+
+def _descriptors() -> set[str]:
+    """Open descriptors and what they are, without the pipe to the resource tracker."""
+    from multiprocessing import resource_tracker
+
+    tracker = resource_tracker._resource_tracker._fd
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue
+        if int(name) != tracker:
+            found.add(f"{name} -> {target}")
+    return found
