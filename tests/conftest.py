@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -43,15 +44,18 @@ def start_method(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def trees(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
     """One small tree of each profile, built once. Tests must not change them."""
-    return {
+    built = {
         "monorepo": build(tmp_path_factory, "monorepo", 400, 4000),
         "skewed": build(tmp_path_factory, "skewed", 400, 4000),
         "flat": build(tmp_path_factory, "flat", 30, 25_000),
         "deep": build(tmp_path_factory, "deep", 400, 800),
         "odd": build(tmp_path_factory, "odd", 60, 500),
     }
+    yield built
+    # pytest would remove it recursively, which is too deep for Python; rm is not impressed.
+    subprocess.run(["rm", "-rf", built["deep"]], check=True)
 
 
 @pytest.fixture(autouse=True)

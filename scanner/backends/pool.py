@@ -211,4 +211,6 @@ class PoolBackend:
         else:
             pool.terminate()
             pool.join()
+            for queue in (pool._inqueue, pool._outqueue, pool._change_notifier):  # type: ignore[attr-defined]
+                queue.close()  # now, not whenever the last reference to the Pool goes
         self._pool = None

@@ -131,6 +131,7 @@ class Lookahead:
             self._exchange(0, Add([path], alone=True))
             return
         self._started = True
+        self._pruned.clear()  # nobody knows of these
         below = [item for item in reversed(ahead) if not isinstance(item, tuple)]
         self._exchange(0, Add([path, *below]))
 
@@ -149,7 +150,7 @@ class Lookahead:
 
     def _exchange(self, timeout: float, *events: Event) -> None:
         """Tell the planner what has changed here, and take in what has come."""
-        pruned = [Pruned(path) for path in self._pruned] if self._started else []
+        pruned = [Pruned(path) for path in self._pruned]
         self._pruned.clear()
         for delivery in self._poll(timeout, Waiting(self._waiting_bytes), *pruned, *events):
             self._take_in(delivery.chunk, delivery.outdated)

@@ -69,9 +69,10 @@ class Planner:
                 self._slot_lost(slot)
             case Add(directories, alone):
                 self.known += len(directories)
-                segment = Segment(list(directories), alone=alone)
-                self._line.append(segment)
-                self._settle(segment)
+                if directories:
+                    segment = Segment(list(directories), alone=alone)
+                    self._line.append(segment)
+                    self._settle(segment)
             case Pruned(path):
                 self._prune(path)
             case Waiting(size):

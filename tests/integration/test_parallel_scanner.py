@@ -1,0 +1,204 @@
+"""ParallelScanner and scan_parallel: asyncio, warm pools, scans at once, progress, statistics."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import scanner
+from scanner import ParallelScanner, scan_parallel
+
+FORK: dict[str, Any] = {"backend": "pool", "start_method": "fork"}
+
+
+def test_scan_gives_what_os_walk_gives(trees: dict[str, Path], backend: dict[str, Any]) -> None:
+    top = str(trees["monorepo"])
+    assert asyncio.run(ParallelScanner(**backend).scan(top)) == list(os.walk(top))
+    assert ParallelScanner(**backend).scan_sync(top) == list(os.walk(top))
+
+
+def test_scan_parallel(trees: dict[str, Path]) -> None:
+    calls: list[tuple[int, int]] = []
+    result = asyncio.run(scan_parallel(trees["monorepo"], 2, lambda *state: calls.append(state), 60))
+    assert result == list(os.walk(trees["monorepo"]))
+    assert calls[-1] == (401, 401)
+
+
+def test_the_event_loop_goes_on_meanwhile(trees: dict[str, Path]) -> None:
+    async def main() -> int:
+        task = asyncio.create_task(ParallelScanner(2, backend="pool").scan(trees["flat"]))
+        turns = 0
+        while not task.done():
+            await asyncio.sleep(0.001)
+            turns += 1
+        return turns
+
+    assert asyncio.run(main()) > 5
+
+
+def test_a_context_manager_keeps_its_workers_between_scans(trees: dict[str, Path], pool: dict[str, Any]) -> None:
+    with ParallelScanner(**pool) as scanning:
+        for _ in range(3):
+            assert scanning.scan_sync(trees["monorepo"]) == list(os.walk(trees["monorepo"]))
+        pids = {process["pid"] for process in scanning.get_stats()["resources"]["processes"]}
+        scanning.scan_sync(trees["odd"])
+        assert {process["pid"] for process in scanning.get_stats()["resources"]["processes"]} == pids
+
+
+def test_scans_at_once_do_not_mix(trees: dict[str, Path]) -> None:
+    tops = [trees[name] for name in ("monorepo", "odd", "flat", "skewed")]
+
+    async def main() -> list[scanner.ScanResult]:
+        async with ParallelScanner(2, **FORK) as scanning:
+            return await asyncio.gather(*(scanning.scan(top) for top in tops))
+
+    for top, result in zip(tops, asyncio.run(main()), strict=True):
+        assert result == list(os.walk(top))
+        assert result.stats.directories == len(result)
+
+
+@pytest.mark.parametrize("when", [0, 0.02, 0.1])
+def test_cancelling_the_task_stops_the_workers(when: float, pool: dict[str, Any], endless_tree: Path) -> None:
+    async def main() -> None:
+        task = asyncio.create_task(ParallelScanner(followlinks=True, **pool).scan(endless_tree))
+        await asyncio.sleep(when)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        left = [child for child in psutil.Process().children(recursive=True) if not tracker(child)]
+        assert left == []
+
+    asyncio.run(main())
+
+
+def tracker(process: psutil.Process) -> bool:
+    try:
+        return "resource_tracker" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.fixture(scope="session")
+def endless_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree that takes for ever when its links are followed: 40 levels, three ways at each."""
+    top = tmp_path_factory.mktemp("endless")
+    for name in "abc":
+        (top / name).symlink_to(".")
+    return top
+
+
+def test_a_timeout_carries_what_was_found(backend: dict[str, Any], endless_tree: Path) -> None:
+    with pytest.raises(scanner.ScanTimeout, match="did not finish within 0.3 seconds") as caught:
+        scanner.scan(endless_tree, timeout=0.3, followlinks=True, **backend)
+    assert isinstance(caught.value, TimeoutError)
+    result, stats = caught.value.result, caught.value.stats
+    assert result is not None
+    assert stats is not None
+    assert len(result) == stats.directories > 0
+    assert result[0][0] == str(endless_tree)
+    assert stats.as_dict() == stats.as_dict(), "frozen"
+
+
+def test_walk_has_a_timeout_too(backend: dict[str, Any], endless_tree: Path) -> None:
+    seen = []
+    with pytest.raises(scanner.ScanTimeout):
+        for item in scanner.walk(endless_tree, followlinks=True, timeout=0.3, **backend):
+            seen.append(item)  # noqa: PERF402  # what was yielded before must be kept
+    assert seen
+
+
+def test_cancelling_an_endless_scan(pool: dict[str, Any], endless_tree: Path) -> None:
+    async def main() -> None:
+        await asyncio.wait_for(ParallelScanner(followlinks=True, **pool).scan(endless_tree), 0.3)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(main())
+
+
+def test_closing_the_generator_stops_everything(backend: dict[str, Any], endless_tree: Path) -> None:
+    walking = scanner.walk(endless_tree, followlinks=True, **backend)
+    for _ in range(50):
+        next(walking)
+    walking.close()
+
+
+def test_progress_grows_and_ends_equal(backend: dict[str, Any], trees: dict[str, Path]) -> None:
+    calls: list[tuple[int, int]] = []
+    scanner.scan(trees["monorepo"], progress_callback=lambda *state: calls.append(state), **backend)
+    assert all(scanned <= total for scanned, total in calls)
+    assert calls == sorted(calls)
+    assert [total for _, total in calls] == sorted(total for _, total in calls)
+    assert calls[-1] == (401, 401)
+
+
+def test_progress_from_asyncio_is_called_in_the_loops_thread(trees: dict[str, Path]) -> None:
+    threads = set()
+    scanning = ParallelScanner(2, lambda *_: threads.add(threading.current_thread()))
+    asyncio.run(scanning.scan(trees["monorepo"]))
+    assert threads == {threading.current_thread()}
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_a_broken_callback_is_logged_once_and_costs_nothing(
+    mode: str, trees: dict[str, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(scanned: int, total: int) -> None:
+        raise ZeroDivisionError
+
+    scanning = ParallelScanner(2, broken, **FORK)
+    with caplog.at_level(logging.WARNING, "scanner"):
+        top = trees["flat"]
+        result = scanning.scan_sync(top) if mode == "sync" else asyncio.run(scanning.scan(top))
+    assert result == list(os.walk(top))
+    assert [record.message for record in caplog.records] == ["progress_callback failed; the scan goes on"]
+
+
+def test_statistics_are_complete_and_frozen(trees: dict[str, Path], backend: dict[str, Any]) -> None:
+    scanning = ParallelScanner(**backend)
+    assert scanning.get_stats() == {}
+    assert not scanning.has_errors()
+    scanning.scan_sync(trees["odd"])
+    first, _ = scanning.get_stats(), time.sleep(0.01)
+    assert scanning.get_stats() == first
+    walked = list(os.walk(trees["odd"]))
+    assert first["scanned_directories"] == len(walked)
+    assert first["files"] == sum(len(files) for _, _, files in walked)
+    assert first["entries"] == sum(len(files) + len(dirs) for _, dirs, files in walked)
+    assert first["elapsed_seconds"] > 0
+    assert first["directories_per_second"] == pytest.approx(first["scanned_directories"] / first["elapsed_seconds"])
+    assert first["entries_per_second"] == pytest.approx(first["entries"] / first["elapsed_seconds"])
+    assert first["backend"] == ("pool" if backend["backend"] == "pool" else "serial")
+    assert first["tasks"] >= 1
+    assert first["errors"] == {"loop": 21}
+
+
+def test_resources_of_every_process_are_measured(trees: dict[str, Path], pool: dict[str, Any]) -> None:
+    resources = scanner.scan(trees["flat"], **pool).stats.as_dict()["resources"]
+    processes = {process["process"]: process for process in resources["processes"]}
+    assert set(processes) == {"coordinator", "worker 1", "worker 2"}
+    for process in processes.values():
+        assert process["peak_rss_bytes"] >= process["mean_rss_bytes"] > 1_000_000
+        assert process["cpu_user_seconds"] >= 0
+        assert process["cpu_percent"] >= 0
+        assert process["io"] is None or process["io"]["read_bytes"] >= 0
+    assert resources["peak_rss_sum_bytes"] >= max(process["peak_rss_bytes"] for process in processes.values())
+    assert resources["series"][-1]["processes"] == 3
+
+
+def test_errors_are_data(tmp_path: Path, backend: dict[str, Any]) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    scanning = ParallelScanner(**backend)
+    assert len(scanning.scan_sync(tmp_path)) == 1
+    (fault,) = scanning.get_errors()
+    assert fault == (str(tmp_path / "loop"), "stat", 40, "Too many levels of symbolic links")
+    assert fault.kind == "loop"
+    assert scanning.has_errors()
+    assert scanning.get_error_summary() == {"total": 1, "by_kind": {"loop": 1}}

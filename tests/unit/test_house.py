@@ -1,0 +1,94 @@
+"""The plan of the house: which room may import from which."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "scanner"
+FOUNDATION = {"errors", "model", "options"}
+ALLOWED = {
+    "errors": set(),
+    "model": {"errors"},
+    "options": {"errors", "model"},
+    "kernel": FOUNDATION,
+    "plan": FOUNDATION,
+    "backends": FOUNDATION | {"kernel"},
+    "engine": FOUNDATION | {"plan", "backends"},
+    "stats": {"errors", "model"},
+    "progress": {"errors", "model", "stats"},
+    "monitor": {"errors", "model"},
+    "export": FOUNDATION,
+    "report": {"model", "stats"},
+    "run": FOUNDATION | {"plan", "backends", "engine", "stats", "monitor"},
+    "api": FOUNDATION | {"kernel", "plan", "backends", "engine", "run"},
+    "parallel": FOUNDATION | {"backends", "run", "stats"},
+    "cli": None,
+    "__main__": {"cli"},
+    "__init__": None,
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(module: Path) -> str:
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(module: Path) -> set[str]:
+    """Rooms imported at run time, wherever in the module; what only type checkers see does not count."""
+    tree = ast.parse(module.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    names = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    names += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    return {name.split(".")[1] for name in names if name.startswith("scanner.")}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=[str(module.relative_to(PACKAGE)) for module in MODULES])
+def test_imports_point_downwards_only(module: Path) -> None:
+    room = room_of(module)
+    allowed = ALLOWED[room]
+    if allowed is not None:
+        assert imported_rooms(module) <= allowed | {room}
+
+
+def test_only_the_monitor_imports_psutil() -> None:
+    users = [module.name for module in MODULES if "import psutil" in module.read_text()]
+    assert users == ["monitor.py"]
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"import sys; before = set(sys.modules); {statement}; print(*(set(sys.modules) - before), sep='\\n')"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(result.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["psutil", "rich", "asyncio", "argparse", "dataclasses", "logging"])
+def test_workers_load_little(module: str) -> None:
+    assert module not in loaded_by("import scanner.backends.worker, scanner.backends.start")
+
+
+@pytest.mark.parametrize("module", ["multiprocessing.pool", "asyncio", "rich", "argparse", "psutil", "dataclasses"])
+def test_walk_loads_no_machinery_before_it_is_needed(module: str) -> None:
+    assert module not in loaded_by("import scanner; list(scanner.walk('/etc'))")
+
+
+def test_every_public_name_is_there() -> None:
+    import scanner
+
+    assert sorted(scanner._HOMES) == sorted(set(scanner.__all__) - {"__version__"})
+    for name in scanner.__all__:
+        assert getattr(scanner, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = scanner.nothing
+
+
+def test_modules_stay_readable() -> None:
+    long = {str(module.relative_to(ROOT)): len(module.read_text().splitlines()) for module in MODULES}
+    assert {name: length for name, length in long.items() if length > 400} == {}

@@ -1,0 +1,163 @@
+"""Walking Tasks: budgets, parts, faults, what is packed. On the real file system."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner.kernel.walk import HELD_DIRECTORIES, Walker
+from scanner.model import Chunk, Task, names
+from scanner.options import ScanOptions
+from tests.support.trees import make
+
+
+@pytest.fixture
+def walker() -> Iterator[Walker]:
+    walker = Walker(ScanOptions(), joined=True)
+    yield walker
+    walker.close()
+
+
+def task(*directories: Any, position: int = 0, entries: int = 10_000, seconds: float = 60) -> Task:
+    return Task(1, list(directories), position, entries, seconds)
+
+
+def listed(chunk: Chunk) -> list[Any]:
+    return [(path, names(dirs), names(files)) for path, dirs, _, files in chunk]
+
+
+def test_a_task_with_room_walks_the_whole_tree(walker: Walker, trees: dict[str, Path]) -> None:
+    chunk = walker.walk(task(str(trees["monorepo"]), entries=10**9))
+    assert listed(chunk) == list(os.walk(trees["monorepo"]))
+    assert (chunk.leftovers, chunk.position, chunk.faults) == ([], 0, [])
+    assert chunk.directories == 401
+    assert chunk.files == 4000
+
+
+@pytest.mark.parametrize("entries", [1, 7, 100])
+def test_chunks_and_leftovers_are_one_walk(walker: Walker, trees: dict[str, Path], entries: int) -> None:
+    expected = list(os.walk(trees["monorepo"]))
+    seen: list[Any] = []
+    todo, position = [str(trees["monorepo"])], 0
+    while todo:
+        chunk = walker.walk(task(*todo, position=position, entries=entries))
+        for item in listed(chunk):
+            if seen and seen[-1][0] == item[0]:
+                seen[-1] = (item[0], seen[-1][1] + item[1], seen[-1][2] + item[2])
+            else:
+                seen.append(item)
+        todo, position = chunk.leftovers, chunk.position
+    assert seen == expected
+
+
+def test_no_time_is_time_for_one_directory(walker: Walker, trees: dict[str, Path]) -> None:
+    top = str(trees["monorepo"])
+    chunk = walker.walk(task(top, seconds=0))
+    _, dirs, _ = next(os.walk(top))
+    assert chunk.directories == 1
+    assert chunk.leftovers == [os.path.join(top, name) for name in dirs]
+
+
+def test_a_slot_that_is_asked_gives_up_what_it_can_share(trees: dict[str, Path], monkeypatch: Any) -> None:
+    monkeypatch.setattr("scanner.kernel.walk.LOOK_EVERY", 0)
+    walker = Walker(ScanOptions(), joined=True)
+    chunk = walker.walk(task(str(trees["monorepo"])), lambda: True)
+    assert chunk.directories == 1
+    assert len(chunk.leftovers) > 1
+
+
+def test_a_single_directory_is_not_given_up(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("scanner.kernel.walk.LOOK_EVERY", 0)
+    make(tmp_path, {"a": {"b": {"c": {}}}})
+    chunk = Walker(ScanOptions(), joined=True).walk(task(str(tmp_path)), lambda: True)
+    assert (chunk.directories, chunk.leftovers) == (4, [])
+
+
+def test_a_part_that_somebody_else_has_begun_is_found_by_skipping(tmp_path: Path) -> None:
+    make(tmp_path, {**{f"f{i}": None for i in range(20)}, **{f"d{i}": {} for i in range(20)}})
+    expected = next(os.walk(tmp_path))
+    first, second = Walker(ScanOptions(), joined=True), Walker(ScanOptions(), joined=True)
+    begun = first.walk(task(str(tmp_path), entries=25))
+    assert begun.position == 25
+    assert begun.leftovers == [str(tmp_path)]
+    ended = second.walk(task(str(tmp_path), position=25, entries=25, seconds=0))
+    (_, dirs, files), (_, more_dirs, more_files) = listed(begun)[0], listed(ended)[0]
+    assert (dirs + more_dirs, files + more_files) == expected[1:]
+    assert ended.leftovers == [os.path.join(tmp_path, name) for name in expected[1]], "also those of the first part"
+    first.close()
+
+
+def test_directories_held_open_are_few(tmp_path: Path, walker: Walker) -> None:
+    make(tmp_path, {f"d{i}": {f"f{j}": None for j in range(5)} for i in range(10)})
+    before = len(os.listdir("/proc/self/fd"))
+    for index in range(10):
+        walker.walk(task(str(tmp_path / f"d{index}"), entries=2))
+    assert len(os.listdir("/proc/self/fd")) - before == HELD_DIRECTORIES
+    walker.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_faults_take_the_place_of_listings(walker: Walker, tmp_path: Path) -> None:
+    make(tmp_path, {"file": None, "there": {}})
+    chunk = walker.walk(task(*(str(tmp_path / name) for name in ("missing", "file", "there")), "nul\0"))
+    assert [(fault.operation, fault.kind) for fault in chunk.faults] == [
+        ("open", "vanished"),
+        ("open", "vanished"),
+        ("open", "io"),
+    ]
+    assert [path for path, *_ in chunk] == [str(tmp_path / "there")]
+
+
+def test_a_listing_that_breaks_off_is_a_fault(walker: Walker) -> None:
+    # A process of our own that has ended but was not waited for: its `net` can be opened but not read.
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    path = f"/proc/{pid}/net"
+    try:
+        chunk = walker.walk(task(path))
+        kept = Walker(ScanOptions(packing="paths"), joined=True).walk(task(os.fsencode(path)))
+    finally:
+        os.waitpid(pid, 0)
+    if chunk.directories or chunk.faults[0].operation == "open":
+        pytest.skip("this kernel treats the files of a dead process in another way")
+    assert [fault.operation for fault in chunk.faults] == ["read"]
+    assert listed(chunk) == []
+    assert kept.output.startswith(os.fsencode(path))
+
+
+def test_links_are_marked_or_entered_or_files(tmp_path: Path) -> None:
+    make(tmp_path, {"d": {"f": None}, "to-d": "d", "to-nothing": "x"})
+    top = str(tmp_path)
+
+    def listing(**options: Any) -> Any:
+        chunk = Walker(ScanOptions(**options), joined=False).walk(task(top))
+        return chunk, [sorted(field) for field in list(chunk)[0][1:]]
+
+    assert listing()[1] == [["d", "to-d"], ["to-d"], ["to-nothing"]]
+    chunk, fields = listing(followlinks=True)
+    assert fields == [["d", "to-d"], [], ["to-nothing"]]
+    assert chunk.directories == 3
+    counted = Walker(ScanOptions(packing="counts"), joined=True).walk(task(os.fsencode(top)))
+    assert (counted.directories, counted.files, counted.listings, counted.output) == (2, 3, [], b"")
+
+
+def test_paths_are_ready_to_be_written(tmp_path: Path) -> None:
+    make(tmp_path, {"f": None, "d": {"g": None}, "e": {}})
+    top = os.fsencode(tmp_path)
+    chunk = Walker(ScanOptions(packing="paths", separator=b"\0"), joined=True).walk(task(top))
+    paths = bytes(chunk.output).split(b"\0")
+    assert paths.pop() == b""
+    assert paths[:2] == [top, top + b"/f"]
+    assert sorted(paths) == sorted([top, top + b"/f", top + b"/d", top + b"/d/g", top + b"/e"])
+
+
+def test_the_root_of_the_machine_has_one_slash() -> None:
+    chunk = Walker(ScanOptions(packing="paths"), joined=True).walk(task(b"/", seconds=0))
+    assert b"//" not in chunk.output
+    assert b"/usr" in chunk.leftovers

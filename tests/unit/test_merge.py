@@ -1,0 +1,92 @@
+"""The keyed merge: `os.walk`'s loop over listings that arrive in any order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scanner.model import Chunk, Fault
+from scanner.plan.events import Add, Deliver, Event, Pruned, Waiting, Wanted
+from scanner.plan.merge import Lookahead, bottom_up, top_down
+
+
+class Script:
+    """An engine that answers each poll with the next of the Chunks it was given, and notes what it was told."""
+
+    def __init__(self, *chunks: Chunk) -> None:
+        self.told: list[Event] = []
+        self.chunks = list(chunks)
+
+    def poll(self, timeout: float, *events: Event) -> list[Deliver]:
+        self.told += [event for event in events if not isinstance(event, Waiting)]
+        self.waiting = [event.size for event in events if isinstance(event, Waiting)][-1]
+        return [Deliver(self.chunks.pop(0))] if self.chunks else []
+
+
+def chunk(*listings: Any, leftovers: list[str] | None = None, position: int = 0, faults: Any = ()) -> Chunk:
+    flat = [field for path, dirs, files in listings for field in (path, "\0".join(dirs), "", "\0".join(files))]
+    return Chunk(0, flat, b"", leftovers or [], position, list(faults), len(listings), 0, 0, 1)
+
+
+TREE = [("/", ["a", "b"], ["f"]), ("/a", ["x"], []), ("/a/x", [], ["g", "h"]), ("/b", [], [])]
+
+
+def walked(script: Script, **kwargs: Any) -> list[Any]:
+    return list(top_down("/", Lookahead(script.poll, alone=False), None, False, **kwargs))
+
+
+def test_listings_in_any_order_come_out_in_walk_order() -> None:
+    script = Script(*(chunk(listing) for listing in reversed(TREE)))
+    assert walked(script) == TREE
+
+
+def test_bottom_up_gives_children_first() -> None:
+    script = Script(chunk(*TREE))
+    expected = [TREE[2], TREE[1], TREE[3], TREE[0]]
+    assert list(bottom_up("/", Lookahead(script.poll, alone=False), None)) == expected
+
+
+def test_the_first_directory_alone_and_then_the_callers_choice() -> None:
+    script = Script(chunk(TREE[0]), chunk(TREE[3]))
+    walking = top_down("/", Lookahead(script.poll, alone=True), None, False)
+    _, dirs, _ = next(walking)
+    assert script.told == [Add(["/"], alone=True)]
+    dirs.remove("a")
+    assert list(walking) == [TREE[3]]
+    assert script.told[1] == Add(["/b"])
+
+
+def test_what_is_pruned_is_freed_and_told() -> None:
+    script = Script(chunk(TREE[0], TREE[1]), chunk(TREE[3]))
+    walking = top_down("/", Lookahead(script.poll, alone=False), None, False)
+    _, dirs, _ = next(walking)
+    dirs.remove("a")
+    assert list(walking) == [TREE[3]]
+    assert Pruned("/a/x") in script.told, "/a had arrived; what is below it had not"
+    assert Pruned("/a") not in script.told
+    assert script.waiting == 0
+
+
+def test_a_directory_that_is_not_there_yet_is_wanted() -> None:
+    script = Script(chunk(TREE[0]), chunk(TREE[3]), chunk(TREE[1], TREE[2]))
+    assert walked(script) == TREE
+    assert script.told == [Add(["/"]), Wanted("/a")]
+
+
+def test_parts_of_a_huge_directory_are_joined() -> None:
+    first = chunk(("/", ["a"], ["f"]), leftovers=["/"], position=2)
+    second = chunk(("/", ["b"], ["g"]), ("/a", [], []), ("/b", [], []))
+    assert walked(Script(first, second))[0] == ("/", ["a", "b"], ["f", "g"])
+
+
+def test_a_huge_directory_that_breaks_off_is_a_fault_as_a_whole() -> None:
+    first = chunk(("/", ["a"], ["f"]), leftovers=["/"], position=2)
+    second = chunk(faults=[Fault("/", "read", 5, "Input/output error")])
+    errors: list[OSError] = []
+    script = Script(first, second)
+    assert list(top_down("/", Lookahead(script.poll, alone=False), errors.append, False)) == []
+    assert [(error.errno, error.filename) for error in errors] == [(5, "/")]
+
+
+def test_an_entry_of_unknown_type_is_no_lost_directory() -> None:
+    fault = Fault("/f", "stat", 5, "Input/output error")
+    assert walked(Script(chunk(("/", [], ["f"]), faults=[fault]))) == [("/", [], ["f"])]
