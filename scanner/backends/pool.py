@@ -199,6 +199,9 @@ class PoolBackend:
             let_go(slot_process)
         if pool is not None:
             self._end(pool, bool(abandoned))
+        for slot_process in context.made if context is not None else []:
+            if slot_process not in abandoned:
+                slot_process.close()
         if context is not None:
             context.stop(abandoned=bool(abandoned))
         self._selector.close()

@@ -1,0 +1,351 @@
+"""The command, as a process of its own: output, errors, exit codes, signals, terminals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import scanner
+from tests.support.shell import SCANNER, as_user, run
+from tests.support.trees import make
+
+SHELL_BACKENDS = [
+    pytest.param(["--backend", "serial"], id="serial"),
+    pytest.param([], id="auto"),
+    *(
+        pytest.param(["--backend", "pool", "--workers", "2", "--start-method", method], id=f"pool-{method}")
+        for method in ("fork", "forkserver", "spawn")
+    ),
+]
+
+
+@pytest.fixture(params=SHELL_BACKENDS)
+def how(request: pytest.FixtureRequest) -> list[str]:
+    return list(request.param)
+
+
+@pytest.fixture(scope="session")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("endless"), {"a": ".", "b": ".", "c": "."})
+
+
+def in_walk_order(top: bytes) -> list[bytes]:
+    """What a loop over `os.walk` would print, with links among the files, in the order of the directory."""
+    paths = []
+    for root, dirs, _ in os.walk(top):
+        paths.append(root)
+        paths += [os.path.join(root, e.name) for e in os.scandir(root) if not e.is_dir(follow_symlinks=False)]
+        assert dirs is not None
+    return paths
+
+
+@pytest.mark.parametrize("profile", ["monorepo", "skewed", "flat", "odd"])
+def test_list_prints_the_paths_of_find_in_walk_order(profile: str, how: list[str], trees: dict[str, Path]) -> None:
+    top = trees[profile]
+    result = run("list", "-0", *how, top)
+    paths = result.stdout.split(b"\0")
+    assert paths.pop() == b""
+    found = subprocess.run(["find", top, "-print0"], capture_output=True, check=True).stdout.split(b"\0")[:-1]
+    assert sorted(paths) == sorted(found)
+    assert paths == in_walk_order(os.fsencode(top))
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_list_follows_links_as_find_does(how: list[str], tmp_path: Path) -> None:
+    make(tmp_path, {"real": {"f": None, "sub": {}}, "link": "real", "to-file": "real/f", "dangling": "x"})
+    result = run("list", "-L", *how, tmp_path)
+    found = subprocess.run(["find", "-L", tmp_path], capture_output=True, check=True).stdout
+    assert sorted(result.stdout.split(b"\n")) == sorted(found.split(b"\n"))
+
+
+def test_several_roots_come_one_after_another(how: list[str], trees: dict[str, Path]) -> None:
+    tops = [trees["odd"], trees["monorepo"], trees["odd"]]
+    singles = [run("list", top).stdout for top in tops]
+    assert run("list", *how, *tops).stdout == b"".join(singles)
+
+
+def test_list_to_a_file_is_whole(how: list[str], trees: dict[str, Path], tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    result = run("list", "-o", target, *how, trees["monorepo"])
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
+    assert target.read_bytes() == run("list", trees["monorepo"]).stdout
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_list_into_head_ends_quietly(how: list[str]) -> None:
+    command = " ".join([*SCANNER, "list", *how, "/usr"])
+    result = subprocess.run(
+        ["bash", "-c", f"{command} | head -n 1; echo ${{PIPESTATUS[0]}}"], capture_output=True, timeout=30, check=False
+    )
+    assert result.stdout == b"/usr\n0\n"
+    assert result.stderr == b""
+
+
+def test_scan_reports_what_it_found(how: list[str], trees: dict[str, Path]) -> None:
+    result = run("scan", *how, trees["monorepo"])
+    text = result.stdout.decode()
+    assert (result.returncode, result.stderr) == (0, b"")
+    facts = {line[:20].strip(): line[20:] for line in text.splitlines()}
+    assert facts["Scanned"] == str(trees["monorepo"])
+    assert facts["Outcome"] == "complete"
+    assert facts["Directories"] == "401"
+    assert facts["Files"] == "4,000"
+    assert facts["Errors"] == "none"
+    assert "MB" in facts["Coordinator"]
+    assert "MB in all processes together" in facts["Peak memory"]
+    assert ("Workers (2)" in facts) == ("pool" in how)
+    assert facts["Backend"].startswith("pool, 2 workers by " if "pool" in how else "serial, ")
+    assert facts["File system"].isprintable()
+    assert all(len(line) <= 120 for line in text.splitlines())
+
+
+def test_reports_as_json_and_markdown(how: list[str], trees: dict[str, Path], tmp_path: Path) -> None:
+    reports = [tmp_path / "report.json", tmp_path / "report.md"]
+    result = run("scan", "--json", "--report", reports[0], "--report", reports[1], *how, trees["odd"])
+    on_stdout = json.loads(result.stdout)
+    assert on_stdout == json.loads(reports[0].read_text())
+    assert on_stdout["schema"] == 1
+    assert on_stdout["scanner"] == scanner.__version__
+    assert on_stdout["outcome"] == "complete"
+    assert on_stdout["scanned_directories"] == sum(1 for _ in os.walk(trees["odd"]))
+    assert on_stdout["resources"]["processes"]
+    assert "| Directories | " in reports[1].read_text()
+
+
+def test_names_that_are_no_text_come_back_whole_from_json(tmp_path: Path) -> None:
+    import base64
+
+    top = os.fsencode(tmp_path) + b"/\xff\n"
+    os.mkdir(top)
+    root = json.loads(run("scan", "--json", top).stdout)["roots"][0]
+    assert base64.b64decode(root["path_b64"]) == top
+
+
+def test_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    top = tmp_path / "red\x1b[31m\nline"
+    top.mkdir()
+    text = run("scan", top).stdout.decode()
+    assert "red\\x1b[31m\\nline" in text
+    assert "\x1b" not in text
+
+
+BAD_ROOTS = [("missing", "No such file or directory"), ("file", "Not a directory"), ("", "No such file or directory")]
+
+
+@pytest.mark.parametrize(("root", "reason"), BAD_ROOTS)
+@pytest.mark.parametrize("command", ["scan", "list"])
+def test_a_root_that_cannot_be_scanned(root: str, reason: str, command: str, how: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = run(command, *how, root, cwd=tmp_path)
+    assert result.stderr.decode() == f"scanner: cannot scan '{root}': {reason}\n"
+    assert result.returncode == 3
+
+
+def test_a_bad_root_among_good_ones_costs_only_itself(how: list[str], trees: dict[str, Path]) -> None:
+    result = run("list", *how, "/missing", trees["monorepo"])
+    assert result.stderr == b"scanner: cannot scan '/missing': No such file or directory\n"
+    assert result.stdout == run("list", trees["monorepo"]).stdout
+    assert result.returncode == 1
+
+
+USAGE = [
+    (["--workers", "0"], "max_workers must be a whole number from 1 to 256, not 0"),
+    (["--workers", "-1"], "max_workers must be a whole number from 1 to 256, not -1"),
+    (["--workers", "10000"], "max_workers must be a whole number from 1 to 256, not 10000"),
+    (["--workers", "x"], "argument --workers/--max-workers: invalid int value: 'x'"),
+    (["--timeout", "0"], "timeout must be a positive number of seconds"),
+    (["--timeout", "-3"], "timeout must be a positive number of seconds"),
+    (["--timeout", "soon"], "argument --timeout: invalid float value: 'soon'"),
+    (["--backend", "gpu"], "argument --backend: invalid choice: 'gpu'"),
+    (["--nonsense"], "unrecognized arguments: --nonsense"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), USAGE, ids=[" ".join(case[0]) for case in USAGE])
+@pytest.mark.parametrize("command", ["scan", "list"])
+def test_a_wrong_command_line(arguments: list[str], message: str, command: str, tmp_path: Path) -> None:
+    result = run(command, *arguments, tmp_path)
+    assert message in result.stderr.decode()
+    assert b"Traceback" not in result.stderr
+    assert result.stdout == b""
+    assert result.returncode == 2
+
+
+def test_a_report_needs_a_known_suffix(tmp_path: Path) -> None:
+    result = run("scan", "--report", "report.pdf", tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.decode().startswith("scanner: --report 'report.pdf': the suffix says the format")
+
+
+@pytest.mark.parametrize("arguments", [("list", "-o"), ("scan", "--report")])
+def test_an_output_that_cannot_be_written(arguments: tuple[str, str], tmp_path: Path) -> None:
+    command, option = arguments
+    result = run(command, option, "/no/such/folder/out.json", tmp_path)
+    assert result.stderr == b"scanner: cannot write '/no/such/folder/out.json': No such file or directory\n"
+    assert result.returncode == 3
+
+
+@pytest.mark.parametrize("command", ["scan", "list"])
+def test_a_full_disk_behind_stdout(command: str, tmp_path: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run([*SCANNER, command, tmp_path], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert result.stderr == b"scanner: cannot write to standard output: No space left on device\n"
+    assert result.returncode == 3
+
+
+def test_a_closed_stdout(tmp_path: Path) -> None:
+    result = subprocess.run(
+        ["bash", "-c", f"{' '.join(SCANNER)} list {tmp_path} >&-"], capture_output=True, check=False
+    )
+    assert result.stderr == b"scanner: cannot write to standard output: Bad file descriptor\n"
+    assert result.returncode == 3
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Path:
+    """A tree with directories that nobody but root may read, made readable again at the end."""
+    make(tmp_path, {"open": {"f": None, "sub": {"g": None}}, **{f"shut{i:02}": {"hidden": {}} for i in range(25)}})
+    for path in tmp_path.glob("shut*"):
+        path.chmod(0)
+    return tmp_path
+
+
+def test_unreadable_directories_are_told_and_the_rest_is_found(locked: Path, how: list[str]) -> None:
+    result = as_user("list", *how, locked)
+    listed = set(result.stdout.decode().splitlines())
+    assert {str(locked / name) for name in ("open", "open/f", "open/sub", "open/sub/g")} <= listed
+    assert not any("hidden" in path for path in listed)
+    lines = result.stderr.decode().splitlines()
+    assert len(lines) == 21
+    assert all(line.startswith(f"scanner: cannot read '{locked}/shut") for line in lines[:20])
+    assert lines[20] == "scanner: and 5 more errors (-v lists all)"
+    assert result.returncode == 1
+    assert len(as_user("list", "-v", locked).stderr.splitlines()) == 25
+    assert as_user("list", "-q", locked).stderr == b""
+
+
+def test_the_report_names_the_first_few_of_each_kind(locked: Path) -> None:
+    result = as_user("scan", locked)
+    text = result.stdout.decode()
+    assert "Outcome             incomplete" in text
+    assert "Errors              25 denied" in text
+    assert text.count("denied: ") == 6
+    assert "denied: and 20 more" in text
+    assert result.returncode == 1
+
+
+def test_an_unreadable_root(locked: Path) -> None:
+    result = as_user("scan", locked / "shut00")
+    assert result.stderr.decode() == f"scanner: cannot scan '{locked}/shut00': Permission denied\n"
+    assert result.returncode == 3
+
+
+def test_a_timeout_writes_what_it_has_and_exits_75(endless: Path, how: list[str], tmp_path: Path) -> None:
+    report, listing = tmp_path / "report.json", tmp_path / "list"
+    result = run("scan", "-L", "--timeout", "0.4", "--report", report, *how, endless)
+    assert result.stderr.decode().startswith("scanner: the scan did not finish within 0.4 seconds\n")
+    assert "Outcome             timeout" in result.stdout.decode()
+    assert json.loads(report.read_text())["scanned_directories"] > 0
+    assert result.returncode == 75
+    assert run("list", "-L", "--timeout", "0.4", "-o", listing, *how, endless).returncode == 75
+    assert not listing.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_with_a_report_and_no_process_left(number: int, endless: Path, how: list[str]) -> None:
+    process = subprocess.Popen(
+        [*SCANNER, "scan", "-L", *how, endless],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    time.sleep(0.7)
+    family = psutil.Process(process.pid).children(recursive=True)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does
+    else:
+        process.send_signal(number)
+    output, errors = process.communicate(timeout=10)
+    assert process.returncode == -number
+    assert b"Outcome             interrupted" in output
+    assert b"Traceback" not in errors
+    gone, alive = psutil.wait_procs(family, timeout=3)
+    assert alive == []
+    assert len(gone) == len(family)
+
+
+def test_an_interrupted_list_leaves_no_file(endless: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen([*SCANNER, "list", "-L", "-o", tmp_path / "out", endless], stderr=subprocess.PIPE)
+    time.sleep(0.7)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGINT
+    assert os.listdir(tmp_path) == []
+
+
+def test_nohup_is_respected(trees: dict[str, Path]) -> None:
+    code = "trap '' HUP; exec " + " ".join([*SCANNER, "list", str(trees["monorepo"])])
+    assert subprocess.run(["bash", "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_progress_is_shown_on_a_terminal_only(endless: Path, how: list[str]) -> None:
+    import pty
+
+    def on_terminal(*arguments: str) -> bytes:
+        master, slave = pty.openpty()
+        process = subprocess.Popen(
+            [*SCANNER, "scan", "-L", "--timeout", "0.7", *how, *arguments, endless],
+            stdout=subprocess.DEVNULL,
+            stderr=slave,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+        )
+        os.close(slave)
+        seen = b""
+        while True:
+            try:
+                piece = os.read(master, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            seen += piece
+        process.wait()
+        os.close(master)
+        return seen
+
+    assert b"directories" in on_terminal()
+    assert b"directories" not in on_terminal("--no-progress")
+    assert on_terminal("--quiet").count(b"directories") == 0
+    assert b"directories" not in run("scan", "-L", "--timeout", "0.4", "--progress", endless).stderr
+
+
+def test_version_and_help() -> None:
+    assert run("--version").stdout == f"scanner {scanner.__version__}\n".encode()
+    for command in ("scan", "list"):
+        text = run(command, "--help").stdout.decode()
+        assert "examples" in text
+        assert "exit codes" in text
+
+
+def test_without_a_command_it_says_what_there_is() -> None:
+    result = run()
+    assert result.returncode == 2
+    assert b"COMMAND" in result.stderr
+
+
+
+def test_modules_in_the_scanned_tree_are_not_imported(how: list[str], tmp_path: Path) -> None:
+    """The working directory may be the tree to scan, and a tree may hold a file named like a module of Python's."""
+    for name in ("signal", "socket", "selectors", "marshal", "scanner", "struct", "psutil", "tempfile"):
+        (tmp_path / f"{name}.py").write_text("open('/tmp/scanner-was-fooled', 'w').close(); raise SystemExit(9)")
+    result = run("scan", *how, ".", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert not os.path.exists("/tmp/scanner-was-fooled")

@@ -1,0 +1,26 @@
+"""Running the command as a user does: a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+SCANNER = [sys.executable, "-P", "-m", "scanner"]
+
+
+def run(*arguments: Any, **kwargs: Any) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*SCANNER, *map(os.fspath, arguments)], capture_output=True, timeout=30, check=False, **kwargs
+    )
+
+
+def as_user(*arguments: Any) -> subprocess.CompletedProcess[bytes]:
+    """As somebody who may not read everything: as root, who tests often are, without the capability to."""
+    command = [*SCANNER, *map(os.fspath, arguments)]
+    if os.geteuid() == 0:
+        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
+    return subprocess.run(command, capture_output=True, timeout=30, check=False)
