@@ -123,7 +123,7 @@ class Run:
         stats = self.stats
         for chunk in arrived:
             stats.count(chunk)
-        if self.backend.name == "pool":
+        if arrived and self.backend.name == "pool":
             stats.backend, stats.start_method = "pool", self.backend.start_method
         stats.tasks = engine.planner.tasks
         if self.monitor is not None:
