@@ -67,12 +67,15 @@ class ParallelScanner:
         Returns `list(os.walk(path))` with `.stats` and `.errors`. Raises ScanTimeout with what was found until then.
         """
         import asyncio
+        from concurrent.futures import ThreadPoolExecutor
 
-        loop = asyncio.get_running_loop()
         cancelled = threading.Event()
         callback = self._progress_callback
-        progress = _in_loop(loop, callback) if callback is not None else None
-        future = loop.run_in_executor(None, self._scan, path, progress, cancelled)
+        progress = _in_loop(asyncio.get_running_loop(), callback) if callback is not None else None
+        # A thread of its own: in the loop's executor a scan might wait for others, and so might its cancellation.
+        executor = ThreadPoolExecutor(1, thread_name_prefix="scanner")
+        future = asyncio.wrap_future(executor.submit(self._scan, path, progress, cancelled))
+        executor.shutdown(wait=False)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:

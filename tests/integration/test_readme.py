@@ -1,0 +1,62 @@
+"""Every code block of the README runs, every command in it exists, its figures stand in the results."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.shell import ROOT
+
+README = (ROOT / "README.md").read_text()
+PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COMMANDS = re.findall(r"^\$ (scanner .*)$", README, re.MULTILINE)
+
+
+def test_there_are_blocks_and_commands() -> None:
+    assert len(PYTHON_BLOCKS) >= 3
+    assert len(COMMANDS) >= 3
+
+
+@pytest.mark.parametrize("block", PYTHON_BLOCKS, ids=range(len(PYTHON_BLOCKS)))
+def test_a_python_block_runs(block: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        [sys.executable, "-P", "-W", "error", "-c", block],
+        capture_output=True, text=True, timeout=50, check=False, cwd=tmp_path, env=environment,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_runs(command: str, tmp_path: Path) -> None:
+    """With this checkout behind the name `scanner`."""
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "scanner"
+    script.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -P -m scanner "$@"\n')
+    script.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{script.parent}:{os.environ['PATH']}"}
+    result = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        capture_output=True, text=True, timeout=50, check=False, cwd=tmp_path, env=environment,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_figures_are_those_of_the_results() -> None:
+    results = json.loads((ROOT / "benchmarks" / "results" / "foundation.json").read_text())
+    for row in results["rows"]:
+        figure = f"**{row['times_as_fast']:.2f}**" if "times_as_fast" in row else f"{row['peak_mb']} MB"
+        assert any(row["case"] in line and figure in line for line in README.splitlines()), row
+
+
+def test_the_options_are_all_there() -> None:
+    from scanner.options import ScanOptions
+
+    for name in set(ScanOptions._fields) - {"packing", "separator"}:
+        assert f"| `{name}` |" in README
