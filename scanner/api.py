@@ -152,5 +152,7 @@ def scan(
         timeout=timeout,
         window=window,
     )
-    with Run([os.fspath(path)], options, progress=progress_callback) as run:
+    top = os.fspath(path)
+    refuse_nul(top)
+    with Run([top], options, progress=progress_callback) as run:
         return run.collect(topdown)

@@ -62,7 +62,8 @@ class Engine:
                 raise ScanTimeout(too_late(self.options))
             timeout = min(timeout, left)
         news = self.backend.events(timeout)
-        delivered = self.step(*news, *events)
+        # What the consumer says was so before the news: it cannot know of Chunks that only now have come.
+        delivered = self.step(*events, *news)
         if self._observe is not None:
             self._observe(self, [event.chunk for event in news if isinstance(event, ChunkArrived)])
         return delivered

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scanner.api import ScanResult
+    from scanner.run import ScanResult
     from scanner.stats import ScanStats
 
 
@@ -20,8 +20,8 @@ class OptionError(ScanError, ValueError):
 class ScanTimeout(ScanError, TimeoutError):
     """The allowed time is over with directories left.
 
-    `result` holds what was found until then, in walk order up to the first directory that was missing
-    (None from `walk`, which has already given it away); `stats` what it cost.
+    `result` holds what was found until then: in walk order, with gaps where workers had not come yet, and the directory
+    that was being read perhaps in part; `stats` what it cost. Both are None from `walk`, which has given it all away.
     """
 
     def __init__(self, message: str, result: ScanResult | None = None, stats: ScanStats | None = None) -> None:

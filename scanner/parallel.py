@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scanner.model import Fault
 from scanner.options import WINDOW, BackendName, ScanOptions, StartMethod
-from scanner.run import ProgressCallback, Run, ScanResult
+from scanner.run import ProgressCallback, Run, ScanResult, refuse_nul
 from scanner.stats import ScanStats
 
 if TYPE_CHECKING:
@@ -89,10 +89,12 @@ class ParallelScanner:
         return self._scan(path, self._progress_callback, None)
 
     def _scan(self, path: AnyPath, progress: ProgressCallback | None, cancelled: threading.Event | None) -> ScanResult:
+        top = os.fspath(path)
+        refuse_nul(top)
         with self._lock:
             pool, self._idle_pool = self._idle_pool, None
         keep = self._keeps_pool
-        run = Run([os.fspath(path)], self.options, progress=progress, cancelled=cancelled, pool=pool, keep_pool=keep)
+        run = Run([top], self.options, progress=progress, cancelled=cancelled, pool=pool, keep_pool=keep)
         self._stats = run.stats
         try:
             with run:

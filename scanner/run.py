@@ -58,8 +58,6 @@ class Run:
         keep_pool: bool = False,
         monitored: bool = True,
     ) -> None:
-        for root in roots:
-            refuse_nul(root)
         self._roots = roots
         self._keep_pool = keep_pool
         self._progress = None if progress is None else Guarded(progress)
@@ -109,15 +107,17 @@ class Run:
     def finish(self) -> None:
         """Freeze the statistics, stop what runs. May be called twice."""
         self.stats.finish()
-        if self.monitor is not None:
-            self.monitor.sample()
-            self.stats.resources = self.monitor.figures()
-            self.monitor = None
-        pool = self.backend.pool if isinstance(self.backend, AutoBackend) else None
-        if self._keep_pool and pool is not None and pool.idle:
-            self.pool = pool
-        else:
-            self.backend.stop()
+        monitor, self.monitor = self.monitor, None
+        try:
+            if monitor is not None:
+                monitor.sample()
+                self.stats.resources = monitor.figures()
+        finally:
+            pool = self.backend.pool if isinstance(self.backend, AutoBackend) else None
+            if self._keep_pool and pool is not None and pool.idle:
+                self.pool = pool
+            else:
+                self.backend.stop()
 
     def _observe(self, engine: Engine, arrived: list[Chunk]) -> None:
         stats = self.stats
@@ -191,16 +191,16 @@ class Collector:
         self._unfinished: Path | None = None
 
     def add(self, chunk: Chunk) -> None:
-        result = self._result
-        before = len(result)
-        if self._unfinished is not None:
-            broken = any(fault.path == self._unfinished for fault in chunk.failed)
-            part = result.pop()
-        result += [(path, names(dirs), names(files)) for path, dirs, _, files in chunk]
-        if self._unfinished is not None and not broken:
-            _, dirs, files = result[before - 1]
-            result[before - 1] = (part[0], part[1] + dirs, part[2] + files)
+        result, unfinished = self._result, self._unfinished
         self._unfinished = chunk.leftovers[0] if chunk.position else None
+        if unfinished is not None and any(fault.path == unfinished for fault in chunk.failed):
+            result.pop()  # os.walk gives no tuple for a directory whose listing broke off
+        listings = iter(chunk)
+        if unfinished is not None and chunk.listings[:1] == [unfinished]:
+            _, dirs, _, files = next(listings)
+            result[-1][1].extend(names(dirs))
+            result[-1][2].extend(names(files))
+        result += [(path, names(dirs), names(files)) for path, dirs, _, files in listings]
 
 
 def post_order(walked: list[Walked]) -> list[Walked]:

@@ -12,9 +12,9 @@ from scanner.model import Chunk, Fault
 class ScanStats:
     """The figures of one scan. They grow while it runs and stand still once it is finished.
 
-    `directories`: listed whole; `files`: entries that are no directories to `os.walk`; `entries`: all names
-    read; `tasks`: Tasks given out; `backend`, `start_method`, `max_workers`: what it ran on;
-    `processes`: what the monitor has sampled, by process.
+    `directories`: listed whole; `entries`: all names read; `files`: those that are no directories (to Python a link
+    to a directory is one, as in `os.walk`; to the shell it is not, as in `find`); `tasks`: Tasks given out;
+    `backend`, `start_method`, `max_workers`: what it ran on; `resources`: what the monitor has sampled.
     """
 
     def __init__(self, backend: str, max_workers: int) -> None:

@@ -25,7 +25,7 @@ from multiprocessing import pool as multiprocessing_pool
 from multiprocessing import process
 
 from scanner.backends import wire
-from scanner.backends.start import SlotContext, SlotProcess, let_go, reap
+from scanner.backends.start import SlotContext, SlotProcess, close_ends, let_go, reap
 from scanner.backends.worker import serve
 from scanner.model import BackendEvent, ChunkArrived, SlotLost, SlotUp, Task
 from scanner.options import ScanOptions
@@ -48,8 +48,9 @@ class Slot:
             wire.send(self.process.task_writer.fileno(), body)
 
     def close(self) -> None:
-        self.process.task_writer.close()
-        self.process.chunk_reader.close()
+        # Said as well as shown: a process that the caller has forked may hold a copy of the pipe open.
+        self.send(wire.QUIT)
+        close_ends(self.process)
 
 
 class PoolBackend:
@@ -68,6 +69,7 @@ class PoolBackend:
         self._arrivals: deque[SlotProcess] = deque()
         self._pool: multiprocessing_pool.Pool | None = None
         self._stopped = False
+        self._home = os.getpid()
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_reader, False)
@@ -83,8 +85,8 @@ class PoolBackend:
         self._starter.run() if options.method == "fork" else self._starter.start()
 
     def _start(self) -> None:
-        """Start the Pool. SIGINT is blocked meanwhile and stays so in the workers: Ctrl-C is the coordinator's."""
-        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        """Start the Pool. Signals are blocked meanwhile, so that workers inherit no handler that may run in them."""
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         try:
             self._context = SlotContext(self._options.method, self._announce)
             self._pool = multiprocessing_pool.Pool(self.workers, initializer=serve, context=self._context)
@@ -134,7 +136,7 @@ class PoolBackend:
                 self._welcome()
             else:
                 self._collect(key.data, events)
-        if not self._slots and self.failure is None and time.monotonic() > self._start_deadline:
+        if not self.ready and self.failure is None and time.monotonic() > self._start_deadline:
             self.failure = f"no worker process was ready after {START_PATIENCE:.0f} seconds"
         return events
 
@@ -156,11 +158,13 @@ class PoolBackend:
                     events.append(ChunkArrived(number, wire.unpack_chunk(body)))
                 else:
                     slot.ready = True
+                    self._stillbirths = 0
                     events.append(SlotUp(number))
         except (EOFError, OSError):
             self._selector.unregister(slot.process.chunk_reader.fileno())
             slot.close()
             del self._slots[number]
+            self._start_deadline = time.monotonic() + START_PATIENCE  # for whoever replaces it
             if slot.ready:
                 events.append(SlotLost(number))
             else:
@@ -179,7 +183,7 @@ class PoolBackend:
 
     def stop(self) -> None:
         """Close the pipes, so that idle workers end at once; make the others end; forget those that cannot."""
-        if self._stopped:
+        if self._stopped or os.getpid() != self._home:  # a forked copy of us owns none of it
             return
         self._stopped = True
         atexit.unregister(self.stop)
@@ -192,8 +196,7 @@ class PoolBackend:
         for number in list(self._slots):
             self._slots.pop(number).close()
         for slot_process in self._arrivals:
-            slot_process.task_writer.close()
-            slot_process.chunk_reader.close()
+            close_ends(slot_process)
         abandoned = reap(context.made, PATIENCE) if context is not None else []
         for slot_process in abandoned:
             let_go(slot_process)
@@ -203,7 +206,7 @@ class PoolBackend:
             if slot_process not in abandoned:
                 slot_process.close()
         if context is not None:
-            context.stop(abandoned=bool(abandoned))
+            context.stop()
         self._selector.close()
         os.close(self._wake_reader)
         os.close(self._wake_writer)

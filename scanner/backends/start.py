@@ -26,6 +26,8 @@ from typing import Any
 PRELOAD = ["multiprocessing.pool", "scanner.backends.start", "scanner.backends.worker"]
 PIPE_BYTES = 1 << 20  # as much as an unprivileged user may ask for
 _launch_lock = threading.Lock()
+_fork_lock = threading.Lock()
+"""Held over a fork, and while ends of pipes are closed: a child must not inherit an end that is half closed."""
 _made_here: weakref.WeakSet[SlotProcess] = weakref.WeakSet()
 
 
@@ -50,6 +52,9 @@ class SlotProcess(process.BaseProcess):
     @staticmethod
     def _Popen(process_obj: Any) -> Any:  # noqa: N802  # multiprocessing's name
         owner = process_obj._owner
+        if owner.method == "fork":
+            with _fork_lock:
+                return owner.standard.Process._Popen(process_obj)
         with _launching(owner):
             return owner.standard.Process._Popen(process_obj)
 
@@ -65,9 +70,12 @@ class SlotProcess(process.BaseProcess):
     def run(self) -> None:
         if self._owner is not None:  # forked: the coordinator's ends of all pipes, of other scans too, came along
             for slot_process in _made_here:
-                slot_process.task_writer.close()
-                slot_process.chunk_reader.close()
+                slot_process.close_coordinator_ends()
         super().run()
+
+    def close_coordinator_ends(self) -> None:
+        self.task_writer.close()
+        self.chunk_reader.close()
 
 
 def _widen(descriptor: int) -> None:
@@ -81,7 +89,7 @@ class SlotContext(context.BaseContext):
     """A multiprocessing context whose processes are SlotProcesses; `announce` hears of each that has started."""
 
     def __init__(self, method: str, announce: Callable[[SlotProcess], None]) -> None:
-        self._name = method
+        self._name = self.method = method
         self.standard: Any = get_context(method)
         self.made: list[SlotProcess] = []
         self.fork_server: Any = None
@@ -99,22 +107,19 @@ class SlotContext(context.BaseContext):
         self.made.append(slot_process)
         self._announce(slot_process)
 
-    def stop(self, *, abandoned: bool) -> None:
-        """Stop the fork server. It ends with its last child; where one cannot be killed, it is killed itself."""
+    def stop(self) -> None:
+        """Stop the fork server. By itself it ends when the last copy of a pipe is closed, and the caller may have
+        forked, so it is made to.
+        """
         server = self.fork_server
-        if server is None or server._forkserver_pid is None:
-            return
-        if abandoned:
+        if server is not None and server._forkserver_pid is not None:
             os.kill(server._forkserver_pid, signal.SIGKILL)
-        server._stop()
+            server._stop()
 
 
 @contextlib.contextmanager
 def _launching(owner: SlotContext) -> Iterator[None]:
     """What starting a process looks up in `multiprocessing`, changed for this thread for the time of the start."""
-    if owner._name == "fork":
-        yield
-        return
     replacements: list[tuple[Any, str, Any]] = [
         (spawn, "get_preparation_data", _without_main_module(spawn.get_preparation_data)),
         (util, "_args_from_interpreter_flags", _with_safe_path(util._args_from_interpreter_flags)),  # type: ignore[attr-defined]  # private, and the only place
@@ -159,6 +164,12 @@ def _with_safe_path(original: Callable[[], list[str]]) -> Callable[[], list[str]
         return flags if "-P" in flags else [*flags, "-P"]
 
     return arguments
+
+
+def close_ends(slot_process: SlotProcess) -> None:
+    """Close the coordinator's ends of the pipes to a process: an idle one ends."""
+    with _fork_lock:
+        slot_process.close_coordinator_ends()
 
 
 def reap(processes: list[SlotProcess], patience: float) -> list[SlotProcess]:

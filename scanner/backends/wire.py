@@ -1,7 +1,7 @@
 """Messages between coordinator and worker: a length, then that many bytes.
 
         coordinator                                    worker (one slot)
-    ------------------- options, Task, give up -------------------------->  blocks until a message is there
+    ------------------- options, Task, give up, quit -------------------->  blocks until a message is there
     <------------------ hello (empty), Chunk -----------------------------  blocks until the pipe takes it
       Inbox: takes what is there, never blocks
 
@@ -19,7 +19,7 @@ from scanner.model import Chunk, Fault, Task
 from scanner.options import ScanOptions
 
 _LENGTH = struct.Struct("<Q")
-OPTIONS, TASK, GIVE_UP = b"O", b"T", b"G"
+OPTIONS, TASK, GIVE_UP, QUIT = b"O", b"T", b"G", b"Q"
 
 
 def send(descriptor: int, body: bytes, bulk: bytes | memoryview = b"") -> None:
@@ -34,9 +34,12 @@ def send(descriptor: int, body: bytes, bulk: bytes | memoryview = b"") -> None:
 
 
 def receive(descriptor: int) -> bytes:
-    """Read one message; blocks until it is there. Raises EOFError when the other end is gone."""
+    """Read one message; blocks until it is there. Raises EOFError when the other end is gone, or says so."""
     (length,) = _LENGTH.unpack(_read_exactly(descriptor, _LENGTH.size))
-    return _read_exactly(descriptor, length)
+    body = _read_exactly(descriptor, length)
+    if body == QUIT:
+        raise EOFError
+    return body
 
 
 def _read_exactly(descriptor: int, count: int) -> bytes:

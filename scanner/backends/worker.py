@@ -25,7 +25,11 @@ def serve() -> NoReturn:
     The initializer of the Pool. It never returns, so a worker never touches the queues that all workers of a
     Pool share: one killed while it holds their lock would hang all the others.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the coordinator decides
+    # Ctrl-C and a closed terminal reach the whole group; the coordinator decides. Its handlers are not ours.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     gc.disable()  # nothing here makes cycles
     process = cast("SlotProcess", current_process())
     with contextlib.suppress(EOFError, OSError):  # the coordinator has closed our pipes, or died

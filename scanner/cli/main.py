@@ -57,16 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = options_from(args)
     except OptionError as error:
         return exits.usage_error(str(error))
-    if args.verbose:
-        import logging
-
-        logging.basicConfig(format="scanner: %(message)s", level=logging.DEBUG)
     try:
-        if args.command == "scan":
-            from scanner.cli.scan import scan_command as command
-        else:
-            from scanner.cli.list import list_command as command
-        return command(args, options)
+        with exits.interruptible():
+            return run_command(args, options)
+    except exits.Interrupted as error:
+        return exits.die_of(error.number)
     except OptionError as error:
         return exits.usage_error(str(error))
     except OutputError as error:
@@ -75,6 +70,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has had enough
         exits.silence_stdout()
         return exits.COMPLETE
+
+
+def run_command(args: argparse.Namespace, options: ScanOptions) -> int:
+    if args.command == "scan":
+        from scanner.cli.scan import scan_command
+
+        return scan_command(args, options)
+    from scanner.cli.list import list_command
+
+    return list_command(args, options)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -145,7 +150,7 @@ def _command(
     telling.add_argument("-v", "--verbose", action="store_true", help="list all errors, not just the first 20")
     telling.add_argument(
         "--progress", action=argparse.BooleanOptionalAction, default=None,
-        help="show progress on stderr (default: when it is a terminal)",
+        help="show progress on stderr, if it is a terminal (default: yes)",
     )  # fmt: skip
     return command
 

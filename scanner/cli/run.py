@@ -33,7 +33,7 @@ def run_scan(
     roots: list[Path] = [os.fsencode(root) for root in args.roots]
     run = Run(roots, options, monitored=monitored or _shows_progress(args))
     try:
-        with exits.interruptible(), run, _progress(args, run):
+        with run, _progress(args, run):
             for chunk in run.chunks():
                 take(chunk)
     except ScanTimeout as error:

@@ -29,11 +29,13 @@ FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {".json": json_report, ".m
 
 def scan_command(args: argparse.Namespace, options: ScanOptions) -> int:
     formats = [(_format_of(path), path) for path in args.report]
+    if len({os.path.realpath(path) for path in args.report}) < len(args.report):
+        raise OptionError("--report: two reports cannot go to one file")
     roots = [os.fsencode(root) for root in args.roots]
     with contextlib.ExitStack() as stack:
         reports = [(form, stack.enter_context(Output(path))) for form, path in formats]
-        outcome = run_scan(args, options, lambda _: None, monitored=True)
         filesystems = [filesystem_type(root) for root in roots]
+        outcome = run_scan(args, options, lambda _: None, monitored=True)
         data = report_data(roots, outcome.word, outcome.stats, filesystems, __version__)
         for form, output in reports:
             output.write(form(data).encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from types import TracebackType
 
 from scanner.errors import OutputError
@@ -44,8 +45,7 @@ class Output:
         if mode is not None and not stat.S_ISREG(mode):
             self._descriptor = os.open(target, os.O_WRONLY)
             return
-        directory, name = os.path.split(target)
-        temporary = os.path.join(directory, f".{name[:100]}.{os.getpid()}.part")
+        temporary = os.path.join(os.path.dirname(target), f".scanner-{os.getpid()}-{time.time_ns():x}.part")
         self._descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         self._temporary = temporary
         if mode is not None:

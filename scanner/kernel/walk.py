@@ -58,7 +58,7 @@ class Walker:
                 else:
                     listing, below = os.scandir(path), []
             except OSError as error:
-                faults.append(Fault.of(error, path, "open"))
+                faults.append(Fault.of(error, path, "read" if position else "open"))
                 position = 0
                 continue
             except ValueError as error:  # a NUL in a name that the caller has added
@@ -111,7 +111,7 @@ class Walker:
         """The open directory after its first `position` entries, and its sub-directories among those.
 
         Where another process (or nobody, by now) holds it open, it is read again from the start: the order
-        of a directory that does not change is the same each time.
+        of a directory that does not change is the same each time. Raises OSError where that fails.
         """
         held = self._held.pop(path, None)
         if held is not None:
@@ -119,7 +119,12 @@ class Walker:
                 return held.entries, held.below
             held.entries.close()
         entries = os.scandir(path)
-        dirs, links, _, _ = read(path, entries, position, self._links)
+        dirs, links, files, faults = read(path, entries, position, self._links)
+        if len(dirs) + len(files) < position:
+            last = faults[-1] if faults else None
+            if last is not None and last.operation == "read":
+                raise last.as_error()
+            raise OSError(errno.ESTALE, "it became shorter while it was read")
         return entries, children(path, dirs, links)
 
 

@@ -12,10 +12,12 @@ class Segment:
 
     `position`: how many entries of the first directory were delivered before this Segment.
     `keeper`: the slot that holds that directory open. `pruned`: roots of a leased Segment nobody wants any more.
-    `alone`: only these directories, nothing below them.
+    `alone`: only these directories, nothing below them. `deaths`: how many slots were lost over it.
     """
 
-    __slots__ = ("alone", "asked", "before", "behind", "chunk", "directories", "keeper", "position", "pruned", "slot")
+    __slots__ = (
+        "alone", "asked", "before", "behind", "chunk", "deaths", "directories", "keeper", "position", "pruned", "slot",
+    )  # fmt: skip
 
     def __init__(
         self, directories: list[Path], position: int = 0, keeper: int | None = None, alone: bool = False
@@ -28,6 +30,7 @@ class Segment:
         self.chunk: Chunk | None = None
         self.pruned: set[Path] = set()
         self.asked = False
+        self.deaths = 0
         self.before: Segment = self
         self.behind: Segment = self
 

@@ -6,6 +6,7 @@ pruning are decided here, directory by directory, and not by whoever reads ahead
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -104,8 +105,8 @@ class Lookahead:
         self._poll = poll
         self._alone = alone
         self._started = False
-        self._arrived: dict[Path, Listing | Fault] = {}
-        self._parts: dict[Path, Listing] = {}  # huge directories of which more is to come
+        self._arrived: dict[Path, tuple[Listing | Fault, int]] = {}  # with the bytes they take
+        self._parts: dict[Path, tuple[Listing, int]] = {}  # huge directories of which more is to come
         self._waiting_bytes = 0
         self._pruned: list[Path] = []
         self._takes = 0
@@ -120,8 +121,10 @@ class Lookahead:
             self._exchange(0)
         while path not in self._arrived:
             self._exchange(LONGEST_WAIT)
-        found = self._arrived.pop(path)
-        self._waiting_bytes -= _size(found)
+        found, size = self._arrived.pop(path)
+        self._waiting_bytes -= size
+        if isinstance(found, Fault) and found.errno == errno.EINVAL and 0 in os.fsencode(path):
+            raise ValueError("embedded null byte")  # as os.walk does, for a name that the caller has added
         return found
 
     def _start(self, path: Path, ahead: list[Any]) -> None:
@@ -139,13 +142,12 @@ class Lookahead:
         doomed = [path]
         while doomed:
             path = doomed.pop()
-            found = self._arrived.pop(path, None)
+            found, size = self._arrived.pop(path, (None, 0))
+            self._waiting_bytes -= size
             if found is None:
-                self._parts.pop(path, None)
+                self._waiting_bytes -= self._parts.pop(path, (None, 0))[1]
                 self._pruned.append(path)
-                continue
-            self._waiting_bytes -= _size(found)
-            if isinstance(found, Listing):
+            elif isinstance(found, Listing):
                 doomed += children(path, names(found.dirs), names(found.links))
 
     def _exchange(self, timeout: float, *events: Event) -> None:
@@ -157,40 +159,33 @@ class Lookahead:
 
     def _take_in(self, chunk: Chunk, outdated: frozenset[Path]) -> None:
         for fault in chunk.failed:
-            self._parts.pop(fault.path, None)
-            self._keep(fault.path, fault)
+            if not below_any(fault.path, outdated):
+                self._waiting_bytes -= self._parts.pop(fault.path, (None, 0))[1]
+                self._keep(fault.path, fault, LISTING_BYTES)
         unfinished = chunk.leftovers[0] if chunk.position else None
         for fields in chunk:
             listing = Listing(*fields)
-            path = listing.path
-            if outdated and below_any(path, outdated):
+            if outdated and below_any(listing.path, outdated):
                 continue
-            if path in self._parts:
-                listing = _joined(self._parts.pop(path), listing)
-            if path == unfinished:
-                self._parts[path] = listing
-            else:
-                self._keep(path, listing)
+            size = LISTING_BYTES + len(listing.path) + len(listing.dirs) + len(listing.files)
+            if listing.path == unfinished or listing.path in self._parts:
+                self._add_part(listing, size)
+                if listing.path != unfinished:
+                    listing, size = self._parts.pop(listing.path)
+                    self._waiting_bytes -= size
+            if listing.path != unfinished:
+                self._keep(listing.path, listing, size)
 
-    def _keep(self, path: Path, found: Listing | Fault) -> None:
-        replaced = self._arrived.get(path)
-        if replaced is not None:  # the caller asked for it under another name before
-            self._waiting_bytes -= _size(replaced)
-        self._arrived[path] = found
-        self._waiting_bytes += _size(found)
+    def _add_part(self, part: Listing, size: int) -> None:
+        """Join a part of a huge directory to those before it."""
+        whole, before = self._parts.get(part.path, (Listing(part.path, [], [], []), 0))
+        whole.dirs.extend(names(part.dirs))
+        whole.links.extend(names(part.links))
+        whole.files.extend(names(part.files))
+        self._parts[part.path] = (whole, before + size)
+        self._waiting_bytes += size
 
-
-def _joined(first: Listing, second: Listing) -> Listing:
-    return Listing(
-        first.path,
-        names(first.dirs) + names(second.dirs),
-        names(first.links) + names(second.links),
-        names(first.files) + names(second.files),
-    )
-
-
-def _size(found: Listing | Fault) -> int:
-    """About the bytes it takes while it waits, packed."""
-    if isinstance(found, Fault):
-        return LISTING_BYTES
-    return LISTING_BYTES + len(found.path) + len(found.dirs) + len(found.files)
+    def _keep(self, path: Path, found: Listing | Fault, size: int) -> None:
+        # Something is there already if the caller has asked for it under another name before.
+        self._waiting_bytes += size - self._arrived.get(path, (None, 0))[1]
+        self._arrived[path] = (found, size)

@@ -16,13 +16,16 @@ turn stays small. Once `window` bytes wait, only the first Segment (or the wante
 
 from __future__ import annotations
 
-from scanner.model import Chunk, ChunkArrived, Path, SlotLost, SlotUp, Task, below_any
+import errno
+
+from scanner.model import Chunk, ChunkArrived, Fault, Path, SlotLost, SlotUp, Task, below_any
 from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Instruction, Pruned, Waiting, Wanted
 from scanner.plan.line import Line, Segment
 
 TASK_ENTRIES = 10_000
 TASK_SECONDS = 0.05
 TASK_DIRECTORIES = 256
+DEATHS = 2  # of slots that a directory may cost: one in a Task with others, one alone
 TASK_BYTES = 32_768  # a Task must fit into an empty pipe, so that sending it can never block
 
 
@@ -66,7 +69,7 @@ class Planner:
             case SlotUp(slot):
                 self._slots[slot] = None
             case SlotLost(slot):
-                self._slot_lost(slot)
+                return self._slot_lost(slot)
             case Add(directories, alone):
                 self.known += len(directories)
                 if directories:
@@ -86,19 +89,29 @@ class Planner:
             for path in segment.directories:
                 self._home[path] = segment
 
-    def _slot_lost(self, slot: int) -> None:
+    def _slot_lost(self, slot: int) -> list[Deliver]:
+        """Run the slot's Task again, now one directory at a time; the one over which two more slots die is lost."""
         segment = self._slots.pop(slot, None)
         if segment is None:
-            return
+            return []
+        if segment.deaths == DEATHS:
+            return self._complete(segment, lost(segment.directories[0]), None)
         segment.slot = None
+        segment.asked = False
+        segment.deaths += 1
         segment.directories = [path for path in segment.directories if path not in segment.pruned]
         if not segment.directories:
             segment.unlink()
+        return []
 
     def _chunk_arrived(self, slot: int, chunk: Chunk) -> list[Deliver]:
         segment = self._slots[slot]
         assert segment is not None
         self._slots[slot] = None
+        return self._complete(segment, chunk, slot)
+
+    def _complete(self, segment: Segment, chunk: Chunk, slot: int | None) -> list[Deliver]:
+        """Put `chunk`, and a queue of its leftovers, in the place of a leased Segment."""
         failed = sum(fault.drops_listing for fault in chunk.faults)
         self.done += chunk.directories + failed
         for path in segment.directories:
@@ -142,16 +155,8 @@ class Planner:
 
     def _prune(self, path: Path) -> None:
         segment = self._home.pop(path, None)
-        if segment is None:
-            return
-        if segment.slot is not None:
+        if segment is not None and segment.slot is not None:
             segment.pruned.add(path)
-            return
-        if segment.directories[0] == path:
-            segment.position, segment.keeper = 0, None
-        segment.directories.remove(path)
-        if not segment.directories:
-            segment.unlink()
 
     # ---- who does what next
 
@@ -174,9 +179,27 @@ class Planner:
         for segment in self._line:
             if full and not (self.ordered and segment is self._line.first):
                 return None
-            if segment.queued and self._may_take(slot, segment):
+            if segment.queued and self._may_take(slot, segment) and self._trim(segment):
                 return segment
         return None
+
+    def _trim(self, segment: Segment) -> bool:
+        """Whether anything is left of a queued Segment once what is not at home in it any more is gone from its front.
+
+        Directories that were pruned or moved stay where they stood until then: to look for each would take a time
+        that grows with the square of their number.
+        """
+        if self.ordered:
+            return True
+        gone = 0
+        while gone < len(segment.directories) and self._home.get(segment.directories[gone]) is not segment:
+            gone += 1
+        if gone:
+            del segment.directories[:gone]
+            segment.position, segment.keeper = 0, None
+        if not segment.directories:
+            segment.unlink()
+        return bool(segment.directories)
 
     def _may_take(self, slot: int, segment: Segment) -> bool:
         return segment.keeper in (None, slot) or segment.keeper not in self._slots
@@ -189,7 +212,6 @@ class Planner:
         if segment is None or segment.slot is not None:
             return None
         if segment.directories[0] != self._wanted:
-            segment.directories.remove(self._wanted)
             segment = self._to_the_front(self._wanted)
         return segment
 
@@ -201,8 +223,11 @@ class Planner:
 
     def _lease(self, segment: Segment, slot: int) -> Dispatch:
         """Give the front of a queued Segment to an idle slot."""
-        count = 1 if segment.position or segment.alone else self._how_many(segment.directories)
-        task_part = Segment(segment.directories[:count], segment.position, alone=segment.alone)
+        single = segment.position or segment.alone or segment.deaths
+        count = 1 if single else self._how_many(segment.directories)
+        front = [path for path in segment.directories[:count] if self.ordered or self._home.get(path) is segment]
+        task_part = Segment(front, segment.position, alone=segment.alone)
+        task_part.deaths = segment.deaths
         task_part.insert_behind(segment.before)
         self._settle(task_part)
         del segment.directories[:count]
@@ -212,7 +237,7 @@ class Planner:
         task_part.slot = slot
         self._slots[slot] = task_part
         self.tasks += 1
-        seconds = 0.0 if segment.alone else TASK_SECONDS
+        seconds = 0.0 if segment.alone or segment.deaths else TASK_SECONDS
         # A copy: the worker's stack must not be the planner's record of what to do again after a death.
         task = Task(self.tasks, list(task_part.directories), task_part.position, TASK_ENTRIES, seconds)
         return Dispatch(slot, task)
@@ -259,3 +284,9 @@ class Planner:
         if self.ordered:
             waiting = sum(segment.chunk.size for segment in line if segment.chunk is not None)
             assert waiting == self.waiting_bytes, "the window counts what waits"
+
+
+def lost(path: Path) -> Chunk:
+    """What comes of a directory over which worker after worker has died: a Fault."""
+    fault = Fault(path, "read", errno.EIO, f"{DEATHS + 1} worker processes died over it")
+    return Chunk(0, [], b"", [], 0, [fault], 0, 0, 0)

@@ -83,7 +83,7 @@ def run_schedule(
     busy: dict[int, Task] = {}
     result: list[Any] = []
     collector = Collector(result)
-    losses = 3
+    losses = 2  # more of them over one directory, and it is given up
     instructions = planner.handle(*[SlotUp(slot) for slot in walkers], Add([top]), Wanted())
     while True:
         planner.validate()

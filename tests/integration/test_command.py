@@ -8,7 +8,6 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -282,6 +281,38 @@ def test_a_signal_ends_it_with_a_report_and_no_process_left(number: int, endless
     assert len(gone) == len(family)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_whole_group_makes_no_noise(number: int, endless: Path, how: list[str]) -> None:
+    process = subprocess.Popen(
+        [*SCANNER, "list", "-L", *how, endless],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    time.sleep(0.7)
+    os.killpg(process.pid, number)
+    _, errors = process.communicate(timeout=10)
+    assert b"Traceback" not in errors
+    assert process.returncode == -number
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.04, 0.06, 0.08, 0.1])
+def test_an_early_interrupt_makes_no_noise(delay: float, how: list[str]) -> None:
+    process = subprocess.Popen([*SCANNER, "scan", *how, "/usr"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    if b"runpy" in errors or b"site.py" in errors or b"importlib" in errors:
+        return  # Python itself was still starting: before our first line, it is its signal handler that speaks
+    assert b"Traceback" not in errors
+
+
+def test_two_reports_cannot_go_to_one_file(tmp_path: Path) -> None:
+    result = run("scan", "--report", "r.json", "--report", "./r.json", tmp_path, cwd=tmp_path)
+    assert result.stderr == b"scanner: --report: two reports cannot go to one file\n"
+    assert result.returncode == 2
+
+
 def test_an_interrupted_list_leaves_no_file(endless: Path, tmp_path: Path) -> None:
     process = subprocess.Popen([*SCANNER, "list", "-L", "-o", tmp_path / "out", endless], stderr=subprocess.PIPE)
     time.sleep(0.7)
@@ -339,7 +370,6 @@ def test_without_a_command_it_says_what_there_is() -> None:
     result = run()
     assert result.returncode == 2
     assert b"COMMAND" in result.stderr
-
 
 
 def test_modules_in_the_scanned_tree_are_not_imported(how: list[str], tmp_path: Path) -> None:

@@ -53,6 +53,36 @@ def test_a_context_manager_keeps_its_workers_between_scans(trees: dict[str, Path
         assert {process["pid"] for process in scanning.get_stats()["resources"]["processes"]} == pids
 
 
+def test_a_bad_path_costs_no_warm_workers(trees: dict[str, Path], pool: dict[str, Any]) -> None:
+    with ParallelScanner(**pool) as scanning:
+        first = scanning.scan_sync(trees["odd"]).stats.resources["processes"]
+        with pytest.raises(ValueError, match="null byte"):
+            scanning.scan_sync("a\0b")
+        with pytest.raises(TypeError):
+            scanning.scan_sync(5)  # type: ignore[arg-type]
+        again = scanning.scan_sync(trees["odd"]).stats.resources["processes"]
+    assert [process["pid"] for process in first] == [process["pid"] for process in again]
+
+
+def test_closing_does_not_wait_for_what_the_caller_has_forked(trees: dict[str, Path], start_method: str) -> None:
+    """A forked child holds copies of all pipes: no end of file shows while it lives."""
+    scanning = ParallelScanner(2, backend="pool", start_method=start_method)  # type: ignore[arg-type]
+    scanning.__enter__()
+    scanning.scan_sync(trees["odd"])
+    pids = [process["pid"] for process in scanning.get_stats()["resources"]["processes"][1:]]
+    child = os.fork()
+    if child == 0:
+        time.sleep(20)
+        os._exit(0)
+    try:
+        scanning.close()
+        assert os.waitpid(child, os.WNOHANG) == (0, 0), "the child still lives"
+        assert not any(psutil.pid_exists(pid) for pid in pids)
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+
+
 def test_scans_at_once_do_not_mix(trees: dict[str, Path]) -> None:
     tops = [trees[name] for name in ("monorepo", "odd", "flat", "skewed")]
 
@@ -96,7 +126,7 @@ def endless_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_timeout_carries_what_was_found(backend: dict[str, Any], endless_tree: Path) -> None:
-    with pytest.raises(scanner.ScanTimeout, match="did not finish within 0.3 seconds") as caught:
+    with pytest.raises(scanner.ScanTimeout, match=r"did not finish within 0\.3 seconds") as caught:
         scanner.scan(endless_tree, timeout=0.3, followlinks=True, **backend)
     assert isinstance(caught.value, TimeoutError)
     result, stats = caught.value.result, caught.value.stats

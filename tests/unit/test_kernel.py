@@ -91,6 +91,20 @@ def test_a_part_that_somebody_else_has_begun_is_found_by_skipping(tmp_path: Path
     first.close()
 
 
+def test_a_part_that_cannot_be_found_again_is_told(tmp_path: Path) -> None:
+    make(tmp_path, {f"f{i}": None for i in range(20)})
+    begun = Walker(ScanOptions(), joined=True)
+    begun.walk(task(str(tmp_path), entries=15))
+    begun.close()
+    for index in range(10):
+        (tmp_path / f"f{index}").unlink()
+    chunk = Walker(ScanOptions(), joined=True).walk(task(str(tmp_path), position=15))
+    assert [(fault.path, fault.operation, fault.kind) for fault in chunk.faults] == [
+        (str(tmp_path), "read", "vanished")
+    ]
+    assert chunk.directories == 0
+
+
 def test_directories_held_open_are_few(tmp_path: Path, walker: Walker) -> None:
     make(tmp_path, {f"d{i}": {f"f{j}": None for j in range(5)} for i in range(10)})
     before = len(os.listdir("/proc/self/fd"))
@@ -137,7 +151,7 @@ def test_links_are_marked_or_entered_or_files(tmp_path: Path) -> None:
 
     def listing(**options: Any) -> Any:
         chunk = Walker(ScanOptions(**options), joined=False).walk(task(top))
-        return chunk, [sorted(field) for field in list(chunk)[0][1:]]
+        return chunk, [sorted(field) for field in next(iter(chunk))[1:]]
 
     assert listing()[1] == [["d", "to-d"], ["to-d"], ["to-nothing"]]
     chunk, fields = listing(followlinks=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from scanner.model import Chunk, Fault
+from scanner.engine import Engine
+from scanner.model import Chunk, ChunkArrived, Fault, SlotUp, Task
+from scanner.options import ScanOptions
 from scanner.plan.events import Add, Deliver, Event, Pruned, Waiting, Wanted
 from scanner.plan.merge import Lookahead, bottom_up, top_down
 
@@ -85,6 +87,41 @@ def test_a_huge_directory_that_breaks_off_is_a_fault_as_a_whole() -> None:
     script = Script(first, second)
     assert list(top_down("/", Lookahead(script.poll, alone=False), errors.append, False)) == []
     assert [(error.errno, error.filename) for error in errors] == [(5, "/")]
+
+
+class OneSlot:
+    """Enough of a backend: one slot that answers each Task, at the next poll, with the next of the Chunks."""
+
+    def __init__(self, *chunks: Chunk) -> None:
+        self.chunks = iter(chunks)
+        self.news: list[Any] = [SlotUp(1)]
+        self.tasks: list[list[Any]] = []
+
+    def dispatch(self, slot: int, task: Task) -> None:
+        self.tasks.append(task.directories)
+        self.news.append(ChunkArrived(slot, next(self.chunks)))
+
+    def events(self, timeout: float) -> list[Any]:
+        news, self.news = self.news, []
+        return news
+
+
+def test_what_arrives_while_it_is_asked_for_is_not_walked_twice() -> None:
+    backend = OneSlot(chunk(TREE[0], leftovers=["/a", "/b"]), chunk(*TREE[1:]))
+    engine = Engine(ScanOptions(), backend, ordered=False)  # type: ignore[arg-type]  # see OneSlot
+    assert list(top_down("/", Lookahead(engine.poll, alone=False), None, False)) == TREE
+    assert backend.tasks == [["/"], ["/a", "/b"]]
+
+
+def test_what_arrives_while_it_is_pruned_is_not_kept() -> None:
+    backend = OneSlot(chunk(TREE[0], leftovers=["/a", "/b"]), chunk(*TREE[1:]))
+    engine = Engine(ScanOptions(), backend, ordered=False)  # type: ignore[arg-type]  # see OneSlot
+    source = Lookahead(engine.poll, alone=False)
+    walking = top_down("/", source, None, False)
+    next(walking)[1].remove("a")
+    assert list(walking) == [TREE[3]]
+    assert source._arrived == {}
+    assert source._waiting_bytes == 0
 
 
 def test_an_entry_of_unknown_type_is_no_lost_directory() -> None:

@@ -63,5 +63,8 @@ def test_a_target_that_cannot_be_is_one_sentence(
 
 
 def test_a_full_disk_is_one_sentence() -> None:
-    with pytest.raises(OutputError, match="cannot write '/dev/full': No space left on device"), Output("/dev/full") as out:
+    with (
+        pytest.raises(OutputError, match="cannot write '/dev/full': No space left on device"),
+        Output("/dev/full") as out,
+    ):
         out.write(b"x")

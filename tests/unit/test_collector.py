@@ -1,0 +1,45 @@
+"""Ordered Chunks become tuples, also when parts of huge directories, breaks and gaps are among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scanner.model import Chunk, Fault
+from scanner.run import Collector, post_order
+
+
+def chunk(*listings: Any, unfinished: str | None = None, faults: list[Fault] | None = None) -> Chunk:
+    flat = [field for path, files in listings for field in (path, "", "", "\0".join(files))]
+    leftovers: list[Any] = [unfinished] if unfinished else []
+    return Chunk(0, flat, b"", leftovers, int(bool(unfinished)), faults or [], 0, 0, 0)
+
+
+def collected(*chunks: Chunk) -> list[Any]:
+    result: list[Any] = []
+    collector = Collector(result)
+    for each in chunks:
+        collector.add(each)
+    return [(path, files) for path, _, files in result]
+
+
+def test_parts_become_one_tuple() -> None:
+    first, second, third = (chunk(("/h", [name]), unfinished="/h") for name in "abc")
+    last = chunk(("/h", ["d"]), ("/z", ["e"]))
+    assert collected(first, second, third, last) == [("/h", ["a", "b", "c", "d"]), ("/z", ["e"])]
+
+
+def test_after_a_gap_nothing_is_taken_for_a_part_of_something_else() -> None:
+    assert collected(chunk(("/h", ["a"]), unfinished="/h"), chunk(("/z", ["b"]))) == [("/h", ["a"]), ("/z", ["b"])]
+    fault = Fault("/y", "open", 13, "Permission denied")
+    assert collected(chunk(("/h", ["a"]), unfinished="/h"), chunk(faults=[fault])) == [("/h", ["a"])]
+
+
+def test_a_huge_directory_that_breaks_off_gives_no_tuple() -> None:
+    broken = chunk(("/z", ["b"]), faults=[Fault("/h", "read", 5, "Input/output error")])
+    assert collected(chunk(("/h", ["a"]), unfinished="/h"), broken) == [("/z", ["b"])]
+
+
+def test_post_order_of_the_root_of_the_machine() -> None:
+    walked: list[Any] = [("/", ["a", "b"], []), ("/a", ["c"], []), ("/a/c", [], []), ("/b", [], [])]
+    assert [path for path, *_ in post_order(walked)] == ["/a/c", "/a", "/b", "/"]
+    assert post_order([]) == []
