@@ -12,8 +12,9 @@ from scanner.options import ScanOptions
 if TYPE_CHECKING:
     from scanner.backends.pool import PoolBackend
 
-START_AFTER = {"fork": 0.01, "forkserver": 0.05, "spawn": 0.05}
-"""Seconds of walking here before processes, which cost about as much to start, are started; by start method."""
+START_AFTER = {"fork": 0.01, "forkserver": 0.02, "spawn": 0.02}
+"""Seconds of walking here before processes are started; by start method. They take 30 to 100 ms of another processor
+meanwhile, which are lost on a tree that ends before they are ready."""
 SERIAL_SECONDS = 0.01  # a Task's budget here, so that the workers do not wait for their first Tasks
 
 

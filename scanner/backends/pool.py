@@ -7,8 +7,9 @@
                                     <- Inbox 2 <- chunk pipe 2 <---  walk, pack
                                     <- wake pipe <- Pool's threads: "a process has started"
 
-The Pool starts the processes and replaces the dead; nothing travels on its queues. Its start may take tens of
-milliseconds, so it happens in a thread (`fork` apart: that one is quick, and threads are what endangers it).
+The Pool starts the processes and replaces the dead; nothing travels on its queues. Its start takes tens of
+milliseconds, so it happens in a thread. With `fork` only the imports do: threads are what endangers a fork, so that
+follows in `events`, when the thread has ended.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ import signal
 import threading
 import time
 from collections import deque
-from multiprocessing import pool as multiprocessing_pool
-from multiprocessing import process
+from typing import TYPE_CHECKING
 
 from scanner.backends import wire
-from scanner.backends.start import SlotContext, SlotProcess, close_ends, let_go, reap
-from scanner.backends.worker import serve
 from scanner.model import BackendEvent, ChunkArrived, SlotLost, SlotUp, Task
 from scanner.options import ScanOptions
+
+if TYPE_CHECKING:  # multiprocessing takes 20 ms to import, which the thread does that starts the Pool
+    from multiprocessing.pool import Pool
+
+    from scanner.backends.start import SlotContext, SlotProcess
 
 PATIENCE = 0.5  # seconds for workers to end when asked, again after SIGTERM, again after SIGKILL
 START_PATIENCE = 30.0  # seconds after which a Pool without a single worker has failed
@@ -50,6 +53,8 @@ class Slot:
     def close(self) -> None:
         # Said as well as shown: a process that the caller has forked may hold a copy of the pipe open.
         self.send(wire.QUIT)
+        from scanner.backends.start import close_ends
+
         close_ends(self.process)
 
 
@@ -67,7 +72,7 @@ class PoolBackend:
         self._last_slot = 0
         self._stillbirths = 0
         self._arrivals: deque[SlotProcess] = deque()
-        self._pool: multiprocessing_pool.Pool | None = None
+        self._pool: Pool | None = None
         self._stopped = False
         self._home = os.getpid()
         self._selector = selectors.DefaultSelector()
@@ -76,25 +81,42 @@ class PoolBackend:
         os.set_blocking(self._wake_writer, False)
         self._selector.register(self._wake_reader, selectors.EVENT_READ, None)
         self._context: SlotContext | None = None
-        self._starter = threading.Thread(target=self._start, name="scanner-pool-start", daemon=True)
         self._start_deadline = time.monotonic() + START_PATIENCE
+        self._fork_next = False
+        self._starter = threading.Thread(target=self._prepare, name="scanner-pool-start", daemon=True)
+        self._starter.start()
+
+    def _prepare(self) -> None:
+        """Import what is needed, and unless it is to fork, start the Pool."""
+        from multiprocessing import pool, process  # noqa: F401  # now rather than in a forking process
+
+        from scanner.backends import start, worker  # noqa: F401
+
+        atexit.register(self.stop)  # runs before multiprocessing's own, which may wait for ever
         if process.current_process().daemon:
             self.failure = "this process is daemonic, and those may have no children"
-            return
-        atexit.register(self.stop)  # runs before multiprocessing's own, which may wait for ever
-        self._starter.run() if options.method == "fork" else self._starter.start()
+        elif self._options.method == "fork":
+            self._fork_next = True
+        else:
+            self._start()
+        self.wake()
 
     def _start(self) -> None:
         """Start the Pool. Signals are blocked meanwhile, so that workers inherit no handler that may run in them."""
+        from multiprocessing.pool import Pool
+
+        from scanner.backends.start import SlotContext
+        from scanner.backends.worker import serve
+
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         try:
             self._context = SlotContext(self._options.method, self._announce)
-            self._pool = multiprocessing_pool.Pool(self.workers, initializer=serve, context=self._context)
+            if not self._stopped:
+                self._pool = Pool(self.workers, initializer=serve, context=self._context)
         except Exception as error:  # whatever a system without processes, semaphores or memory comes up with
             self.failure = f"{type(error).__name__}: {error}"
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-            self.wake()
 
     def _announce(self, slot_process: SlotProcess) -> None:
         self._arrivals.append(slot_process)
@@ -136,6 +158,10 @@ class PoolBackend:
                 self._welcome()
             else:
                 self._collect(key.data, events)
+        if self._fork_next:
+            self._fork_next = False
+            self._starter.join()
+            self._start()
         if not self.ready and self.failure is None and time.monotonic() > self._start_deadline:
             self.failure = f"no worker process was ready after {START_PATIENCE:.0f} seconds"
         return events
@@ -186,10 +212,19 @@ class PoolBackend:
         if self._stopped or os.getpid() != self._home:  # a forked copy of us owns none of it
             return
         self._stopped = True
+        if self._context is not None and self._starter.is_alive():
+            self._context.stop()  # a start that is under way fails, and ends the sooner
+        self._starter.join(START_PATIENCE)
         atexit.unregister(self.stop)
-        if self._starter.ident is not None:
-            self._starter.join(START_PATIENCE)
-        pool, context = self._pool, self._context
+        if self._context is not None:
+            self._end(self._context, self._pool)
+        self._selector.close()
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+
+    def _end(self, context: SlotContext, pool: Pool | None) -> None:
+        from scanner.backends.start import close_ends, let_go, reap
+
         if pool is not None:
             pool.close()
             pool._worker_handler.join(PATIENCE)  # type: ignore[attr-defined]  # from here on it replaces nobody
@@ -197,26 +232,17 @@ class PoolBackend:
             self._slots.pop(number).close()
         for slot_process in self._arrivals:
             close_ends(slot_process)
-        abandoned = reap(context.made, PATIENCE) if context is not None else []
+        abandoned = reap(context.made, PATIENCE)
         for slot_process in abandoned:
             let_go(slot_process)
-        if pool is not None:
-            self._end(pool, bool(abandoned))
-        for slot_process in context.made if context is not None else []:
-            if slot_process not in abandoned:
-                slot_process.close()
-        if context is not None:
-            context.stop()
-        self._selector.close()
-        os.close(self._wake_reader)
-        os.close(self._wake_writer)
-
-    def _end(self, pool: multiprocessing_pool.Pool, abandoned: bool) -> None:
-        if abandoned:
+        if pool is not None and abandoned:
             pool._terminate.cancel()  # type: ignore[attr-defined]  # it would wait for the processes let go
-        else:
+        elif pool is not None:
             pool.terminate()
             pool.join()
             for queue in (pool._inqueue, pool._outqueue, pool._change_notifier):  # type: ignore[attr-defined]
                 queue.close()  # now, not whenever the last reference to the Pool goes
-        self._pool = None
+        for slot_process in context.made:
+            if slot_process not in abandoned:
+                slot_process.close()
+        context.stop()

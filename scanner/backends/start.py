@@ -94,6 +94,7 @@ class SlotContext(context.BaseContext):
         self.made: list[SlotProcess] = []
         self.fork_server: Any = None
         self._announce = announce
+        self._stopped = False
         if method == "forkserver":
             from multiprocessing import forkserver
 
@@ -101,6 +102,8 @@ class SlotContext(context.BaseContext):
             self.fork_server.set_forkserver_preload(PRELOAD)
 
     def Process(self, *args: Any, **kwargs: Any) -> SlotProcess:  # noqa: N802  # multiprocessing's name
+        if self._stopped:
+            raise RuntimeError("no more processes: the scan has ended")
         return SlotProcess(self, *args, **kwargs)
 
     def started(self, slot_process: SlotProcess) -> None:
@@ -108,9 +111,12 @@ class SlotContext(context.BaseContext):
         self._announce(slot_process)
 
     def stop(self) -> None:
-        """Stop the fork server. By itself it ends when the last copy of a pipe is closed, and the caller may have
+        """Start no more processes, and stop the fork server.
+
+        By itself it ends when the last copy of a pipe is closed, and the caller may have
         forked, so it is made to.
         """
+        self._stopped = True
         server = self.fork_server
         if server is not None and server._forkserver_pid is not None:
             os.kill(server._forkserver_pid, signal.SIGKILL)

@@ -22,7 +22,7 @@ from scanner.model import Chunk, ChunkArrived, Fault, Path, SlotLost, SlotUp, Ta
 from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Instruction, Pruned, Waiting, Wanted
 from scanner.plan.line import Line, Segment
 
-TASK_ENTRIES = 10_000
+TASK_ENTRIES = 20_000
 TASK_SECONDS = 0.05
 TASK_DIRECTORIES = 256
 DEATHS = 2  # of slots that a directory may cost: one in a Task with others, one alone
