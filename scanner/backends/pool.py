@@ -71,6 +71,7 @@ class PoolBackend:
         self._slots: dict[int, Slot] = {}
         self._last_slot = 0
         self._stillbirths = 0
+        self._no_refill: str | None = None
         self._arrivals: deque[SlotProcess] = deque()
         self._pool: Pool | None = None
         self._stopped = False
@@ -110,13 +111,18 @@ class PoolBackend:
 
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         try:
-            self._context = SlotContext(self._options.method, self._announce)
+            self._context = SlotContext(self._options.method, self.workers, self._announce, self._refill_failed)
             if not self._stopped:
                 self._pool = Pool(self.workers, initializer=serve, context=self._context)
         except Exception as error:  # whatever a system without processes, semaphores or memory comes up with
             self.failure = f"{type(error).__name__}: {error}"
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+
+    def _refill_failed(self, error: Exception) -> None:
+        """No dead worker is replaced any more: when the last is gone, so is the pool."""
+        self._no_refill = f"{type(error).__name__}: {error}"
+        self.wake()
 
     def _announce(self, slot_process: SlotProcess) -> None:
         self._arrivals.append(slot_process)
@@ -162,6 +168,8 @@ class PoolBackend:
             self._fork_next = False
             self._starter.join()
             self._start()
+        if not self._slots and self.failure is None:
+            self.failure = self._no_refill
         if not self.ready and self.failure is None and time.monotonic() > self._start_deadline:
             self.failure = f"no worker process was ready after {START_PATIENCE:.0f} seconds"
         return events
@@ -212,8 +220,8 @@ class PoolBackend:
         if self._stopped or os.getpid() != self._home:  # a forked copy of us owns none of it
             return
         self._stopped = True
-        if self._context is not None and self._starter.is_alive():
-            self._context.stop()  # a start that is under way fails, and ends the sooner
+        if self._context is not None and self._context.starting:
+            self._context.stop()  # a start that is under way ends the sooner
         self._starter.join(START_PATIENCE)
         atexit.unregister(self.stop)
         if self._context is not None:
@@ -238,6 +246,7 @@ class PoolBackend:
         if pool is not None and abandoned:
             pool._terminate.cancel()  # type: ignore[attr-defined]  # it would wait for the processes let go
         elif pool is not None:
+            pool._taskqueue.put(None)  # type: ignore[attr-defined]  # its thread waits for this, if another has failed
             pool.terminate()
             pool.join()
             for queue in (pool._inqueue, pool._outqueue, pool._change_notifier):  # type: ignore[attr-defined]

@@ -62,6 +62,12 @@ class SlotProcess(process.BaseProcess):
         assert self._owner is not None
         try:
             super().start()
+        except Exception as error:
+            if self._owner.starting:
+                raise
+            # In the Pool's own thread, which ends with this, quietly: it replaces nobody any more.
+            self._owner.refill_failed(error)
+            raise SystemExit from error
         finally:
             self.task_reader.close()
             self.chunk_writer.close()
@@ -86,15 +92,25 @@ def _widen(descriptor: int) -> None:
 
 
 class SlotContext(context.BaseContext):
-    """A multiprocessing context whose processes are SlotProcesses; `announce` hears of each that has started."""
+    """A multiprocessing context whose processes are SlotProcesses.
 
-    def __init__(self, method: str, announce: Callable[[SlotProcess], None]) -> None:
+    `announce` hears of each that has started, `refill_failed` why a dead one could not be replaced.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        workers: int,
+        announce: Callable[[SlotProcess], None],
+        refill_failed: Callable[[Exception], None],
+    ) -> None:
         self._name = self.method = method
         self.standard: Any = get_context(method)
         self.made: list[SlotProcess] = []
         self.fork_server: Any = None
         self._announce = announce
-        self._stopped = False
+        self._workers = workers
+        self.refill_failed = refill_failed
         if method == "forkserver":
             from multiprocessing import forkserver
 
@@ -102,21 +118,23 @@ class SlotContext(context.BaseContext):
             self.fork_server.set_forkserver_preload(PRELOAD)
 
     def Process(self, *args: Any, **kwargs: Any) -> SlotProcess:  # noqa: N802  # multiprocessing's name
-        if self._stopped:
-            raise RuntimeError("no more processes: the scan has ended")
         return SlotProcess(self, *args, **kwargs)
+
+    @property
+    def starting(self) -> bool:
+        """Whether the Pool is still being made, and its threads do not run yet."""
+        return len(self.made) < self._workers
 
     def started(self, slot_process: SlotProcess) -> None:
         self.made.append(slot_process)
         self._announce(slot_process)
 
     def stop(self) -> None:
-        """Start no more processes, and stop the fork server.
+        """Stop the fork server; a start that is under way fails.
 
         By itself it ends when the last copy of a pipe is closed, and the caller may have
         forked, so it is made to.
         """
-        self._stopped = True
         server = self.fork_server
         if server is not None and server._forkserver_pid is not None:
             os.kill(server._forkserver_pid, signal.SIGKILL)
