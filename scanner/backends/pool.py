@@ -84,6 +84,8 @@ class PoolBackend:
         self._context: SlotContext | None = None
         self._start_deadline = time.monotonic() + START_PATIENCE
         self._fork_next = False
+        self._stop_lock = threading.Lock()
+        self._importing = True
         self._starter = threading.Thread(target=self._prepare, name="scanner-pool-start", daemon=True)
         self._starter.start()
 
@@ -93,6 +95,10 @@ class PoolBackend:
 
         from scanner.backends import start, worker  # noqa: F401
 
+        with self._stop_lock:
+            self._importing = False
+            if self._stopped:
+                return
         atexit.register(self.stop)  # runs before multiprocessing's own, which may wait for ever
         if process.current_process().daemon:
             self.failure = "this process is daemonic, and those may have no children"
@@ -219,13 +225,19 @@ class PoolBackend:
         """Close the pipes, so that idle workers end at once; make the others end; forget those that cannot."""
         if self._stopped or os.getpid() != self._home:  # a forked copy of us owns none of it
             return
-        self._stopped = True
-        if self._context is not None and self._context.starting:
-            self._context.stop()  # a start that is under way ends the sooner
+        with self._stop_lock:
+            self._stopped = True
+            importing = self._importing
+        if importing:  # it ends by itself, and a small tree need not wait for that
+            self._close()
+            return
         self._starter.join(START_PATIENCE)
         atexit.unregister(self.stop)
         if self._context is not None:
             self._end(self._context, self._pool)
+        self._close()
+
+    def _close(self) -> None:
         self._selector.close()
         os.close(self._wake_reader)
         os.close(self._wake_writer)

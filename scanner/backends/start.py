@@ -130,15 +130,18 @@ class SlotContext(context.BaseContext):
         self._announce(slot_process)
 
     def stop(self) -> None:
-        """Stop the fork server; a start that is under way fails.
+        """Stop the fork server.
 
-        By itself it ends when the last copy of a pipe is closed, and the caller may have
-        forked, so it is made to.
+        By itself it ends when the last copy of a pipe is closed, and the caller may have forked, so it is made to;
+        under its lock, or a start under way in another thread would find it dead and start another.
         """
         server = self.fork_server
-        if server is not None and server._forkserver_pid is not None:
-            os.kill(server._forkserver_pid, signal.SIGKILL)
-            server._stop()
+        if server is None:
+            return
+        with server._lock:
+            if server._forkserver_pid is not None:
+                os.kill(server._forkserver_pid, signal.SIGKILL)
+                server._stop_unlocked()
 
 
 @contextlib.contextmanager

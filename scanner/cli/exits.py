@@ -79,9 +79,11 @@ def outcome_of(roots: Sequence[Path], stats: ScanStats) -> tuple[str, int]:
     return "complete", COMPLETE
 
 
-def tell_faults(roots: Sequence[Path], stats: ScanStats, *, everything: bool) -> None:
-    """The errors on stderr, roots first."""
+def tell_faults(roots: Sequence[Path], stats: ScanStats, *, everything: bool, reported: bool) -> None:
+    """The errors on stderr, roots first. `reported`: a report has told the first few of each kind below the roots."""
     faults = sorted(stats.faults, key=lambda fault: fault.path not in roots)
+    if reported and not everything:
+        faults = [fault for fault in faults if fault.path in roots]
     some = faults if everything else faults[:MOST_FAULTS]
     for fault in some:
         what = "cannot scan" if fault.path in roots else "cannot read"

@@ -147,7 +147,9 @@ def _command(
     )  # fmt: skip
     telling = command.add_argument_group("telling")
     telling.add_argument("-q", "--quiet", action="store_true", help="no progress and no list of errors on stderr")
-    telling.add_argument("-v", "--verbose", action="store_true", help="list all errors, not just the first 20")
+    telling.add_argument(
+        "-v", "--verbose", action="store_true", help="list all errors on stderr, not just the first few"
+    )
     telling.add_argument(
         "--progress", action=argparse.BooleanOptionalAction, default=None,
         help="show progress on stderr, if it is a terminal (default: yes)",

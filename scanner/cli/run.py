@@ -48,7 +48,8 @@ def run_scan(
 def conclude(args: argparse.Namespace, outcome: Outcome) -> int:
     """Tell the errors, and end with the outcome's code or by its signal."""
     if not args.quiet or outcome.code == exits.NO_RESULT:
-        exits.tell_faults([os.fsencode(root) for root in args.roots], outcome.stats, everything=args.verbose)
+        roots = [os.fsencode(root) for root in args.roots]
+        exits.tell_faults(roots, outcome.stats, everything=args.verbose, reported=args.command == "scan")
     if outcome.signal:
         return exits.die_of(outcome.signal)
     return outcome.code

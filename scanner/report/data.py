@@ -10,6 +10,7 @@ from typing import Any
 from scanner.model import Fault, Path
 from scanner.stats import ScanStats
 
+LONGEST_SHOWN = 300  # characters of a path; files of results have all of it
 SCHEMA = 1
 """Grows when a field changes its meaning or goes; new fields do not count."""
 
@@ -49,8 +50,10 @@ def _path_fields(path: Path) -> dict[str, str]:
 
 
 def shown(path: Path) -> str:
-    """A path for a terminal: control characters and bytes that are no UTF-8 escaped."""
+    """A path for a terminal: control characters and bytes that are no UTF-8 escaped, a long one without its middle."""
     text = os.fsencode(path).decode(errors="surrogateescape")
+    if len(text) > LONGEST_SHOWN:
+        text = f"{text[: LONGEST_SHOWN // 2]}[... {len(text):,} characters ...]{text[-LONGEST_SHOWN // 2 :]}"
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 

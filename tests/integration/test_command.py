@@ -238,6 +238,8 @@ def test_the_report_names_the_first_few_of_each_kind(locked: Path) -> None:
     assert "Errors              25 denied" in text
     assert text.count("denied: ") == 6
     assert "denied: and 20 more" in text
+    assert result.stderr == b"", "the report has said it"
+    assert len(as_user("scan", "-v", locked).stderr.splitlines()) == 25
     assert result.returncode == 1
 
 
