@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -48,11 +49,18 @@ def interruptible() -> Iterator[None]:
 
 def die_of(number: int) -> int:
     """End as the signal would have ended us, so that a shell or a supervisor sees the truth."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    settle()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     return 128 + number  # not reached, unless the signal is blocked
+
+
+def settle() -> None:
+    """What must happen before the process ends in a hurry: output, and the semaphores of multiprocessing."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
 
 
 def say(message: str) -> None:
