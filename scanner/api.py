@@ -64,6 +64,7 @@ def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions) -> I
             yield from top_down(top, source, onerror, options.followlinks)
         else:
             yield from bottom_up(top, source, onerror)
+        source.stop(wait=False)
     finally:
         source.stop()
 
@@ -117,11 +118,11 @@ class AutoSource:
         self._engine = Engine(self._options, backend, ordered=False, deadline=self._deadline)
         self._lookahead = Lookahead(self._engine.poll, alone=alone)
 
-    def stop(self) -> None:
+    def stop(self, *, wait: bool = True) -> None:
         if self._pool is not None:
-            self._pool.stop()
+            self._pool.stop(wait=wait)
         if self._engine is not None:
-            self._engine.backend.stop()
+            self._engine.backend.stop(wait=wait)
 
 
 def scan(

@@ -62,6 +62,7 @@ class Run:
         self._keep_pool = keep_pool
         self._progress = None if progress is None else Guarded(progress)
         self._last_progress = (-1, -1)
+        self._complete = False
         self.backend = _backend(options, pool)
         self.stats = ScanStats("serial", options.workers)
         self.monitor = Monitor(self.backend.processes) if monitored else None
@@ -83,6 +84,7 @@ class Run:
     def chunks(self) -> Iterator[Chunk]:
         """The Chunks of all roots, in walk order. Raises ScanTimeout, ScanCancelled."""
         yield from self.engine.run(self._roots)
+        self._complete = True
         self._tell_progress()
 
     def collect(self, topdown: bool = True) -> ScanResult:
@@ -117,7 +119,7 @@ class Run:
             if self._keep_pool and pool is not None and pool.idle:
                 self.pool = pool
             else:
-                self.backend.stop()
+                self.backend.stop(wait=not self._complete)
 
     def _observe(self, engine: Engine, arrived: list[Chunk]) -> None:
         stats = self.stats

@@ -12,7 +12,7 @@ from scanner.options import ScanOptions
 if TYPE_CHECKING:
     from scanner.backends.pool import PoolBackend
 
-START_AFTER = {"fork": 0.01, "forkserver": 0.02, "spawn": 0.02}
+START_AFTER = {"fork": 0.01, "forkserver": 0.05, "spawn": 0.05}
 """Seconds of walking here before processes are started; by start method. They take 30 to 100 ms of another processor
 meanwhile, which are lost on a tree that ends before they are ready."""
 SERIAL_SECONDS = 0.01  # a Task's budget here, so that the workers do not wait for their first Tasks
@@ -84,11 +84,11 @@ class AutoBackend:
     def processes(self) -> dict[int, int]:
         return self.pool.processes() if self.pool is not None else {}
 
-    def stop(self) -> None:
+    def stop(self, *, wait: bool = True) -> None:
         if self._serial is not None:
             self._serial.stop()
         if self.pool is not None:
-            self.pool.stop()
+            self.pool.stop(wait=wait)
 
 
 def start_pool(options: ScanOptions) -> PoolBackend:

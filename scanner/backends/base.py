@@ -30,5 +30,7 @@ class Backend(Protocol):
     def processes(self) -> dict[int, int]:
         """The process number of each worker slot."""
 
-    def stop(self) -> None:
-        """End everything that was started, within a bound. May be called twice."""
+    def stop(self, *, wait: bool = True) -> None:
+        """End everything that was started, within a bound. May be called twice. `wait`: also for processes that are
+        still starting; otherwise those end by themselves a little later.
+        """

@@ -85,7 +85,8 @@ class PoolBackend:
         self._start_deadline = time.monotonic() + START_PATIENCE
         self._fork_next = False
         self._stop_lock = threading.Lock()
-        self._importing = True
+        self._started = False  # as far as the thread does it
+        self._abandoned = False
         self._starter = threading.Thread(target=self._prepare, name="scanner-pool-start", daemon=True)
         self._starter.start()
 
@@ -95,18 +96,19 @@ class PoolBackend:
 
         from scanner.backends import start, worker  # noqa: F401
 
-        with self._stop_lock:
-            self._importing = False
-            if self._stopped:
-                return
         atexit.register(self.stop)  # runs before multiprocessing's own, which may wait for ever
         if process.current_process().daemon:
             self.failure = "this process is daemonic, and those may have no children"
-        elif self._options.method == "fork":
-            self._fork_next = True
-        else:
+        elif self._options.method != "fork":
             self._start()
-        self.wake()
+        with self._stop_lock:
+            self._started = True
+            self._fork_next = self.failure is None and self._options.method == "fork"
+            if not self._stopped:
+                self.wake()
+                return
+        if self._abandoned:
+            self._undo()
 
     def _start(self) -> None:
         """Start the Pool. Signals are blocked meanwhile, so that workers inherit no handler that may run in them."""
@@ -221,23 +223,27 @@ class PoolBackend:
     def processes(self) -> dict[int, int]:
         return {number: slot.process.pid for number, slot in self._slots.items() if slot.process.pid is not None}
 
-    def stop(self) -> None:
-        """Close the pipes, so that idle workers end at once; make the others end; forget those that cannot."""
-        if self._stopped or os.getpid() != self._home:  # a forked copy of us owns none of it
-            return
+    def stop(self, *, wait: bool = True) -> None:
+        """Close the pipes, so that idle workers end at once; make the others end; forget those that cannot.
+
+        A start that is under way is waited for, and then undone; without `wait` its own thread does that, a little
+        later: a tree that has ended before it was needed must not be slower for it.
+        """
         with self._stop_lock:
+            if self._stopped or os.getpid() != self._home:  # a forked copy of us owns none of it
+                return
             self._stopped = True
-            importing = self._importing
-        if importing:  # it ends by itself, and a small tree need not wait for that
-            self._close()
-            return
+            self._abandoned = not (wait or self._started)
+            if self._abandoned:
+                atexit.register(self._starter.join, START_PATIENCE)
+                return
         self._starter.join(START_PATIENCE)
+        self._undo()
+
+    def _undo(self) -> None:
         atexit.unregister(self.stop)
         if self._context is not None:
             self._end(self._context, self._pool)
-        self._close()
-
-    def _close(self) -> None:
         self._selector.close()
         os.close(self._wake_reader)
         os.close(self._wake_writer)

@@ -38,7 +38,7 @@ class SerialBackend:
     def processes(self) -> dict[int, int]:
         return {}
 
-    def stop(self) -> None:
+    def stop(self, *, wait: bool = True) -> None:
         self._walker.close()
 
 
