@@ -115,13 +115,12 @@ class PoolBackend:
         from multiprocessing.pool import Pool
 
         from scanner.backends.start import SlotContext
-        from scanner.backends.worker import serve
 
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         try:
             self._context = SlotContext(self._options.method, self.workers, self._announce, self._refill_failed)
             if not self._stopped:
-                self._pool = Pool(self.workers, initializer=serve, context=self._context)
+                self._pool = Pool(self.workers, context=self._context)
         except Exception as error:  # whatever a system without processes, semaphores or memory comes up with
             self.failure = f"{type(error).__name__}: {error}"
         finally:

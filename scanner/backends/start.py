@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing import connection, context, get_context, process, spawn, util
 from typing import Any
 
-PRELOAD = ["multiprocessing.pool", "scanner.backends.start", "scanner.backends.worker"]
+PRELOAD = ["scanner.backends.start", "scanner.backends.worker"]
 PIPE_BYTES = 1 << 20  # as much as an unprivileged user may ask for
 _launch_lock = threading.Lock()
 _fork_lock = threading.Lock()
@@ -32,7 +32,10 @@ _made_here: weakref.WeakSet[SlotProcess] = weakref.WeakSet()
 
 
 class SlotProcess(process.BaseProcess):
-    """One worker process. It keeps the ends `task_reader` and `chunk_writer`, the coordinator the other two."""
+    """One worker process. It keeps the ends `task_reader` and `chunk_writer`, the coordinator the other two.
+
+    It runs `serve` in the place of the Pool's own loop, so it needs neither that nor the queues that come with it.
+    """
 
     _start_method = None  # in the worker: leave the default start method alone
 
@@ -45,9 +48,9 @@ class SlotProcess(process.BaseProcess):
         _made_here.add(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a new interpreter gets: not the coordinator's side."""
-        coordinator_side = dict.fromkeys(("_owner", "task_writer", "chunk_reader"))
-        return {**self.__dict__, **coordinator_side}
+        """What a new interpreter gets: not the coordinator's side, nor what the Pool would have it run."""
+        not_needed = dict.fromkeys(("_owner", "task_writer", "chunk_reader", "_target", "_args", "_kwargs"))
+        return {**self.__dict__, **not_needed}
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:  # noqa: N802  # multiprocessing's name
@@ -77,7 +80,9 @@ class SlotProcess(process.BaseProcess):
         if self._owner is not None:  # forked: the coordinator's ends of all pipes, of other scans too, came along
             for slot_process in _made_here:
                 slot_process.close_coordinator_ends()
-        super().run()
+        from scanner.backends.worker import serve
+
+        serve()
 
     def close_coordinator_ends(self) -> None:
         self.task_writer.close()

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def serve() -> NoReturn:
     """Walk Tasks until the coordinator is gone.
 
-    The initializer of the Pool. It never returns, so a worker never touches the queues that all workers of a
-    Pool share: one killed while it holds their lock would hang all the others.
+    What a SlotProcess runs in the place of the Pool's own loop, so a worker never touches the queues that all
+    workers of a Pool share: one killed while it holds their lock would hang all the others.
     """
     # Ctrl-C and a closed terminal reach the whole group; the coordinator decides. Its handlers are not ours.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -8,6 +8,7 @@ import unittest
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,7 +42,10 @@ def walk_tests(options: dict[str, Any]) -> list[type[unittest.TestCase]]:
 
 
 @pytest.mark.parametrize("index", [0, 1], ids=["str", "bytes"])
-def test_walk_passes_the_tests_of_os_walk(index: int, backend: dict[str, Any]) -> None:
+def test_walk_passes_the_tests_of_os_walk(
+    index: int, backend: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # they build their trees in the working directory
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(walk_tests(backend)[index])
     output = io.StringIO()
     with warnings.catch_warnings():
