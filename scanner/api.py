@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from scanner.backends.auto import START_AFTER, AutoBackend, pays, report, start_pool
+from scanner.backends.auto import START_AFTER, AutoBackend, must_not_walk_here, pays, report, start_pool
 from scanner.engine import Engine, too_late
 from scanner.errors import ScanTimeout
-from scanner.kernel.read import list_directory
-from scanner.kernel.walk import link_rule
+from scanner.kernel.read import Reader
 from scanner.model import Fault, Listing, Path, Walked
-from scanner.options import WINDOW, BackendName, ScanOptions, StartMethod
+from scanner.options import ScanOptions
 from scanner.plan.merge import Lookahead, OnError, bottom_up, top_down
 from scanner.run import ProgressCallback, Run, ScanResult, refuse_nul
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from scanner.backends.pool import PoolBackend
+    from scanner.options import Keywords
 
 __all__ = ["ProgressCallback", "ScanResult", "scan", "walk"]
 
@@ -28,32 +31,22 @@ def walk(
     topdown: bool = True,
     onerror: OnError = None,
     followlinks: bool = False,
-    *,
-    backend: BackendName = "auto",
-    max_workers: int | None = None,
-    start_method: StartMethod | None = None,
-    timeout: float | None = None,
-    window: int = WINDOW,
+    **options: Unpack[Keywords],
 ) -> Iterator[Walked]:
     """Walk a tree exactly as `os.walk` does, with the same arguments, but read ahead in worker processes.
 
     Yields `(root, dirs, files)`, in the order of `os.walk`, lazily. Changes to `dirs` (top-down) prune, reorder
     and add as they do there; nothing below the root is read before the caller has asked for more than the root.
-    Links to directories are in `dirs`; they are entered with `followlinks` only (no loop check, as in `os.walk`).
+    Links to directories are in `dirs`; they are entered with `followlinks` only (no check for loops, as in `os.walk`,
+    but with `detect_loops`).
     `onerror` gets the OSError of each directory that cannot be listed; by default these are passed over.
     Closing the iterator ends all that was started. The keywords are described at `ScanOptions`.
 
     Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and whatever `onerror` raises.
     """
-    options = ScanOptions(
-        followlinks=bool(followlinks),
-        backend=backend,
-        max_workers=max_workers,
-        start_method=start_method,
-        timeout=timeout,
-        window=window,
-    )
-    return _walk(os.fspath(top), topdown, onerror, options)
+    path = os.fspath(top)
+    keywords = {**options, "followlinks": bool(followlinks)}
+    return _walk(path, topdown, onerror, ScanOptions.of(keywords)._replace(roots=(path,)))
 
 
 def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions) -> Iterator[Walked]:
@@ -74,14 +67,14 @@ class AutoSource:
 
     def __init__(self, options: ScanOptions) -> None:
         self._options = options
-        self._links = link_rule(options)
+        self._reader = Reader(options)
         self._deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self._may_grow = options.backend == "auto" and pays(options)
         self._spent = 0.0
         self._pool: PoolBackend | None = None
         self._engine: Engine | None = None
         self._lookahead: Lookahead | None = None
-        if options.backend == "pool":
+        if options.backend == "pool" or must_not_walk_here(options):
             self._read_ahead(AutoBackend(options, eager=True), alone=True)
 
     def take(self, path: Path, ahead: list[Any]) -> Listing | Fault:
@@ -92,12 +85,12 @@ class AutoSource:
         started = time.monotonic()
         if self._deadline is not None and started >= self._deadline:
             raise ScanTimeout(too_late(self._options))
-        found = list_directory(path, self._links)
+        dirs, links, files, faults, _ = self._reader.read(path, sys.maxsize)
         self._spent += time.monotonic() - started
         if self._may_grow and self._spent >= START_AFTER[self._options.method]:
             self._may_grow = False
             self._pool = start_pool(self._options)
-        return found
+        return faults[-1] if faults and faults[-1].drops_listing else Listing(path, dirs, links, files)
 
     def prune(self, path: Path) -> None:
         if self._lookahead is not None:
@@ -115,10 +108,12 @@ class AutoSource:
             self._read_ahead(AutoBackend(self._options, eager=True, pool=pool), alone=False)
 
     def _read_ahead(self, backend: AutoBackend, *, alone: bool) -> None:
+        self._reader.close()
         self._engine = Engine(self._options, backend, ordered=False, deadline=self._deadline)
         self._lookahead = Lookahead(self._engine.poll, alone=alone)
 
     def stop(self, *, wait: bool = True) -> None:
+        self._reader.close()
         if self._pool is not None:
             self._pool.stop(wait=wait)
         if self._engine is not None:
@@ -131,11 +126,7 @@ def scan(
     *,
     followlinks: bool = False,
     progress_callback: ProgressCallback | None = None,
-    backend: BackendName = "auto",
-    max_workers: int | None = None,
-    start_method: StartMethod | None = None,
-    timeout: float | None = None,
-    window: int = WINDOW,
+    **options: Unpack[Keywords],
 ) -> ScanResult:
     """Scan a whole tree: `list(os.walk(path, topdown))`, with `.stats` and `.errors`.
 
@@ -145,15 +136,8 @@ def scan(
 
     Raises OptionError (a ValueError), and ScanTimeout (a TimeoutError) with what was found until then.
     """
-    options = ScanOptions(
-        followlinks=bool(followlinks),
-        backend=backend,
-        max_workers=max_workers,
-        start_method=start_method,
-        timeout=timeout,
-        window=window,
-    )
     top = os.fspath(path)
     refuse_nul(top)
-    with Run([top], options, progress=progress_callback) as run:
+    keywords = {**options, "followlinks": bool(followlinks)}
+    with Run([top], ScanOptions.of(keywords), progress=progress_callback) as run:
         return run.collect(topdown)

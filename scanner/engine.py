@@ -36,7 +36,7 @@ class Engine:
     ) -> None:
         self.options = options
         self.backend = backend
-        self.planner = Planner(ordered=ordered, slots=options.workers, window=options.window)
+        self.planner = Planner(ordered=ordered, slots=options.workers, window=options.window, max_hung=options.max_hung)
         self.finished = False
         self._cancelled = cancelled
         self._deadline = deadline

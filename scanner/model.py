@@ -29,18 +29,18 @@ _KINDS = {
 class Fault(NamedTuple):
     """One error as data.
 
-    `operation` is `open`, `read` (the listing broke off) or `stat` (the type of an entry could not be
-    asked; the entry itself is kept, as a file). `kind` is one of denied, vanished, timeout, loop, name, io.
+    `operation`: `open`; `read` (the listing broke off); or `stat` (the type of an entry could not be asked; the entry
+    itself is kept, as a file). `kind`: denied, vanished, timeout, lost, loop, depth, name or io. `attempts`: how
+    often it was tried. `partial`: the names that were read before the listing broke off are in the result.
     """
 
     path: Path
     operation: str
     errno: int
     message: str
-
-    @property
-    def kind(self) -> str:
-        return _KINDS.get(self.errno, "io")
+    kind: str
+    attempts: int = 1
+    partial: bool = False
 
     @property
     def drops_listing(self) -> bool:
@@ -52,9 +52,10 @@ class Fault(NamedTuple):
         return OSError(self.errno, self.message, self.path)
 
     @classmethod
-    def of(cls, error: OSError, path: Path, operation: str) -> Fault:
+    def of(cls, error: OSError, path: Path, operation: str, attempts: int = 1) -> Fault:
         number = error.errno or errno.EIO
-        return cls(path, operation, number, error.strerror or os.strerror(number))
+        message = error.strerror or os.strerror(number)
+        return cls(path, operation, number, message, _KINDS.get(number, "io"), attempts)
 
 
 class Task(NamedTuple):
@@ -70,6 +71,7 @@ class Task(NamedTuple):
     position: int
     entries: int
     seconds: float
+    shut: dict[Path, tuple[str, str]] = {}  # noqa: RUF012  # never changed
 
 
 class Listing(NamedTuple):
@@ -90,11 +92,12 @@ class Chunk:
     `listings`: flat, four fields a Listing, when names were asked for;
     `output`: bytes ready for a sink, when those were asked for;
     `leftovers`: directories not walked yet, in walk order; the first `position` entries of the first are
-    in this Chunk or in earlier ones; `size`: bytes this Chunk takes while it waits.
+    in this Chunk or in earlier ones; `retries`: what was tried again; `size`: bytes this Chunk takes while it waits.
     """
 
     __slots__ = (
-        "directories", "entries", "faults", "files", "leftovers", "listings", "output", "position", "size", "task",
+        "directories", "entries", "faults", "files", "leftovers", "listings", "output", "position", "retries", "size",
+        "task",
     )  # fmt: skip
 
     def __init__(
@@ -108,6 +111,7 @@ class Chunk:
         directories: int,
         entries: int,
         files: int,
+        retries: int = 0,
         size: int = 0,
     ) -> None:
         self.task = task
@@ -119,6 +123,7 @@ class Chunk:
         self.directories = directories
         self.entries = entries
         self.files = files
+        self.retries = retries
         self.size = size
 
     def __iter__(self) -> Any:
@@ -139,9 +144,22 @@ class SlotUp(NamedTuple):
 
 
 class SlotLost(NamedTuple):
-    """Event: a slot is gone, and with it whatever Task it had."""
+    """Event: a slot is gone, and with it whatever Task it had. `path`: the directory it was reading, where known."""
 
     slot: int
+    path: Path | None = None
+
+
+class SlotStuck(NamedTuple):
+    """Event: a slot waited too long for the directory `path` and was given up.
+
+    `mount`: the directory, in terms of the scan, at which the file system of `path` begins.
+    """
+
+    slot: int
+    path: Path
+    mount: Path
+    message: str
 
 
 class ChunkArrived(NamedTuple):
@@ -151,7 +169,7 @@ class ChunkArrived(NamedTuple):
     chunk: Chunk
 
 
-BackendEvent: TypeAlias = SlotUp | SlotLost | ChunkArrived
+BackendEvent: TypeAlias = SlotUp | SlotLost | SlotStuck | ChunkArrived
 
 
 def names(packed: Any) -> list[Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import os
 import sys
-from typing import Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypedDict
 
 from scanner.errors import OptionError
+from scanner.model import Path
 
 BackendName = Literal["auto", "serial", "pool"]
 StartMethod = Literal["forkserver", "spawn", "fork"]
@@ -17,6 +18,8 @@ BACKENDS = ("auto", "serial", "pool")
 START_METHODS = ("forkserver", "spawn", "fork")
 MAX_WORKERS = 256
 WINDOW = 16 << 20  # bytes
+MAX_DEPTH = 1 << 17  # levels: more than any honest tree has
+MAX_HUNG = 3
 
 
 def cpu_count() -> int:
@@ -26,6 +29,25 @@ def cpu_count() -> int:
     return os.cpu_count() or 1
 
 
+if TYPE_CHECKING:
+
+    class CommonKeywords(TypedDict, total=False):
+        """The options as keywords, those apart that every function names itself."""
+
+        backend: BackendName
+        start_method: StartMethod | None
+        window: int
+        dir_timeout: float | None
+        max_hung: int
+        max_depth: int
+        detect_loops: bool
+        partial_listings: bool
+
+    class Keywords(CommonKeywords, total=False):
+        max_workers: int | None
+        timeout: float | None
+
+
 class _Fields(NamedTuple):
     followlinks: bool = False
     backend: BackendName = "auto"
@@ -33,7 +55,13 @@ class _Fields(NamedTuple):
     start_method: StartMethod | None = None
     timeout: float | None = None
     window: int = WINDOW
-    # Chosen by the entry point, not by its caller: what a Listing holds, and what ends a path in `paths`.
+    dir_timeout: float | None = None
+    max_hung: int = MAX_HUNG
+    max_depth: int = MAX_DEPTH
+    detect_loops: bool = False
+    partial_listings: bool = False
+    # Chosen by the entry point, not by its caller: where the scan begins, what a Listing holds, what ends a path.
+    roots: tuple[Path, ...] = ()
     packing: Packing = "names"
     separator: bytes = b"\n"
 
@@ -41,7 +69,9 @@ class _Fields(NamedTuple):
 class ScanOptions(_Fields):
     """The options of one scan: keywords in Python, fields here, flags in the shell. Raises OptionError.
 
-    followlinks   enter directories that links point to, as `os.walk` does (no loop check). Default: no.
+    followlinks   enter directories that links point to, as `os.walk` does. Default: no.
+    detect_loops  with `followlinks`: do not enter a link that leads to a directory above itself; it is a Fault
+                  `loop` (default in the shell). Costs some calls for each link.
     backend       `serial`: in this process; `pool`: in worker processes from the first directory on;
                   `auto` (default): in this process until the tree proves large, then in worker processes.
     max_workers   worker processes, 1 to 256; default: one a processor. More than processors pay off only
@@ -50,6 +80,17 @@ class ScanOptions(_Fields):
                   unsafe when the calling process has threads).
     timeout       seconds for the whole scan, or None (default) for no limit. Checked between directories: one
                   that never answers holds up `serial`, and `auto` while it still walks in this process.
+    dir_timeout   seconds for one directory to be listed, or None (default; 60 in the shell) for no limit. One that
+                  takes longer is a Fault `timeout`; its worker is killed, the rest of its Task runs elsewhere. Needs
+                  worker processes: `serial` cannot keep it, and `auto` starts them at once where anything but a local
+                  file system is mounted at or below the root. An honest huge directory must have the time it takes:
+                  each part of 20,000 entries counts by itself.
+    max_hung      directories of one mount that may exceed `dir_timeout` (default 3) before the rest of the mount is not
+                  entered any more; 0: any number.
+    max_depth     levels below the root (default 131,072) beyond which directories are not entered, but Faults `depth`:
+                  the end of a tree that has none.
+    partial_listings  keep the names that were read before a listing broke off (default in the shell); their Fault says
+                  `partial`. `os.walk` drops them.
     window        bytes of results that may wait for their turn (default 16 MiB). Memory is bounded by about four
                   times this plus one Chunk a worker. Larger: workers may run further ahead of a slow consumer.
     """
@@ -64,9 +105,21 @@ class ScanOptions(_Fields):
         if options.timeout is not None:
             _positive_seconds("timeout", options.timeout)
         _whole_number("window", options.window, 1, sys.maxsize)
+        if options.dir_timeout is not None:
+            _positive_seconds("dir_timeout", options.dir_timeout)
+        _whole_number("max_hung", options.max_hung, 0, sys.maxsize)
+        _whole_number("max_depth", options.max_depth, 0, sys.maxsize)
         if options.start_method is not None:
             _one_of("start_method", options.start_method, available_start_methods())
         return options
+
+    @classmethod
+    def of(cls, keywords: dict[str, Any]) -> Self:
+        """The options that a caller names. Raises TypeError for a name that is no option, as a function would."""
+        for name in keywords:
+            if name not in cls._fields or name in _CHOSEN:
+                raise TypeError(f"{name!r} is not an option; the options are {', '.join(PUBLIC)}")
+        return cls(**keywords)
 
     @property
     def workers(self) -> int:
@@ -77,6 +130,10 @@ class ScanOptions(_Fields):
         if self.start_method is not None:
             return self.start_method
         return "forkserver" if "forkserver" in available_start_methods() else "spawn"
+
+
+_CHOSEN = ("roots", "packing", "separator")
+PUBLIC = tuple(name for name in ScanOptions._fields if name not in _CHOSEN)
 
 
 def available_start_methods() -> tuple[str, ...]:

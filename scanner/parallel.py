@@ -9,12 +9,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from scanner.model import Fault
-from scanner.options import WINDOW, BackendName, ScanOptions, StartMethod
+from scanner.options import ScanOptions
 from scanner.run import ProgressCallback, Run, ScanResult, refuse_nul
 from scanner.stats import ScanStats
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from scanner.backends.pool import PoolBackend
+    from scanner.options import CommonKeywords
 
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -43,18 +46,10 @@ class ParallelScanner:
         timeout: float | None = 300.0,
         *,
         followlinks: bool = False,
-        backend: BackendName = "auto",
-        start_method: StartMethod | None = None,
-        window: int = WINDOW,
+        **options: Unpack[CommonKeywords],
     ) -> None:
-        self.options = ScanOptions(
-            followlinks=bool(followlinks),
-            backend=backend,
-            max_workers=max_workers,
-            start_method=start_method,
-            timeout=timeout,
-            window=window,
-        )
+        keywords = {"max_workers": max_workers, "timeout": timeout, "followlinks": bool(followlinks)}
+        self.options = ScanOptions.of({**options, **keywords})
         self._progress_callback = progress_callback
         self._lock = threading.Lock()
         self._keeps_pool = False

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from scanner.backends.auto import AutoBackend
+from scanner.backends.auto import AutoBackend, must_not_walk_here
 from scanner.backends.base import Backend
 from scanner.backends.serial import SerialBackend
 from scanner.engine import Engine
@@ -58,6 +58,7 @@ class Run:
         keep_pool: bool = False,
         monitored: bool = True,
     ) -> None:
+        options = options._replace(roots=tuple(roots))
         self._roots = roots
         self._keep_pool = keep_pool
         self._progress = None if progress is None else Guarded(progress)
@@ -127,7 +128,9 @@ class Run:
             stats.count(chunk)
         if arrived and self.backend.name == "pool":
             stats.backend, stats.start_method = "pool", self.backend.start_method
-        stats.tasks = engine.planner.tasks
+        planner = engine.planner
+        stats.tasks, stats.worker_deaths, stats.hung_directories = planner.tasks, planner.deaths, planner.hung
+        stats.abandoned_workers = self.backend.abandoned
         if self.monitor is not None:
             self.monitor.tick()
         self._tell_progress()
@@ -186,7 +189,7 @@ def rarer_collections() -> Iterator[None]:
 def _backend(options: ScanOptions, pool: PoolBackend | None) -> Backend:
     if options.backend == "serial":
         return SerialBackend(options)
-    return AutoBackend(options, eager=options.backend == "pool", pool=pool)
+    return AutoBackend(options, eager=options.backend == "pool" or must_not_walk_here(options), pool=pool)
 
 
 class Collector:

@@ -13,7 +13,9 @@ class ScanStats:
     """The figures of one scan. They grow while it runs and stand still once it is finished.
 
     `directories`: listed whole; `entries`: all names read; `files`: those that are no directories (to Python a link
-    to a directory is one, as in `os.walk`; to the shell it is not, as in `find`); `tasks`: Tasks given out;
+    to a directory is one, as in `os.walk`; to the shell it is not, as in `find`); `tasks`: Tasks given out; `retries`:
+    what was tried again; `worker_deaths`: workers that died and were replaced; `hung_directories`: that were given up;
+    `abandoned_workers`: that could not be killed;
     `backend`, `start_method`, `max_workers`: what it ran on; `resources`: what the monitor has sampled.
     """
 
@@ -25,6 +27,10 @@ class ScanStats:
         self.files = 0
         self.entries = 0
         self.tasks = 0
+        self.retries = 0
+        self.worker_deaths = 0
+        self.hung_directories = 0
+        self.abandoned_workers = 0
         self.errors: Counter[str] = Counter()
         self.faults: list[Fault] = []
         self.last_directory: Any = None
@@ -36,6 +42,7 @@ class ScanStats:
         self.directories += chunk.directories
         self.files += chunk.files
         self.entries += chunk.entries
+        self.retries += chunk.retries
         if chunk.leftovers:
             self.last_directory = chunk.leftovers[0]
         for fault in chunk.faults:
@@ -64,6 +71,10 @@ class ScanStats:
             "start_method": self.start_method,
             "max_workers": self.max_workers,
             "tasks": self.tasks,
+            "retries": self.retries,
+            "worker_deaths": self.worker_deaths,
+            "hung_directories": self.hung_directories,
+            "abandoned_workers": self.abandoned_workers,
             "errors": dict(self.errors),
             "resources": self.resources,
         }

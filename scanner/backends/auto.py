@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from scanner.backends.serial import SLOT, SerialBackend
 from scanner.model import BackendEvent, SlotLost, SlotUp, Task
+from scanner.mounts import anything_remote
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ class AutoBackend:
     @property
     def start_method(self) -> str | None:
         return self.pool.start_method if self.pool is not None and self.pool.failure is None else None
+
+    @property
+    def abandoned(self) -> int:
+        return self.pool.abandoned if self.pool is not None else 0
 
     def dispatch(self, slot: int, task: Task) -> None:
         if slot != SLOT:
@@ -100,6 +105,11 @@ def start_pool(options: ScanOptions) -> PoolBackend:
 def pays(options: ScanOptions) -> bool:
     """Whether worker processes can gain anything here: on a single processor only if they were asked for."""
     return options.workers > 1 or options.max_workers is not None
+
+
+def must_not_walk_here(options: ScanOptions) -> bool:
+    """Whether a directory may keep this process waiting for longer than was allowed."""
+    return options.backend == "auto" and options.dir_timeout is not None and anything_remote(options.roots)
 
 
 def report(failure: str) -> None:

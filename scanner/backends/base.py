@@ -16,6 +16,10 @@ class Backend(Protocol):
     def start_method(self) -> str | None:
         """How its processes were started; None while there are none."""
 
+    @property
+    def abandoned(self) -> int:
+        """How many of its processes could not be killed."""
+
     def dispatch(self, slot: int, task: Task) -> None:
         """Have `slot`, which must be idle, walk `task`. Never blocks on another process."""
 

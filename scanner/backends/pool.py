@@ -25,7 +25,9 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from scanner.backends import wire
-from scanner.model import BackendEvent, ChunkArrived, SlotLost, SlotUp, Task
+from scanner.backends.watch import Watch, stopped
+from scanner.model import BackendEvent, ChunkArrived, Path, SlotLost, SlotStuck, SlotUp, Task
+from scanner.mounts import mount_of
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:  # multiprocessing takes 20 ms to import, which the thread does that starts the Pool
@@ -33,7 +35,7 @@ if TYPE_CHECKING:  # multiprocessing takes 20 ms to import, which the thread doe
 
     from scanner.backends.start import SlotContext, SlotProcess
 
-PATIENCE = 0.5  # seconds for workers to end when asked, again after SIGTERM, again after SIGKILL
+PATIENCE = 0.25  # seconds for workers to end when asked, again after SIGTERM, again after SIGKILL
 START_PATIENCE = 30.0  # seconds after which a Pool without a single worker has failed
 
 
@@ -43,16 +45,25 @@ class Slot:
     def __init__(self, slot_process: SlotProcess) -> None:
         self.process = slot_process
         self.inbox = wire.Inbox(slot_process.chunk_reader.fileno())
+        self.outbox = wire.Outbox(slot_process.task_writer.fileno())
         self.ready = False  # has said hello
         self.busy = False
+        self._sign = (0, 0)  # of life, when it was looked at last
+        self._since = 0.0
 
-    def send(self, body: bytes) -> None:
-        with contextlib.suppress(OSError):  # dead: its end of file is on the way to us
-            wire.send(self.process.task_writer.fileno(), body)
+    def waits(self, now: float) -> float:
+        """Seconds for which nothing has been seen to happen while it was busy."""
+        sign = (self.process.whereabouts.count, self.inbox.filled)
+        if not self.busy or sign != self._sign:
+            self._sign, self._since = sign, now
+        return now - self._since
+
+    def in_directory(self) -> bool:
+        return self.process.whereabouts.count > 0
 
     def close(self) -> None:
         # Said as well as shown: a process that the caller has forked may hold a copy of the pipe open.
-        self.send(wire.QUIT)
+        self.outbox.send(wire.QUIT)
         from scanner.backends.start import close_ends
 
         close_ends(self.process)
@@ -87,6 +98,7 @@ class PoolBackend:
         self._stop_lock = threading.Lock()
         self._started = False  # as far as the thread does it
         self._abandoned = False
+        self._watch = Watch(options.dir_timeout, self._replace_abandoned)
         self._starter = threading.Thread(target=self._prepare, name="scanner-pool-start", daemon=True)
         self._starter.start()
 
@@ -154,23 +166,39 @@ class PoolBackend:
         """Use the workers for another scan: the slots that are ready for it."""
         self._options = options
         for slot in self._slots.values():
-            slot.send(wire.pack_options(options))
+            slot.outbox.send(wire.pack_options(options))
         return [SlotUp(number) for number, slot in self._slots.items() if slot.ready]
 
     def dispatch(self, slot: int, task: Task) -> None:
         self._slots[slot].busy = True
-        self._slots[slot].send(wire.pack_task(task))
+        self._send(slot, wire.pack_task(task))
 
     def give_up(self, slot: int) -> None:
-        self._slots[slot].send(wire.GIVE_UP)
+        self._send(slot, wire.GIVE_UP)
+
+    def _send(self, number: int, body: bytes) -> None:
+        slot = self._slots[number]
+        descriptor = slot.process.task_writer.fileno()
+        if not slot.outbox.send(body) and descriptor not in self._selector.get_map():
+            self._selector.register(descriptor, selectors.EVENT_WRITE, number)
+
+    def _flush(self, number: int) -> None:
+        slot = self._slots[number]
+        if slot.outbox.flush():
+            self._selector.unregister(slot.process.task_writer.fileno())
 
     def events(self, timeout: float) -> list[BackendEvent]:
         events: list[BackendEvent] = []
-        for key, _ in self._selector.select(timeout):
+        for key, mask in self._selector.select(timeout):
             if key.data is None:
                 self._welcome()
+            elif key.data not in self._slots:  # lost a moment ago
+                continue
+            elif mask & selectors.EVENT_WRITE:
+                self._flush(key.data)
             else:
                 self._collect(key.data, events)
+        self._look_after_slots(events)
         if self._fork_next:
             self._fork_next = False
             self._starter.join()
@@ -187,7 +215,7 @@ class PoolBackend:
         while self._arrivals:
             self._last_slot += 1
             slot = self._slots[self._last_slot] = Slot(self._arrivals.popleft())
-            slot.send(wire.pack_options(self._options))
+            slot.outbox.send(wire.pack_options(self._options))
             self._selector.register(slot.process.chunk_reader.fileno(), selectors.EVENT_READ, self._last_slot)
 
     def _collect(self, number: int, events: list[BackendEvent]) -> None:
@@ -202,14 +230,46 @@ class PoolBackend:
                     self._stillbirths = 0
                     events.append(SlotUp(number))
         except (EOFError, OSError):
-            self._selector.unregister(slot.process.chunk_reader.fileno())
-            slot.close()
-            del self._slots[number]
-            self._start_deadline = time.monotonic() + START_PATIENCE  # for whoever replaces it
+            where = self._path(slot)
+            self._remove(number)
             if slot.ready:
-                events.append(SlotLost(number))
+                events.append(SlotLost(number, where))
             else:
                 self._stillborn()
+
+    def _path(self, slot: Slot) -> Path | None:
+        """The directory that it reads, or read when it died."""
+        path = slot.process.whereabouts.read() if slot.busy else None
+        return os.fsdecode(path) if path is not None and isinstance(self._options.roots[0], str) else path
+
+    def _remove(self, number: int) -> None:
+        slot = self._slots.pop(number)
+        for pipe in (slot.process.chunk_reader, slot.process.task_writer):
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(pipe.fileno())
+        slot.close()
+        self._start_deadline = time.monotonic() + START_PATIENCE  # for whoever replaces it
+
+    def _look_after_slots(self, events: list[BackendEvent]) -> None:
+        """Give up the slots that wait too long for a directory, and let go of those that cannot be killed."""
+        for number in self._watch.late(self._slots):
+            slot = self._slots[number]
+            path = None if stopped(slot.process) else self._path(slot)
+            self._watch.kill(slot.process)
+            self._remove(number)
+            if path is None:
+                events.append(SlotLost(number))
+            else:
+                events.append(SlotStuck(number, path, mount_of(path, self._options.roots), self._watch.message))
+
+    def _replace_abandoned(self) -> None:
+        if self._pool is not None:
+            self._pool._change_notifier.put(None)  # type: ignore[attr-defined]  # have the Pool look for the dead
+
+    @property
+    def abandoned(self) -> int:
+        """How many processes could not be killed."""
+        return self._watch.abandoned
 
     def _stillborn(self) -> None:
         """A worker has died before it was ready. The Pool would go on replacing it for ever."""
@@ -248,7 +308,7 @@ class PoolBackend:
         os.close(self._wake_writer)
 
     def _end(self, context: SlotContext, pool: Pool | None) -> None:
-        from scanner.backends.start import close_ends, let_go, reap
+        from scanner.backends.start import close_ends, reap
 
         if pool is not None:
             pool.close()
@@ -257,18 +317,15 @@ class PoolBackend:
             self._slots.pop(number).close()
         for slot_process in self._arrivals:
             close_ends(slot_process)
-        abandoned = reap(context.made, PATIENCE)
-        for slot_process in abandoned:
-            let_go(slot_process)
-        if pool is not None and abandoned:
-            pool._terminate.cancel()  # type: ignore[attr-defined]  # it would wait for the processes let go
-        elif pool is not None:
+        for slot_process in reap([each for each in context.made if not each.abandoned], PATIENCE):
+            slot_process.abandon()
+        if pool is not None:
             pool._taskqueue.put(None)  # type: ignore[attr-defined]  # its thread waits for this, if another has failed
             pool.terminate()
             pool.join()
             for queue in (pool._inqueue, pool._outqueue, pool._change_notifier):  # type: ignore[attr-defined]
                 queue.close()  # now, not whenever the last reference to the Pool goes
         for slot_process in context.made:
-            if slot_process not in abandoned:
+            if not slot_process.abandoned:
                 slot_process.close()
         context.stop()

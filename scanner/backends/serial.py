@@ -12,6 +12,7 @@ SLOT = 0
 class SerialBackend:
     name = "serial"
     start_method = None
+    abandoned = 0
 
     def __init__(self, options: ScanOptions) -> None:
         self._walker = Walker(options, joined=False)

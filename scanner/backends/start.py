@@ -23,6 +23,8 @@ from collections.abc import Callable, Iterator
 from multiprocessing import connection, context, get_context, process, spawn, util
 from typing import Any
 
+from scanner.backends.whereabouts import Whereabouts
+
 PRELOAD = ["scanner.backends.start", "scanner.backends.worker"]
 PIPE_BYTES = 1 << 20  # as much as an unprivileged user may ask for
 _launch_lock = threading.Lock()
@@ -45,6 +47,8 @@ class SlotProcess(process.BaseProcess):
         self.task_reader, self.task_writer = connection.Pipe(duplex=False)
         self.chunk_reader, self.chunk_writer = connection.Pipe(duplex=False)
         _widen(self.chunk_writer.fileno())
+        self.whereabouts = Whereabouts()
+        self.abandoned = False
         _made_here.add(self)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -74,7 +78,21 @@ class SlotProcess(process.BaseProcess):
         finally:
             self.task_reader.close()
             self.chunk_writer.close()
+            self.whereabouts.close_descriptor()
         self._owner.started(self)
+
+    def abandon(self) -> None:
+        """Let go of a process that even SIGKILL does not end: to the Pool it has ended, so that it is replaced."""
+        self.abandoned = True
+        let_go(self)
+
+    @property
+    def exitcode(self) -> int | None:
+        return -signal.SIGKILL if self.abandoned else super().exitcode
+
+    def join(self, timeout: float | None = None) -> None:
+        if not self.abandoned:
+            super().join(timeout)
 
     def run(self) -> None:
         if self._owner is not None:  # forked: the coordinator's ends of all pipes, of other scans too, came along
@@ -202,6 +220,7 @@ def close_ends(slot_process: SlotProcess) -> None:
     """Close the coordinator's ends of the pipes to a process: an idle one ends."""
     with _fork_lock:
         slot_process.close_coordinator_ends()
+    slot_process.whereabouts.close()
 
 
 def reap(processes: list[SlotProcess], patience: float) -> list[SlotProcess]:

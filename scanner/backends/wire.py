@@ -2,6 +2,7 @@
 
         coordinator                                    worker (one slot)
     ------------------- options, Task, give up, quit -------------------->  blocks until a message is there
+      Outbox: writes what the pipe takes, never blocks
     <------------------ hello (empty), Chunk -----------------------------  blocks until the pipe takes it
       Inbox: takes what is there, never blocks
 
@@ -20,6 +21,11 @@ from scanner.options import ScanOptions
 
 _LENGTH = struct.Struct("<Q")
 OPTIONS, TASK, GIVE_UP, QUIT = b"O", b"T", b"G", b"Q"
+
+
+def frame(body: bytes) -> bytes:
+    """One message as it travels."""
+    return _LENGTH.pack(len(body)) + body
 
 
 def send(descriptor: int, body: bytes, bulk: bytes | memoryview = b"") -> None:
@@ -52,6 +58,30 @@ def _read_exactly(descriptor: int, count: int) -> bytes:
     return body
 
 
+class Outbox:
+    """Sends messages to a descriptor as far as it takes them; a receiver that stalls, or is dead, stalls nobody."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._waiting = bytearray()
+
+    def send(self, body: bytes) -> bool:
+        """Send one message after those that wait. Whether all are through; if not, `flush` when more can be written."""
+        self._waiting += frame(body)
+        return self.flush()
+
+    def flush(self) -> bool:
+        while self._waiting:
+            try:
+                del self._waiting[: os.write(self._descriptor, self._waiting)]
+            except BlockingIOError:
+                return False
+            except OSError:  # dead: its end of file is on the way to us
+                self._waiting.clear()
+        return True
+
+
 class Inbox:
     """Takes messages from a descriptor as far as they have come; a sender that stalls in mid-message stalls nobody."""
 
@@ -61,6 +91,11 @@ class Inbox:
         self._body = bytearray(_LENGTH.size)
         self._filled = 0
         self._in_header = True
+
+    @property
+    def filled(self) -> int:
+        """Bytes of the message that is under way."""
+        return self._filled
 
     def messages(self) -> list[bytearray]:
         """All messages that are complete by now. Raises EOFError once the other end is gone and all is taken."""
@@ -115,6 +150,7 @@ def pack_chunk(chunk: Chunk) -> tuple[bytes, bytes | memoryview]:
         (
             chunk.task, chunk.listings, chunk.leftovers, chunk.position,
             [tuple(fault) for fault in chunk.faults], chunk.directories, chunk.entries, chunk.files,
+            chunk.retries,
         )
     )  # fmt: skip
     return _LENGTH.pack(len(fields)) + fields, chunk.output
@@ -124,6 +160,8 @@ def unpack_chunk(body: bytearray) -> Chunk:
     view = memoryview(body)
     (length,) = _LENGTH.unpack_from(view)
     fields, output = view[_LENGTH.size :][:length], view[_LENGTH.size + length :]
-    task, listings, leftovers, position, faults, directories, entries, files = marshal.loads(fields)
+    task, listings, leftovers, position, faults, *counts = marshal.loads(fields)
     faults = [Fault(*fault) for fault in faults]
-    return Chunk(task, listings, output, leftovers, position, faults, directories, entries, files, len(body))
+    chunk = Chunk(task, listings, output, leftovers, position, faults, *counts)
+    chunk.size = len(body)
+    return chunk

@@ -17,6 +17,7 @@ from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
     from scanner.backends.start import SlotProcess
+    from scanner.backends.whereabouts import Whereabouts
 
 
 def serve() -> NoReturn:
@@ -33,20 +34,22 @@ def serve() -> NoReturn:
     gc.disable()  # nothing here makes cycles
     process = cast("SlotProcess", current_process())
     with contextlib.suppress(EOFError, OSError):  # the coordinator has closed our pipes, or died
-        _serve(process.task_reader.fileno(), process.chunk_writer.fileno())
+        _serve(process.task_reader.fileno(), process.chunk_writer.fileno(), process.whereabouts)
     os._exit(0)  # nothing to clean up, and no queue to flush
 
 
-def _serve(tasks: int, chunks: int) -> None:
-    walker = Walker(ScanOptions(), joined=True)
+def _serve(tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
+    walker = None
     wire.send(chunks, b"")
     while True:
         message = wire.unpack(wire.receive(tasks))
         if isinstance(message, ScanOptions):
-            walker.close()
-            walker = Walker(message, joined=True)
-        elif isinstance(message, Task):
+            if walker is not None:
+                walker.close()
+            walker = Walker(message, joined=True, whereabouts=whereabouts.at)
+        elif isinstance(message, Task) and walker is not None:
             chunk = walker.walk(message, lambda: _asked(tasks))
+            whereabouts.nowhere()
             wire.send(chunks, *wire.pack_chunk(chunk))
 
 

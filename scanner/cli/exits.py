@@ -95,6 +95,7 @@ def tell_faults(roots: Sequence[Path], stats: ScanStats, *, everything: bool, re
     some = faults if everything else faults[:MOST_FAULTS]
     for fault in some:
         what = "cannot scan" if fault.path in roots else "cannot read"
-        say(f"{what} '{shown(fault.path)}': {fault.message}")
+        kept = " (the names read before are kept)" if fault.partial else ""
+        say(f"{what} '{shown(fault.path)}': {fault.message}{kept}")
     if len(faults) > len(some):
         say(f"and {len(faults) - len(some):,} more errors (-v lists all)")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from scanner.cli.run import conclude, run_scan
+from scanner.errors import OptionError
 from scanner.export.output import Output
 from scanner.options import ScanOptions
 
@@ -14,6 +16,8 @@ class Unfinished(Exception):
 
 
 def list_command(args: argparse.Namespace, options: ScanOptions) -> int:
+    if args.output and args.errors and os.path.realpath(args.output) == os.path.realpath(args.errors):
+        raise OptionError("-o, --errors: two outputs cannot go to one file")
     output = Output(args.output)
     try:
         with output:

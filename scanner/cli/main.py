@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from scanner import __version__
 from scanner.cli import exits
 from scanner.errors import OptionError, OutputError
-from scanner.options import BACKENDS, MAX_WORKERS, START_METHODS, ScanOptions, StartMethod
+from scanner.options import BACKENDS, MAX_DEPTH, MAX_HUNG, MAX_WORKERS, START_METHODS, ScanOptions, StartMethod
+
+DIR_TIMEOUT = 60  # seconds
 
 DESCRIPTION = """\
 Scan very large directory trees in parallel, in the order of os.walk, and say what could not be read.
@@ -127,11 +129,24 @@ def _command(
     walking = command.add_argument_group("walking")
     walking.add_argument(
         "-L", "--follow-links", "--followlinks", dest="followlinks", action="store_true",
-        help="enter directories that links point to (no check for loops yet)",
+        help="enter directories that links point to, except those that lead to a directory above themselves",
+    )  # fmt: skip
+    walking.add_argument(
+        "--max-depth", type=int, metavar="N", default=MAX_DEPTH,
+        help=f"levels below ROOT that are entered; deeper ones are errors (default: {MAX_DEPTH:,})",
     )  # fmt: skip
     walking.add_argument(
         "--timeout", type=float, metavar="SECONDS", help="give up after so long, keep what was found, exit 75"
     )
+    walking.add_argument(
+        "--dir-timeout", type=float, metavar="SECONDS", default=DIR_TIMEOUT,
+        help=f"give up a directory that has not answered for so long (default: {DIR_TIMEOUT}); 0: wait for ever",
+    )  # fmt: skip
+    walking.add_argument(
+        "--max-hung", type=int, metavar="N", default=MAX_HUNG,
+        help="leave the rest of a mount alone after N directories of it that did not answer "
+        f"(default: {MAX_HUNG}); 0: never",
+    )  # fmt: skip
     running = command.add_argument_group("running")
     running.add_argument(
         "--workers", "--max-workers", dest="max_workers", type=int, metavar="N",
@@ -150,6 +165,7 @@ def _command(
     telling.add_argument(
         "-v", "--verbose", action="store_true", help="list all errors on stderr, not just the first few"
     )
+    telling.add_argument("--errors", metavar="FILE", help="write all errors to FILE, one JSON object a line (NDJSON)")
     telling.add_argument(
         "--progress", action=argparse.BooleanOptionalAction, default=None,
         help="show progress on stderr, if it is a terminal (default: yes)",
@@ -164,6 +180,11 @@ def options_from(args: argparse.Namespace) -> ScanOptions:
         max_workers=args.max_workers,
         start_method=args.start_method or default_start_method(),
         timeout=args.timeout,
+        dir_timeout=args.dir_timeout or None,
+        max_hung=args.max_hung,
+        max_depth=args.max_depth,
+        detect_loops=True,
+        partial_listings=True,
         packing="paths" if args.command == "list" else "counts",
         separator=b"\0" if getattr(args, "null", False) else b"\n",
     )

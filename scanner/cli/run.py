@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
+import json
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
 from scanner.cli import exits
 from scanner.errors import ScanTimeout
-from scanner.model import Chunk, Path
+from scanner.export.output import Output
+from scanner.model import Chunk, Fault, Path
 from scanner.options import ScanOptions
+from scanner.report.data import fault_fields, shown
 from scanner.run import Run
 from scanner.stats import ScanStats
 
@@ -30,7 +32,23 @@ def run_scan(
     args: argparse.Namespace, options: ScanOptions, take: Callable[[Chunk], object], *, monitored: bool
 ) -> Outcome:
     """Scan `args.roots` and hand each Chunk, in order, to `take`. What `take` raises passes through."""
-    roots: list[Path] = [os.fsencode(root) for root in args.roots]
+    with contextlib.nullcontext() if args.errors is None else Output(args.errors) as errors:
+        outcome = _run_scan(args, options, take, monitored)
+        if errors is not None:
+            write_errors(errors, outcome.stats.faults)
+    return outcome
+
+
+def write_errors(output: Output, faults: list[Fault]) -> None:
+    """One JSON object a line."""
+    for fault in faults:
+        output.write(json.dumps(fault_fields(fault)).encode() + b"\n")
+
+
+def _run_scan(
+    args: argparse.Namespace, options: ScanOptions, take: Callable[[Chunk], object], monitored: bool
+) -> Outcome:
+    roots: list[Path] = list(args.roots)
     run = Run(roots, options, monitored=monitored or _shows_progress(args))
     try:
         with run, _progress(args, run):
@@ -48,7 +66,7 @@ def run_scan(
 def conclude(args: argparse.Namespace, outcome: Outcome) -> int:
     """Tell the errors, and end with the outcome's code or by its signal."""
     if not args.quiet or outcome.code == exits.NO_RESULT:
-        roots = [os.fsencode(root) for root in args.roots]
+        roots = list(args.roots)
         exits.tell_faults(roots, outcome.stats, everything=args.verbose, reported=args.command == "scan")
     if outcome.signal:
         return exits.die_of(outcome.signal)
@@ -63,7 +81,6 @@ def _progress(args: argparse.Namespace, run: Run) -> contextlib.AbstractContextM
     if not _shows_progress(args):
         return contextlib.nullcontext()
     from scanner.progress import ProgressLine
-    from scanner.report.data import shown
 
     monitor = run.monitor
     line = ProgressLine(run.stats, lambda: monitor.memory if monitor is not None else 0, shown)

@@ -14,9 +14,9 @@ from scanner import __version__
 from scanner.cli.run import conclude, run_scan
 from scanner.errors import OptionError
 from scanner.export.output import Output
+from scanner.mounts import filesystem_type
 from scanner.options import ScanOptions
 from scanner.report.data import report_data
-from scanner.report.filesystem import filesystem_type
 from scanner.report.text import markdown_report, text_report
 
 
@@ -29,9 +29,10 @@ FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {".json": json_report, ".m
 
 def scan_command(args: argparse.Namespace, options: ScanOptions) -> int:
     formats = [(_format_of(path), path) for path in args.report]
-    if len({os.path.realpath(path) for path in args.report}) < len(args.report):
-        raise OptionError("--report: two reports cannot go to one file")
-    roots = [os.fsencode(root) for root in args.roots]
+    files = [*args.report, *([args.errors] if args.errors else [])]
+    if len({os.path.realpath(path) for path in files}) < len(files):
+        raise OptionError("--report, --errors: two outputs cannot go to one file")
+    roots = list(args.roots)
     with contextlib.ExitStack() as stack:
         reports = [(form, stack.enter_context(Output(path))) for form, path in formats]
         filesystems = [filesystem_type(root) for root in roots]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Protocol
 
 from scanner.model import prefix_of
@@ -9,11 +10,15 @@ from scanner.options import Packing
 
 
 class Packer(Protocol):
-    """Collects the Listings of one Chunk. `keeps_broken`: names read before a listing broke off are kept."""
+    """Collects the Listings of one Chunk. `keeps_broken`: names read before a listing broke off are kept.
+
+    `add` takes a Listing, or a part of one, `unread` a directory that is there but has none.
+    """
 
     keeps_broken: bool
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: list[Any], first: bool) -> None: ...
+    def unread(self, path: Any) -> None: ...
     def listings(self) -> list[Any]: ...
     def output(self) -> bytes: ...
 
@@ -21,13 +26,15 @@ class Packer(Protocol):
 class Names:
     """Lists as they were read, for a consumer in this process."""
 
-    keeps_broken = False  # os.walk gives no tuple for a directory whose listing broke off
-
-    def __init__(self) -> None:
+    def __init__(self, keeps_broken: bool) -> None:
+        self.keeps_broken = keeps_broken  # os.walk gives no tuple for a directory whose listing broke off
         self._listings: list[Any] = []
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: list[Any], first: bool) -> None:
         self._listings += (path, dirs, links, files)
+
+    def unread(self, path: Any) -> None:
+        pass
 
     def listings(self) -> list[Any]:
         return self._listings
@@ -48,13 +55,13 @@ class JoinedNames(Names):
 
 
 class Paths:
-    """The path of each directory, then of each of its files; roots are bytes, so nothing is decoded."""
+    """The path of each directory, then of each of its files, as bytes."""
 
     keeps_broken = True
 
     def __init__(self, separator: bytes) -> None:
-        self._separator = separator
-        self._lines: list[bytes] = []
+        self._separator = separator.decode()
+        self._lines: list[str] = []
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: list[Any], first: bool) -> None:
         if first:
@@ -63,18 +70,24 @@ class Paths:
             prefix = prefix_of(path)
             self._lines.append(prefix + (self._separator + prefix).join(files))
 
+    def unread(self, path: Any) -> None:
+        self._lines.append(path)
+
     def listings(self) -> list[Any]:
         return []
 
     def output(self) -> bytes:
-        self._lines.append(b"")
-        return self._separator.join(self._lines)
+        self._lines.append("")
+        return os.fsencode(self._separator.join(self._lines))
 
 
 class Counts:
     keeps_broken = True
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: list[Any], first: bool) -> None:
+        pass
+
+    def unread(self, path: Any) -> None:
         pass
 
     def listings(self) -> list[Any]:
@@ -84,8 +97,8 @@ class Counts:
         return b""
 
 
-def new_packer(packing: Packing, separator: bytes, *, joined: bool) -> Packer:
+def new_packer(packing: Packing, separator: bytes, *, keeps_broken: bool, joined: bool) -> Packer:
     """`joined`: the Chunk will travel to another process."""
     if packing == "names":
-        return JoinedNames() if joined else Names()
+        return JoinedNames(keeps_broken) if joined else Names(keeps_broken)
     return Paths(separator) if packing == "paths" else Counts()

@@ -2,60 +2,239 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import sys
+import time
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from scanner.model import Fault, Listing, Path
+from scanner.kernel.descent import Descent
+from scanner.model import Fault, Path, children, prefix_of
+from scanner.options import ScanOptions
 
 LinkRule = Literal["mark", "enter", "file"]
 """What a link to a directory is: a directory that is not entered (`os.walk`), one that is entered
 (`followlinks`), or no directory at all (`find`: costs no `stat` of the target)."""
 
-Part = tuple[list[Any], list[Any], list[Any], list[Fault]]
-"""Directory names, those of them that are marked links, all other names, faults."""
+Part: TypeAlias = tuple[list[Any], list[Any], list[Any], list[Fault], bool]
+"""Directory names, those of them that are marked links, all other names, faults, whether there is more to read.
+When there is no (whole) listing, the last fault says why."""
+
+RETRIES = {
+    errno.ESTALE: 2, errno.EMFILE: 2, errno.ENFILE: 2, errno.ENOMEM: 2, errno.EAGAIN: 2, errno.EINTR: 2, errno.EIO: 1,
+}  # fmt: skip
+"""How often what may pass is tried again."""
+PAUSES = (0.02, 0.2)  # seconds before the first and the second of them
+SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+LEAST_APPETITE = 500  # entries
+HELD_DIRECTORIES = 4
 
 
-def read(path: Path, entries: Iterator[os.DirEntry[Any]], limit: int, links: LinkRule) -> Part:
-    """Sort the next `limit` entries of an open directory into directories and the rest.
+class Held(NamedTuple):
+    """A huge directory between two of its parts, kept open so that the next part need not start over."""
 
-    An entry whose type cannot be asked is a file, as in `os.walk`, and a Fault `stat`. When the listing breaks
-    off, what was read is returned and the last Fault has the operation `read`. Fewer entries than
-    `limit` mean that the directory is at its end and closed.
-    """
-    dirs: list[Any] = []
-    marked: list[Any] = []
-    files: list[Any] = []
-    faults: list[Fault] = []
-    follow = links != "file"
-    mark = links == "mark"
-    try:
-        for entry in islice(entries, limit):
+    entries: Any  # what os.scandir gives: an iterator with close()
+    descriptor: int  # asked for the types of entries that came without one; -1: these are asked by path
+    position: int
+    below: list[Path]  # its sub-directories so far, last first: entered once the last part is read
+
+    def close(self) -> None:
+        self.entries.close()
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
+
+class Reader:
+    """Reads directories for one scan. Not for use by two threads."""
+
+    def __init__(self, options: ScanOptions) -> None:
+        self.retries = 0
+        self._links = link_rule(options)
+        self._detect_loops = options.detect_loops
+        self._max_depth = options.max_depth
+        self._descent = Descent(options.roots, follow=options.followlinks)
+        # By whole paths, as `os.walk`: what ends that in a loop of links is the system, after 40 of them in one path.
+        self._by_path = options.followlinks and not options.detect_loops
+        self._appetite = 1 << 62  # entries to read at a time: less when memory has run out
+        self._held: dict[Path, Held] = {}
+
+    def read(self, path: Path, limit: int) -> Part:
+        """The first `limit` entries of `path`, or what there are, sorted. What may pass is tried again.
+
+        An entry whose type cannot be asked is a file, as in `os.walk`, and a Fault `stat`. When the listing breaks
+        off, what was read is returned; the last Fault then has the operation `read`.
+        """
+        part = self._try(path, limit)
+        attempts = 1
+        while part[3] and attempts <= RETRIES.get(self._failure(part), 0):
+            time.sleep(PAUSES[attempts - 1])
+            self._make_room(self._failure(part))
+            part = self._try(path, limit)
+            attempts += 1
+            self.retries += 1
+        if attempts > 1 and part[3] and part[3][-1].drops_listing:
+            part[3][-1] = part[3][-1]._replace(attempts=attempts)
+        return part
+
+    def _failure(self, part: Part) -> int:
+        """The errno for which there is no whole listing; 0 if there is one."""
+        fault = part[3][-1]
+        return fault.errno if fault.drops_listing else 0
+
+    def _make_room(self, failure: int) -> None:
+        """Start over from the root, which helps a stale way down; give back what may be short."""
+        self._descent.close()
+        if failure in SHORTAGES:
+            self._release_held()
+        if failure == errno.ENOMEM:
+            self._appetite = max(LEAST_APPETITE, min(self._appetite, 1 << 16) // 4)
+
+    def _try(self, path: Path, limit: int) -> Part:
+        limit = min(limit, self._appetite)
+        if len(path) > 2 * self._max_depth and self._descent.depth(path) > self._max_depth:
+            message = f"it lies deeper than {self._max_depth:,} levels"
+            return [], [], [], [Fault(path, "open", errno.ELOOP, message, "depth")], False
+        try:
+            descriptor = -1 if self._by_path else self._descent.open(path)
+            entries: Any = os.scandir(path) if self._by_path else self._scan(path, descriptor)
+        except OSError as error:
+            return [], [], [], [Fault.of(error, path, "open")], False
+        except ValueError as error:  # a NUL in a name that the caller has added
+            return [], [], [], [Fault(path, "open", errno.EINVAL, str(error), "name")], False
+        part = self._sort(path, entries, limit)
+        self._put_away(path, entries, descriptor, part)
+        return part
+
+    def _scan(self, path: Path, descriptor: int) -> Any:
+        try:
+            if self._detect_loops and self._descent.is_link(path):
+                self._refuse_loop(path, descriptor)
+            return os.scandir(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def _refuse_loop(self, path: Any, descriptor: int) -> None:
+        """Raise OSError if `path`, a link, leads to a directory above itself."""
+        target = os.fstat(descriptor)
+        for above in self._descent.above(path):
             try:
-                is_dir = entry.is_dir(follow_symlinks=follow)
-            except OSError as error:
-                is_dir = False
-                faults.append(Fault.of(error, entry.path, "stat"))
-            if is_dir:
-                dirs.append(entry.name)
-                if mark and entry.is_symlink():
-                    marked.append(entry.name)
-            else:
-                files.append(entry.name)
-    except OSError as error:
-        faults.append(Fault.of(error, path, "read"))
-    return dirs, marked, files, faults
+                same = os.path.samestat(os.stat(above), target)
+            except OSError:  # beyond PATH_MAX, or gone: cannot be told, and the depth has its limit
+                same = False
+            if same:
+                raise OSError(errno.ELOOP, f"a link that leads back to '{os.fsdecode(above)}'")
+
+    def _sort(self, path: Path, entries: Iterator[os.DirEntry[str]], limit: int) -> Part:
+        """The next `limit` entries of an open directory: directories, and the rest."""
+        dirs: list[Any] = []
+        marked: list[Any] = []
+        files: list[Any] = []
+        faults: list[Fault] = []
+        follow = self._links != "file"
+        mark = self._links == "mark"
+        try:
+            for entry in islice(entries, limit):
+                try:
+                    is_dir = entry.is_dir(follow_symlinks=follow)
+                except OSError as error:
+                    is_dir = self._ask_again(path, entry, error, faults)
+                if is_dir:
+                    dirs.append(entry.name)
+                    if mark and entry.is_symlink():
+                        marked.append(entry.name)
+                else:
+                    files.append(entry.name)
+        except OSError as error:
+            faults.append(Fault.of(error, path, "read"))
+        except MemoryError:
+            dirs, marked, files = [], [], []
+            faults.append(Fault(path, "read", errno.ENOMEM, os.strerror(errno.ENOMEM), "io"))
+        more = len(dirs) + len(files) == limit and not (faults and faults[-1].drops_listing)
+        if isinstance(path, bytes):  # an open directory is listed as str
+            dirs, marked, files = ([os.fsencode(name) for name in names] for names in (dirs, marked, files))
+        return dirs, marked, files, faults, more
+
+    def _ask_again(self, path: Any, entry: os.DirEntry[str], error: OSError, faults: list[Fault]) -> bool:
+        """Whether `entry` is a directory, for all that can be found out."""
+        attempts = 1
+        while attempts <= RETRIES.get(error.errno or 0, 0):
+            time.sleep(PAUSES[attempts - 1])
+            attempts += 1
+            self.retries += 1
+            try:
+                return entry.is_dir(follow_symlinks=self._links != "file")
+            except OSError as another:
+                error = another
+        if self._links == "enter" or not entry.is_symlink():  # a link that is not entered leads to nothing lost
+            name: Any = entry.name if isinstance(path, str) else os.fsencode(entry.name)
+            faults.append(Fault.of(error, prefix_of(path) + name, "stat", attempts))
+        return False
+
+    def _put_away(self, path: Path, entries: Any, descriptor: int, part: Part) -> None:
+        """Keep a directory that something below may be opened from, or of which there is more to read."""
+        dirs, links, files, faults, more = part
+        held = Held(entries, descriptor, len(dirs) + len(files), [])
+        if more:
+            self._hold(path, held._replace(below=children(path, dirs, links)))
+        elif faults and faults[-1].drops_listing:
+            held.close()
+        elif dirs and descriptor >= 0:
+            self._descent.keep(path, descriptor)
+        elif descriptor >= 0:
+            os.close(descriptor)
+
+    def _hold(self, path: Path, held: Held) -> None:
+        while len(self._held) >= HELD_DIRECTORIES:
+            self._held.pop(next(iter(self._held))).close()  # whoever resumes it starts over and skips
+        self._held[path] = held
+
+    def resume(self, path: Path, position: int, limit: int) -> tuple[Part, list[Path]]:
+        """What follows the first `position` entries of a huge directory, and its sub-directories among those."""
+        held = self._held.pop(path, None) or self._skip(path, position)
+        if isinstance(held, Held) and held.position != position:
+            held.close()
+            held = self._skip(path, position)
+        if isinstance(held, Fault):
+            return ([], [], [], [held], False), []
+        part = self._sort(path, held.entries, min(limit, self._appetite))
+        dirs, links, files, _, more = part
+        if more:
+            below = children(path, dirs, links) + held.below
+            self._hold(path, held._replace(position=position + len(dirs) + len(files), below=below))
+        else:
+            held.close()
+        return part, held.below
+
+    def _skip(self, path: Path, position: int) -> Held | Fault:
+        """Open `path` and pass over its first `position` entries.
+
+        Where another process (or nobody, by now) holds it open, it is read again from the start: the order of a
+        directory that does not change is the same each time.
+        """
+        part = self.read(path, position)
+        while part[4] and (so_far := self._held[path].position) < position:  # the appetite is small
+            part, _ = self.resume(path, so_far, position - so_far)
+        _, _, _, faults, more = part
+        if faults and faults[-1].drops_listing:
+            return faults[-1]._replace(operation="read")
+        if not more:
+            return Fault(path, "read", errno.ESTALE, "it became shorter while it was read", "vanished")
+        return self._held.pop(path)
+
+    def close(self) -> None:
+        """Close all directories that are open."""
+        self._descent.close()
+        self._release_held()
+
+    def _release_held(self) -> None:
+        while self._held:
+            self._held.popitem()[1].close()
 
 
-def list_directory(path: Path, links: LinkRule) -> Listing | Fault:
-    """The whole listing of `path`, or why there is none."""
-    try:
-        entries = os.scandir(path)
-    except OSError as error:
-        return Fault.of(error, path, "open")
-    dirs, marked, files, faults = read(path, entries, sys.maxsize, links)
-    if faults and faults[-1].operation == "read":
-        return faults[-1]
-    return Listing(path, dirs, marked, files)
+def link_rule(options: ScanOptions) -> LinkRule:
+    """What links to directories are to this scan: tuples show them as `os.walk` does, sinks as `find` does."""
+    if options.followlinks:
+        return "enter"
+    return "mark" if options.packing == "names" else "file"

@@ -7,85 +7,87 @@ is an unbroken run in walk order, and what is left on the stack, read from the t
 from __future__ import annotations
 
 import errno
-import os
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-from scanner.kernel.pack import new_packer
-from scanner.kernel.read import LinkRule, read
-from scanner.model import Chunk, Fault, Path, Task, children
+from scanner.kernel.pack import Packer, new_packer
+from scanner.kernel.read import Reader
+from scanner.model import Chunk, Fault, Path, Task, below_any, children
 from scanner.options import ScanOptions
 
-HELD_DIRECTORIES = 4
 LOOK_EVERY = 0.002  # seconds between two looks at whether another slot is idle
+CHUNK_TEXT = (
+    4 << 20
+)  # characters of paths in a Chunk: more than the budget of entries ever makes, but for very deep trees
+NOT_THERE = {"vanished", "loop"}  # kinds of Faults for directories that `find` would not print either
 
 
-class Held(NamedTuple):
-    """A huge directory between two of its parts, kept open so that the next part need not start over."""
-
-    entries: Any  # what os.scandir gives: an iterator with close()
-    position: int
-    below: list[Path]  # its sub-directories so far, last first: entered once the last part is read
+def nowhere(path: Path) -> None:
+    """Nobody needs to know where the walk is."""
 
 
 class Walker:
     """Walks Tasks for one scan. One a worker process; not for use by two threads."""
 
-    def __init__(self, options: ScanOptions, *, joined: bool) -> None:
-        """`joined`: Chunks travel to another process, so names are joined (see `pack`)."""
+    def __init__(self, options: ScanOptions, *, joined: bool, whereabouts: Callable[[Any], object] = nowhere) -> None:
+        """`joined`: Chunks travel to another process, so names are joined (see `pack`). `whereabouts` hears of each
+        directory before it is touched.
+        """
         self._options = options
         self._joined = joined
-        self._links = link_rule(options)
-        self._held: dict[Path, Held] = {}
+        self._whereabouts = whereabouts
+        self._reader = Reader(options)
 
     def walk(self, task: Task, asked: Callable[[], bool] = lambda: False) -> Chunk:
         """Walk `task`, no further than its budget. `asked` tells that another slot is idle: what is left
         is then given up early, unless there is only one directory to give.
         """
-        packer = new_packer(self._options.packing, self._options.separator, joined=self._joined)
+        options, reader, whereabouts = self._options, self._reader, self._whereabouts
+        packer = new_packer(
+            options.packing, options.separator, keeps_broken=options.partial_listings, joined=self._joined
+        )
+        shut = self._shut(task)
         stack = task.directories[::-1]
         faults: list[Fault] = []
         position = task.position
-        directories = entries = files = 0
+        directories = entries = files = text = 0
+        retries = reader.retries
         now = time.monotonic()
         deadline, look = now + task.seconds, now + LOOK_EVERY
         while stack:
             path = stack.pop()
-            try:
-                if position:
-                    listing, below = self._resume(path, position)
-                else:
-                    listing, below = os.scandir(path), []
-            except OSError as error:
-                faults.append(Fault.of(error, path, "read" if position else "open"))
+            if shut and path in shut:
+                faults.append(shut[path])
+                packer.unread(path)
+                continue
+            whereabouts(path)
+            if position:
+                (dirs, links, names, troubles, more), below = reader.resume(path, position, task.entries)
+            else:
+                dirs, links, names, troubles, more = reader.read(path, task.entries)
+                below = []
+            if troubles and self._drop(path, troubles, position, packer):
+                faults += troubles
                 position = 0
                 continue
-            except ValueError as error:  # a NUL in a name that the caller has added
-                faults.append(Fault(path, "open", errno.EINVAL, str(error)))
-                continue
-            dirs, links, names, troubles = read(path, listing, task.entries, self._links)
+            faults += troubles
             count = len(dirs) + len(names)
-            broken = False
-            if troubles:
-                faults += troubles
-                broken = troubles[-1].operation == "read"
-            if not broken or packer.keeps_broken:
-                packer.add(path, dirs, links, names, not position)
-                if dirs:
-                    below = children(path, dirs, links) + below
-                entries += count
-                files += len(names)
-                if count == task.entries and not broken:
-                    position += count
-                    self._hold(path, Held(listing, position, below))
-                    stack.append(path)
-                    break
-                directories += not broken
-                stack += below
+            packer.add(path, dirs, links, names, not position)
+            if dirs:
+                below = children(path, dirs, links) + below
+            entries += count
+            files += len(names)
+            text += len(path)
+            if more:
+                position += count
+                stack.append(path)
+                break
             position = 0
+            directories += not (troubles and troubles[-1].drops_listing)
+            stack += below
             now = time.monotonic()
-            if entries >= task.entries or now >= deadline:
+            if entries >= task.entries or now >= deadline or text >= CHUNK_TEXT:
                 break
             if now >= look:
                 look = now + LOOK_EVERY
@@ -93,43 +95,36 @@ class Walker:
                     break
         stack.reverse()
         return Chunk(
-            task.number, packer.listings(), packer.output(), stack, position, faults, directories, entries, files
-        )
+            task.number, packer.listings(), packer.output(), stack, position, faults, directories, entries, files,
+            reader.retries - retries,
+        )  # fmt: skip
 
-    def _hold(self, path: Path, held: Held) -> None:
-        while len(self._held) >= HELD_DIRECTORIES:
-            oldest = next(iter(self._held))
-            self._held.pop(oldest).entries.close()  # whoever resumes it starts over and skips
-        self._held[path] = held
+    def _shut(self, task: Task) -> dict[Path, Fault]:
+        """The Faults of what must not be entered: as the Task says, and those of its directories that lie below."""
+        shut = {path: refused(path, *reason) for path, reason in task.shut.items()}
+        for path in task.directories if shut else ():
+            above = next((each for each in task.shut if below_any(path, [each])), None)
+            if above is not None:
+                shut[path] = refused(path, *task.shut[above])
+        return shut
+
+    def _drop(self, path: Path, troubles: list[Fault], position: int, packer: Packer) -> bool:
+        """Whether nothing of `path` is to be kept, for want of a (whole) listing."""
+        last = troubles[-1]
+        if not last.drops_listing:
+            return False
+        if last.operation == "read" and packer.keeps_broken:
+            troubles[-1] = last._replace(partial=True)
+            return False
+        if not position and last.kind not in NOT_THERE:
+            packer.unread(path)
+        return True
 
     def close(self) -> None:
         """Close the directories that are held open."""
-        while self._held:
-            self._held.popitem()[1].entries.close()
-
-    def _resume(self, path: Path, position: int) -> tuple[Any, list[Path]]:
-        """The open directory after its first `position` entries, and its sub-directories among those.
-
-        Where another process (or nobody, by now) holds it open, it is read again from the start: the order
-        of a directory that does not change is the same each time. Raises OSError where that fails.
-        """
-        held = self._held.pop(path, None)
-        if held is not None:
-            if held.position == position:
-                return held.entries, held.below
-            held.entries.close()
-        entries = os.scandir(path)
-        dirs, links, files, faults = read(path, entries, position, self._links)
-        if len(dirs) + len(files) < position:
-            last = faults[-1] if faults else None
-            if last is not None and last.operation == "read":
-                raise last.as_error()
-            raise OSError(errno.ESTALE, "it became shorter while it was read")
-        return entries, children(path, dirs, links)
+        self._reader.close()
 
 
-def link_rule(options: ScanOptions) -> LinkRule:
-    """What links to directories are to this scan: tuples show them as `os.walk` does, sinks as `find` does."""
-    if options.followlinks:
-        return "enter"
-    return "mark" if options.packing == "names" else "file"
+def refused(path: Path, kind: str, message: str) -> Fault:
+    """The Fault of a directory that is not entered because of what happened before."""
+    return Fault(path, "open", errno.ETIMEDOUT if kind == "timeout" else errno.EIO, message, kind)

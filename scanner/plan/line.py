@@ -12,7 +12,7 @@ class Segment:
 
     `position`: how many entries of the first directory were delivered before this Segment.
     `keeper`: the slot that holds that directory open. `pruned`: roots of a leased Segment nobody wants any more.
-    `alone`: only these directories, nothing below them. `deaths`: how many slots were lost over it.
+    `alone`: only these directories, nothing below them. `deaths`: slots lost over it while they were in no directory.
     """
 
     __slots__ = (

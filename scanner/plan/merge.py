@@ -72,6 +72,8 @@ def bottom_up(top: Path, source: Source, onerror: OnError) -> Iterator[Walked]:
 
 
 def _tell(fault: Fault, onerror: OnError) -> None:
+    if fault.errno == errno.EINVAL and 0 in os.fsencode(fault.path):
+        raise ValueError("embedded null byte")  # as os.walk does, for a name that the caller has added
     if onerror is not None:
         onerror(fault.as_error())
 
@@ -123,8 +125,6 @@ class Lookahead:
             self._exchange(LONGEST_WAIT)
         found, size = self._arrived.pop(path)
         self._waiting_bytes -= size
-        if isinstance(found, Fault) and found.errno == errno.EINVAL and 0 in os.fsencode(path):
-            raise ValueError("embedded null byte")  # as os.walk does, for a name that the caller has added
         return found
 
     def _start(self, path: Path, ahead: list[Any]) -> None:

@@ -17,32 +17,41 @@ turn stays small. Once `window` bytes wait, only the first Segment (or the wante
 from __future__ import annotations
 
 import errno
+from collections import Counter
 
-from scanner.model import Chunk, ChunkArrived, Fault, Path, SlotLost, SlotUp, Task, below_any
+from scanner.model import Chunk, ChunkArrived, Fault, Path, SlotLost, SlotStuck, SlotUp, Task, below_any
 from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Instruction, Pruned, Waiting, Wanted
 from scanner.plan.line import Line, Segment
 
 TASK_ENTRIES = 20_000
 TASK_SECONDS = 0.05
 TASK_DIRECTORIES = 256
-DEATHS = 2  # of slots that a directory may cost: one in a Task with others, one alone
+MOST_DEATHS = 2  # of slots over one directory, before it is not entered any more
+MOST_UNEXPLAINED = 5  # deaths of slots over one Task while no directory was being read
 TASK_BYTES = 32_768  # a Task must fit into an empty pipe, so that sending it can never block
 
 
 class Planner:
     """One scan's plan. `ordered`: deliver in walk order, on demand; otherwise as Chunks arrive.
 
-    `slots`: how many slots to share work between; `window`: bytes that may wait for the consumer.
+    `slots`: how many slots to share work between; `window`: bytes that may wait for the consumer; `max_hung`: late
+    directories of one mount before it is not entered any more (0: any number).
     """
 
-    def __init__(self, *, ordered: bool, slots: int, window: int) -> None:
+    def __init__(self, *, ordered: bool, slots: int, window: int, max_hung: int = 0) -> None:
         self.ordered = ordered
         self.window = window
         self.waiting_bytes = 0
         self.known = 0  # directories seen so far: done, queued or leased; never decreases
         self.done = 0  # directories listed or failed
         self.tasks = 0
+        self.deaths = 0  # of slots, but those that were given up
+        self.hung = 0  # directories that were late
         self._share = slots
+        self._max_hung = max_hung
+        self._blamed: Counter[Path] = Counter()  # deaths by directory
+        self._late: Counter[Path] = Counter()  # late directories by mount
+        self._shut: dict[Path, tuple[str, str]] = {}  # not to be entered, and why: goes out with each Task
         self._line = Line()
         self._slots: dict[int, Segment | None] = {}
         self._home: dict[Path, Segment] = {}  # keyed only: where each queued or leased directory stands
@@ -68,8 +77,10 @@ class Planner:
                 return self._consumer_wants(path)
             case SlotUp(slot):
                 self._slots[slot] = None
-            case SlotLost(slot):
-                return self._slot_lost(slot)
+            case SlotLost(slot, path):
+                return self._slot_lost(slot, path)
+            case SlotStuck(slot, path, mount, message):
+                self._slot_stuck(slot, path, mount, message)
             case Add(directories, alone):
                 self.known += len(directories)
                 if directories:
@@ -89,20 +100,44 @@ class Planner:
             for path in segment.directories:
                 self._home[path] = segment
 
-    def _slot_lost(self, slot: int) -> list[Deliver]:
-        """Run the slot's Task again, now one directory at a time; the one over which two more slots die is lost."""
+    def _slot_lost(self, slot: int, path: Path | None) -> list[Deliver]:
+        """Run the slot's Task again. A directory over which slots die time and again is not entered any more.
+
+        Where it is not known over which they died, the Task runs again one directory at a time.
+        """
         segment = self._slots.pop(slot, None)
         if segment is None:
             return []
-        if segment.deaths == DEATHS:
-            return self._complete(segment, lost(segment.directories[0]), None)
+        self.deaths += 1
+        if path is not None:
+            self._blamed[path] += 1
+            if self._blamed[path] >= MOST_DEATHS:
+                self._shut[path] = ("lost", f"{MOST_DEATHS} worker processes died over it")
+        elif segment.deaths >= MOST_UNEXPLAINED:
+            return self._complete(segment, lost(segment.directories[0], segment.deaths + 1), None)
+        else:
+            segment.deaths += 1
+        self._queue_again(segment)
+        return []
+
+    def _slot_stuck(self, slot: int, path: Path, mount: Path, message: str) -> None:
+        """Run the slot's Task again without `path`; and no Task in the `mount` once too much of it is late."""
+        self.hung += 1
+        self._shut[path] = ("timeout", message)
+        self._late[mount] += 1
+        if self._late[mount] == self._max_hung:
+            reason = f"mount quarantined: {self._max_hung} directories of it gave {message}"
+            self._shut[mount] = ("timeout", reason)
+        segment = self._slots.pop(slot, None)
+        if segment is not None:
+            self._queue_again(segment)
+
+    def _queue_again(self, segment: Segment) -> None:
         segment.slot = None
         segment.asked = False
-        segment.deaths += 1
         segment.directories = [path for path in segment.directories if path not in segment.pruned]
         if not segment.directories:
             segment.unlink()
-        return []
 
     def _chunk_arrived(self, slot: int, chunk: Chunk) -> list[Deliver]:
         segment = self._slots[slot]
@@ -116,6 +151,9 @@ class Planner:
         self.done += chunk.directories + failed
         for path in segment.directories:
             self._home.pop(path, None)
+        for fault in chunk.faults if self._shut else ():  # it is told: nobody will meet it again
+            if fault.path not in self._late:
+                self._shut.pop(fault.path, None)
         outdated = frozenset(segment.pruned)
         leftovers = [path for path in chunk.leftovers if not (outdated and below_any(path, outdated))]
         if segment.alone:  # what is below comes back as an Add
@@ -239,8 +277,16 @@ class Planner:
         self.tasks += 1
         seconds = 0.0 if segment.alone or segment.deaths else TASK_SECONDS
         # A copy: the worker's stack must not be the planner's record of what to do again after a death.
-        task = Task(self.tasks, list(task_part.directories), task_part.position, TASK_ENTRIES, seconds)
-        return Dispatch(slot, task)
+        directories = list(task_part.directories)
+        shut = self._shut_for(directories)
+        return Dispatch(slot, Task(self.tasks, directories, task_part.position, TASK_ENTRIES, seconds, shut))
+
+    def _shut_for(self, tops: list[Path]) -> dict[Path, tuple[str, str]]:
+        """What of that which is shut a Task for these directories may meet."""
+        return {
+            path: reason for path, reason in self._shut.items()
+            if below_any(path, tops) or any(below_any(top, [path]) for top in tops)
+        }  # fmt: skip
 
     def _how_many(self, directories: list[Path]) -> int:
         """A fair share of a Segment: all slots find some of it, none gets it in crumbs."""
@@ -286,7 +332,7 @@ class Planner:
             assert waiting == self.waiting_bytes, "the window counts what waits"
 
 
-def lost(path: Path) -> Chunk:
+def lost(path: Path, deaths: int) -> Chunk:
     """What comes of a directory over which worker after worker has died: a Fault."""
-    fault = Fault(path, "read", errno.EIO, f"{DEATHS + 1} worker processes died over it")
+    fault = Fault(path, "open", errno.EIO, f"{deaths} worker processes died over it", "lost")
     return Chunk(0, [], b"", [], 0, [fault], 0, 0, 0)

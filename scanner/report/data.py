@@ -37,6 +37,8 @@ def fault_fields(fault: Fault) -> dict[str, Any]:
         "errno": fault.errno,
         "message": fault.message,
         "kind": fault.kind,
+        "attempts": fault.attempts,
+        "partial": fault.partial,
     }
 
 

@@ -44,6 +44,8 @@ def facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Directories", f"{data['scanned_directories']:,}"
     yield "Files", f"{data['files']:,}"
     yield "Errors", _errors(data["errors"])
+    if trouble := ", ".join(_trouble(data)):
+        yield "Trouble", trouble
     yield "Elapsed", f"{data['elapsed_seconds']:.2f} s"
     yield (
         "Rate",
@@ -56,6 +58,18 @@ def facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _errors(errors: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in sorted(errors.items())) or "none"
+
+
+def _trouble(data: dict[str, Any]) -> Iterator[str]:
+    """What went wrong and was dealt with."""
+    for name, one, many in (
+        ("retries", "time tried again", "times tried again"),
+        ("worker_deaths", "worker died and was replaced", "workers died and were replaced"),
+        ("hung_directories", "directory did not answer", "directories did not answer"),
+        ("abandoned_workers", "worker could not be killed", "workers could not be killed"),
+    ):
+        if data[name]:
+            yield f"{data[name]:,} {one if data[name] == 1 else many}"
 
 
 def _resource_facts(resources: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -92,9 +106,17 @@ def fault_lines(data: dict[str, Any]) -> Iterator[str]:
     for kind, total in sorted(data["errors"].items()):
         faults = [fault for fault in data["faults"] if fault["kind"] == kind][:FIRST_FAULTS]
         for fault in faults:
-            yield f"{kind}: {shown(fault['path'])}: {fault['message']} ({fault['operation']})"
+            yield f"{kind}: {shown(fault['path'])}: {fault['message']} ({fault_detail(fault)})"
         if total > len(faults):
             yield f"{kind}: and {total - len(faults):,} more"
+
+
+def fault_detail(fault: dict[str, Any]) -> str:
+    """In which phase, after how many attempts, and what is kept."""
+    detail = str(fault["operation"])
+    if fault["attempts"] > 1:
+        detail += f", {fault['attempts']} attempts"
+    return detail + (", the names read before are kept" if fault["partial"] else "")
 
 
 def megabytes(size: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sysconfig
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 import scanner
 from tests.support.trees import os_walk
 
+PATH_MAX = 4096  # bytes, with the NUL at the end
 PROFILES = ["monorepo", "skewed", "flat", "deep", "odd"]
 
 
@@ -33,8 +35,26 @@ def test_walk_and_scan_equal_os_walk(
 ) -> None:
     top = convert(str(trees[profile]))
     expected = os_walk(top, topdown=topdown, followlinks=followlinks)
-    assert list(scanner.walk(top, topdown, None, followlinks, **backend)) == expected
-    assert scanner.scan(top, topdown, followlinks=followlinks, **backend) == expected
+    walked = list(scanner.walk(top, topdown, None, followlinks, **backend))
+    scanned = scanner.scan(top, topdown, followlinks=followlinks, **backend)
+    assert as_far_as_os_walk_comes(walked) == expected
+    assert as_far_as_os_walk_comes(scanned) == expected
+    assert scanned == walked
+
+
+def as_far_as_os_walk_comes(walked: list[Any]) -> list[Any]:
+    """Without the directories whose paths are longer than the system takes: ours are found, those of `os.walk` not."""
+    return [item for item in walked if len(os.fsencode(item[0])) < PATH_MAX]
+
+
+def test_beyond_path_max_the_walk_goes_on(backend: dict[str, Any], trees: dict[str, Path]) -> None:
+    top = str(trees["deep"])
+    expected = list(os_walk_live(top))
+    assert max(len(root) for root, _, _ in expected) > 2 * PATH_MAX
+    assert list(scanner.walk(top, **backend)) == expected
+    result = scanner.scan(os.fsencode(top), **backend)
+    assert [os.fsdecode(root) for root, _, _ in result] == [root for root, _, _ in expected]
+    assert result.errors == []
 
 
 @pytest.mark.parametrize("topdown", [True, False], ids=["topdown", "bottomup"])
@@ -83,23 +103,33 @@ def test_a_consumer_that_prunes_sorts_and_reverses(
 
 
 def os_walk_live(top: str) -> Any:
-    """`os.walk` top-down without recursion, for trees deeper than 3.11's can go; checked against it below."""
+    """`os.walk` top-down without recursion and without a limit to paths; checked against it below."""
     stack = [top]
     while stack:
         path = stack.pop()
-        try:
-            entries = list(os.scandir(path))
-        except OSError:
-            continue
-        dirs = [entry.name for entry in entries if entry.is_dir()]
-        files = [entry.name for entry in entries if not entry.is_dir()]
-        yield path, dirs, files
-        stack += [below for name in reversed(dirs) if not os.path.islink(below := os.path.join(path, name))]
+        with contextlib.ExitStack() as open_ones, contextlib.suppress(FileNotFoundError):
+            entries = list(os.scandir(reached(path, open_ones)))
+            dirs = [entry.name for entry in entries if entry.is_dir()]
+            links = {entry.name for entry in entries if entry.is_symlink()}
+            files = [entry.name for entry in entries if not entry.is_dir()]
+            yield path, dirs, files
+            stack += [os.path.join(path, name) for name in reversed(dirs) if name not in links]
+
+
+def reached(path: str, open_ones: contextlib.ExitStack) -> int:
+    """A descriptor of a directory, however long its path: some names at a time."""
+    descriptor = os.open("/", os.O_RDONLY)
+    open_ones.callback(os.close, descriptor)
+    names = path.strip("/").split("/")
+    for start in range(0, len(names), 15):
+        descriptor = os.open("/".join(names[start : start + 15]), os.O_RDONLY, dir_fd=descriptor)
+        open_ones.callback(os.close, descriptor)
+    return descriptor
 
 
 @pytest.mark.parametrize("profile", ["monorepo", "deep"])
 def test_the_stand_in_for_deep_trees_is_os_walk(profile: str, trees: dict[str, Path]) -> None:
-    assert list(os_walk_live(str(trees[profile]))) == os_walk(str(trees[profile]))
+    assert as_far_as_os_walk_comes(list(os_walk_live(str(trees[profile])))) == os_walk(str(trees[profile]))
 
 
 @pytest.mark.parametrize("profile", ["monorepo", "odd"])

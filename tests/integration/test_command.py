@@ -33,7 +33,9 @@ def how(request: pytest.FixtureRequest) -> list[str]:
 
 @pytest.fixture(scope="session")
 def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make(tmp_path_factory.mktemp("endless"), {"a": ".", "b": ".", "c": "."})
+    """Thirty storeys with two stairs from each to the next: a thousand million ways, and no loop."""
+    storeys = {f"{i}": {"a": f"../{i + 1}", "b": f"../{i + 1}"} for i in range(30)}
+    return make(tmp_path_factory.mktemp("endless"), storeys)
 
 
 def in_walk_order(top: bytes) -> list[bytes]:
@@ -311,7 +313,7 @@ def test_an_early_interrupt_makes_no_noise(delay: float, how: list[str]) -> None
 
 def test_two_reports_cannot_go_to_one_file(tmp_path: Path) -> None:
     result = run("scan", "--report", "r.json", "--report", "./r.json", tmp_path, cwd=tmp_path)
-    assert result.stderr == b"scanner: --report: two reports cannot go to one file\n"
+    assert result.stderr == b"scanner: --report, --errors: two outputs cannot go to one file\n"
     assert result.returncode == 2
 
 

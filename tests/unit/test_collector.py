@@ -30,12 +30,12 @@ def test_parts_become_one_tuple() -> None:
 
 def test_after_a_gap_nothing_is_taken_for_a_part_of_something_else() -> None:
     assert collected(chunk(("/h", ["a"]), unfinished="/h"), chunk(("/z", ["b"]))) == [("/h", ["a"]), ("/z", ["b"])]
-    fault = Fault("/y", "open", 13, "Permission denied")
+    fault = Fault("/y", "open", 13, "Permission denied", "denied")
     assert collected(chunk(("/h", ["a"]), unfinished="/h"), chunk(faults=[fault])) == [("/h", ["a"])]
 
 
 def test_a_huge_directory_that_breaks_off_gives_no_tuple() -> None:
-    broken = chunk(("/z", ["b"]), faults=[Fault("/h", "read", 5, "Input/output error")])
+    broken = chunk(("/z", ["b"]), faults=[Fault("/h", "read", 5, "Input/output error", "io")])
     assert collected(chunk(("/h", ["a"]), unfinished="/h"), broken) == [("/z", ["b"])]
 
 

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scanner.kernel.walk import HELD_DIRECTORIES, Walker
+from scanner.kernel.read import HELD_DIRECTORIES
+from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task, names
 from scanner.options import ScanOptions
 from tests.support.trees import make
 
 
 @pytest.fixture
-def walker() -> Iterator[Walker]:
-    walker = Walker(ScanOptions(), joined=True)
-    yield walker
-    walker.close()
+def new_walker() -> Iterator[Callable[..., Walker]]:
+    """Makes walkers, which are closed at the end of the test."""
+    with contextlib.ExitStack() as made:
+
+        def make_walker(joined: bool = True, **options: Any) -> Walker:
+            walker = Walker(ScanOptions(**options), joined=joined)
+            made.callback(walker.close)
+            return walker
+
+        yield make_walker
+
+
+@pytest.fixture
+def walker(new_walker: Callable[..., Walker]) -> Walker:
+    return new_walker()
 
 
 def task(*directories: Any, position: int = 0, entries: int = 10_000, seconds: float = 60) -> Task:
@@ -62,25 +75,28 @@ def test_no_time_is_time_for_one_directory(walker: Walker, trees: dict[str, Path
     assert chunk.leftovers == [os.path.join(top, name) for name in dirs]
 
 
-def test_a_slot_that_is_asked_gives_up_what_it_can_share(trees: dict[str, Path], monkeypatch: Any) -> None:
+def test_a_slot_that_is_asked_gives_up_what_it_can_share(
+    walker: Walker, trees: dict[str, Path], monkeypatch: Any
+) -> None:
     monkeypatch.setattr("scanner.kernel.walk.LOOK_EVERY", 0)
-    walker = Walker(ScanOptions(), joined=True)
     chunk = walker.walk(task(str(trees["monorepo"])), lambda: True)
     assert chunk.directories == 1
     assert len(chunk.leftovers) > 1
 
 
-def test_a_single_directory_is_not_given_up(tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_single_directory_is_not_given_up(walker: Walker, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("scanner.kernel.walk.LOOK_EVERY", 0)
     make(tmp_path, {"a": {"b": {"c": {}}}})
-    chunk = Walker(ScanOptions(), joined=True).walk(task(str(tmp_path)), lambda: True)
+    chunk = walker.walk(task(str(tmp_path)), lambda: True)
     assert (chunk.directories, chunk.leftovers) == (4, [])
 
 
-def test_a_part_that_somebody_else_has_begun_is_found_by_skipping(tmp_path: Path) -> None:
+def test_a_part_that_somebody_else_has_begun_is_found_by_skipping(
+    new_walker: Callable[..., Walker], tmp_path: Path
+) -> None:
     make(tmp_path, {**{f"f{i}": None for i in range(20)}, **{f"d{i}": {} for i in range(20)}})
     expected = next(os.walk(tmp_path))
-    first, second = Walker(ScanOptions(), joined=True), Walker(ScanOptions(), joined=True)
+    first, second = new_walker(), new_walker()
     begun = first.walk(task(str(tmp_path), entries=25))
     assert begun.position == 25
     assert begun.leftovers == [str(tmp_path)]
@@ -88,17 +104,16 @@ def test_a_part_that_somebody_else_has_begun_is_found_by_skipping(tmp_path: Path
     (_, dirs, files), (_, more_dirs, more_files) = listed(begun)[0], listed(ended)[0]
     assert (dirs + more_dirs, files + more_files) == expected[1:]
     assert ended.leftovers == [os.path.join(tmp_path, name) for name in expected[1]], "also those of the first part"
-    first.close()
 
 
-def test_a_part_that_cannot_be_found_again_is_told(tmp_path: Path) -> None:
+def test_a_part_that_cannot_be_found_again_is_told(new_walker: Callable[..., Walker], tmp_path: Path) -> None:
     make(tmp_path, {f"f{i}": None for i in range(20)})
-    begun = Walker(ScanOptions(), joined=True)
+    begun = new_walker()
     begun.walk(task(str(tmp_path), entries=15))
     begun.close()
     for index in range(10):
         (tmp_path / f"f{index}").unlink()
-    chunk = Walker(ScanOptions(), joined=True).walk(task(str(tmp_path), position=15))
+    chunk = new_walker().walk(task(str(tmp_path), position=15))
     assert [(fault.path, fault.operation, fault.kind) for fault in chunk.faults] == [
         (str(tmp_path), "read", "vanished")
     ]
@@ -110,7 +125,7 @@ def test_directories_held_open_are_few(tmp_path: Path, walker: Walker) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for index in range(10):
         walker.walk(task(str(tmp_path / f"d{index}"), entries=2))
-    assert len(os.listdir("/proc/self/fd")) - before == HELD_DIRECTORIES
+    assert len(os.listdir("/proc/self/fd")) - before == 2 * HELD_DIRECTORIES
     walker.close()
     assert len(os.listdir("/proc/self/fd")) == before
 
@@ -121,12 +136,12 @@ def test_faults_take_the_place_of_listings(walker: Walker, tmp_path: Path) -> No
     assert [(fault.operation, fault.kind) for fault in chunk.faults] == [
         ("open", "vanished"),
         ("open", "vanished"),
-        ("open", "io"),
+        ("open", "name"),
     ]
     assert [path for path, *_ in chunk] == [str(tmp_path / "there")]
 
 
-def test_a_listing_that_breaks_off_is_a_fault(walker: Walker) -> None:
+def test_a_listing_that_breaks_off_is_a_fault(new_walker: Callable[..., Walker]) -> None:
     # A process of our own that has ended but was not waited for: its `net` can be opened but not read.
     pid = os.fork()
     if pid == 0:
@@ -134,44 +149,47 @@ def test_a_listing_that_breaks_off_is_a_fault(walker: Walker) -> None:
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     path = f"/proc/{pid}/net"
     try:
-        chunk = walker.walk(task(path))
-        kept = Walker(ScanOptions(packing="paths"), joined=True).walk(task(os.fsencode(path)))
+        chunk = new_walker().walk(task(path))
+        kept = new_walker(packing="paths").walk(task(path))
+        names_kept = new_walker(partial_listings=True).walk(task(path))
     finally:
         os.waitpid(pid, 0)
     if chunk.directories or chunk.faults[0].operation == "open":
         pytest.skip("this kernel treats the files of a dead process in another way")
-    assert [fault.operation for fault in chunk.faults] == ["read"]
+    assert [(fault.operation, fault.partial) for fault in chunk.faults] == [("read", False)]
     assert listed(chunk) == []
+    assert [(fault.operation, fault.partial) for fault in names_kept.faults] == [("read", True)]
+    assert [root for root, _, _ in listed(names_kept)] == [path]
     assert kept.output.startswith(os.fsencode(path))
 
 
-def test_links_are_marked_or_entered_or_files(tmp_path: Path) -> None:
+def test_links_are_marked_or_entered_or_files(new_walker: Callable[..., Walker], tmp_path: Path) -> None:
     make(tmp_path, {"d": {"f": None}, "to-d": "d", "to-nothing": "x"})
     top = str(tmp_path)
 
     def listing(**options: Any) -> Any:
-        chunk = Walker(ScanOptions(**options), joined=False).walk(task(top))
+        chunk = new_walker(False, **options).walk(task(top))
         return chunk, [sorted(field) for field in next(iter(chunk))[1:]]
 
     assert listing()[1] == [["d", "to-d"], ["to-d"], ["to-nothing"]]
     chunk, fields = listing(followlinks=True)
     assert fields == [["d", "to-d"], [], ["to-nothing"]]
     assert chunk.directories == 3
-    counted = Walker(ScanOptions(packing="counts"), joined=True).walk(task(os.fsencode(top)))
+    counted = new_walker(packing="counts").walk(task(top))
     assert (counted.directories, counted.files, counted.listings, counted.output) == (2, 3, [], b"")
 
 
-def test_paths_are_ready_to_be_written(tmp_path: Path) -> None:
+def test_paths_are_ready_to_be_written(new_walker: Callable[..., Walker], tmp_path: Path) -> None:
     make(tmp_path, {"f": None, "d": {"g": None}, "e": {}})
+    chunk = new_walker(packing="paths", separator=b"\0").walk(task(str(tmp_path)))
     top = os.fsencode(tmp_path)
-    chunk = Walker(ScanOptions(packing="paths", separator=b"\0"), joined=True).walk(task(top))
     paths = bytes(chunk.output).split(b"\0")
     assert paths.pop() == b""
     assert paths[:2] == [top, top + b"/f"]
     assert sorted(paths) == sorted([top, top + b"/f", top + b"/d", top + b"/d/g", top + b"/e"])
 
 
-def test_the_root_of_the_machine_has_one_slash() -> None:
-    chunk = Walker(ScanOptions(packing="paths"), joined=True).walk(task(b"/", seconds=0))
+def test_the_root_of_the_machine_has_one_slash(new_walker: Callable[..., Walker]) -> None:
+    chunk = new_walker(packing="paths").walk(task("/", seconds=0))
     assert b"//" not in chunk.output
-    assert b"/usr" in chunk.leftovers
+    assert "/usr" in chunk.leftovers

@@ -26,7 +26,7 @@ class Script:
 
 def chunk(*listings: Any, leftovers: list[str] | None = None, position: int = 0, faults: Any = ()) -> Chunk:
     flat = [field for path, dirs, files in listings for field in (path, "\0".join(dirs), "", "\0".join(files))]
-    return Chunk(0, flat, b"", leftovers or [], position, list(faults), len(listings), 0, 0, 1)
+    return Chunk(0, flat, b"", leftovers or [], position, list(faults), len(listings), 0, 0, size=1)
 
 
 TREE = [("/", ["a", "b"], ["f"]), ("/a", ["x"], []), ("/a/x", [], ["g", "h"]), ("/b", [], [])]
@@ -82,7 +82,7 @@ def test_parts_of_a_huge_directory_are_joined() -> None:
 
 def test_a_huge_directory_that_breaks_off_is_a_fault_as_a_whole() -> None:
     first = chunk(("/", ["a"], ["f"]), leftovers=["/"], position=2)
-    second = chunk(faults=[Fault("/", "read", 5, "Input/output error")])
+    second = chunk(faults=[Fault("/", "read", 5, "Input/output error", "io")])
     errors: list[OSError] = []
     script = Script(first, second)
     assert list(top_down("/", Lookahead(script.poll, alone=False), errors.append, False)) == []
@@ -125,5 +125,5 @@ def test_what_arrives_while_it_is_pruned_is_not_kept() -> None:
 
 
 def test_an_entry_of_unknown_type_is_no_lost_directory() -> None:
-    fault = Fault("/f", "stat", 5, "Input/output error")
+    fault = Fault("/f", "stat", 5, "Input/output error", "io")
     assert walked(Script(chunk(("/", [], ["f"]), faults=[fault]))) == [("/", [], ["f"])]

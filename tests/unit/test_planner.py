@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scanner.model import Chunk, ChunkArrived, Fault, SlotLost, SlotUp, Task
+from scanner.model import Chunk, ChunkArrived, Fault, SlotLost, SlotStuck, SlotUp, Task
 from scanner.plan import planner as planner_module
 from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Instruction, Pruned, Waiting, Wanted
 from scanner.plan.planner import Planner
@@ -17,7 +17,7 @@ def chunk(
     *leftovers: str, done: int = 1, position: int = 0, size: int = 10, faults: list[Fault] | None = None
 ) -> Chunk:
     """A Chunk of `done` directories that were listed, with `leftovers`."""
-    return Chunk(0, [], b"", list(leftovers), position, faults or [], done, 0, 0, size)
+    return Chunk(0, [], b"", list(leftovers), position, faults or [], done, 0, 0, size=size)
 
 
 def ordered(*, slots: int = 2, window: int = 1000) -> Planner:
@@ -122,15 +122,64 @@ def test_the_task_of_a_lost_slot_runs_again_one_directory_at_a_time() -> None:
     assert told(planner, ChunkArrived(2, chunk(done=2))) == [(2, "/b")]
 
 
-def test_a_directory_over_which_slot_after_slot_dies_is_lost_and_costs_only_itself() -> None:
+def test_a_directory_over_which_two_slots_die_is_shut_and_costs_only_itself() -> None:
     planner = ordered(slots=1)
     told(planner, SlotUp(1), Add(["/a", "/b"]), Wanted())
-    for slot in (1, 2):
-        told(planner, SlotLost(slot), SlotUp(slot + 1))
-    delivered, after = told(planner, SlotLost(3), SlotUp(4))
-    assert [(fault.path, fault.drops_listing) for fault in delivered.faults] == [("/a", True)]
-    assert after == (4, "/b")
+    assert told(planner, SlotLost(1, "/a/x"), SlotUp(2)) == [(2, "/a", "/b")]
+    assert shut(planner.handle(SlotLost(2, "/a/x"), SlotUp(3))) == {"/a/x": "lost"}
+    told_of = Fault("/a/x", "open", 5, "", "lost")
+    assert shut(planner.handle(ChunkArrived(3, chunk("/b", done=1, faults=[told_of])))) == {}, "told once"
+    assert planner.deaths == 2
+
+
+def shut(instructions: list[Instruction]) -> dict[str, str]:
+    """What the one Task among the instructions must not enter, and the kind of Fault that it is."""
+    (task,) = (instruction.task for instruction in instructions if isinstance(instruction, Dispatch))
+    return {str(path): kind for path, (kind, _) in task.shut.items()}
+
+
+def test_a_task_over_which_slots_die_without_a_reason_is_given_up_at_last() -> None:
+    planner = ordered(slots=1)
+    told(planner, SlotUp(1), Add(["/a", "/b"]), Wanted())
+    slot = 1
+    for slot in range(1, planner_module.MOST_UNEXPLAINED + 1):
+        assert told(planner, SlotLost(slot), SlotUp(slot + 1)) == [(slot + 1, "/a")]
+    delivered, after = told(planner, SlotLost(slot + 1), SlotUp(slot + 2))
+    assert [(fault.path, fault.kind, fault.drops_listing) for fault in delivered.faults] == [("/a", "lost", True)]
+    assert after == (slot + 2, "/b")
     assert (planner.done, planner.known) == (1, 2)
+
+
+def test_a_late_directory_is_shut_and_the_rest_of_its_task_runs_on() -> None:
+    planner = ordered(slots=1)
+    told(planner, SlotUp(1), Add(["/a", "/b"]), Wanted())
+    assert told(planner, SlotStuck(1, "/a/x", "/", "late")) == []
+    again = planner.handle(SlotUp(2))
+    assert [short(instruction) for instruction in again] == [(2, "/a", "/b")]
+    assert shut(again) == {"/a/x": "timeout"}
+    assert (planner.hung, planner.deaths) == (1, 0)
+
+
+def test_a_task_hears_only_of_what_it_may_meet() -> None:
+    planner = ordered(slots=2)
+    told(planner, SlotUp(1), SlotUp(2), Add([f"/{letter}" for letter in "abcdefgh"]), Wanted())
+    assert shut(planner.handle(SlotStuck(1, "/a/x", "/", "late"), SlotUp(3))) == {"/a/x": "timeout"}
+    assert shut(planner.handle(ChunkArrived(2, chunk(done=4)), SlotStuck(3, "/b/y", "/", "late"), SlotUp(4))) == {
+        "/a/x": "timeout",
+        "/b/y": "timeout",
+    }
+
+
+def test_a_mount_with_too_many_late_directories_is_not_entered_any_more() -> None:
+    planner = Planner(ordered=True, slots=1, window=1000, max_hung=2)
+    told(planner, SlotUp(1), Add(["/home", "/mnt"]), Wanted())
+    told(planner, SlotStuck(1, "/mnt/nfs/a", "/mnt/nfs", "late"), SlotUp(2))
+    again = planner.handle(SlotStuck(2, "/mnt/nfs/b", "/mnt/nfs", "late"), SlotUp(3))
+    assert shut(again) == dict.fromkeys(("/mnt/nfs/a", "/mnt/nfs/b", "/mnt/nfs"), "timeout")
+    told_of = [Fault(path, "open", 110, "", "timeout") for path in ("/mnt/nfs",)]
+    arrived = chunk("/mnt/other", done=2, faults=told_of)
+    assert "/mnt/nfs" not in shut(planner.handle(ChunkArrived(3, arrived))), "it cannot be met from there"
+    assert shut(planner.handle(Add(["/mnt/nfs/late"]), ChunkArrived(3, chunk()))) == {"/mnt/nfs": "timeout"}
 
 
 def test_twenty_thousand_pruned_or_reordered_siblings_are_no_trouble() -> None:
@@ -172,7 +221,7 @@ def test_progress_never_falls_back_and_ends_equal() -> None:
     planner = ordered(slots=1)
     told(planner, SlotUp(1), Add(["/"]), Wanted())
     seen = [(planner.done, planner.known)]
-    missing = Fault("/b", "open", 2, "gone")
+    missing = Fault("/b", "open", 2, "gone", "vanished")
     for arrived in (chunk("/a", "/b"), chunk("/b"), chunk(done=0, faults=[missing])):
         told(planner, ChunkArrived(1, arrived), Wanted())
         seen.append((planner.done, planner.known))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from scanner.model import Fault
+from scanner.mounts import filesystem_type
 from scanner.report.data import LONGEST_SHOWN, fault_fields, report_data, shown
-from scanner.report.filesystem import filesystem_type
 from scanner.report.text import markdown_report, text_report
 from scanner.stats import ScanStats
 
@@ -33,10 +33,10 @@ def test_a_long_path_shows_both_ends() -> None:
 
 
 def test_a_fault_in_json_keeps_the_bytes_of_its_path() -> None:
-    fields = fault_fields(Fault(b"/\xff", "open", 13, "Permission denied"))
+    fields = fault_fields(Fault(b"/\xff", "open", 13, "Permission denied", "denied"))
     assert fields == {
         "path": "/\ufffd", "path_b64": "L/8=", "operation": "open", "errno": 13,
-        "message": "Permission denied", "kind": "denied",
+        "message": "Permission denied", "kind": "denied", "attempts": 1, "partial": False,
     }  # fmt: skip
 
 

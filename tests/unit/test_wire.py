@@ -73,7 +73,7 @@ def test_chunks_and_tasks_come_back_as_they_were(name: str | bytes) -> None:
     options = ScanOptions(max_workers=3)
     assert wire.unpack(wire.pack_options(options)) == options
     assert wire.unpack(wire.GIVE_UP) is None
-    fault = Fault(name, "open", 13, "Permission denied")
+    fault = Fault(name, "open", 13, "Permission denied", "denied")
     chunk = Chunk(3, [name, name, name[:0], name], b"output", [name], 5, [fault], 1, 2, 3)
     fields, bulk = wire.pack_chunk(chunk)
     again = wire.unpack_chunk(bytearray(fields + bytes(bulk)))

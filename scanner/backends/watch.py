@@ -1,0 +1,84 @@
+"""Watching over workers: which of them wait too long, and what becomes of those that cannot be killed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from scanner.backends.start import SlotProcess
+
+LONGEST_GAP = 0.5  # seconds between two looks that count: others were somebody else's pause
+DEATH_PATIENCE = 0.5  # seconds for a process to end after SIGKILL
+STOPPED_PATIENCE = 5.0  # seconds for a stopped process (SIGSTOP) to go on
+
+
+class Watched(Protocol):
+    process: SlotProcess
+
+    def waits(self, now: float) -> float: ...
+    def in_directory(self) -> bool: ...
+
+
+class Watch:
+    """Looks at the slots now and then. `limit`: seconds for one directory, or None.
+
+    Its clock stands still while nobody looks: a slow consumer, or a scan that was suspended as a whole (Ctrl-Z),
+    makes no directory late.
+    """
+
+    def __init__(self, limit: float | None, abandoned: Callable[[], object]) -> None:
+        """`abandoned` is called when a process could not be killed and must be replaced."""
+        self._limit = limit
+        self._notify = abandoned
+        self._every = 1.0 if limit is None else min(1.0, limit / 10)
+        self._clock = 0.0
+        self._last = self._due = time.monotonic()
+        self._dying: list[tuple[SlotProcess, float]] = []
+        self.abandoned = 0
+
+    @property
+    def message(self) -> str:
+        return f"no answer within {self._limit:g} seconds" if self._limit is not None else ""
+
+    def late(self, slots: Mapping[int, Watched]) -> list[int]:
+        """The slots to be given up: those whose directory is late, and those that somebody has stopped."""
+        now = time.monotonic()
+        if now < self._due:
+            return []
+        self._due = now + self._every
+        self._clock += min(now - self._last, max(LONGEST_GAP, 2 * self._every))
+        self._last = now
+        self._look_after_dying()
+        return [number for number, slot in slots.items() if self._is_late(slot)]
+
+    def _is_late(self, slot: Watched) -> bool:
+        waits = slot.waits(self._clock)
+        if self._limit is not None and waits >= self._limit and slot.in_directory():
+            return True
+        return waits >= STOPPED_PATIENCE and stopped(slot.process)
+
+    def kill(self, process: SlotProcess) -> None:
+        """SIGKILL; whether it has helped is looked at later."""
+        process.kill()
+        self._dying.append((process, self._clock))
+
+    def _look_after_dying(self) -> None:
+        for process, since in self._dying[:]:
+            if process.exitcode is not None:
+                self._dying.remove((process, since))
+            elif self._clock - since >= DEATH_PATIENCE:
+                self._dying.remove((process, since))
+                process.abandon()
+                self.abandoned += 1
+                self._notify()
+
+
+def stopped(process: SlotProcess) -> bool:
+    """Whether a signal or a debugger has stopped it."""
+    try:
+        with open(f"/proc/{process.pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in b"Tt"
+    except OSError:
+        return False

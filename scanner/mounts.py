@@ -1,0 +1,121 @@
+"""What is mounted where, from the kernel's own table: asking a mount itself may hang.
+
+Where there is no such table (not Linux), nothing is known: no mount is remote, and all of a root is one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from scanner.model import Path, prefix_of
+
+MOUNTS = "/proc/self/mountinfo"
+MOST_LINKS = 40  # of a path, as the kernel has it
+_LOCAL = (
+    "ext2 ext3 ext4 xfs btrfs zfs f2fs bcachefs jfs reiserfs vfat msdos exfat ntfs3 udf iso9660 squashfs erofs overlay "
+    "tmpfs ramfs devtmpfs rootfs proc sysfs devpts mqueue hugetlbfs cgroup cgroup2 securityfs debugfs tracefs pstore "
+    "bpf configfs fusectl binfmt_misc nsfs efivarfs rpc_pipefs selinuxfs"
+)
+LOCAL = frozenset(_LOCAL.split())
+"""File systems that are in this machine's own memory or on its own disks: they answer."""
+
+
+class Mount(NamedTuple):
+    point: bytes
+    kind: str
+
+
+def mounts() -> list[Mount]:
+    """All mounts, those mounted later after those that they may hide."""
+    try:
+        with open(MOUNTS, "rb") as table:
+            return [_mount(line) for line in table]
+    except OSError:
+        return []
+
+
+def _mount(line: bytes) -> Mount:
+    """Mount point and type of one line; spaces and the like stand there in octal."""
+    fields = line.split()
+    point = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), fields[4])
+    return Mount(point, fields[fields.index(b"-") + 1].decode())
+
+
+def _remote(mount: Mount) -> bool:
+    return mount.kind not in LOCAL
+
+
+def _deepest(real: bytes, table: list[Mount]) -> Mount | None:
+    """The mount that `real` is on."""
+    above = [mount for mount in table if _is_below(real, mount.point)]
+    return max(reversed(above), key=lambda mount: len(mount.point), default=None)
+
+
+def _is_below(path: bytes, top: bytes) -> bool:
+    return path == top or path.startswith(prefix_of(top))
+
+
+def resolved(path: Path, table: list[Mount]) -> bytes:
+    """The absolute path without links; from where a remote mount begins on, links stay: reading them might hang."""
+    remote = {mount.point for mount in table if _remote(mount)}
+    todo = [name for name in os.fsencode(path).split(b"/") if name][::-1]
+    real = b"/" if os.fsencode(path)[:1] == b"/" else os.fsencode(os.getcwd())
+    links = 0
+    while todo:
+        name = todo.pop()
+        if name in (b".", b".."):
+            real = os.path.dirname(real) if name == b".." else real
+            continue
+        here = prefix_of(real) + name
+        target = None
+        if links < MOST_LINKS and not any(_is_below(here, point) for point in remote):
+            target = _link_target(here)
+        if target is None:
+            real = here
+            continue
+        links += 1
+        todo += [part for part in target.split(b"/") if part][::-1]
+        real = b"/" if target[:1] == b"/" else real
+    return real
+
+
+def _link_target(path: bytes) -> bytes | None:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None
+
+
+def filesystem_type(path: Path) -> str:
+    """For example `ext4` or `nfs4`; `unknown` where there is no table."""
+    table = mounts()
+    mount = _deepest(resolved(path, table), table)
+    return mount.kind if mount is not None else "unknown"
+
+
+def anything_remote(roots: Sequence[Path]) -> bool:
+    """Whether a root is on, or has below it, a file system that may take for ever to answer."""
+    table = mounts()
+    remote = [mount.point for mount in table if _remote(mount)]
+    for real in (resolved(root, table) for root in roots) if remote else ():
+        mount = _deepest(real, table)
+        if (mount is not None and _remote(mount)) or any(_is_below(point, real) for point in remote):
+            return True
+    return False
+
+
+def mount_of(path: Any, roots: Sequence[Any]) -> Any:
+    """The directory, as the scan names it, at which the file system of `path` begins: a mount point, or the root."""
+    root = max((root for root in roots if path == root or path.startswith(prefix_of(root))), key=len, default=path)
+    table = mounts()
+    top = resolved(root, table)
+    below = os.fsencode(path[len(prefix_of(root)) :])
+    real = prefix_of(top) + below if below else top
+    mount = _deepest(real, table)
+    if mount is None or len(mount.point) <= len(top):
+        return root
+    inner = mount.point[len(prefix_of(top)) :]
+    return prefix_of(root) + (inner if isinstance(root, bytes) else os.fsdecode(inner))
