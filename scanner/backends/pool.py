@@ -222,7 +222,9 @@ class PoolBackend:
         slot = self._slots[number]
         try:
             for body in slot.inbox.messages():
-                if body:
+                if body.startswith(wire.FAILURE):
+                    report_mistake(body[len(wire.FAILURE) :].decode())
+                elif body:
                     slot.busy = False
                     events.append(ChunkArrived(number, wire.unpack_chunk(body)))
                 else:
@@ -329,3 +331,10 @@ class PoolBackend:
             if not slot_process.abandoned:
                 slot_process.close()
         context.stop()
+
+
+def report_mistake(text: str) -> None:
+    """An exception in a worker that nothing has foreseen."""
+    import logging
+
+    logging.getLogger("scanner").error("a worker process has failed; its task runs again elsewhere\n%s", text)

@@ -40,7 +40,7 @@ class Watch:
 
     @property
     def message(self) -> str:
-        return f"no answer within {self._limit:g} seconds" if self._limit is not None else ""
+        return f"no answer within {self._limit:g} s" if self._limit is not None else ""
 
     def late(self, slots: Mapping[int, Watched]) -> list[int]:
         """The slots to be given up: those whose directory is late, and those that somebody has stopped."""

@@ -3,7 +3,7 @@
         coordinator                                    worker (one slot)
     ------------------- options, Task, give up, quit -------------------->  blocks until a message is there
       Outbox: writes what the pipe takes, never blocks
-    <------------------ hello (empty), Chunk -----------------------------  blocks until the pipe takes it
+    <------------------ hello (empty), Chunk, failure --------------------  blocks until the pipe takes it
       Inbox: takes what is there, never blocks
 
 Each slot has two pipes that it shares with nobody: its death can poison nothing, and shows as the end of file.
@@ -21,6 +21,7 @@ from scanner.options import ScanOptions
 
 _LENGTH = struct.Struct("<Q")
 OPTIONS, TASK, GIVE_UP, QUIT = b"O", b"T", b"G", b"Q"
+FAILURE = b"\xff" * _LENGTH.size  # in the place of a Chunk's first length
 
 
 def frame(body: bytes) -> bytes:

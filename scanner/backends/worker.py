@@ -7,8 +7,10 @@ import gc
 import os
 import select
 import signal
+import traceback
+from multiprocessing import resource_tracker
 from multiprocessing.process import current_process
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from scanner.backends import wire
 from scanner.kernel.walk import Walker
@@ -32,10 +34,29 @@ def serve() -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     gc.disable()  # nothing here makes cycles
+    _let_go_of_what_is_not_ours()
     process = cast("SlotProcess", current_process())
-    with contextlib.suppress(EOFError, OSError):  # the coordinator has closed our pipes, or died
-        _serve(process.task_reader.fileno(), process.chunk_writer.fileno(), process.whereabouts)
+    chunks = process.chunk_writer.fileno()
+    try:
+        _serve(process.task_reader.fileno(), chunks, process.whereabouts)
+    except (EOFError, OSError):  # the coordinator has closed our pipes, or died
+        pass
+    except BaseException:  # a mistake in this program: the coordinator logs it, and takes it for our death
+        with contextlib.suppress(OSError):
+            wire.send(chunks, wire.FAILURE, traceback.format_exc().encode(errors="backslashreplace"))
     os._exit(0)  # nothing to clean up, and no queue to flush
+
+
+def _let_go_of_what_is_not_ours() -> None:
+    """Standard streams and the resource tracker's pipe: should we hang, whoever waits for their end must not."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(nothing, descriptor)
+    os.close(nothing)
+    tracker: Any = resource_tracker._resource_tracker
+    if tracker._fd is not None:
+        os.close(tracker._fd)
+        tracker._fd = None
 
 
 def _serve(tasks: int, chunks: int, whereabouts: Whereabouts) -> None:

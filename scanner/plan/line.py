@@ -13,10 +13,12 @@ class Segment:
     `position`: how many entries of the first directory were delivered before this Segment.
     `keeper`: the slot that holds that directory open. `pruned`: roots of a leased Segment nobody wants any more.
     `alone`: only these directories, nothing below them. `deaths`: slots lost over it while they were in no directory.
+    `careful`: a slot was lost over it, so it is walked one directory at a time, and what is found is safe.
     """
 
     __slots__ = (
-        "alone", "asked", "before", "behind", "chunk", "deaths", "directories", "keeper", "position", "pruned", "slot",
+        "alone", "asked", "before", "behind", "careful", "chunk", "deaths", "directories", "keeper", "position", "pruned",
+        "slot",
     )  # fmt: skip
 
     def __init__(
@@ -31,6 +33,7 @@ class Segment:
         self.pruned: set[Path] = set()
         self.asked = False
         self.deaths = 0
+        self.careful = False
         self.before: Segment = self
         self.behind: Segment = self
 

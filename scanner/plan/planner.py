@@ -101,10 +101,7 @@ class Planner:
                 self._home[path] = segment
 
     def _slot_lost(self, slot: int, path: Path | None) -> list[Deliver]:
-        """Run the slot's Task again. A directory over which slots die time and again is not entered any more.
-
-        Where it is not known over which they died, the Task runs again one directory at a time.
-        """
+        """Run the slot's Task again. A directory over which slots die time and again is not entered any more."""
         segment = self._slots.pop(slot, None)
         if segment is None:
             return []
@@ -133,8 +130,10 @@ class Planner:
             self._queue_again(segment)
 
     def _queue_again(self, segment: Segment) -> None:
+        """The slot is gone: somebody else has to walk this, one directory at a time."""
         segment.slot = None
         segment.asked = False
+        segment.careful = True
         segment.directories = [path for path in segment.directories if path not in segment.pruned]
         if not segment.directories:
             segment.unlink()
@@ -261,11 +260,11 @@ class Planner:
 
     def _lease(self, segment: Segment, slot: int) -> Dispatch:
         """Give the front of a queued Segment to an idle slot."""
-        single = segment.position or segment.alone or segment.deaths
+        single = segment.position or segment.alone or segment.careful
         count = 1 if single else self._how_many(segment.directories)
         front = [path for path in segment.directories[:count] if self.ordered or self._home.get(path) is segment]
         task_part = Segment(front, segment.position, alone=segment.alone)
-        task_part.deaths = segment.deaths
+        task_part.deaths, task_part.careful = segment.deaths, segment.careful
         task_part.insert_behind(segment.before)
         self._settle(task_part)
         del segment.directories[:count]
@@ -275,7 +274,7 @@ class Planner:
         task_part.slot = slot
         self._slots[slot] = task_part
         self.tasks += 1
-        seconds = 0.0 if segment.alone or segment.deaths else TASK_SECONDS
+        seconds = 0.0 if segment.alone or segment.careful else TASK_SECONDS
         # A copy: the worker's stack must not be the planner's record of what to do again after a death.
         directories = list(task_part.directories)
         shut = self._shut_for(directories)
