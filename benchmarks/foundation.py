@@ -53,6 +53,7 @@ class Bench:
         self.runs = runs
         self.rows: list[dict[str, Any]] = []
         self.environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)  # users have compiled modules
 
     def tree(self, name: str) -> str:
         top = self.scratch / name

@@ -17,12 +17,12 @@ from scanner.backends.serial import SerialBackend
 from scanner.engine import Engine
 from scanner.errors import ScanTimeout
 from scanner.model import Chunk, Fault, Path, Walked, names
-from scanner.monitor import Monitor
 from scanner.options import ScanOptions
 from scanner.stats import ScanStats
 
 if TYPE_CHECKING:
     from scanner.backends.pool import PoolBackend
+    from scanner.monitor import Monitor
 
 RARER_THRESHOLD = 500_000  # tuples and lists: those of some 160,000 directories
 
@@ -66,7 +66,7 @@ class Run:
         self._complete = False
         self.backend = _backend(options, pool)
         self.stats = ScanStats("serial", options.workers)
-        self.monitor = Monitor(self.backend.processes) if monitored else None
+        self.monitor = _monitor(self.backend) if monitored else None
         deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self.engine = Engine(
             options, self.backend, ordered=True, cancelled=cancelled, deadline=deadline, observe=self._observe
@@ -184,6 +184,12 @@ def rarer_collections() -> Iterator[None]:
                 gc.freeze()  # and
                 gc.unfreeze()  # : to the oldest generation without a visit, which the next allocation would begin
             gc.set_threshold(*thresholds)
+
+
+def _monitor(backend: Backend) -> Monitor:
+    from scanner.monitor import Monitor  # not loaded where nobody wants figures
+
+    return Monitor(backend.processes)
 
 
 def _backend(options: ScanOptions, pool: PoolBackend | None) -> Backend:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
@@ -41,6 +40,8 @@ def run_scan(
 
 def write_errors(output: Output, faults: list[Fault]) -> None:
     """One JSON object a line."""
+    import json
+
     for fault in faults:
         output.write(json.dumps(fault_fields(fault)).encode() + b"\n")
 

@@ -31,6 +31,10 @@ LEAST_APPETITE = 500  # entries
 HELD_DIRECTORIES = 4
 
 
+class TooDeepError(OSError):
+    """Not the system's, but our own limit."""
+
+
 class Held(NamedTuple):
     """A huge directory between two of its parts, kept open so that the next part need not start over."""
 
@@ -50,9 +54,11 @@ class Reader:
 
     def __init__(self, options: ScanOptions) -> None:
         self.retries = 0
-        self._links = link_rule(options)
-        self._detect_loops = options.detect_loops
+        links = link_rule(options)
+        self._follow, self._mark = links != "file", links == "mark"
+        self._detect_loops = options.detect_loops and options.followlinks
         self._max_depth = options.max_depth
+        self._longest_sure = 2 * options.max_depth  # characters that cannot be too many levels
         self._descent = Descent(options.roots, follow=options.followlinks)
         # By whole paths, as `os.walk`: what ends that in a loop of links is the system, after 40 of them in one path.
         self._by_path = options.followlinks and not options.detect_loops
@@ -66,6 +72,10 @@ class Reader:
         off, what was read is returned; the last Fault then has the operation `read`.
         """
         part = self._try(path, limit)
+        return self._insist(path, limit, part) if part[3] else part
+
+    def _insist(self, path: Path, limit: int, part: Part) -> Part:
+        """Try again, as often as the failure is worth it."""
         attempts = 1
         while part[3] and attempts <= RETRIES.get(self._failure(part), 0):
             time.sleep(PAUSES[attempts - 1])
@@ -91,32 +101,43 @@ class Reader:
             self._appetite = max(LEAST_APPETITE, min(self._appetite, 1 << 16) // 4)
 
     def _try(self, path: Path, limit: int) -> Part:
+        # What nearly every directory needs, and nothing else: a call more here is a percent of a scan.
         limit = min(limit, self._appetite)
-        if len(path) > 2 * self._max_depth and self._descent.depth(path) > self._max_depth:
-            message = f"it lies deeper than {self._max_depth:,} levels"
-            return [], [], [], [Fault(path, "open", errno.ELOOP, message, "depth")], False
+        descriptor = -1
         try:
-            descriptor = -1 if self._by_path else self._descent.open(path)
-            entries: Any = os.scandir(path) if self._by_path else self._scan(path, descriptor)
+            if len(path) > self._longest_sure:
+                self._refuse_depth(path)
+            if self._by_path:
+                entries: Any = os.scandir(path)
+            else:
+                descriptor = self._descent.open(path)
+                if self._detect_loops:
+                    self._refuse_loop(path, descriptor)
+                entries = os.scandir(descriptor)
         except OSError as error:
-            return [], [], [], [Fault.of(error, path, "open")], False
+            if descriptor >= 0:
+                os.close(descriptor)
+            fault = Fault.of(error, path, "open")
+            return [], [], [], [fault._replace(kind="depth") if isinstance(error, TooDeepError) else fault], False
         except ValueError as error:  # a NUL in a name that the caller has added
             return [], [], [], [Fault(path, "open", errno.EINVAL, str(error), "name")], False
         part = self._sort(path, entries, limit)
-        self._put_away(path, entries, descriptor, part)
+        if part[3] or part[4] or descriptor < 0:
+            self._put_away(path, entries, descriptor, part)
+        elif part[0]:
+            self._descent.keep(path, descriptor)
+        else:
+            os.close(descriptor)
         return part
 
-    def _scan(self, path: Path, descriptor: int) -> Any:
-        try:
-            if self._detect_loops and self._descent.is_link(path):
-                self._refuse_loop(path, descriptor)
-            return os.scandir(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
+    def _refuse_depth(self, path: Path) -> None:
+        if self._descent.depth(path) > self._max_depth:
+            raise TooDeepError(errno.ELOOP, f"it lies deeper than {self._max_depth:,} levels")
 
     def _refuse_loop(self, path: Any, descriptor: int) -> None:
-        """Raise OSError if `path`, a link, leads to a directory above itself."""
+        """Raise OSError if `path` is a link that leads to a directory above itself."""
+        if not self._descent.is_link(path):
+            return
         target = os.fstat(descriptor)
         for above in self._descent.above(path):
             try:
@@ -132,8 +153,7 @@ class Reader:
         marked: list[Any] = []
         files: list[Any] = []
         faults: list[Fault] = []
-        follow = self._links != "file"
-        mark = self._links == "mark"
+        follow, mark = self._follow, self._mark
         try:
             for entry in islice(entries, limit):
                 try:
@@ -164,10 +184,12 @@ class Reader:
             attempts += 1
             self.retries += 1
             try:
-                return entry.is_dir(follow_symlinks=self._links != "file")
+                return entry.is_dir(follow_symlinks=self._follow)
             except OSError as another:
                 error = another
-        if self._links == "enter" or not entry.is_symlink():  # a link that is not entered leads to nothing lost
+        if (
+            self._follow and not self._mark
+        ) or not entry.is_symlink():  # a link that is not entered leads to nothing lost
             name: Any = entry.name if isinstance(path, str) else os.fsencode(entry.name)
             faults.append(Fault.of(error, prefix_of(path) + name, "stat", attempts))
         return False
@@ -178,12 +200,10 @@ class Reader:
         held = Held(entries, descriptor, len(dirs) + len(files), [])
         if more:
             self._hold(path, held._replace(below=children(path, dirs, links)))
-        elif faults and faults[-1].drops_listing:
-            held.close()
-        elif dirs and descriptor >= 0:
+        elif dirs and descriptor >= 0 and not faults[-1].drops_listing:
             self._descent.keep(path, descriptor)
-        elif descriptor >= 0:
-            os.close(descriptor)
+        else:
+            held.close()
 
     def _hold(self, path: Path, held: Held) -> None:
         while len(self._held) >= HELD_DIRECTORIES:

@@ -17,8 +17,8 @@ class Segment:
     """
 
     __slots__ = (
-        "alone", "asked", "before", "behind", "careful", "chunk", "deaths", "directories", "keeper", "position", "pruned",
-        "slot",
+        "alone", "asked", "before", "behind", "careful", "chunk", "deaths", "directories", "keeper", "position",
+        "pruned", "slot",
     )  # fmt: skip
 
     def __init__(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -48,6 +47,8 @@ def _path_fields(path: Path) -> dict[str, str]:
     try:
         return {"path": raw.decode()}
     except UnicodeDecodeError:
+        import base64  # seldom needed
+
         return {"path": raw.decode(errors="replace"), "path_b64": base64.b64encode(raw).decode()}
 
 
