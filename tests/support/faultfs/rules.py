@@ -81,6 +81,8 @@ class Rules:
     def told(self, directory: Node, name: bytes, inode: Inode) -> tuple[int, int]:
         """The inode number and d_type that are told of an entry."""
         ino, dtype = inode.ino, inode.mode >> 12
+        if not self._lying:
+            return ino, dtype
         rules = [rule for rule in self._lying if rule.may_match(directory.depth + 1)]
         path = directory.path(name) if rules else ""
         for rule in reversed(rules):  # the first has the last word
@@ -104,10 +106,10 @@ def one_of(known: Iterable[str], value: str, what: str) -> str:
 
 
 def error_number(error: str | int) -> int:
-    number = error if isinstance(error, int) else getattr(errno, error, None)
+    number: int = error if isinstance(error, int) else getattr(errno, error, 0)
     if number not in errno.errorcode:
         raise ValueError(f"unknown errno {error!r}")
-    return int(number)
+    return number
 
 
 def _path(path: Any) -> str:

@@ -1,0 +1,221 @@
+"""Workers that are killed at any moment: the result is that of a scan without deaths."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import scanner
+from scanner.backends import wire
+from scanner.backends.pool import PoolBackend
+from scanner.kernel.read import Reader
+from tests.support.shell import SCANNER
+from tests.support.trees import build, make
+
+KILLS = 12  # of each of six cases
+
+
+@pytest.fixture(scope="module")
+def large_trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {profile: build(tmp_path_factory, profile, 3_000, 40_000) for profile in ("monorepo", "skewed")}
+
+
+@pytest.fixture
+def pools(monkeypatch: pytest.MonkeyPatch) -> list[PoolBackend]:
+    """The pools that are started."""
+    started: list[PoolBackend] = []
+    original = PoolBackend.__init__
+
+    def remembering(self: PoolBackend, *args: Any) -> None:
+        original(self, *args)
+        started.append(self)
+
+    monkeypatch.setattr(PoolBackend, "__init__", remembering)
+    return started
+
+
+class Killer:
+    """Kills a random worker every few milliseconds, from a thread."""
+
+    def __init__(self, pools: list[PoolBackend], seed: int) -> None:
+        self.kills = 0
+        self._pools = pools
+        self._random = random.Random(seed)
+        self._stop = threading.Event()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._random.uniform(0.002, 0.03)):
+            with contextlib.suppress(IndexError, RuntimeError, ProcessLookupError):  # just gone
+                slots = [slot for slot in list(self._pools[-1]._slots.values()) if slot.ready or self._starting()]
+                os.kill(self._random.choice(slots).process.pid or 0, signal.SIGKILL)
+                self.kills += 1
+
+    def _starting(self) -> bool:
+        """Seldom one that is not ready yet: where all die before they are, a pool gives up, and rightly."""
+        return self._random.random() < 0.1
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._run)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            thread.join()
+
+
+@pytest.mark.parametrize("profile", ["monorepo", "skewed"])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))])
+def test_random_workers_are_killed_all_the_time(
+    profile: str,
+    seed: int,
+    start_method: str,
+    large_trees: dict[str, Path],
+    pools: list[PoolBackend],
+) -> None:
+    expected = list(os.walk(large_trees[profile]))
+    killer = Killer(pools, seed)
+    deaths = 0
+    with killer.at_work():
+        while killer.kills < KILLS:
+            result = scanner.scan(large_trees[profile], backend="pool", max_workers=3, start_method=start_method)
+            assert result == expected
+            assert result.errors == []
+            deaths += result.stats.as_dict()["worker_deaths"]
+            walked = list(scanner.walk(large_trees[profile], backend="pool", max_workers=3, start_method=start_method))
+            assert walked == expected
+    assert deaths > 0
+
+
+def test_idle_workers_are_killed_between_two_scans(start_method: str, trees: dict[str, Path]) -> None:
+    expected = list(os.walk(trees["monorepo"]))
+    with scanner.ParallelScanner(2, backend="pool", start_method=start_method) as scanning:
+        for _ in range(5):
+            assert scanning.scan_sync(trees["monorepo"]) == expected
+            pool = scanning._idle_pool
+            assert pool is not None
+            for pid in pool.processes().values():
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_a_worker_that_is_stopped_is_replaced(
+    start_method: str, tmp_path: Path, pools: list[PoolBackend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scanner.backends.watch.STOPPED_PATIENCE", 0.5)
+    top = make(tmp_path, {f"{i}": {f"{j}": {} for j in range(20)} for i in range(20)})
+    walking = scanner.walk(top, backend="pool", max_workers=1, start_method=start_method, window=1)
+    seen = [next(walking) for _ in range(3)]
+    (pid,) = pools[0].processes().values()
+    os.kill(pid, signal.SIGSTOP)
+    assert [*seen, *walking] == list(os.walk(top))
+
+
+def dying_over(name: str, how: int) -> Any:
+    """In place of `Reader.read`, in workers: whoever reads a directory of this name dies."""
+    original, home = Reader.read, os.getpid()
+
+    def read(self: Reader, path: Any, limit: int) -> Any:
+        if os.getpid() != home and os.path.basename(path) == name:
+            faulthandler.disable()  # pytest's would tell of it at length
+            os.kill(os.getpid(), how)
+        return original(self, path, limit)
+
+    return read
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV], ids=["kill", "segfault"])
+def test_a_directory_that_kills_its_worker_costs_only_itself(
+    how: int, trees: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, {"a": {"b": {}, "poison": {"lost": {}}, "c": {"d": {}}}, "e": {"f": None}})
+    monkeypatch.setattr(Reader, "read", dying_over("poison", how))
+    result = scanner.scan(tmp_path, backend="pool", max_workers=2, start_method="fork")
+    poisoned = str(tmp_path / "a" / "poison")
+    assert result == [item for item in os.walk(tmp_path) if not item[0].startswith(poisoned)]
+    assert [(fault.path, fault.kind) for fault in result.errors] == [(poisoned, "lost")]
+    assert result.stats.as_dict()["worker_deaths"] == 2
+    told: list[OSError] = []
+    walked = list(scanner.walk(tmp_path, onerror=told.append, backend="pool", max_workers=2, start_method="fork"))
+    assert walked == result
+    assert [error.filename for error in told] == [poisoned]
+
+
+def test_a_worker_dies_in_the_middle_of_a_message(
+    trees: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, done = wire.send, tmp_path / "done"
+
+    def send(descriptor: int, body: bytes, bulk: bytes | memoryview = b"") -> None:
+        if len(body) > 10_000 and not done.exists():
+            done.touch()
+            os.write(descriptor, (len(body).to_bytes(8, "little") + body)[:5000])
+            os._exit(1)
+        original(descriptor, body, bulk)
+
+    monkeypatch.setattr(wire, "send", send)
+    result = scanner.scan(trees["monorepo"], backend="pool", max_workers=2, start_method="fork")
+    assert done.exists()
+    assert result == list(os.walk(trees["monorepo"]))
+    assert result.stats.as_dict()["worker_deaths"] == 1
+
+
+def test_all_workers_die_while_they_start(
+    trees: dict[str, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("scanner.backends.worker.serve", lambda: os._exit(1))
+    result = scanner.scan(trees["monorepo"], backend="pool", max_workers=2, start_method="fork")
+    assert result == list(os.walk(trees["monorepo"]))
+    assert [record.levelname for record in caplog.records] == ["WARNING"], "told once"
+    assert "scanning in this process" in caplog.text
+
+
+def test_a_mistake_in_a_worker_is_logged_and_costs_only_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make(tmp_path, {"a": {}, "wrong": {}, "z": {}})
+    original, home = Reader.read, os.getpid()
+
+    def read(self: Reader, path: Any, limit: int) -> Any:
+        if os.getpid() != home and path.endswith("wrong"):
+            raise AssertionError("nobody has thought of this")
+        return original(self, path, limit)
+
+    monkeypatch.setattr(Reader, "read", read)
+    result = scanner.scan(tmp_path, backend="pool", max_workers=1, start_method="fork")
+    assert result == [item for item in os.walk(tmp_path) if not item[0].endswith("wrong")]
+    assert [fault.kind for fault in result.errors] == ["lost"]
+    assert "nobody has thought of this" in caplog.text
+
+
+@pytest.mark.parametrize("command", ["scan", "list"])
+def test_the_coordinator_is_killed(command: str, start_method: str, tmp_path: Path) -> None:
+    """No process that it has started is there two seconds later."""
+    storeys = {f"{i}": {"a": f"../{i + 1}", "b": f"../{i + 1}"} for i in range(30)}
+    top = make(tmp_path, storeys)
+    process = subprocess.Popen(
+        [*SCANNER, command, "-L", "--backend", "pool", "--start-method", start_method, top],
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 10
+    while len(psutil.Process(process.pid).children(recursive=True)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(children, timeout=2)
+    assert alive == []
