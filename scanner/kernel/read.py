@@ -162,7 +162,7 @@ class Reader:
                     is_dir = self._ask_again(path, entry, error, faults)
                 if is_dir:
                     dirs.append(entry.name)
-                    if mark and entry.is_symlink():
+                    if mark and is_link(entry):
                         marked.append(entry.name)
                 else:
                     files.append(entry.name)
@@ -187,9 +187,7 @@ class Reader:
                 return entry.is_dir(follow_symlinks=self._follow)
             except OSError as another:
                 error = another
-        if (
-            self._follow and not self._mark
-        ) or not entry.is_symlink():  # a link that is not entered leads to nothing lost
+        if (self._follow and not self._mark) or not is_link(entry):  # a link that is not entered leads to nothing lost
             name: Any = entry.name if isinstance(path, str) else os.fsencode(entry.name)
             faults.append(Fault.of(error, prefix_of(path) + name, "stat", attempts))
         return False
@@ -251,6 +249,13 @@ class Reader:
     def _release_held(self) -> None:
         while self._held:
             self._held.popitem()[1].close()
+
+
+def is_link(entry: os.DirEntry[Any]) -> bool:
+    try:
+        return entry.is_symlink()
+    except OSError:
+        return False
 
 
 def link_rule(options: ScanOptions) -> LinkRule:

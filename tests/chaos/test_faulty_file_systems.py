@@ -1,0 +1,300 @@
+"""On a real file system that fails, hangs and lies: what can be found is found, the rest is told, in bounded time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import scanner
+from tests.support.faultfs import FaultFS, unavailable
+from tests.support.shell import SCANNER, run
+
+pytestmark = pytest.mark.skipif(unavailable() is not None, reason=f"no FUSE here: {unavailable()}")
+
+TREE = {
+    "a": {"f1": 1, "sub": {"g": 1}},
+    "b": {"x": 1, "y": 2, "below": {"z": 3}},
+    "c": {"h": 1},
+    **{f"m{i}": {"f": 1, "n": {"g": 1}} for i in range(12)},
+}
+B_AND_BELOW = ["/b", "/b/x", "/b/y", "/b/below", "/b/below/z"]
+Mounter = Callable[..., FaultFS]
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Mounter]:
+    """Mounts a file system with these rules for the time of the test."""
+    with ExitStack() as stack:
+
+        def mount(*rules: dict[str, Any], tree: dict[str, Any] = TREE, at: str = "m", **spec: Any) -> FaultFS:
+            return stack.enter_context(FaultFS(tmp_path / at, tree=tree, rules=rules, **spec))
+
+        yield mount
+
+
+def paths(fs: FaultFS, tree: Any = TREE, top: str = "") -> list[str]:
+    """All there is, as `list` would print it were there no faults: relative to the mount point."""
+    files = [f"{top}/{name}" for name, content in tree.items() if not isinstance(content, dict)]
+    below = [paths(fs, content, f"{top}/{name}") for name, content in tree.items() if isinstance(content, dict)]
+    return [top, *files, *(path for part in below for path in part)]
+
+
+def listed(fs: FaultFS, *arguments: Any) -> tuple[list[str], list[dict[str, Any]], int]:
+    """What `scanner list` prints, its errors, its exit code."""
+    errors = fs.path.parent / "errors.ndjson"
+    result = run("list", "--errors", errors, *arguments, fs.mnt)
+    found = [os.fsdecode(line).removeprefix(fs.mnt) for line in result.stdout.split(b"\n")[:-1]]
+    return found, [json.loads(line) for line in errors.read_text().splitlines()], result.returncode
+
+
+def short(fs: FaultFS, errors: list[dict[str, Any]]) -> list[Any]:
+    return [(e["path"].removeprefix(fs.mnt), e["operation"], e["kind"], e["attempts"], e["partial"]) for e in errors]
+
+
+OPENING = [
+    ("EIO", "io", 2),
+    ("EACCES", "denied", 1),
+    ("ETIMEDOUT", "timeout", 1),
+    ("ESTALE", "vanished", 3),
+    ("ENFILE", "io", 3),
+    ("ECONNABORTED", "io", 1),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "attempts"), OPENING, ids=[name for name, *_ in OPENING])
+def test_a_directory_cannot_be_opened(name: str, kind: str, attempts: int, mounted: Mounter) -> None:
+    fs = mounted({"path": "/b", "op": "opendir", "errno": name})
+    found, errors, code = listed(fs)
+    expected = [path for path in paths(fs) if path not in B_AND_BELOW]
+    assert [path for path in found if path != "/b"] == expected
+    assert ("/b" in found) == (kind != "vanished"), "it is there, as far as anybody knows"
+    assert short(fs, errors) == [("/b", "open", kind, attempts, False)]
+    assert code == (0 if kind == "vanished" else 1)
+
+
+@pytest.mark.parametrize(("name", "times"), [("EIO", 1), ("ENFILE", 2), ("EAGAIN", 1), ("ESTALE", 3)])
+def test_what_passes_is_tried_again(name: str, times: int, mounted: Mounter, backend: dict[str, Any]) -> None:
+    fs = mounted({"path": "/b", "op": "opendir", "errno": name, "times": times})  # the kernel has a try of its own
+    result = scanner.scan(fs.mnt, **backend)
+    assert result == list(os.walk(fs.mnt))
+    assert result.errors == []
+    assert result.stats.as_dict()["retries"] >= 1
+
+
+def test_a_listing_breaks_off(mounted: Mounter, backend: dict[str, Any]) -> None:
+    tree = {"b": {"$": "flat", "n": 1000}, "c": {"f": 1}}
+    fs = mounted({"path": "/b", "op": "readdir", "errno": "EIO", "after": 500}, tree=tree)
+    result = scanner.scan(fs.mnt, **backend)
+    assert result == list(os.walk(fs.mnt)), "which drops what it has read"
+    assert [(f.path, f.operation, f.kind, f.partial) for f in result.errors] == [(f"{fs.mnt}/b", "read", "io", False)]
+    kept = scanner.scan(fs.mnt, partial_listings=True, **backend)
+    assert [(os.path.basename(root), len(files)) for root, _, files in kept] == [("m", 0), ("b", 500), ("c", 1)]
+    assert [f.partial for f in kept.errors] == [True]
+    assert kept.stats.as_dict()["retries"] == 1
+    told: list[OSError] = []
+    assert list(scanner.walk(fs.mnt, onerror=told.append, **backend)) == result
+    assert [(error.filename, error.errno) for error in told] == [(f"{fs.mnt}/b", 5)]
+    found, errors, code = listed(fs)
+    assert len(found) == 3 + 500 + 1
+    assert short(fs, errors) == [("/b", "read", "io", 2, True)]
+    assert code == 1
+
+
+def test_a_listing_that_breaks_off_once_is_read_again(mounted: Mounter) -> None:
+    tree = {"b": {"$": "flat", "n": 1000}}
+    fs = mounted({"path": "/b", "op": "readdir", "errno": "ESTALE", "after": 500, "times": 1}, tree=tree)
+    found, errors, code = listed(fs)
+    assert (len(found), errors, code) == (1002, [], 0)
+
+
+HANGING = [("opendir", "killable"), ("readdir", "killable"), ("readdir", "hard"), ("lookup", "hard")]
+
+
+@pytest.mark.parametrize("how", [[], ["--backend", "pool", "--start-method", "forkserver"]], ids=["auto", "forkserver"])
+@pytest.mark.parametrize(("operation", "hang"), HANGING)
+def test_a_directory_hangs_for_ever(operation: str, hang: str, how: list[str], mounted: Mounter) -> None:
+    fs = mounted({"path": "/b", "op": operation, "hang": hang})
+    found, errors, code = listed(fs, "--dir-timeout", "0.5", *how)
+    assert [path for path in found if path != "/b"] == [path for path in paths(fs) if path not in B_AND_BELOW]
+    assert short(fs, errors) == [("/b", "open", "timeout", 1, False)]
+    assert errors[0]["message"] == "no answer within 0.5 s"
+    assert code == 1
+
+
+def test_ten_directories_hang_at_once(mounted: Mounter) -> None:
+    hung = [f"/m{i}" for i in range(10)]
+    fs = mounted(*({"path": path, "op": "readdir", "hang": "killable"} for path in hung))
+    found, errors, code = listed(fs, "--dir-timeout", "1", "--max-hung", "0")
+    everything_else = [path for path in paths(fs) if not any(path.startswith(f"{one}/") for one in hung)]
+    assert found == everything_else
+    assert sorted(error["path"].removeprefix(fs.mnt) for error in errors) == hung
+    assert code == 1
+
+
+def test_a_mount_with_too_many_hung_directories_is_left_alone(mounted: Mounter, tmp_path: Path) -> None:
+    (tmp_path / "local" / "mount").mkdir(parents=True)
+    (tmp_path / "local" / "z" / "y").mkdir(parents=True)
+    tree = {f"{i}": {"f": 1} for i in range(40)}
+    fs = mounted({"path": "/[0-9]*", "op": "opendir", "hang": "killable"}, tree=tree, at="local/mount")
+    top = tmp_path / "local"
+    result = scanner.scan(top, backend="pool", max_workers=2, dir_timeout=0.3)
+    assert [root for root, _, _ in result if not root.startswith(fs.mnt)] == [str(top), f"{top}/z", f"{top}/z/y"]
+    assert {fault.kind for fault in result.errors} == {"timeout"}
+    messages = {fault.message for fault in result.errors}
+    assert any(message.startswith("mount quarantined: 3 directories") for message in messages)
+    assert 3 <= result.stats.as_dict()["hung_directories"] <= 4, "one may hang while the third is noticed"
+    assert sorted(str(fault.path) for fault in result.errors) == sorted(f"{fs.mnt}/{name}" for name in tree)
+
+
+def test_a_slow_directory_is_not_taken_for_a_hung_one(mounted: Mounter) -> None:
+    fs = mounted({"path": "/b", "op": "readdir", "delay_ms": 400})
+    found, errors, code = listed(fs, "--dir-timeout", "3")
+    assert (found, errors, code) == (paths(fs), [], 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("hang", ["killable", "hard"])
+def test_a_signal_while_a_directory_hangs(hang: str, number: int, mounted: Mounter) -> None:
+    fs = mounted({"path": "/b", "op": "readdir", "hang": hang})
+    process = subprocess.Popen([*SCANNER, "scan", fs.mnt], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    fs.wait_until_hung()
+    time.sleep(0.3)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=5)
+    assert b"interrupted" in out
+    assert err == b""
+    assert process.returncode == -number
+
+
+def test_the_time_is_over_while_a_directory_hangs(mounted: Mounter) -> None:
+    fs = mounted({"path": "/b", "op": "readdir", "hang": "hard"})
+    result = run("scan", "--timeout", "1", "--dir-timeout", "0", "--backend", "pool", fs.mnt)
+    assert result.returncode == 75
+    assert b"timeout" in result.stdout
+
+
+def test_a_hung_directory_costs_a_program_that_uses_us_no_more_than_the_command(mounted: Mounter) -> None:
+    """Also with workers that cannot be killed: the interpreter's own exit must not wait for them."""
+    fs = mounted({"path": "/b", "op": "readdir", "hang": "hard"})
+    code = f"import scanner; print(len(scanner.scan({fs.mnt!r}, dir_timeout=0.5, start_method='spawn').errors))"
+    result = subprocess.run(
+        [SCANNER[0], "-c", code], capture_output=True, timeout=20, check=True, cwd=Path(__file__).parents[2]
+    )
+    assert (result.stdout, result.stderr) == (b"1\n", b"")
+
+
+def test_types_are_unknown(mounted: Mounter, backend: dict[str, Any]) -> None:
+    fs = mounted({"path": "/*", "dtype": "unknown"})
+    result = scanner.scan(fs.mnt, **backend)
+    assert result == list(os.walk(fs.mnt))
+    assert result.errors == []
+
+
+def test_a_type_is_unknown_and_cannot_be_asked(mounted: Mounter, backend: dict[str, Any]) -> None:
+    fs = mounted({"path": "/b", "dtype": "unknown"}, {"path": "/b", "op": "lookup", "errno": "EIO"})
+    result = scanner.scan(fs.mnt, **backend)
+    assert result == list(os.walk(fs.mnt)), "which takes it for a file, without a word"
+    assert [(f.path, f.operation, f.kind, f.attempts) for f in result.errors] == [(f"{fs.mnt}/b", "stat", "io", 2)]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [{"path": "/a/f1", "dtype": "dir"}, {"path": "/b", "op": "lookup", "errno": "ENOENT"}],
+    ids=["replaced", "gone"],
+)
+def test_what_was_a_directory_is_none_any_more(rule: dict[str, Any], mounted: Mounter) -> None:
+    fs = mounted(rule)
+    _, errors, code = listed(fs)
+    assert short(fs, errors) == [(rule["path"], "open", "vanished", 1, False)]
+    assert code == 0, "what vanishes meanwhile is told, and no failure"
+
+
+@pytest.mark.parametrize("inode", [77, "random"])
+@pytest.mark.parametrize("follow", [[], ["-L"]], ids=["", "-L"])
+def test_inode_numbers_are_not_to_be_trusted(inode: Any, follow: list[str], mounted: Mounter) -> None:
+    fs = mounted({"path": "/*", "ino": inode})
+    assert listed(fs, *follow) == (paths(fs), [], 0)
+
+
+def test_names_are_listed_twice(mounted: Mounter, backend: dict[str, Any]) -> None:
+    fs = mounted({"path": "/b", "op": "readdir", "repeat": 2})
+    assert scanner.scan(fs.mnt, **backend) == list(os.walk(fs.mnt))
+    assert list(scanner.walk(fs.mnt, **backend)) == list(os.walk(fs.mnt))
+
+
+def test_a_call_is_interrupted(mounted: Mounter, backend: dict[str, Any]) -> None:
+    """Python itself tries again to open (PEP 475), but not to list."""
+    tree = {"b": {"$": "flat", "n": 1000}}
+    rule = {"path": "/b", "errno": "EINTR", "times": 1}
+    fs = mounted({**rule, "op": "opendir"}, {**rule, "op": "readdir", "after": 500}, tree=tree)
+    result = scanner.scan(fs.mnt, **backend)
+    assert [len(files) for _, _, files in result] == [0, 1000]
+    assert result.errors == []
+
+
+@pytest.mark.parametrize("kind", ["infinite", "loop"])
+def test_a_tree_without_an_end_ends_at_the_greatest_depth(kind: str, mounted: Mounter, backend: dict[str, Any]) -> None:
+    fs = mounted(tree={"x": {"$": kind}, "y": {"f": 1}})
+    result = scanner.scan(fs.mnt, max_depth=50, **backend)
+    assert [root.count("/d") for root, _, _ in result] == [0, *range(50), 0]
+    assert [(f.kind, f.path.count("/d"), f.message) for f in result.errors] == [
+        ("depth", 50, "it lies deeper than 50 levels")
+    ]
+
+
+def test_a_tree_without_an_end_ends_with_the_time(mounted: Mounter) -> None:
+    fs = mounted(tree={"$": "infinite", "width": 3})
+    result = run("scan", "--timeout", "1", fs.mnt)
+    assert result.returncode == 75
+    assert b"Outcome             timeout" in result.stdout
+
+
+def test_the_server_dies(mounted: Mounter) -> None:
+    fs = mounted({"path": "/*", "op": "opendir", "delay_ms": 200})
+    process = subprocess.Popen([*SCANNER, "scan", "--json", fs.mnt], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(1)
+    fs.die()
+    out, _ = process.communicate(timeout=20)
+    report = json.loads(out)
+    assert process.returncode == 1
+    assert set(report["errors"]) == {"io"}
+    assert report["faults"]
+
+
+def test_the_fewest_calls_are_made(mounted: Mounter) -> None:
+    """Nothing but opening and listing, and each directory once, however many workers there are."""
+    fs = mounted(tree={"$": "synth", "fanout": [5, 5, 5], "files": 3})
+    directories = 1 + 5 + 25 + 125
+    result = scanner.scan(fs.mnt, backend="pool", max_workers=3)
+    assert len(result) == directories
+    asked = fs.stats()
+    assert asked["ops"]["opendir"] == directories
+    assert set(asked["dirs"].values()) == {1}
+    assert asked["ops"]["readdir"] == 2 * directories
+    assert asked["ops"]["lookup"] < 2 * directories, "by name from the parent, not by the whole path"
+
+
+def test_no_process_is_left_that_could_be_ended(mounted: Mounter) -> None:
+    fs = mounted({"path": "/b", "op": "readdir", "hang": "killable"})
+    process = subprocess.Popen(
+        [*SCANNER, "scan", "-q", "--dir-timeout", "0.3", fs.mnt], stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    assert process.wait(20) == 1
+    assert [pid for pid in psutil.pids() if session_of(pid) == process.pid] == []
+
+
+def session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
