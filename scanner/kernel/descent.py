@@ -32,6 +32,7 @@ class Descent:
         self._prefix: Any = None
         self._separator: Any = None
         self._parent = -1
+        self._most_open = MOST_OPEN
 
     def open(self, path: Any) -> int:
         """A descriptor of the directory `path`: the caller's, to close or to `keep`. Raises OSError, ValueError."""
@@ -93,7 +94,7 @@ class Descent:
 
     def keep(self, path: Any, descriptor: int) -> None:
         """Go on from `descriptor`, which is `path`'s: what is opened next may lie below it."""
-        if len(self._way) >= MOST_OPEN:
+        if len(self._way) >= self._most_open:
             self._thin_out()
         self._prefix = prefix_of(path)
         self._separator = self._prefix[-1:]
@@ -107,10 +108,14 @@ class Descent:
 
     def _thin_out(self) -> None:
         """Close every other descriptor of the upper part, so that the way back up never starts over from the root."""
-        upper = MOST_OPEN * 3 // 4
-        for _, descriptor in self._way[1:upper:2]:
+        some = slice(1, max(2, self._most_open * 3 // 4), 2) if self._most_open > 1 else slice(None)
+        for _, descriptor in self._way[some]:
             os.close(descriptor)
-        del self._way[1:upper:2]
+        del self._way[some]
+
+    def make_do_with_less(self) -> None:
+        """Descriptors are short: hold fewer of them, at the price of opening more often."""
+        self._most_open = max(1, self._most_open // 8)
 
     def close(self) -> None:
         """Close everything; the next `open` starts from its root."""

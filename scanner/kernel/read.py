@@ -27,7 +27,7 @@ RETRIES = {
 """How often what may pass is tried again."""
 PAUSES = (0.02, 0.2)  # seconds before the first and the second of them
 SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-LEAST_APPETITE = 500  # entries
+FIRST_APPETITE, LEAST_APPETITE = 1 << 16, 500  # entries to read at a time when memory was short
 HELD_DIRECTORIES = 4
 
 
@@ -97,8 +97,9 @@ class Reader:
         self._descent.close()
         if failure in SHORTAGES:
             self._release_held()
+            self._descent.make_do_with_less()
         if failure == errno.ENOMEM:
-            self._appetite = max(LEAST_APPETITE, min(self._appetite, 1 << 16) // 4)
+            self._appetite = max(LEAST_APPETITE, min(self._appetite, FIRST_APPETITE) // 4)
 
     def _try(self, path: Path, limit: int) -> Part:
         # What nearly every directory needs, and nothing else: a call more here is a percent of a scan.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import os
-import random
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +18,7 @@ import scanner
 from scanner.backends import wire
 from scanner.backends.pool import PoolBackend
 from scanner.kernel.read import Reader
+from tests.support.killer import Killer, pools_started
 from tests.support.shell import SCANNER
 from tests.support.trees import build, make
 
@@ -33,48 +31,9 @@ def large_trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def pools(monkeypatch: pytest.MonkeyPatch) -> list[PoolBackend]:
-    """The pools that are started."""
-    started: list[PoolBackend] = []
-    original = PoolBackend.__init__
-
-    def remembering(self: PoolBackend, *args: Any) -> None:
-        original(self, *args)
-        started.append(self)
-
-    monkeypatch.setattr(PoolBackend, "__init__", remembering)
-    return started
-
-
-class Killer:
-    """Kills a random worker every few milliseconds, from a thread."""
-
-    def __init__(self, pools: list[PoolBackend], seed: int) -> None:
-        self.kills = 0
-        self._pools = pools
-        self._random = random.Random(seed)
-        self._stop = threading.Event()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._random.uniform(0.002, 0.03)):
-            with contextlib.suppress(IndexError, RuntimeError, ProcessLookupError):  # just gone
-                slots = [slot for slot in list(self._pools[-1]._slots.values()) if slot.ready or self._starting()]
-                os.kill(self._random.choice(slots).process.pid or 0, signal.SIGKILL)
-                self.kills += 1
-
-    def _starting(self) -> bool:
-        """Seldom one that is not ready yet: where all die before they are, a pool gives up, and rightly."""
-        return self._random.random() < 0.1
-
-    @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._run)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            thread.join()
+def pools() -> Iterator[list[PoolBackend]]:
+    with pools_started() as started:
+        yield started
 
 
 @pytest.mark.parametrize("profile", ["monorepo", "skewed"])

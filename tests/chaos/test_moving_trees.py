@@ -1,0 +1,81 @@
+"""Trees that change while they are scanned."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import scanner
+from scanner.kernel.read import Reader
+from tests.support import churn
+from tests.support.trees import make
+
+
+def test_a_tree_is_changed_all_the_time(backend: dict[str, Any], tmp_path: Path) -> None:
+    """What stays is found once, what is told went wrong only where it was changed, and nothing outside is seen."""
+    top, outside = tmp_path / "top", make(tmp_path / "outside", {"secret": {"file": None}})
+    top.mkdir()
+    directories, files = churn.make_stable(top)
+    process = subprocess.Popen([sys.executable, churn.__file__, top, outside, "2"])
+    scans = 0
+    while process.poll() is None:
+        result = scanner.scan(top, **backend)
+        found = Counter(root for root, _, _ in result)
+        listed = Counter(os.path.join(root, name) for root, _, names in result for name in names)
+        assert {path: found[path] for path in directories} == dict.fromkeys(directories, 1)
+        assert {path: listed[path] for path in files} == dict.fromkeys(files, 1)
+        assert {fault.kind for fault in result.errors} <= {"vanished"}
+        assert all("/c" in str(fault.path).removeprefix(str(top)) for fault in result.errors)
+        assert not [path for path in found if "secret" in path]
+        assert list(scanner.walk(top, topdown=False, **backend))
+        scans += 1
+    assert process.returncode == 0
+    assert scans >= 2
+
+
+def swapping(monkeypatch: Any, when: str, what: Path, target: Path) -> None:
+    """Just before the directory `when` is read, `what` becomes a link to `target`."""
+    original = Reader.read
+
+    def read(self: Reader, path: Any, limit: int) -> Any:
+        if os.path.basename(path) == when and not what.is_symlink():
+            what.rename(what.with_name("moved"))
+            what.symlink_to(target)
+        return original(self, path, limit)
+
+    monkeypatch.setattr(Reader, "read", read)
+
+
+def test_a_directory_that_is_replaced_by_a_link_is_not_followed(tmp_path: Path, monkeypatch: Any) -> None:
+    make(tmp_path, {"top": {"a": {"inside": None}, "b": {}}, "outside": {"secret": None}})
+    swapping(monkeypatch, "a", tmp_path / "top" / "a", tmp_path / "outside")
+    result = scanner.scan(tmp_path / "top", backend="serial")
+    assert not [names for _, _, names in result if "secret" in names]
+    assert [(fault.path, fault.kind) for fault in result.errors] == [(str(tmp_path / "top" / "a"), "vanished")]
+
+
+def test_nor_is_one_further_up(tmp_path: Path, monkeypatch: Any) -> None:
+    """The way down is already open: what lies at its old path is not looked at any more."""
+    make(tmp_path, {"top": {"a": {"deep": {"inside": None}}}, "outside": {"deep": {"secret": None}}})
+    swapping(monkeypatch, "deep", tmp_path / "top" / "a", tmp_path / "outside")
+    result = scanner.scan(tmp_path / "top", backend="serial")
+    assert [names for _, _, names in result] == [[], [], ["inside"]]
+
+
+def test_nor_is_one_further_up_by_another_worker(tmp_path: Path) -> None:
+    """Workers that get a directory by its path go there name by name, never through a link."""
+    from scanner.kernel.walk import Walker
+    from scanner.model import Task
+    from scanner.options import ScanOptions
+
+    make(tmp_path, {"top": {"a": "../outside"}, "outside": {"deep": {"secret": None}}})
+    top = str(tmp_path / "top")
+    walker = Walker(ScanOptions(roots=(top,)), joined=True)
+    chunk = walker.walk(Task(1, [f"{top}/a/deep"], 0, 100, 1.0))
+    walker.close()
+    assert [(fault.path, fault.kind) for fault in chunk.faults] == [(f"{top}/a/deep", "vanished")]
+    assert list(chunk) == []

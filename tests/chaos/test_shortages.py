@@ -1,0 +1,168 @@
+"""Too few descriptors, processes, memory, disk space; too many levels."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import scanner
+from scanner.kernel.read import LEAST_APPETITE, Reader
+from scanner.kernel.walk import Walker
+from scanner.model import Task
+from scanner.options import ScanOptions
+from tests.support.shell import SCANNER
+from tests.support.trees import make
+
+LEVELS = 100_000
+
+
+def limited(limit: int, value: int, command: list[Any]) -> subprocess.CompletedProcess[bytes]:
+    """Run a command with a resource limit."""
+    return subprocess.run(
+        command,
+        capture_output=True,
+        check=False,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(limit, (value, value)),
+    )
+
+
+@pytest.mark.parametrize("how", [["--backend", "serial"], ["--backend", "pool"]], ids=["serial", "pool"])
+def test_few_descriptors(how: list[str], trees: dict[str, Path]) -> None:
+    """A way down of 5,000 levels does not take 5,000 of them."""
+    result = limited(resource.RLIMIT_NOFILE, 100, [*SCANNER, "scan", "--json", *how, trees["deep"]])
+    report = json.loads(result.stdout)
+    assert result.returncode == 0
+    assert report["outcome"] == "complete"
+    assert report["scanned_directories"] == 5401
+
+
+def test_no_descriptor_is_left_for_a_moment(tmp_path: Path) -> None:
+    """What is held open on the way is given back, and the directory is read after all."""
+    top = str(make(tmp_path, {"a": {"b": {"c": {"d": {"f": None}}}}, "z": {}}))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    walker = Walker(ScanOptions(roots=(top,)), joined=True)
+    free = os.open(os.devnull, os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 4, hard))  # the way down needs more than four
+    try:
+        chunk = walker.walk(Task(1, [top], 0, 10_000, 60.0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        walker.close()
+    assert chunk.faults == []
+    assert chunk.directories == 6
+    assert chunk.retries > 0
+
+
+def test_no_descriptor_is_left_at_all(tmp_path: Path) -> None:
+    top = str(make(tmp_path, {"a": {}}))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    reader = Reader(ScanOptions(roots=(top,)))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        *_, faults, _ = reader.read(top, 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        reader.close()
+    assert [(fault.errno, fault.attempts) for fault in faults] == [(errno.EMFILE, 3)]
+
+
+def test_too_little_memory_for_a_huge_directory_makes_for_smaller_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`scandir` is made to run out of memory whenever more than 700 entries are asked for at a time."""
+    make(tmp_path, {f"f{i}": None for i in range(5000)})
+    original = Reader._sort
+
+    def sort(self: Reader, path: Any, entries: Iterator[os.DirEntry[str]], limit: int) -> Any:
+        def greedy() -> Iterator[os.DirEntry[str]]:
+            for number, entry in enumerate(entries):
+                if number >= 700:
+                    raise MemoryError
+                yield entry
+
+        class Entries:
+            close = getattr(entries, "close", lambda: None)
+            __iter__ = staticmethod(greedy)
+
+        return original(self, path, Entries() if limit > 700 else entries, limit)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Reader, "_sort", sort)
+    monkeypatch.setattr("scanner.kernel.read.FIRST_APPETITE", 4 * LEAST_APPETITE)
+    result = scanner.scan(tmp_path, backend="serial")
+    assert result.errors == []
+    assert [len(files) for _, _, files in result] == [5000]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system of one megabyte")
+def test_the_disk_is_full(trees: dict[str, Path], tmp_path: Path) -> None:
+    """One sentence, exit 3, and no half of a file."""
+    script = f"""
+        mount -t tmpfs -o size=64k none {tmp_path} || exit 99
+        {" ".join(map(str, SCANNER))} list -o {tmp_path}/out {trees["flat"]}
+        code=$?
+        ls -A {tmp_path}
+        exit $code
+    """
+    result = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, timeout=30, check=False)
+    if result.returncode == 99:
+        pytest.skip("nothing can be mounted here")
+    assert result.stderr.decode() == f"scanner: cannot write '{tmp_path}/out': No space left on device\n"
+    assert result.stdout == b""
+    assert result.returncode == 3
+
+
+@pytest.fixture(scope="module")
+def abyss() -> Iterator[Path]:
+    """A hundred thousand directories, one in the other; every tenth with a file. In memory, where there is some."""
+    top = Path(tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
+    here = os.open(top, os.O_RDONLY)
+    for level in range(LEVELS):
+        if level % 10 == 0:
+            os.close(os.open("f", os.O_CREAT, dir_fd=here))
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    yield top
+    subprocess.run(["rm", "-rf", top], check=True)
+
+
+def test_a_hundred_thousand_levels(abyss: Path, backend: dict[str, Any]) -> None:
+    options = [f"--{name.replace('_', '-').replace('max-', '')}={value}" for name, value in backend.items()]
+    result = subprocess.run([*SCANNER, "scan", "--json", *options, abyss], capture_output=True, timeout=60, check=True)
+    report = json.loads(result.stdout)
+    assert (report["scanned_directories"], report["files"]) == (LEVELS + 1, LEVELS // 10)
+    assert report["errors"] == {}
+
+
+def test_a_hundred_thousand_levels_one_by_one(abyss: Path) -> None:
+    """Each path is a character longer than the last, so all of them together would be ten gigabytes."""
+    prefix = len(str(abyss))
+    lengths = [len(root) - prefix for root, _, _ in scanner.walk(abyss, backend="serial")]
+    assert lengths == list(range(0, 2 * LEVELS + 1, 2))
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_levels_one_by_one_from_workers(abyss: Path, pool: dict[str, Any]) -> None:
+    assert sum(1 for _ in scanner.walk(abyss, **pool)) == LEVELS + 1
+
+
+def test_a_tree_deeper_than_the_limit_is_told(tmp_path: Path, backend: dict[str, Any]) -> None:
+    top = make(tmp_path, {"1": {"2": {"3": {"4": {}}}}, "a": {}})
+    result = scanner.scan(top, max_depth=2, **backend)
+    assert [fault[:2] + fault[3:5] for fault in result.errors] == [
+        (f"{top}/1/2/3", "open", "it lies deeper than 2 levels", "depth")
+    ]
+    assert result == [item for item in os.walk(top) if not item[0].endswith(("/3", "/4"))]
