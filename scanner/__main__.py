@@ -11,8 +11,12 @@ from scanner.cli.main import main as run  # noqa: E402
 
 def main() -> None:
     """Run the command and end the process, without the 15 ms that an orderly end of the interpreter takes."""
-    code = run()
-    exits.settle()
+    try:
+        code = run()
+    except SystemExit as end:  # argparse's, after --help or a mistake
+        code = int(end.code or 0)
+    if not exits.settle() and code == exits.COMPLETE:
+        code = exits.NO_RESULT
     os._exit(code)
 
 

@@ -46,12 +46,12 @@ def walk(
     """
     path = os.fspath(top)
     keywords = {**options, "followlinks": bool(followlinks)}
-    return _walk(path, topdown, onerror, ScanOptions.of(keywords)._replace(roots=(path,)))
+    return _walk(path, topdown, onerror, ScanOptions.of(keywords))
 
 
 def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions) -> Iterator[Walked]:
     refuse_nul(top)
-    source = AutoSource(options)
+    source = AutoSource(options.starting_at([top]))
     try:
         if topdown:
             yield from top_down(top, source, onerror, options.followlinks)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from scanner.backends.base import Backend
 from scanner.errors import ScanCancelled, ScanTimeout
@@ -14,6 +14,12 @@ from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp,
 from scanner.plan.planner import Planner
 
 LONGEST_WAIT = 0.1  # seconds: how late a timeout or a cancellation may be noticed
+
+
+class Cancelled(Protocol):
+    """Asked at every turn; a `threading.Event`, for example."""
+
+    def is_set(self) -> bool: ...
 
 
 class Engine:
@@ -30,7 +36,7 @@ class Engine:
         backend: Backend,
         *,
         ordered: bool,
-        cancelled: threading.Event | None = None,
+        cancelled: Cancelled | None = None,
         deadline: float | None = None,
         observe: Callable[[Engine, list[Chunk]], None] | None = None,
     ) -> None:
@@ -65,7 +71,8 @@ class Engine:
         # What the consumer says was so before the news: it cannot know of Chunks that only now have come.
         delivered = self.step(*events, *news)
         if self._observe is not None:
-            self._observe(self, [event.chunk for event in news if isinstance(event, ChunkArrived)])
+            lost, self.planner.lost = self.planner.lost, []
+            self._observe(self, lost + [event.chunk for event in news if isinstance(event, ChunkArrived)])
         return delivered
 
     def step(self, *events: Event) -> list[Deliver]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypedDict
 
 from scanner.errors import OptionError
@@ -62,6 +64,7 @@ class _Fields(NamedTuple):
     partial_listings: bool = False
     # Chosen by the entry point, not by its caller: where the scan begins, what a Listing holds, what ends a path.
     roots: tuple[Path, ...] = ()
+    cwd: str = ""  # what relative roots are relative to: workers may have been started elsewhere
     packing: Packing = "names"
     separator: bytes = b"\n"
 
@@ -121,6 +124,14 @@ class ScanOptions(_Fields):
                 raise TypeError(f"{name!r} is not an option; the options are {', '.join(PUBLIC)}")
         return cls(**keywords)
 
+    def starting_at(self, roots: Sequence[Path]) -> Self:
+        """The same options for these roots."""
+        cwd = ""
+        if any(not os.path.isabs(root) for root in roots):
+            with contextlib.suppress(OSError):  # it was removed: the roots will say so
+                cwd = os.getcwd()
+        return self._replace(roots=tuple(roots), cwd=cwd)
+
     @property
     def workers(self) -> int:
         return self.max_workers or min(cpu_count(), MAX_WORKERS)
@@ -132,7 +143,7 @@ class ScanOptions(_Fields):
         return "forkserver" if "forkserver" in available_start_methods() else "spawn"
 
 
-_CHOSEN = ("roots", "packing", "separator")
+_CHOSEN = ("roots", "cwd", "packing", "separator")
 PUBLIC = tuple(name for name in ScanOptions._fields if name not in _CHOSEN)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from scanner.backends.auto import AutoBackend, must_not_walk_here
 from scanner.backends.base import Backend
 from scanner.backends.serial import SerialBackend
-from scanner.engine import Engine
+from scanner.engine import Cancelled, Engine
 from scanner.errors import ScanTimeout
 from scanner.model import Chunk, Fault, Path, Walked, names
 from scanner.options import ScanOptions
@@ -53,12 +52,12 @@ class Run:
         options: ScanOptions,
         *,
         progress: ProgressCallback | None = None,
-        cancelled: threading.Event | None = None,
+        cancelled: Cancelled | None = None,
         pool: PoolBackend | None = None,
         keep_pool: bool = False,
         monitored: bool = True,
     ) -> None:
-        options = options._replace(roots=tuple(roots))
+        options = options.starting_at(roots)
         self._roots = roots
         self._keep_pool = keep_pool
         self._progress = None if progress is None else Guarded(progress)

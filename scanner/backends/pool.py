@@ -126,10 +126,13 @@ class PoolBackend:
         """Start the Pool. Signals are blocked meanwhile, so that workers inherit no handler that may run in them."""
         from multiprocessing.pool import Pool
 
-        from scanner.backends.start import SlotContext
+        from scanner.backends.start import SlotContext, start_resource_tracker
 
-        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+        blocked = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         try:
+            start_resource_tracker()
+            signal.pthread_sigmask(signal.SIG_BLOCK, blocked)  # again: starting it has unblocked them
             self._context = SlotContext(self._options.method, self.workers, self._announce, self._refill_failed)
             if not self._stopped:
                 self._pool = Pool(self.workers, context=self._context)

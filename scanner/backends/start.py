@@ -20,13 +20,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from multiprocessing import connection, context, get_context, process, spawn, util
+from multiprocessing import connection, context, get_context, process, resource_tracker, spawn, util
 from typing import Any
 
 from scanner.backends.whereabouts import Whereabouts
 
 PRELOAD = ["scanner.backends.start", "scanner.backends.worker"]
 PIPE_BYTES = 1 << 20  # as much as an unprivileged user may ask for
+LOCK_PATIENCE = 1.0  # seconds
 _launch_lock = threading.Lock()
 _fork_lock = threading.Lock()
 """Held over a fork, and while ends of pipes are closed: a child must not inherit an end that is half closed."""
@@ -167,18 +168,27 @@ class SlotContext(context.BaseContext):
                 server._stop_unlocked()
 
 
+def start_resource_tracker() -> None:
+    """Start Python's tracker of semaphores, if it does not run yet.
+
+    Before anything that would start it unasked: like all helper interpreters it must not have the working directory on
+    `sys.path`, and starting it unblocks signals.
+    """
+    with _launch_lock, _safe_path():
+        resource_tracker.ensure_running()
+
+
 @contextlib.contextmanager
 def _launching(owner: SlotContext) -> Iterator[None]:
     """What starting a process looks up in `multiprocessing`, changed for this thread for the time of the start."""
     replacements: list[tuple[Any, str, Any]] = [
         (spawn, "get_preparation_data", _without_main_module(spawn.get_preparation_data)),
-        (util, "_args_from_interpreter_flags", _with_safe_path(util._args_from_interpreter_flags)),  # type: ignore[attr-defined]  # private, and the only place
     ]
     if owner.fork_server is not None:
         from multiprocessing import forkserver
 
         replacements.append((forkserver, "connect_to_new_process", owner.fork_server.connect_to_new_process))
-    with _launch_lock, contextlib.ExitStack() as stack:
+    with _launch_lock, _safe_path(), contextlib.ExitStack() as stack:
         for module, name, replacement in replacements:
             stack.enter_context(_replaced(module, name, replacement))
         yield
@@ -208,18 +218,27 @@ def _without_main_module(original: Callable[..., dict[str, Any]]) -> Callable[..
     return preparation_data
 
 
-def _with_safe_path(original: Callable[[], list[str]]) -> Callable[[], list[str]]:
+def _safe_path() -> contextlib.AbstractContextManager[None]:
+    """Helper interpreters do not get the working directory on `sys.path`."""
+    private: Any = util  # there is no public way
+    original = private._args_from_interpreter_flags
+
     def arguments() -> list[str]:
-        flags = original()
+        flags: list[str] = original()
         return flags if "-P" in flags else [*flags, "-P"]
 
-    return arguments
+    return _replaced(util, "_args_from_interpreter_flags", arguments)
 
 
 def close_ends(slot_process: SlotProcess) -> None:
     """Close the coordinator's ends of the pipes to a process: an idle one ends."""
-    with _fork_lock:
+    # Not for ever: a fork that does not come to an end must not keep a scan from ending.
+    alone = _fork_lock.acquire(timeout=LOCK_PATIENCE)
+    try:
         slot_process.close_coordinator_ends()
+    finally:
+        if alone:
+            _fork_lock.release()
     slot_process.whereabouts.close()
 
 

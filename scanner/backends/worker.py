@@ -67,6 +67,8 @@ def _serve(tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
         if isinstance(message, ScanOptions):
             if walker is not None:
                 walker.close()
+            if message.cwd:
+                os.chdir(message.cwd)
             walker = Walker(message, joined=True, whereabouts=whereabouts.at)
         elif isinstance(message, Task) and walker is not None:
             chunk = walker.walk(message, lambda: _asked(tasks))

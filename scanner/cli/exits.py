@@ -26,25 +26,60 @@ class Interrupted(BaseException):
         self.number = number
 
 
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP raise Interrupted, once: the second one of any ends the process there and then."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+class Interruption:
+    """What signals do: SIGINT, SIGTERM and SIGHUP end the command, the second one of any there and then.
 
-    def interrupt(number: int, _: FrameType | None) -> None:
-        for each in numbers:
+    The first raises Interrupted wherever the program is, but not while a scan is `deferring` it: an exception out of
+    nowhere, in an import or with a lock in hand, is swallowed or leaves the lock behind. The engine asks `is_set` at
+    each turn instead; only where we wait for a reader (`raising`) it is raised at once all the same.
+    """
+
+    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._deferring = False
+
+    def is_set(self) -> bool:
+        return self.number != 0
+
+    @contextlib.contextmanager
+    def handled(self) -> Iterator[None]:
+        before = {number: signal.getsignal(number) for number in self.NUMBERS}
+        for number in self.NUMBERS:
+            if before[number] is not signal.SIG_IGN:  # nohup
+                signal.signal(number, self._handle)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        for each in self.NUMBERS:
             signal.signal(each, signal.SIG_DFL)
-        raise Interrupted(number)
+        self.number = number
+        if not self._deferring:
+            raise Interrupted(number)
 
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        if before[number] is not signal.SIG_IGN:  # nohup
-            signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    @contextlib.contextmanager
+    def deferring(self) -> Iterator[None]:
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+
+    @contextlib.contextmanager
+    def raising(self) -> Iterator[None]:
+        """Where it may take for ever until the engine's next turn."""
+        before, self._deferring = self._deferring, False
+        try:
+            if self.number:
+                raise Interrupted(self.number)
+            yield
+        finally:
+            self._deferring = before
 
 
 def die_of(number: int) -> int:
@@ -55,16 +90,27 @@ def die_of(number: int) -> int:
     return 128 + number  # not reached, unless the signal is blocked
 
 
-def settle() -> None:
-    """What must happen before the process ends in a hurry: output, and the semaphores of multiprocessing."""
+def settle() -> bool:
+    """What must happen before the process ends in a hurry: output, and the semaphores of multiprocessing.
+
+    Whether all of standard output could be written.
+    """
     atexit._run_exitfuncs()
+    written = True
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            written = written and stream is not sys.stdout
+    return written
 
 
 def say(message: str) -> None:
-    print(f"scanner: {message}", file=sys.stderr)
+    """A line on stderr. Where that is closed or full there is nobody to tell, but still an exit code."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(f"scanner: {message}", file=sys.stderr, flush=True)
 
 
 def usage_error(message: str) -> int:

@@ -9,7 +9,16 @@ from collections.abc import Sequence
 from scanner import __version__
 from scanner.cli import exits
 from scanner.errors import OptionError, OutputError
-from scanner.options import BACKENDS, MAX_DEPTH, MAX_HUNG, MAX_WORKERS, START_METHODS, ScanOptions, StartMethod
+from scanner.options import (
+    BACKENDS,
+    MAX_DEPTH,
+    MAX_HUNG,
+    MAX_WORKERS,
+    PUBLIC,
+    START_METHODS,
+    ScanOptions,
+    StartMethod,
+)
 
 DIR_TIMEOUT = 60  # seconds
 
@@ -52,16 +61,17 @@ sub-directories in turn. With -o the file appears whole or not at all.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; ends the process itself only after a signal."""
-    if hasattr(sys.stderr, "reconfigure"):
+    if hasattr(sys.stderr, "reconfigure"):  # not where it is closed
         sys.stderr.reconfigure(errors="backslashreplace")
     args = parser().parse_args(arguments)
     try:
         options = options_from(args)
     except OptionError as error:
-        return exits.usage_error(str(error))
+        return exits.usage_error(as_flag(str(error)))
+    interruption = exits.Interruption()
     try:
-        with exits.interruptible():
-            return run_command(args, options)
+        with interruption.handled():
+            return run_command(args, options, interruption)
     except exits.Interrupted as error:
         return exits.die_of(error.number)
     except OptionError as error:
@@ -74,14 +84,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exits.COMPLETE
 
 
-def run_command(args: argparse.Namespace, options: ScanOptions) -> int:
+def run_command(args: argparse.Namespace, options: ScanOptions, interruption: exits.Interruption) -> int:
     if args.command == "scan":
         from scanner.cli.scan import scan_command
 
-        return scan_command(args, options)
+        return scan_command(args, options, interruption)
     from scanner.cli.list import list_command
 
-    return list_command(args, options)
+    return list_command(args, options, interruption)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -112,7 +122,9 @@ def _list_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     listing.add_argument("-0", "--null", action="store_true", help="end each path with a NUL, not a newline")
     # Because of -0, argparse would take the -1 of `--workers -1` for an option, and say nothing useful about it.
     listing._has_negative_number_optionals.clear()
-    listing.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
+    listing.add_argument(
+        "-o", "--output", metavar="FILE", help="write to FILE, whole or not at all; - is standard output"
+    )
 
 
 def _command(
@@ -188,6 +200,13 @@ def options_from(args: argparse.Namespace) -> ScanOptions:
         packing="paths" if args.command == "list" else "counts",
         separator=b"\0" if getattr(args, "null", False) else b"\n",
     )
+
+
+def as_flag(message: str) -> str:
+    """The message of an OptionError, which begins with the option's name, in the words of the shell."""
+    name, _, rest = message.partition(" ")
+    flags = {"max_workers": "--workers", "followlinks": "--follow-links"}
+    return f"{flags.get(name, '--' + name.replace('_', '-'))} {rest}" if name in PUBLIC else message
 
 
 def default_start_method() -> StartMethod | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from scanner.cli import exits
-from scanner.errors import ScanTimeout
+from scanner.errors import ScanCancelled, ScanTimeout
 from scanner.export.output import Output
 from scanner.model import Chunk, Fault, Path
 from scanner.options import ScanOptions
@@ -28,11 +28,17 @@ class Outcome(NamedTuple):
 
 
 def run_scan(
-    args: argparse.Namespace, options: ScanOptions, take: Callable[[Chunk], object], *, monitored: bool
+    args: argparse.Namespace,
+    options: ScanOptions,
+    take: Callable[[Chunk], object],
+    interruption: exits.Interruption,
+    *,
+    monitored: bool,
 ) -> Outcome:
     """Scan `args.roots` and hand each Chunk, in order, to `take`. What `take` raises passes through."""
     with contextlib.nullcontext() if args.errors is None else Output(args.errors) as errors:
-        outcome = _run_scan(args, options, take, monitored)
+        with interruption.deferring():
+            outcome = _run_scan(args, options, take, interruption, monitored)
         if errors is not None:
             write_errors(errors, outcome.stats.faults)
     return outcome
@@ -47,10 +53,14 @@ def write_errors(output: Output, faults: list[Fault]) -> None:
 
 
 def _run_scan(
-    args: argparse.Namespace, options: ScanOptions, take: Callable[[Chunk], object], monitored: bool
+    args: argparse.Namespace,
+    options: ScanOptions,
+    take: Callable[[Chunk], object],
+    interruption: exits.Interruption,
+    monitored: bool,
 ) -> Outcome:
     roots: list[Path] = list(args.roots)
-    run = Run(roots, options, monitored=monitored or _shows_progress(args))
+    run = Run(roots, options, cancelled=interruption, monitored=monitored or _shows_progress(args))
     try:
         with run, _progress(args, run):
             for chunk in run.chunks():
@@ -58,8 +68,8 @@ def _run_scan(
     except ScanTimeout as error:
         exits.say(str(error))
         return Outcome("timeout", exits.OUT_OF_TIME, 0, run.stats)
-    except exits.Interrupted as error:
-        return Outcome("interrupted", 128 + error.number, error.number, run.stats)
+    except (ScanCancelled, exits.Interrupted):
+        return Outcome("interrupted", 128 + interruption.number, interruption.number, run.stats)
     word, code = exits.outcome_of(roots, run.stats)
     return Outcome(word, code, 0, run.stats)
 
@@ -75,7 +85,7 @@ def conclude(args: argparse.Namespace, outcome: Outcome) -> int:
 
 
 def _shows_progress(args: argparse.Namespace) -> bool:
-    return sys.stderr.isatty() and not args.quiet and args.progress is not False
+    return sys.stderr is not None and sys.stderr.isatty() and not args.quiet and args.progress is not False
 
 
 def _progress(args: argparse.Namespace, run: Run) -> contextlib.AbstractContextManager[object]:

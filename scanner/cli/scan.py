@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scanner import __version__
+from scanner.cli.exits import Interruption
 from scanner.cli.run import conclude, run_scan
 from scanner.errors import OptionError
 from scanner.export.output import Output
@@ -27,7 +28,7 @@ def json_report(data: dict[str, Any]) -> str:
 FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {".json": json_report, ".md": markdown_report}
 
 
-def scan_command(args: argparse.Namespace, options: ScanOptions) -> int:
+def scan_command(args: argparse.Namespace, options: ScanOptions, interruption: Interruption) -> int:
     formats = [(_format_of(path), path) for path in args.report]
     files = [*args.report, *([args.errors] if args.errors else [])]
     if len({os.path.realpath(path) for path in files}) < len(files):
@@ -36,7 +37,7 @@ def scan_command(args: argparse.Namespace, options: ScanOptions) -> int:
     with contextlib.ExitStack() as stack:
         reports = [(form, stack.enter_context(Output(path))) for form, path in formats]
         filesystems = [filesystem_type(root) for root in roots]
-        outcome = run_scan(args, options, lambda _: None, monitored=True)
+        outcome = run_scan(args, options, lambda _: None, interruption, monitored=True)
         data = report_data(roots, outcome.word, outcome.stats, filesystems, __version__)
         for form, output in reports:
             output.write(form(data).encode())

@@ -22,9 +22,10 @@ class Output:
     """
 
     def __init__(self, path: str | None) -> None:
-        self._path = path
+        self._given = self._path = path
         self._temporary: str | None = None
         self._descriptor = -1
+        self._nameless = False
 
     def __enter__(self) -> Output:
         try:
@@ -38,19 +39,30 @@ class Output:
             self._descriptor = STDOUT
             os.fstat(STDOUT)  # may have been closed before we came
             return
-        target = os.path.realpath(path)  # a link stays a link
-        mode = _mode_of(target)
-        if mode is not None and stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, "it is a directory")
+        mode = _mode_of(path)
+        if not path or (mode is not None and stat.S_ISDIR(mode)):
+            raise IsADirectoryError(errno.EISDIR, "it is a directory" if path else "the name is empty")
         if mode is not None and not stat.S_ISREG(mode):
-            self._descriptor = os.open(target, os.O_WRONLY)
+            self._descriptor = os.open(path, os.O_WRONLY)
             return
-        temporary = os.path.join(os.path.dirname(target), f".scanner-{os.getpid()}-{time.time_ns():x}.part")
-        self._descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-        self._temporary = temporary
+        self._path = os.path.realpath(path)  # a link stays a link
+        self._descriptor = self._open_beside(self._path)
         if mode is not None:
             os.fchmod(self._descriptor, stat.S_IMODE(mode))
-        self._path = target
+
+    def _open_beside(self, target: str) -> int:
+        """A new file in the directory of `target`: without a name where that can be, so that not even we see it."""
+        directory, name = os.path.split(target)
+        self._temporary = os.path.join(directory, f".{name[:200]}-{os.getpid()}-{time.time_ns():x}.part")
+        if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
+            try:
+                descriptor = os.open(directory, os.O_TMPFILE | os.O_WRONLY, 0o666)
+            except OSError:  # not on every file system
+                pass
+            else:
+                self._nameless = True
+                return descriptor
+        return os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
 
     def write(self, body: bytes | memoryview) -> None:
         view = memoryview(body)
@@ -63,7 +75,7 @@ class Output:
             raise self._failed(error) from error
 
     def _failed(self, error: OSError) -> OutputError:
-        target = "to standard output" if self._path is None else repr(self._path)
+        target = "to standard output" if self._given is None else repr(self._given)
         return OutputError(f"cannot write {target}: {error.strerror}")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -74,12 +86,16 @@ class Output:
                 self._publish(self._temporary, self._path)
         finally:
             os.close(self._descriptor)
-            if self._temporary is not None:
+            if self._temporary is not None and not self._nameless:
                 os.unlink(self._temporary)
 
     def _publish(self, temporary: str, path: str) -> None:
         try:
             os.fsync(self._descriptor)
+            if self._nameless:
+                # With a descriptor, which it does not need, os.link follows links.
+                os.link(f"/proc/self/fd/{self._descriptor}", temporary, src_dir_fd=self._descriptor)
+                self._nameless = False
             os.replace(temporary, path)
         except OSError as error:
             raise self._failed(error) from error

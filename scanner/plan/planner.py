@@ -49,6 +49,7 @@ class Planner:
         self.hung = 0  # directories that were late
         self._share = slots
         self._max_hung = max_hung
+        self.lost: list[Chunk] = []  # made here, in the place of what no slot could bring
         self._blamed: Counter[Path] = Counter()  # deaths by directory
         self._late: Counter[Path] = Counter()  # late directories by mount
         self._shut: dict[Path, tuple[str, str]] = {}  # not to be entered, and why: goes out with each Task
@@ -111,7 +112,8 @@ class Planner:
             if self._blamed[path] >= MOST_DEATHS:
                 self._shut[path] = ("lost", f"{MOST_DEATHS} worker processes died over it")
         elif segment.deaths >= MOST_UNEXPLAINED:
-            return self._complete(segment, lost(segment.directories[0], segment.deaths + 1), None)
+            self.lost.append(lost(segment.directories[0], segment.deaths + 1))
+            return self._complete(segment, self.lost[-1], None)
         else:
             segment.deaths += 1
         self._queue_again(segment)

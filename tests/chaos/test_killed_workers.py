@@ -18,6 +18,7 @@ import scanner
 from scanner.backends import wire
 from scanner.backends.pool import PoolBackend
 from scanner.kernel.read import Reader
+from scanner.model import Task
 from tests.support.killer import Killer, pools_started
 from tests.support.shell import SCANNER
 from tests.support.trees import build, make
@@ -178,3 +179,21 @@ def test_the_coordinator_is_killed(command: str, start_method: str, tmp_path: Pa
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=2)
     assert alive == []
+
+
+def test_what_is_given_up_without_a_reason_is_in_the_errors_all_the_same(
+    trees: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that dies over a Task before it reads anything: nobody knows why."""
+    original = wire.unpack
+
+    def unpack(body: bytes) -> Any:
+        message = original(body)
+        if isinstance(message, Task):
+            os._exit(1)
+        return message
+
+    monkeypatch.setattr(wire, "unpack", unpack)
+    result = scanner.scan(trees["monorepo"], backend="pool", max_workers=1, start_method="fork")
+    assert result == []
+    assert [(fault.path, fault.kind) for fault in result.errors] == [(str(trees["monorepo"]), "lost")]

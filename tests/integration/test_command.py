@@ -158,9 +158,9 @@ def test_a_bad_root_among_good_ones_costs_only_itself(how: list[str], trees: dic
 
 
 USAGE = [
-    (["--workers", "0"], "max_workers must be a whole number from 1 to 256, not 0"),
-    (["--workers", "-1"], "max_workers must be a whole number from 1 to 256, not -1"),
-    (["--workers", "10000"], "max_workers must be a whole number from 1 to 256, not 10000"),
+    (["--workers", "0"], "--workers must be a whole number from 1 to 256, not 0"),
+    (["--workers", "-1"], "--workers must be a whole number from 1 to 256, not -1"),
+    (["--workers", "10000"], "--workers must be a whole number from 1 to 256, not 10000"),
     (["--workers", "x"], "argument --workers/--max-workers: invalid int value: 'x'"),
     (["--timeout", "0"], "timeout must be a positive number of seconds"),
     (["--timeout", "-3"], "timeout must be a positive number of seconds"),
@@ -383,3 +383,69 @@ def test_modules_in_the_scanned_tree_are_not_imported(how: list[str], tmp_path: 
     result = run("scan", *how, ".", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert not os.path.exists("/tmp/scanner-was-fooled")
+
+
+def test_an_output_inside_the_tree_does_not_list_what_it_is_written_to(tmp_path: Path) -> None:
+    make(tmp_path, {"a": {"f": None}})
+    assert run("list", "-o", tmp_path / "out", tmp_path).returncode == 0
+    assert (tmp_path / "out").read_bytes() == b"".join(
+        os.fsencode(tmp_path / name) + b"\n" for name in ("", "a", "a/f")
+    )
+    assert sorted(os.listdir(tmp_path)) == ["a", "out"]
+
+
+@pytest.mark.parametrize("target", ["-", "/dev/stdout"])
+def test_standard_output_by_name(target: str, tmp_path: Path) -> None:
+    result = run("list", "-o", target, tmp_path, cwd=tmp_path)
+    assert (result.stdout, result.stderr, result.returncode) == (os.fsencode(tmp_path) + b"\n", b"", 0)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(("redirect", "root", "code"), [("2>&-", "", 0), ("2>&-", "/no", 3), ("2>/dev/full", "/no", 3)])
+@pytest.mark.parametrize("command", ["scan", "list"])
+def test_nobody_reads_stderr(command: str, redirect: str, root: str, code: int, tmp_path: Path) -> None:
+    line = f"{' '.join(SCANNER)} {command} {tmp_path}{root} {redirect}"
+    result = subprocess.run(["sh", "-c", line], capture_output=True, timeout=30, check=False)
+    assert result.returncode == code
+    assert result.stderr == b""
+    assert bool(result.stdout) == (command == "scan" or not root)
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version", "scan --help"])
+def test_help_that_cannot_be_written(arguments: str) -> None:
+    line = f"unset PYTHONUNBUFFERED; {' '.join(SCANNER)} {arguments} > /dev/full"
+    assert subprocess.run(["sh", "-c", line], capture_output=True, timeout=30, check=False).returncode == 3
+
+
+def test_unreadable_directories_are_listed_as_by_find(locked: Path) -> None:
+    theirs = subprocess.run(
+        ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "find", locked], capture_output=True, check=False
+    )
+    ours = as_user("list", locked)
+    assert sorted(ours.stdout.split(b"\n")) == sorted(theirs.stdout.split(b"\n"))
+    assert ours.returncode == 1
+
+
+def test_errors_as_lines_of_json(locked: Path, tmp_path: Path) -> None:
+    result = as_user("scan", "-q", "--errors", tmp_path / "errors", locked)
+    faults = [json.loads(line) for line in (tmp_path / "errors").read_text().splitlines()]
+    assert result.returncode == 1
+    assert faults
+    assert set(faults[0]) == {"path", "operation", "errno", "message", "kind", "attempts", "partial"}
+
+
+@pytest.mark.parametrize("arguments", [["list", "-o", "x"], ["scan", "--report", "x.json"]])
+def test_errors_and_output_cannot_go_to_one_file(arguments: list[str], tmp_path: Path) -> None:
+    result = run(*arguments, "--errors", arguments[-1], tmp_path, cwd=tmp_path)
+    assert result.returncode == 2
+    assert b"two outputs cannot go to one file" in result.stderr
+
+
+def test_a_signal_while_the_reader_of_a_pipe_sleeps(endless: Path) -> None:
+    process = subprocess.Popen(
+        [*SCANNER, "list", "-L", endless], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    time.sleep(1)  # the pipe is full by now
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=5) == -signal.SIGINT
+    assert process.communicate()[1] == b""

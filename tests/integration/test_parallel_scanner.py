@@ -232,3 +232,14 @@ def test_errors_are_data(tmp_path: Path, backend: dict[str, Any]) -> None:
     assert fault.kind == "loop"
     assert scanning.has_errors()
     assert scanning.get_error_summary() == {"total": 1, "by_kind": {"loop": 1}}
+
+
+def test_relative_roots_are_relative_to_where_the_caller_is_now(
+    trees: dict[str, Path], backend: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also to workers that were started elsewhere."""
+    with ParallelScanner(**backend) as scanning:
+        for name in ("monorepo", "skewed", "flat"):
+            monkeypatch.chdir(trees[name])
+            assert scanning.scan_sync(".") == list(os.walk("."))
+            assert list(scanner.walk(".", **backend)) == list(os.walk("."))
