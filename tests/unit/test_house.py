@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -93,3 +94,14 @@ def test_every_public_name_is_there() -> None:
 def test_modules_stay_readable() -> None:
     long = {str(module.relative_to(ROOT)): len(module.read_text().splitlines()) for module in MODULES}
     assert {name: length for name, length in long.items() if length > 400} == {}
+
+
+def test_the_tests_that_the_table_of_faults_names_exist() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "faults.md").read_text()))
+    there = {
+        name
+        for file in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
+    }
+    assert len(named) > 40
+    assert named <= there
