@@ -23,6 +23,7 @@ class ProgressLine:
         self._memory = memory
         self._shown = shown
         self._console = Console(stderr=True)
+        self._console.width = max(20, self._console.width - 3)  # or the terminal's ^C would break the line in two
         self._live = Live(Text(), console=self._console, transient=True, auto_refresh=False)
         self._due = 0.0
 
