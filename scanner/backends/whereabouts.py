@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 import tempfile
 from typing import Any
 
 SIZE = 1 << 16  # bytes: paths that are longer are not told
 _HEADER = 16
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
 class Whereabouts:
@@ -41,7 +43,7 @@ class Whereabouts:
 
     def at(self, path: str | bytes) -> None:
         """In the worker: `path` comes next."""
-        body = path if isinstance(path, bytes) else os.fsencode(path)
+        body = path if isinstance(path, bytes) else path.encode(_ENCODING, _ERRORS)  # os.fsencode takes twice as long
         header = self._header
         header[1] = 0
         if len(body) <= SIZE - _HEADER:

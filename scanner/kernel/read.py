@@ -103,7 +103,8 @@ class Reader:
 
     def _try(self, path: Path, limit: int) -> Part:
         # What nearly every directory needs, and nothing else: a call more here is a percent of a scan.
-        limit = min(limit, self._appetite)
+        if limit > self._appetite:
+            limit = self._appetite
         descriptor = -1
         try:
             if len(path) > self._longest_sure:
