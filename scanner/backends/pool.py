@@ -329,7 +329,10 @@ class PoolBackend:
             pool.terminate()
             pool.join()
             for queue in (pool._inqueue, pool._outqueue, pool._change_notifier):  # type: ignore[attr-defined]
-                queue.close()  # now, not whenever the last reference to the Pool goes
+                # Now, not whenever the last reference to the Pool goes: its semaphores are unregistered then, and
+                # should the garbage collector do that in a call of the resource tracker, that breaks (since 3.13).
+                queue.close()
+                queue._rlock = queue._wlock = None
         for slot_process in context.made:
             if not slot_process.abandoned:
                 slot_process.close()
