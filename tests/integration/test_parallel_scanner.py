@@ -50,7 +50,7 @@ def test_a_context_manager_keeps_its_workers_between_scans(trees: dict[str, Path
             assert scanning.scan_sync(trees["monorepo"]) == list(os.walk(trees["monorepo"]))
         pids = {process["pid"] for process in scanning.get_stats()["resources"]["processes"]}
         scanning.scan_sync(trees["odd"])
-        assert {process["pid"] for process in scanning.get_stats()["resources"]["processes"]} == pids
+        assert pids <= {process["pid"] for process in scanning.get_stats()["resources"]["processes"]}
 
 
 def test_a_bad_path_costs_no_warm_workers(trees: dict[str, Path], pool: dict[str, Any]) -> None:
@@ -61,7 +61,7 @@ def test_a_bad_path_costs_no_warm_workers(trees: dict[str, Path], pool: dict[str
         with pytest.raises(TypeError):
             scanning.scan_sync(5)  # type: ignore[arg-type]
         again = scanning.scan_sync(trees["odd"]).stats.resources["processes"]
-    assert [process["pid"] for process in first] == [process["pid"] for process in again]
+    assert {process["pid"] for process in first} <= {process["pid"] for process in again}
 
 
 def test_closing_does_not_wait_for_what_the_caller_has_forked(trees: dict[str, Path], start_method: str) -> None:
