@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from typing import Any, Protocol
 
 from scanner.model import prefix_of
 from scanner.options import Packing
+
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
 class Packer(Protocol):
@@ -60,25 +62,28 @@ class Paths:
     keeps_broken = True
 
     def __init__(self, separator: bytes) -> None:
-        self._separator = separator.decode()
-        self._lines: list[str] = []
+        self._separator = separator
+        self._between = separator.decode()
+        self._lines: list[bytes] = []
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: list[Any], first: bool) -> None:
+        # Encoded directory by directory: all at once would be copied once more, through memory that is cold.
         if first:
-            self._lines.append(path)
+            self._lines.append(path.encode(_ENCODING, _ERRORS))
         if files:
             prefix = prefix_of(path)
-            self._lines.append(prefix + (self._separator + prefix).join(files))
+            lines = prefix + (self._between + prefix).join(files)
+            self._lines.append(lines.encode(_ENCODING, _ERRORS))
 
     def unread(self, path: Any) -> None:
-        self._lines.append(path)
+        self._lines.append(path.encode(_ENCODING, _ERRORS))
 
     def listings(self) -> list[Any]:
         return []
 
     def output(self) -> bytes:
-        self._lines.append("")
-        return os.fsencode(self._separator.join(self._lines))
+        self._lines.append(b"")
+        return self._separator.join(self._lines)
 
 
 class Counts:
