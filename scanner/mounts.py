@@ -62,7 +62,7 @@ def resolved(path: Path, table: list[Mount]) -> bytes:
     """The absolute path without links; from where a remote mount begins on, links stay: reading them might hang."""
     remote = {mount.point for mount in table if _remote(mount)}
     todo = [name for name in os.fsencode(path).split(b"/") if name][::-1]
-    real = b"/" if os.fsencode(path)[:1] == b"/" else os.fsencode(os.getcwd())
+    real = b"/" if os.fsencode(path)[:1] == b"/" else _cwd()
     links = 0
     while todo:
         name = todo.pop()
@@ -80,6 +80,13 @@ def resolved(path: Path, table: list[Mount]) -> bytes:
         todo += [part for part in target.split(b"/") if part][::-1]
         real = b"/" if target[:1] == b"/" else real
     return real
+
+
+def _cwd() -> bytes:
+    try:
+        return os.fsencode(os.getcwd())
+    except OSError:  # it was removed: what is relative to it is nowhere
+        return b"/"
 
 
 def _link_target(path: bytes) -> bytes | None:

@@ -89,7 +89,7 @@ class ScanOptions(_Fields):
                   file system is mounted at or below the root. An honest huge directory must have the time it takes:
                   each part of 20,000 entries counts by itself.
     max_hung      directories of one mount that may exceed `dir_timeout` (default 3) before the rest of the mount is not
-                  entered any more; 0: any number.
+                  entered any more, nor what is mounted below it; 0: any number.
     max_depth     levels below the root (default 131,072) beyond which directories are not entered, but Faults `depth`:
                   the end of a tree that has none.
     partial_listings  keep the names that were read before a listing broke off (default in the shell); their Fault says

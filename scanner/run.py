@@ -117,6 +117,7 @@ class Run:
         finally:
             pool = self.backend.pool if isinstance(self.backend, AutoBackend) else None
             if self._keep_pool and pool is not None and pool.idle:
+                pool.rest()
                 self.pool = pool
             else:
                 self.backend.stop(wait=not self._complete)
@@ -207,7 +208,7 @@ class Collector:
     def add(self, chunk: Chunk) -> None:
         result, unfinished = self._result, self._unfinished
         self._unfinished = chunk.leftovers[0] if chunk.position else None
-        if unfinished is not None and any(fault.path == unfinished for fault in chunk.failed):
+        if unfinished is not None and any(fault.path == unfinished and not fault.partial for fault in chunk.failed):
             result.pop()  # os.walk gives no tuple for a directory whose listing broke off
         listings = iter(chunk)
         if unfinished is not None and chunk.listings[:1] == [unfinished]:

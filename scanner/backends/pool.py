@@ -61,9 +61,10 @@ class Slot:
     def in_directory(self) -> bool:
         return self.process.whereabouts.count > 0
 
-    def close(self) -> None:
+    def close(self, *, say: bool = True) -> None:
         # Said as well as shown: a process that the caller has forked may hold a copy of the pipe open.
-        self.outbox.send(wire.QUIT)
+        if say:
+            self.outbox.send(wire.QUIT)
         from scanner.backends.start import close_ends
 
         close_ends(self.process)
@@ -172,6 +173,11 @@ class PoolBackend:
             slot.outbox.send(wire.pack_options(options))
         return [SlotUp(number) for number, slot in self._slots.items() if slot.ready]
 
+    def rest(self) -> None:
+        """The scan is over: have the workers close the directories that they hold open."""
+        for slot in self._slots.values():
+            slot.outbox.send(wire.pack_options(self._options))
+
     def dispatch(self, slot: int, task: Task) -> None:
         self._slots[slot].busy = True
         self._send(slot, wire.pack_task(task))
@@ -215,6 +221,8 @@ class PoolBackend:
     def _welcome(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_reader, 4096)
+        if self._arrivals and self._context is not None and self._pool is not None:
+            self._context.forget_dead(self._pool._pool)  # type: ignore[attr-defined]  # whom it still looks after
         while self._arrivals:
             self._last_slot += 1
             slot = self._slots[self._last_slot] = Slot(self._arrivals.popleft())
@@ -236,7 +244,7 @@ class PoolBackend:
                     events.append(SlotUp(number))
         except (EOFError, OSError):
             where = self._path(slot)
-            self._remove(number)
+            self._remove(number, dead=True)
             if slot.ready:
                 events.append(SlotLost(number, where))
             else:
@@ -247,12 +255,12 @@ class PoolBackend:
         path = slot.process.whereabouts.read() if slot.busy else None
         return os.fsdecode(path) if path is not None and isinstance(self._options.roots[0], str) else path
 
-    def _remove(self, number: int) -> None:
+    def _remove(self, number: int, *, dead: bool = False) -> None:
         slot = self._slots.pop(number)
         for pipe in (slot.process.chunk_reader, slot.process.task_writer):
             with contextlib.suppress(KeyError):
                 self._selector.unregister(pipe.fileno())
-        slot.close()
+        slot.close(say=not dead)  # nobody would hear it, and where SIGPIPE has its default action it would end us
         self._start_deadline = time.monotonic() + START_PATIENCE  # for whoever replaces it
 
     def _look_after_slots(self, events: list[BackendEvent]) -> None:

@@ -19,7 +19,7 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from multiprocessing import connection, context, get_context, process, resource_tracker, spawn, util
 from typing import Any
 
@@ -69,13 +69,8 @@ class SlotProcess(process.BaseProcess):
     def start(self) -> None:
         assert self._owner is not None
         try:
-            super().start()
-        except Exception as error:
-            if self._owner.starting:
-                raise
-            # In the Pool's own thread, which ends with this, quietly: it replaces nobody any more.
-            self._owner.refill_failed(error)
-            raise SystemExit from error
+            with self._owner.refilling():
+                super().start()
         finally:
             self.task_reader.close()
             self.chunk_writer.close()
@@ -133,6 +128,7 @@ class SlotContext(context.BaseContext):
         self.made: list[SlotProcess] = []
         self.fork_server: Any = None
         self._announce = announce
+        self._started = 0
         self._workers = workers
         self.refill_failed = refill_failed
         if method == "forkserver":
@@ -142,16 +138,34 @@ class SlotContext(context.BaseContext):
             self.fork_server.set_forkserver_preload(PRELOAD)
 
     def Process(self, *args: Any, **kwargs: Any) -> SlotProcess:  # noqa: N802  # multiprocessing's name
-        return SlotProcess(self, *args, **kwargs)
+        with self.refilling():
+            return SlotProcess(self, *args, **kwargs)
 
-    @property
-    def starting(self) -> bool:
-        """Whether the Pool is still being made, and its threads do not run yet."""
-        return len(self.made) < self._workers
+    @contextlib.contextmanager
+    def refilling(self) -> Iterator[None]:
+        """What goes wrong here, in the Pool's own thread, ends that thread quietly: it replaces nobody any more.
+
+        While the Pool is still being made its threads do not run yet, and its maker hears of it.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self._started < self._workers:
+                raise
+            self.refill_failed(error)
+            raise SystemExit from error
 
     def started(self, slot_process: SlotProcess) -> None:
+        self._started += 1
         self.made.append(slot_process)
         self._announce(slot_process)
+
+    def forget_dead(self, living: Collection[SlotProcess]) -> None:
+        """Give back what dead processes still take, once the Pool does not look at them any more."""
+        for slot_process in self.made[:]:
+            if slot_process not in living and not slot_process.abandoned and slot_process.exitcode is not None:
+                self.made.remove(slot_process)
+                slot_process.close()
 
     def stop(self) -> None:
         """Stop the fork server.

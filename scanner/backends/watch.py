@@ -66,13 +66,20 @@ class Watch:
 
     def _look_after_dying(self) -> None:
         for process, since in self._dying[:]:
-            if process.exitcode is not None:
+            if ended(process):
                 self._dying.remove((process, since))
             elif self._clock - since >= DEATH_PATIENCE:
                 self._dying.remove((process, since))
                 process.abandon()
                 self.abandoned += 1
                 self._notify()
+
+
+def ended(process: SlotProcess) -> bool:
+    try:
+        return process.exitcode is not None
+    except ValueError:  # it was closed, because it had
+        return True
 
 
 def stopped(process: SlotProcess) -> bool:

@@ -67,13 +67,23 @@ def _serve(tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
         if isinstance(message, ScanOptions):
             if walker is not None:
                 walker.close()
-            if message.cwd:
-                os.chdir(message.cwd)
+            _go_to(message.cwd)
             walker = Walker(message, joined=True, whereabouts=whereabouts.at)
         elif isinstance(message, Task) and walker is not None:
             chunk = walker.walk(message, lambda: _asked(tasks))
             whereabouts.nowhere()
             wire.send(chunks, *wire.pack_chunk(chunk))
+
+
+def _go_to(directory: str) -> None:
+    """To where the coordinator is, if that matters (an empty name: it does not)."""
+    with contextlib.suppress(OSError):
+        if not directory or os.getcwd() == directory:
+            return
+    try:
+        os.chdir(directory)
+    except OSError as error:  # or we would scan something else
+        raise RuntimeError(f"cannot go to {directory!r}, which the roots are relative to") from error
 
 
 def _asked(tasks: int) -> bool:

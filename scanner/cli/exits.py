@@ -38,6 +38,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.number = 0
+        self._ours: list[int] = []
         self._deferring = False
 
     def is_set(self) -> bool:
@@ -48,6 +49,7 @@ class Interruption:
         before = {number: signal.getsignal(number) for number in self.NUMBERS}
         for number in self.NUMBERS:
             if before[number] is not signal.SIG_IGN:  # nohup
+                self._ours.append(number)
                 signal.signal(number, self._handle)
         try:
             yield
@@ -56,7 +58,7 @@ class Interruption:
                 signal.signal(number, handler)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
-        for each in self.NUMBERS:
+        for each in self._ours:
             signal.signal(each, signal.SIG_DFL)
         self.number = number
         if not self._deferring:
@@ -125,7 +127,7 @@ def silence_stdout() -> None:
 
 def outcome_of(roots: Sequence[Path], stats: ScanStats) -> tuple[str, int]:
     """`complete`, `incomplete` or `failed`, and the exit code. What vanished below a root is no failure."""
-    lost_roots = {fault.path for fault in stats.faults if fault.drops_listing}.intersection(roots)
+    lost_roots = {f.path for f in stats.faults if f.drops_listing and not f.partial}.intersection(roots)
     if lost_roots and len(lost_roots) == len(set(roots)):
         return "failed", NO_RESULT
     if lost_roots or any(kind != "vanished" for kind in stats.errors):

@@ -39,6 +39,8 @@ def run_scan(
     with contextlib.nullcontext() if args.errors is None else Output(args.errors) as errors:
         with interruption.deferring():
             outcome = _run_scan(args, options, take, interruption, monitored)
+        if interruption.is_set():  # perhaps after the engine's last turn
+            outcome = Outcome("interrupted", 128 + interruption.number, interruption.number, outcome.stats)
         if errors is not None:
             write_errors(errors, outcome.stats.faults)
     return outcome
@@ -69,7 +71,7 @@ def _run_scan(
         exits.say(str(error))
         return Outcome("timeout", exits.OUT_OF_TIME, 0, run.stats)
     except (ScanCancelled, exits.Interrupted):
-        return Outcome("interrupted", 128 + interruption.number, interruption.number, run.stats)
+        return Outcome("interrupted", 0, 0, run.stats)
     word, code = exits.outcome_of(roots, run.stats)
     return Outcome(word, code, 0, run.stats)
 

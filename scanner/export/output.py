@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -87,7 +88,8 @@ class Output:
         finally:
             os.close(self._descriptor)
             if self._temporary is not None and not self._nameless:
-                os.unlink(self._temporary)
+                with contextlib.suppress(FileNotFoundError):  # a signal came right after it was renamed
+                    os.unlink(self._temporary)
 
     def _publish(self, temporary: str, path: str) -> None:
         try:

@@ -27,6 +27,7 @@ class Descent:
     def __init__(self, roots: Sequence[Path], *, follow: bool) -> None:
         """`follow`: links below the roots may be gone through; the roots themselves may always be links."""
         self._roots = sorted(roots, key=len, reverse=True)
+        self._several = len(roots) > 1
         self._no_link = 0 if follow else os.O_NOFOLLOW
         self._way: list[tuple[Any, int]] = []  # prefixes of paths, each one of the next; and descriptors
         self._prefix: Any = None
@@ -36,6 +37,8 @@ class Descent:
 
     def open(self, path: Any) -> int:
         """A descriptor of the directory `path`: the caller's, to close or to `keep`. Raises OSError, ValueError."""
+        if self._several and path in self._roots:  # also one below another, and it may be a link
+            return os.open(path, _READ)
         while self._way and not path.startswith(self._prefix):
             self._leave()
         if not self._way:
@@ -50,7 +53,9 @@ class Descent:
 
     def _root_of(self, path: Any) -> Any:
         """The root that `path` lies below; None if it is one, or below none (a path that the caller has added)."""
-        return next((root for root in self._roots if path != root and path.startswith(prefix_of(root))), None)
+        if path in self._roots:
+            return None
+        return next((root for root in self._roots if path.startswith(prefix_of(root))), None)
 
     def depth(self, path: Any) -> int:
         """How many levels below its root `path` lies."""

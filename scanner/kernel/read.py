@@ -212,12 +212,15 @@ class Reader:
 
     def resume(self, path: Path, position: int, limit: int) -> tuple[Part, list[Path]]:
         """What follows the first `position` entries of a huge directory, and its sub-directories among those."""
-        held = self._held.pop(path, None) or self._skip(path, position)
-        if isinstance(held, Held) and held.position != position:
+        held = self._held.pop(path, None)
+        if held is not None and held.position != position:
             held.close()
-            held = self._skip(path, position)
-        if isinstance(held, Fault):
-            return ([], [], [], [held], False), []
+            held = None
+        if held is None:
+            fault, below = self._skip(path, position)
+            if fault is not None:
+                return ([], [], [], [fault], False), below
+            held = self._held.pop(path)
         part = self._sort(path, held.entries, min(limit, self._appetite))
         dirs, links, files, _, more = part
         if more:
@@ -227,8 +230,8 @@ class Reader:
             held.close()
         return part, held.below
 
-    def _skip(self, path: Path, position: int) -> Held | Fault:
-        """Open `path` and pass over its first `position` entries.
+    def _skip(self, path: Path, position: int) -> tuple[Fault | None, list[Path]]:
+        """Hold `path` open after its first `position` entries; or why not, and the sub-directories that are there.
 
         Where another process (or nobody, by now) holds it open, it is read again from the start: the order of a
         directory that does not change is the same each time.
@@ -236,12 +239,13 @@ class Reader:
         part = self.read(path, position)
         while part[4] and (so_far := self._held[path].position) < position:  # the appetite is small
             part, _ = self.resume(path, so_far, position - so_far)
-        _, _, _, faults, more = part
+        dirs, links, _, faults, more = part
         if faults and faults[-1].drops_listing:
-            return faults[-1]._replace(operation="read")
-        if not more:
-            return Fault(path, "read", errno.ESTALE, "it became shorter while it was read", "vanished")
-        return self._held.pop(path)
+            return faults[-1]._replace(operation="read"), children(path, dirs, links)
+        if not more:  # what was listed before cannot be told from what comes now
+            fault = Fault(path, "read", errno.ESTALE, "it became shorter while it was read", "io")
+            return fault, children(path, dirs, links)
+        return None, []
 
     def close(self) -> None:
         """Close all directories that are open."""

@@ -58,8 +58,10 @@ class Walker:
         while stack:
             path = stack.pop()
             if shut and path in shut:
-                faults.append(shut[path])
-                packer.unread(path)
+                faults.append(shut[path]._replace(partial=position > 0 and packer.keeps_broken))
+                if not position:
+                    packer.unread(path)
+                position = 0
                 continue
             whereabouts(path)
             if position:
@@ -69,6 +71,8 @@ class Walker:
                 below = []
             if troubles and self._drop(path, troubles, position, packer):
                 faults += troubles
+                if packer.keeps_broken:  # what earlier parts have named is walked all the same
+                    stack += below
                 position = 0
                 continue
             faults += troubles

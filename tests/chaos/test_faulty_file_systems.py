@@ -110,6 +110,14 @@ def test_a_listing_breaks_off(mounted: Mounter, backend: dict[str, Any]) -> None
     assert code == 1
 
 
+def test_the_listing_of_the_root_breaks_off(mounted: Mounter) -> None:
+    """What was read is a result: it is written, and the exit code is 1."""
+    fs = mounted({"path": "/", "op": "readdir", "errno": "EIO", "after": 30}, tree={"$": "flat", "n": 1000})
+    result = run("list", "-o", fs.path.parent / "out", fs.mnt)
+    assert result.returncode == 1
+    assert len((fs.path.parent / "out").read_bytes().splitlines()) == 31
+
+
 def test_a_listing_that_breaks_off_once_is_read_again(mounted: Mounter) -> None:
     tree = {"b": {"$": "flat", "n": 1000}}
     fs = mounted({"path": "/b", "op": "readdir", "errno": "ESTALE", "after": 500, "times": 1}, tree=tree)

@@ -166,3 +166,22 @@ def test_a_tree_deeper_than_the_limit_is_told(tmp_path: Path, backend: dict[str,
         (f"{top}/1/2/3", "open", "it lies deeper than 2 levels", "depth")
     ]
     assert result == [item for item in os.walk(top) if not item[0].endswith(("/3", "/4"))]
+
+
+@pytest.mark.parametrize("backend", ["serial", "auto"])
+def test_walk_gives_all_names_although_memory_was_short(
+    backend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, {f"f{i}": None for i in range(3000)})
+    original, failed = Reader._sort, []
+
+    def sort(self: Reader, *args: Any) -> Any:
+        if not failed:
+            failed.append(True)
+            fault = scanner.Fault(str(tmp_path), "read", errno.ENOMEM, "Cannot allocate memory", "io")
+            return [], [], [], [fault], False
+        return original(self, *args)
+
+    monkeypatch.setattr(Reader, "_sort", sort)
+    monkeypatch.setattr("scanner.kernel.read.FIRST_APPETITE", 4 * LEAST_APPETITE)
+    assert [len(files) for _, _, files in scanner.walk(tmp_path, backend=backend)] == [3000]

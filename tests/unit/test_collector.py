@@ -43,3 +43,12 @@ def test_post_order_of_the_root_of_the_machine() -> None:
     walked: list[Any] = [("/", ["a", "b"], []), ("/a", ["c"], []), ("/a/c", [], []), ("/b", [], [])]
     assert [path for path, *_ in post_order(walked)] == ["/a/c", "/a", "/b", "/"]
     assert post_order([]) == []
+
+
+def test_a_huge_directory_that_breaks_off_keeps_its_tuple_if_names_are_kept() -> None:
+    result: list[Any] = []
+    collector = Collector(result)
+    broken = chunk(("/h", ["c"]), faults=[Fault("/h", "read", 5, "Input/output error", "io", 1, True)])
+    for part in (chunk(("/a", ["x"]), ("/h", ["b"]), unfinished="/h"), broken):
+        collector.add(part)
+    assert [(root, files) for root, _, files in result] == [("/a", ["x"]), ("/h", ["b", "c"])]

@@ -114,9 +114,7 @@ def test_a_part_that_cannot_be_found_again_is_told(new_walker: Callable[..., Wal
     for index in range(10):
         (tmp_path / f"f{index}").unlink()
     chunk = new_walker().walk(task(str(tmp_path), position=15))
-    assert [(fault.path, fault.operation, fault.kind) for fault in chunk.faults] == [
-        (str(tmp_path), "read", "vanished")
-    ]
+    assert [(fault.path, fault.operation, fault.kind) for fault in chunk.faults] == [(str(tmp_path), "read", "io")]
     assert chunk.directories == 0
 
 
@@ -193,3 +191,27 @@ def test_the_root_of_the_machine_has_one_slash(new_walker: Callable[..., Walker]
     chunk = new_walker(packing="paths").walk(task("/", seconds=0))
     assert b"//" not in chunk.output
     assert "/usr" in chunk.leftovers
+
+
+def test_what_earlier_parts_have_named_is_walked_even_if_the_rest_cannot_be_read(
+    new_walker: Callable[..., Walker], tmp_path: Path
+) -> None:
+    make(tmp_path, {f"d{i}": {"f": None} for i in range(20)})
+    names_in_order = next(os.walk(tmp_path))[1]
+    begun = new_walker(packing="paths").walk(task(str(tmp_path), entries=15))
+    for name in names_in_order[15:]:
+        (tmp_path / name / "f").unlink()
+        (tmp_path / name).rmdir()
+    (tmp_path / names_in_order[0] / "f").unlink()
+    (tmp_path / names_in_order[0]).rmdir()
+    chunk = new_walker(packing="paths").walk(task(*begun.leftovers, position=15))
+    assert [(fault.operation, fault.kind) for fault in chunk.faults] == [("read", "io")]
+    assert {os.fsencode(tmp_path / name / "f") for name in names_in_order[1:15]} <= set(chunk.output.split(b"\n"))
+
+
+def test_a_root_that_is_a_link_below_another_root(new_walker: Callable[..., Walker], tmp_path: Path) -> None:
+    make(tmp_path, {"real": {"f": None}, "link": "real"})
+    top, link = str(tmp_path), str(tmp_path / "link")
+    chunk = new_walker(roots=(top, link)).walk(task(top, link))
+    assert chunk.faults == []
+    assert listed(chunk)[-1] == (link, [], ["f"])
