@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from scanner.backends.auto import AutoBackend, must_not_walk_here
+from scanner.backends.auto import AutoBackend, needs_pool_at_once
 from scanner.backends.base import Backend
 from scanner.backends.serial import SerialBackend
 from scanner.engine import Cancelled, Engine
@@ -117,7 +117,7 @@ class Run:
         finally:
             pool = self.backend.pool if isinstance(self.backend, AutoBackend) else None
             if self._keep_pool and pool is not None and pool.idle:
-                pool.rest()
+                pool.refresh()
                 self.pool = pool
             else:
                 self.backend.stop(wait=not self._complete)
@@ -195,7 +195,7 @@ def _monitor(backend: Backend) -> Monitor:
 def _backend(options: ScanOptions, pool: PoolBackend | None) -> Backend:
     if options.backend == "serial":
         return SerialBackend(options)
-    return AutoBackend(options, eager=options.backend == "pool" or must_not_walk_here(options), pool=pool)
+    return AutoBackend(options, eager=needs_pool_at_once(options), pool=pool)
 
 
 class Collector:

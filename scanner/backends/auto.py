@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from scanner.backends.serial import SLOT, SerialBackend
 from scanner.model import BackendEvent, SlotLost, SlotUp, Task
-from scanner.mounts import anything_remote
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
@@ -107,9 +106,13 @@ def pays(options: ScanOptions) -> bool:
     return options.workers > 1 or options.max_workers is not None
 
 
-def must_not_walk_here(options: ScanOptions) -> bool:
-    """Whether a directory may keep this process waiting for longer than was allowed."""
-    return options.backend == "auto" and options.dir_timeout is not None and anything_remote(options.roots)
+def needs_pool_at_once(options: ScanOptions) -> bool:
+    """Whether nothing is to be walked here: as asked, or because a directory may keep us for longer than is allowed."""
+    if options.backend != "auto" or options.dir_timeout is None:
+        return options.backend == "pool"
+    from scanner.mounts import anything_remote  # not needed otherwise
+
+    return anything_remote(options.roots)
 
 
 def report(failure: str) -> None:

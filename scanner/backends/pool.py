@@ -61,10 +61,14 @@ class Slot:
     def in_directory(self) -> bool:
         return self.process.whereabouts.count > 0
 
-    def close(self, *, say: bool = True) -> None:
-        # Said as well as shown: a process that the caller has forked may hold a copy of the pipe open.
-        if say:
-            self.outbox.send(wire.QUIT)
+    def dismiss(self) -> None:
+        """Have a living worker end."""
+        # Said as well as shown: a process that the caller has forked may hold a copy of the pipe open. Never said to
+        # a dead one, which would end us where SIGPIPE has its default action.
+        self.outbox.send(wire.QUIT)
+        self.close()
+
+    def close(self) -> None:
         from scanner.backends.start import close_ends
 
         close_ends(self.process)
@@ -98,7 +102,7 @@ class PoolBackend:
         self._fork_next = False
         self._stop_lock = threading.Lock()
         self._started = False  # as far as the thread does it
-        self._abandoned = False
+        self._starter_undoes = False
         self._watch = Watch(options.dir_timeout, self._replace_abandoned)
         self._starter = threading.Thread(target=self._prepare, name="scanner-pool-start", daemon=True)
         self._starter.start()
@@ -120,7 +124,7 @@ class PoolBackend:
             if not self._stopped:
                 self.wake()
                 return
-        if self._abandoned:
+        if self._starter_undoes:
             self._undo()
 
     def _start(self) -> None:
@@ -169,14 +173,13 @@ class PoolBackend:
     def begin(self, options: ScanOptions) -> list[BackendEvent]:
         """Use the workers for another scan: the slots that are ready for it."""
         self._options = options
-        for slot in self._slots.values():
-            slot.outbox.send(wire.pack_options(options))
+        self.refresh()
         return [SlotUp(number) for number, slot in self._slots.items() if slot.ready]
 
-    def rest(self) -> None:
-        """The scan is over: have the workers close the directories that they hold open."""
-        for slot in self._slots.values():
-            slot.outbox.send(wire.pack_options(self._options))
+    def refresh(self) -> None:
+        """Have the workers begin anew: with the options of now, and without the directories that they hold open."""
+        for number in self._slots:
+            self._send(number, wire.pack_options(self._options))
 
     def dispatch(self, slot: int, task: Task) -> None:
         self._slots[slot].busy = True
@@ -226,8 +229,8 @@ class PoolBackend:
         while self._arrivals:
             self._last_slot += 1
             slot = self._slots[self._last_slot] = Slot(self._arrivals.popleft())
-            slot.outbox.send(wire.pack_options(self._options))
             self._selector.register(slot.process.chunk_reader.fileno(), selectors.EVENT_READ, self._last_slot)
+            self._send(self._last_slot, wire.pack_options(self._options))
 
     def _collect(self, number: int, events: list[BackendEvent]) -> None:
         slot = self._slots[number]
@@ -244,7 +247,7 @@ class PoolBackend:
                     events.append(SlotUp(number))
         except (EOFError, OSError):
             where = self._path(slot)
-            self._remove(number, dead=True)
+            self._remove(number)
             if slot.ready:
                 events.append(SlotLost(number, where))
             else:
@@ -255,12 +258,13 @@ class PoolBackend:
         path = slot.process.whereabouts.read() if slot.busy else None
         return os.fsdecode(path) if path is not None and isinstance(self._options.roots[0], str) else path
 
-    def _remove(self, number: int, *, dead: bool = False) -> None:
+    def _remove(self, number: int) -> None:
+        """Forget a slot that is dead or killed."""
         slot = self._slots.pop(number)
         for pipe in (slot.process.chunk_reader, slot.process.task_writer):
             with contextlib.suppress(KeyError):
                 self._selector.unregister(pipe.fileno())
-        slot.close(say=not dead)  # nobody would hear it, and where SIGPIPE has its default action it would end us
+        slot.close()
         self._start_deadline = time.monotonic() + START_PATIENCE  # for whoever replaces it
 
     def _look_after_slots(self, events: list[BackendEvent]) -> None:
@@ -305,8 +309,8 @@ class PoolBackend:
             if self._stopped or os.getpid() != self._home:  # a forked copy of us owns none of it
                 return
             self._stopped = True
-            self._abandoned = not (wait or self._started)
-            if self._abandoned:
+            self._starter_undoes = not (wait or self._started)
+            if self._starter_undoes:
                 atexit.register(self._starter.join, START_PATIENCE)
                 return
         self._starter.join(START_PATIENCE)
@@ -327,7 +331,7 @@ class PoolBackend:
             pool.close()
             pool._worker_handler.join(PATIENCE)  # type: ignore[attr-defined]  # from here on it replaces nobody
         for number in list(self._slots):
-            self._slots.pop(number).close()
+            self._slots.pop(number).dismiss()
         for slot_process in self._arrivals:
             close_ends(slot_process)
         for slot_process in reap([each for each in context.made if not each.abandoned], PATIENCE):

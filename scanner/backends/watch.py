@@ -28,10 +28,10 @@ class Watch:
     makes no directory late.
     """
 
-    def __init__(self, limit: float | None, abandoned: Callable[[], object]) -> None:
-        """`abandoned` is called when a process could not be killed and must be replaced."""
+    def __init__(self, limit: float | None, replace: Callable[[], object]) -> None:
+        """`replace` is called when a process could not be killed and is abandoned."""
         self._limit = limit
-        self._notify = abandoned
+        self._replace = replace
         self._every = 1.0 if limit is None else min(1.0, limit / 10)
         self._clock = 0.0
         self._last = self._due = time.monotonic()
@@ -72,7 +72,7 @@ class Watch:
                 self._dying.remove((process, since))
                 process.abandon()
                 self.abandoned += 1
-                self._notify()
+                self._replace()
 
 
 def ended(process: SlotProcess) -> bool:
