@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from scanner.backends.auto import START_AFTER, AutoBackend, must_not_walk_here, pays, report, start_pool
+from scanner.backends.auto import START_AFTER, AutoBackend, needs_pool_at_once, pays, report, start_pool
 from scanner.engine import Engine, too_late
 from scanner.errors import ScanTimeout
 from scanner.kernel.read import Reader
@@ -74,7 +74,7 @@ class AutoSource:
         self._pool: PoolBackend | None = None
         self._engine: Engine | None = None
         self._lookahead: Lookahead | None = None
-        if options.backend == "pool" or must_not_walk_here(options):
+        if needs_pool_at_once(options):
             self._read_ahead(AutoBackend(options, eager=True), alone=True)
 
     def take(self, path: Path, ahead: list[Any]) -> Listing | Fault:

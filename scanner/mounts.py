@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from scanner.model import Path, prefix_of
+from scanner.model import Path, below_any, is_below, prefix_of
 
 MOUNTS = "/proc/self/mountinfo"
 MOST_LINKS = 40  # of a path, as the kernel has it
@@ -50,12 +50,8 @@ def _remote(mount: Mount) -> bool:
 
 def _deepest(real: bytes, table: list[Mount]) -> Mount | None:
     """The mount that `real` is on."""
-    above = [mount for mount in table if _is_below(real, mount.point)]
+    above = [mount for mount in table if is_below(real, mount.point)]
     return max(reversed(above), key=lambda mount: len(mount.point), default=None)
-
-
-def _is_below(path: bytes, top: bytes) -> bool:
-    return path == top or path.startswith(prefix_of(top))
 
 
 def resolved(path: Path, table: list[Mount]) -> bytes:
@@ -71,7 +67,7 @@ def resolved(path: Path, table: list[Mount]) -> bytes:
             continue
         here = prefix_of(real) + name
         target = None
-        if links < MOST_LINKS and not any(_is_below(here, point) for point in remote):
+        if links < MOST_LINKS and not below_any(here, remote):
             target = _link_target(here)
         if target is None:
             real = here
@@ -109,14 +105,14 @@ def anything_remote(roots: Sequence[Path]) -> bool:
     remote = [mount.point for mount in table if _remote(mount)]
     for real in (resolved(root, table) for root in roots) if remote else ():
         mount = _deepest(real, table)
-        if (mount is not None and _remote(mount)) or any(_is_below(point, real) for point in remote):
+        if (mount is not None and _remote(mount)) or any(is_below(point, real) for point in remote):
             return True
     return False
 
 
 def mount_of(path: Any, roots: Sequence[Any]) -> Any:
     """The directory, as the scan names it, at which the file system of `path` begins: a mount point, or the root."""
-    root = max((root for root in roots if path == root or path.startswith(prefix_of(root))), key=len, default=path)
+    root = max((root for root in roots if is_below(path, root)), key=len, default=path)
     table = mounts()
     top = resolved(root, table)
     below = os.fsencode(path[len(prefix_of(root)) :])

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import mmap
 import os
-import sys
 import tempfile
 from typing import Any
 
+from scanner.model import ENCODING, ERRORS
+
 SIZE = 1 << 16  # bytes: paths that are longer are not told
 _HEADER = 16
-_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
 class Whereabouts:
@@ -43,7 +43,7 @@ class Whereabouts:
 
     def at(self, path: str | bytes) -> None:
         """In the worker: `path` comes next."""
-        body = path if isinstance(path, bytes) else path.encode(_ENCODING, _ERRORS)  # os.fsencode takes twice as long
+        body = path if isinstance(path, bytes) else path.encode(ENCODING, ERRORS)
         header = self._header
         header[1] = 0
         if len(body) <= SIZE - _HEADER:

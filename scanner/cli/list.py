@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from scanner.cli.exits import Interruption
-from scanner.cli.run import conclude, run_scan
-from scanner.errors import OptionError
+from scanner.cli.run import conclude, refuse_shared, run_scan
 from scanner.export.output import Output
 from scanner.model import Chunk
 from scanner.options import ScanOptions
@@ -18,8 +16,7 @@ class Unfinished(Exception):
 
 
 def list_command(args: argparse.Namespace, options: ScanOptions, interruption: Interruption) -> int:
-    if args.output and args.errors and os.path.realpath(args.output) == os.path.realpath(args.errors):
-        raise OptionError("-o, --errors: two outputs cannot go to one file")
+    refuse_shared("-o, --errors", [args.output, args.errors])
     output = Output(args.output if args.output != "-" else None)
 
     def take(chunk: Chunk) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from scanner.cli import exits
-from scanner.errors import ScanCancelled, ScanTimeout
+from scanner.errors import OptionError, ScanCancelled, ScanTimeout
 from scanner.export.output import Output
-from scanner.model import Chunk, Fault, Path
+from scanner.model import Chunk, Fault
 from scanner.options import ScanOptions
 from scanner.report.data import fault_fields, shown
 from scanner.run import Run
@@ -38,11 +39,13 @@ def run_scan(
     """Scan `args.roots` and hand each Chunk, in order, to `take`. What `take` raises passes through."""
     with contextlib.nullcontext() if args.errors is None else Output(args.errors) as errors:
         with interruption.deferring():
-            outcome = _run_scan(args, options, take, interruption, monitored)
+            monitored = monitored or _shows_progress(args)
+            run = Run(list(args.roots), options, cancelled=interruption, monitored=monitored)
+            outcome = _outcome(args, run, take)
         if interruption.is_set():  # perhaps after the engine's last turn
-            outcome = Outcome("interrupted", 128 + interruption.number, interruption.number, outcome.stats)
+            outcome = Outcome("interrupted", 128 + interruption.number, interruption.number, run.stats)
         if errors is not None:
-            write_errors(errors, outcome.stats.faults)
+            write_errors(errors, run.stats.faults)
     return outcome
 
 
@@ -54,33 +57,33 @@ def write_errors(output: Output, faults: list[Fault]) -> None:
         output.write(json.dumps(fault_fields(fault)).encode() + b"\n")
 
 
-def _run_scan(
-    args: argparse.Namespace,
-    options: ScanOptions,
-    take: Callable[[Chunk], object],
-    interruption: exits.Interruption,
-    monitored: bool,
-) -> Outcome:
-    roots: list[Path] = list(args.roots)
-    run = Run(roots, options, cancelled=interruption, monitored=monitored or _shows_progress(args))
+def _outcome(args: argparse.Namespace, run: Run, take: Callable[[Chunk], object]) -> Outcome:
+    """How the scan ended, interruptions apart: these may come later still."""
+    word, code = "interrupted", 0
     try:
         with run, _progress(args, run):
             for chunk in run.chunks():
                 take(chunk)
+        word, code = exits.outcome_of(args.roots, run.stats)
     except ScanTimeout as error:
         exits.say(str(error))
-        return Outcome("timeout", exits.OUT_OF_TIME, 0, run.stats)
+        word, code = "timeout", exits.OUT_OF_TIME
     except (ScanCancelled, exits.Interrupted):
-        return Outcome("interrupted", 0, 0, run.stats)
-    word, code = exits.outcome_of(roots, run.stats)
+        pass
     return Outcome(word, code, 0, run.stats)
+
+
+def refuse_shared(flags: str, files: Iterable[str | None]) -> None:
+    """Raise OptionError if two of the `files` are one. None: not asked for."""
+    targets = [os.path.realpath(file) for file in files if file]
+    if len(set(targets)) < len(targets):
+        raise OptionError(f"{flags}: two outputs cannot go to one file")
 
 
 def conclude(args: argparse.Namespace, outcome: Outcome) -> int:
     """Tell the errors, and end with the outcome's code or by its signal."""
     if not args.quiet or outcome.code == exits.NO_RESULT:
-        roots = list(args.roots)
-        exits.tell_faults(roots, outcome.stats, everything=args.verbose, reported=args.command == "scan")
+        exits.tell_faults(args.roots, outcome.stats, everything=args.verbose, reported=args.command == "scan")
     if outcome.signal:
         return exits.die_of(outcome.signal)
     return outcome.code

@@ -12,7 +12,7 @@ from typing import Any
 
 from scanner import __version__
 from scanner.cli.exits import Interruption
-from scanner.cli.run import conclude, run_scan
+from scanner.cli.run import conclude, refuse_shared, run_scan
 from scanner.errors import OptionError
 from scanner.export.output import Output
 from scanner.mounts import filesystem_type
@@ -30,9 +30,7 @@ FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {".json": json_report, ".m
 
 def scan_command(args: argparse.Namespace, options: ScanOptions, interruption: Interruption) -> int:
     formats = [(_format_of(path), path) for path in args.report]
-    files = [*args.report, *([args.errors] if args.errors else [])]
-    if len({os.path.realpath(path) for path in files}) < len(files):
-        raise OptionError("--report, --errors: two outputs cannot go to one file")
+    refuse_shared("--report, --errors", [*args.report, args.errors])
     roots = list(args.roots)
     with contextlib.ExitStack() as stack:
         reports = [(form, stack.enter_context(Output(path))) for form, path in formats]

@@ -5,7 +5,8 @@
 
 So a directory that is replaced by a link while the scan runs cannot lead it out of the root, a path may be longer
 than the system takes, and no path is looked up again from its start for each directory (on an uncached network file
-system every component of it is a round trip). It costs no more than opening by path: measured within 1 %.
+system every component of it is a round trip). In a bare loop this takes as long as opening by path, within 2 %; but an
+open directory lists its names as str only, which a scan for bytes has to encode again.
 """
 
 from __future__ import annotations

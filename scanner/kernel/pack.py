@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Protocol
 
-from scanner.model import prefix_of
+from scanner.model import ENCODING, ERRORS, prefix_of
 from scanner.options import Packing
-
-_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
 class Packer(Protocol):
@@ -69,14 +66,14 @@ class Paths:
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: list[Any], first: bool) -> None:
         # Encoded directory by directory: all at once would be copied once more, through memory that is cold.
         if first:
-            self._lines.append(path.encode(_ENCODING, _ERRORS))
+            self._lines.append(path.encode(ENCODING, ERRORS))
         if files:
             prefix = prefix_of(path)
             lines = prefix + (self._between + prefix).join(files)
-            self._lines.append(lines.encode(_ENCODING, _ERRORS))
+            self._lines.append(lines.encode(ENCODING, ERRORS))
 
     def unread(self, path: Any) -> None:
-        self._lines.append(path.encode(_ENCODING, _ERRORS))
+        self._lines.append(path.encode(ENCODING, ERRORS))
 
     def listings(self) -> list[Any]:
         return []

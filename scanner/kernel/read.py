@@ -31,8 +31,9 @@ FIRST_APPETITE, LEAST_APPETITE = 1 << 16, 500  # entries to read at a time when 
 HELD_DIRECTORIES = 4
 
 
-class TooDeepError(OSError):
-    """Not the system's, but our own limit."""
+def no_listing(fault: Fault) -> Part:
+    """What comes of a directory that cannot be listed at all."""
+    return [], [], [], [fault], False
 
 
 class Held(NamedTuple):
@@ -77,15 +78,21 @@ class Reader:
     def _insist(self, path: Path, limit: int, part: Part) -> Part:
         """Try again, as often as the failure is worth it."""
         attempts = 1
-        while part[3] and attempts <= RETRIES.get(self._failure(part), 0):
-            time.sleep(PAUSES[attempts - 1])
+        while part[3] and self._once_more(self._failure(part), attempts):
             self._make_room(self._failure(part))
             part = self._try(path, limit)
             attempts += 1
-            self.retries += 1
         if attempts > 1 and part[3] and part[3][-1].drops_listing:
             part[3][-1] = part[3][-1]._replace(attempts=attempts)
         return part
+
+    def _once_more(self, failure: int, attempts: int) -> bool:
+        """Whether what has failed so often may pass. Waits for that, and counts it."""
+        if attempts > RETRIES.get(failure, 0):
+            return False
+        time.sleep(PAUSES[attempts - 1])
+        self.retries += 1
+        return True
 
     def _failure(self, part: Part) -> int:
         """The errno for which there is no whole listing; 0 if there is one."""
@@ -105,10 +112,11 @@ class Reader:
         # What nearly every directory needs, and nothing else: a call more here is a percent of a scan.
         if limit > self._appetite:
             limit = self._appetite
+        if len(path) > self._longest_sure and self._descent.depth(path) > self._max_depth:
+            message = f"it lies deeper than {self._max_depth:,} levels"
+            return no_listing(Fault(path, "open", errno.ELOOP, message, "depth"))
         descriptor = -1
         try:
-            if len(path) > self._longest_sure:
-                self._refuse_depth(path)
             if self._by_path:
                 entries: Any = os.scandir(path)
             else:
@@ -119,10 +127,9 @@ class Reader:
         except OSError as error:
             if descriptor >= 0:
                 os.close(descriptor)
-            fault = Fault.of(error, path, "open")
-            return [], [], [], [fault._replace(kind="depth") if isinstance(error, TooDeepError) else fault], False
+            return no_listing(Fault.of(error, path, "open"))
         except ValueError as error:  # a NUL in a name that the caller has added
-            return [], [], [], [Fault(path, "open", errno.EINVAL, str(error), "name")], False
+            return no_listing(Fault(path, "open", errno.EINVAL, str(error), "name"))
         part = self._sort(path, entries, limit)
         if part[3] or part[4] or descriptor < 0:
             self._put_away(path, entries, descriptor, part)
@@ -131,10 +138,6 @@ class Reader:
         else:
             os.close(descriptor)
         return part
-
-    def _refuse_depth(self, path: Path) -> None:
-        if self._descent.depth(path) > self._max_depth:
-            raise TooDeepError(errno.ELOOP, f"it lies deeper than {self._max_depth:,} levels")
 
     def _refuse_loop(self, path: Any, descriptor: int) -> None:
         """Raise OSError if `path` is a link that leads to a directory above itself."""
@@ -181,10 +184,8 @@ class Reader:
     def _ask_again(self, path: Any, entry: os.DirEntry[str], error: OSError, faults: list[Fault]) -> bool:
         """Whether `entry` is a directory, for all that can be found out."""
         attempts = 1
-        while attempts <= RETRIES.get(error.errno or 0, 0):
-            time.sleep(PAUSES[attempts - 1])
+        while self._once_more(error.errno or 0, attempts):
             attempts += 1
-            self.retries += 1
             try:
                 return entry.is_dir(follow_symlinks=self._follow)
             except OSError as another:
@@ -219,7 +220,7 @@ class Reader:
         if held is None:
             fault, below = self._skip(path, position)
             if fault is not None:
-                return ([], [], [], [fault], False), below
+                return no_listing(fault), below
             held = self._held.pop(path)
         part = self._sort(path, held.entries, min(limit, self._appetite))
         dirs, links, files, _, more = part

@@ -19,7 +19,7 @@ from __future__ import annotations
 import errno
 from collections import Counter
 
-from scanner.model import Chunk, ChunkArrived, Fault, Path, SlotLost, SlotStuck, SlotUp, Task, below_any
+from scanner.model import Chunk, ChunkArrived, Fault, Path, SlotLost, SlotStuck, SlotUp, Task, below_any, is_below
 from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Instruction, Pruned, Waiting, Wanted
 from scanner.plan.line import Line, Segment
 
@@ -28,7 +28,7 @@ TASK_SECONDS = 0.05
 TASK_DIRECTORIES = 256
 MOST_DEATHS = 2  # of slots over one directory, before it is not entered any more
 MOST_UNEXPLAINED = 5  # deaths of slots over one Task while no directory was being read
-TASK_BYTES = 32_768  # a Task must fit into an empty pipe, so that sending it can never block
+TASK_BYTES = 32_768  # of paths: a Task that fits into an empty pipe is sent at once
 
 
 class Planner:
@@ -286,7 +286,7 @@ class Planner:
         """What of that which is shut a Task for these directories may meet."""
         return {
             path: reason for path, reason in self._shut.items()
-            if below_any(path, tops) or any(below_any(top, [path]) for top in tops)
+            if below_any(path, tops) or any(is_below(top, path) for top in tops)
         }  # fmt: skip
 
     def _how_many(self, directories: list[Path]) -> int:
