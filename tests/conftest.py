@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
+from tests.support.leaks import left_since, present
 from tests.support.trees import build
 
 START_METHODS = ["forkserver", "spawn", "fork"]
@@ -61,47 +57,6 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
 @pytest.fixture(autouse=True)
 def nothing_stays_behind() -> Iterator[None]:
     """No process, thread or descriptor that was not there before. The resource tracker is Python's own."""
-    before = _present()
+    before = present()
     yield
-    deadline = time.monotonic() + 5
-    while (left := _left_since(before)) and time.monotonic() < deadline:
-        gc.collect()
-        time.sleep(0.02)
-    assert not left
-
-
-def _present() -> dict[str, set[str]]:
-    return {
-        "processes": {str(child.pid) for child in psutil.Process().children(recursive=True)},
-        "threads": {thread.name for thread in threading.enumerate()},
-        "descriptors": _descriptors(),
-    }
-
-
-def _left_since(before: dict[str, set[str]]) -> list[str]:
-    left = [f"thread {name}" for name in {t.name for t in threading.enumerate()} - before["threads"]]
-    for child in psutil.Process().children(recursive=True):
-        try:
-            command = " ".join(child.cmdline())
-            if str(child.pid) not in before["processes"] and "resource_tracker" not in command:
-                left.append(f"process {child.pid} {child.status()} {command}")
-        except psutil.NoSuchProcess:
-            continue
-    left += [f"descriptor {name}" for name in _descriptors() - before["descriptors"]]
-    return [item for item in left if "asyncio" not in item]
-
-
-def _descriptors() -> set[str]:
-    """Open descriptors and what they are, without the pipe to the resource tracker."""
-    from multiprocessing import resource_tracker
-
-    tracker = resource_tracker._resource_tracker._fd
-    found = set()
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            target = os.readlink(f"/proc/self/fd/{name}")
-        except OSError:
-            continue
-        if int(name) != tracker:
-            found.add(f"{name} -> {target}")
-    return found
+    assert not left_since(before)

@@ -16,7 +16,6 @@ import os
 import random
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ import psutil
 import scanner
 from scanner.options import START_METHODS
 from tests.support.killer import Killer, pools_started
+from tests.support.leaks import left_since, present
 from tools.make_tree import make_tree
 
 TREES = {"monorepo": (2_000, 30_000), "skewed": (2_000, 30_000), "odd": (60, 500)}
@@ -45,7 +45,7 @@ class Soak:
         self.chance = random.Random(seed)
         self.scans = self.kills = self.deaths = 0
         self.memory = 0
-        self.descriptors = 0
+        self.before = present()
 
     def round(self, pools: list[Any]) -> list[str]:
         """One scan with a killer at work; what was wrong."""
@@ -70,19 +70,12 @@ class Soak:
     def leaks(self) -> list[str]:
         """Processes, threads, descriptors and memory that were not given back."""
         gc.collect()
-        me = psutil.Process()
-        children = [
-            child for child in me.children(recursive=True) if "resource_tracker" not in " ".join(child.cmdline())
-        ]
-        threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-        wrong = [f"process left: {child}" for child in children] + [f"thread left: {name}" for name in threads]
+        wrong = left_since(self.before)
+        memory = psutil.Process().memory_info().rss
         if self.scans <= SETTLED:
-            self.memory, self.descriptors = me.memory_info().rss, max(self.descriptors, me.num_fds())
-            return wrong
-        if me.num_fds() > self.descriptors:
-            wrong.append(f"{me.num_fds()} descriptors, {self.descriptors} before")
-        if me.memory_info().rss > self.memory + MEMORY_SLACK:
-            wrong.append(f"{me.memory_info().rss >> 20} MB of memory, {self.memory >> 20} before")
+            self.memory = memory
+        elif memory > self.memory + MEMORY_SLACK:
+            wrong.append(f"{memory >> 20} MB of memory, {self.memory >> 20} before")
         return wrong
 
 

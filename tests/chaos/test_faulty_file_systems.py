@@ -17,7 +17,7 @@ import pytest
 
 import scanner
 from tests.support.faultfs import FaultFS, unavailable
-from tests.support.shell import SCANNER, run
+from tests.support.shell import SCANNER, run, start
 
 pytestmark = pytest.mark.skipif(unavailable() is not None, reason=f"no FUSE here: {unavailable()}")
 
@@ -42,10 +42,10 @@ def mounted(tmp_path: Path) -> Iterator[Mounter]:
         yield mount
 
 
-def paths(fs: FaultFS, tree: Any = TREE, top: str = "") -> list[str]:
+def paths(tree: Any = TREE, top: str = "") -> list[str]:
     """All there is, as `list` would print it were there no faults: relative to the mount point."""
     files = [f"{top}/{name}" for name, content in tree.items() if not isinstance(content, dict)]
-    below = [paths(fs, content, f"{top}/{name}") for name, content in tree.items() if isinstance(content, dict)]
+    below = [paths(content, f"{top}/{name}") for name, content in tree.items() if isinstance(content, dict)]
     return [top, *files, *(path for part in below for path in part)]
 
 
@@ -75,7 +75,7 @@ OPENING = [
 def test_a_directory_cannot_be_opened(name: str, kind: str, attempts: int, mounted: Mounter) -> None:
     fs = mounted({"path": "/b", "op": "opendir", "errno": name})
     found, errors, code = listed(fs)
-    expected = [path for path in paths(fs) if path not in B_AND_BELOW]
+    expected = [path for path in paths() if path not in B_AND_BELOW]
     assert [path for path in found if path != "/b"] == expected
     assert ("/b" in found) == (kind != "vanished"), "it is there, as far as anybody knows"
     assert short(fs, errors) == [("/b", "open", kind, attempts, False)]
@@ -133,7 +133,7 @@ HANGING = [("opendir", "killable"), ("readdir", "killable"), ("readdir", "hard")
 def test_a_directory_hangs_for_ever(operation: str, hang: str, how: list[str], mounted: Mounter) -> None:
     fs = mounted({"path": "/b", "op": operation, "hang": hang})
     found, errors, code = listed(fs, "--dir-timeout", "0.5", *how)
-    assert [path for path in found if path != "/b"] == [path for path in paths(fs) if path not in B_AND_BELOW]
+    assert [path for path in found if path != "/b"] == [path for path in paths() if path not in B_AND_BELOW]
     assert short(fs, errors) == [("/b", "open", "timeout", 1, False)]
     assert errors[0]["message"] == "no answer within 0.5 s"
     assert code == 1
@@ -143,7 +143,7 @@ def test_ten_directories_hang_at_once(mounted: Mounter) -> None:
     hung = [f"/m{i}" for i in range(10)]
     fs = mounted(*({"path": path, "op": "readdir", "hang": "killable"} for path in hung))
     found, errors, code = listed(fs, "--dir-timeout", "1", "--max-hung", "0")
-    everything_else = [path for path in paths(fs) if not any(path.startswith(f"{one}/") for one in hung)]
+    everything_else = [path for path in paths() if not any(path.startswith(f"{one}/") for one in hung)]
     assert found == everything_else
     assert sorted(error["path"].removeprefix(fs.mnt) for error in errors) == hung
     assert code == 1
@@ -167,14 +167,14 @@ def test_a_mount_with_too_many_hung_directories_is_left_alone(mounted: Mounter, 
 def test_a_slow_directory_is_not_taken_for_a_hung_one(mounted: Mounter) -> None:
     fs = mounted({"path": "/b", "op": "readdir", "delay_ms": 400})
     found, errors, code = listed(fs, "--dir-timeout", "3")
-    assert (found, errors, code) == (paths(fs), [], 0)
+    assert (found, errors, code) == (paths(), [], 0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("hang", ["killable", "hard"])
 def test_a_signal_while_a_directory_hangs(hang: str, number: int, mounted: Mounter) -> None:
     fs = mounted({"path": "/b", "op": "readdir", "hang": hang})
-    process = subprocess.Popen([*SCANNER, "scan", fs.mnt], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = start("scan", fs.mnt)
     fs.wait_until_hung()
     time.sleep(0.3)
     process.send_signal(number)
@@ -231,7 +231,7 @@ def test_what_was_a_directory_is_none_any_more(rule: dict[str, Any], mounted: Mo
 @pytest.mark.parametrize("follow", [[], ["-L"]], ids=["", "-L"])
 def test_inode_numbers_are_not_to_be_trusted(inode: Any, follow: list[str], mounted: Mounter) -> None:
     fs = mounted({"path": "/*", "ino": inode})
-    assert listed(fs, *follow) == (paths(fs), [], 0)
+    assert listed(fs, *follow) == (paths(), [], 0)
 
 
 def test_names_are_listed_twice(mounted: Mounter, backend: dict[str, Any]) -> None:
@@ -269,7 +269,7 @@ def test_a_tree_without_an_end_ends_with_the_time(mounted: Mounter) -> None:
 
 def test_the_server_dies(mounted: Mounter) -> None:
     fs = mounted({"path": "/*", "op": "opendir", "delay_ms": 200})
-    process = subprocess.Popen([*SCANNER, "scan", "--json", fs.mnt], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = start("scan", "--json", fs.mnt)
     time.sleep(1)
     fs.die()
     out, _ = process.communicate(timeout=20)
@@ -294,10 +294,9 @@ def test_the_fewest_calls_are_made(mounted: Mounter) -> None:
 
 def test_no_process_is_left_that_could_be_ended(mounted: Mounter) -> None:
     fs = mounted({"path": "/b", "op": "readdir", "hang": "killable"})
-    process = subprocess.Popen(
-        [*SCANNER, "scan", "-q", "--dir-timeout", "0.3", fs.mnt], stdout=subprocess.DEVNULL, start_new_session=True
-    )
-    assert process.wait(20) == 1
+    process = start("scan", "-q", "--dir-timeout", "0.3", fs.mnt)
+    process.communicate(timeout=20)
+    assert process.returncode == 1
     deadline = time.monotonic() + 2  # Python's resource tracker ends a little later, by itself
     while left := [pid for pid in psutil.pids() if session_of(pid) == process.pid]:
         assert time.monotonic() < deadline, left

@@ -20,8 +20,8 @@ from scanner.backends.pool import PoolBackend
 from scanner.kernel.read import Reader
 from scanner.model import Task
 from tests.support.killer import Killer, pools_started
-from tests.support.shell import SCANNER
-from tests.support.trees import build, make
+from tests.support.shell import start
+from tests.support.trees import build, make, make_endless
 
 KILLS = 12  # of each of six cases
 
@@ -163,20 +163,16 @@ def test_a_mistake_in_a_worker_is_logged_and_costs_only_its_directory(
 @pytest.mark.parametrize("command", ["scan", "list"])
 def test_the_coordinator_is_killed(command: str, start_method: str, tmp_path: Path) -> None:
     """No process that it has started is there two seconds later."""
-    storeys = {f"{i}": {"a": f"../{i + 1}", "b": f"../{i + 1}"} for i in range(30)}
-    top = make(tmp_path, storeys)
-    process = subprocess.Popen(
-        [*SCANNER, command, "-L", "--backend", "pool", "--start-method", start_method, top],
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    top = make_endless(tmp_path)
+    how = ["--backend", "pool", "--start-method", start_method]
+    process = start(command, "-L", *how, top, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 10
     while len(psutil.Process(process.pid).children(recursive=True)) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     time.sleep(0.3)
     children = psutil.Process(process.pid).children(recursive=True)
     process.kill()
-    process.wait()
+    process.communicate()
     _, alive = psutil.wait_procs(children, timeout=2)
     assert alive == []
 

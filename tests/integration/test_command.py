@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 import scanner
-from tests.support.shell import SCANNER, as_user, run
-from tests.support.trees import make
+from tests.support.shell import SCANNER, as_user, run, start
+from tests.support.trees import make, make_endless
 
 SHELL_BACKENDS = [
     pytest.param(["--backend", "serial"], id="serial"),
@@ -33,9 +33,7 @@ def how(request: pytest.FixtureRequest) -> list[str]:
 
 @pytest.fixture(scope="session")
 def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty storeys with two stairs from each to the next: a thousand million ways, and no loop."""
-    storeys = {f"{i}": {"a": f"../{i + 1}", "b": f"../{i + 1}"} for i in range(30)}
-    return make(tmp_path_factory.mktemp("endless"), storeys)
+    return make_endless(tmp_path_factory.mktemp("endless"))
 
 
 def in_walk_order(top: bytes) -> list[bytes]:
@@ -264,12 +262,7 @@ def test_a_timeout_writes_what_it_has_and_exits_75(endless: Path, how: list[str]
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_a_report_and_no_process_left(number: int, endless: Path, how: list[str]) -> None:
-    process = subprocess.Popen(
-        [*SCANNER, "scan", "-L", *how, endless],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    process = start("scan", "-L", *how, endless)
     time.sleep(0.7)
     family = psutil.Process(process.pid).children(recursive=True)
     if number == signal.SIGINT:
@@ -287,12 +280,7 @@ def test_a_signal_ends_it_with_a_report_and_no_process_left(number: int, endless
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_the_whole_group_makes_no_noise(number: int, endless: Path, how: list[str]) -> None:
-    process = subprocess.Popen(
-        [*SCANNER, "list", "-L", *how, endless],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    process = start("list", "-L", *how, endless, stdout=subprocess.DEVNULL)
     time.sleep(0.7)
     os.killpg(process.pid, number)
     _, errors = process.communicate(timeout=10)
@@ -442,9 +430,7 @@ def test_errors_and_output_cannot_go_to_one_file(arguments: list[str], tmp_path:
 
 
 def test_a_signal_while_the_reader_of_a_pipe_sleeps(endless: Path) -> None:
-    process = subprocess.Popen(
-        [*SCANNER, "list", "-L", endless], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
+    process = start("list", "-L", endless)
     time.sleep(1)  # the pipe is full by now
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=5) == -signal.SIGINT

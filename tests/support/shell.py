@@ -18,6 +18,12 @@ def run(*arguments: Any, **kwargs: Any) -> subprocess.CompletedProcess[bytes]:
     )
 
 
+def start(*arguments: Any, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    """The command in the background, the leader of a session of its own."""
+    command = [*SCANNER, *map(os.fspath, arguments)]
+    return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, start_new_session=True)
+
+
 def as_user(*arguments: Any) -> subprocess.CompletedProcess[bytes]:
     """As somebody who may not read everything: as root, who tests often are, without the capability to."""
     command = [*SCANNER, *map(os.fspath, arguments)]

@@ -42,6 +42,11 @@ def with_deep_stack(function: Callable[[], T]) -> T:
     return result[0]
 
 
+def make_endless(top: Path) -> Path:
+    """Thirty storeys with two stairs (links) from each to the next: a thousand million ways, and no loop."""
+    return make(top, {f"{i}": {"a": f"../{i + 1}", "b": f"../{i + 1}"} for i in range(30)})
+
+
 def make(top: Path, spec: dict[str, Any]) -> Path:
     """A tree from a nested dict: a dict is a directory, a str the target of a link, None a file."""
     top.mkdir(parents=True, exist_ok=True)
