@@ -85,10 +85,10 @@ class AutoSource:
         started = time.monotonic()
         if self._deadline is not None and started >= self._deadline:
             raise ScanTimeout(too_late(self._options))
-        dirs, links, files, faults, more = self._reader.read(path, sys.maxsize)
+        dirs, links, files, _, faults, more = self._reader.read(path, sys.maxsize)
         while more:  # memory was short: it comes in parts
             position = len(dirs) + len(files)
-            (more_dirs, more_links, more_files, faults, more), _ = self._reader.resume(path, position, sys.maxsize)
+            (more_dirs, more_links, more_files, _, faults, more), _ = self._reader.resume(path, position, sys.maxsize)
             dirs, links, files = dirs + more_dirs, links + more_links, files + more_files
         self._spent += time.monotonic() - started
         if self._may_grow and self._spent >= START_AFTER[self._options.method]:

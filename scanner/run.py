@@ -15,6 +15,7 @@ from scanner.backends.base import Backend
 from scanner.backends.serial import SerialBackend
 from scanner.engine import Cancelled, Engine
 from scanner.errors import ScanTimeout
+from scanner.kernel.read import reader_name
 from scanner.model import Chunk, Fault, Path, Walked, names
 from scanner.options import ScanOptions
 from scanner.stats import ScanStats
@@ -64,7 +65,7 @@ class Run:
         self._last_progress = (-1, -1)
         self._complete = False
         self.backend = _backend(options, pool)
-        self.stats = ScanStats("serial", options.workers)
+        self.stats = ScanStats("serial", options.workers, reader_name(options))
         self.monitor = _monitor(self.backend) if monitored else None
         deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self.engine = Engine(

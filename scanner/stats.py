@@ -16,11 +16,13 @@ class ScanStats:
     to a directory is one, as in `os.walk`; to the shell it is not, as in `find`); `tasks`: Tasks given out; `retries`:
     what was tried again; `worker_deaths`: workers that died and were replaced; `hung_directories`: that were given up;
     `abandoned_workers`: that could not be killed;
-    `backend`, `start_method`, `max_workers`: what it ran on; `resources`: what the monitor has sampled.
+    `backend`, `start_method`, `max_workers`: what it ran on; `reader`: what read directories, compiled or python;
+    `resources`: what the monitor has sampled.
     """
 
-    def __init__(self, backend: str, max_workers: int) -> None:
+    def __init__(self, backend: str, max_workers: int, reader: str) -> None:
         self.backend = backend
+        self.reader = reader
         self.start_method: str | None = None
         self.max_workers = max_workers
         self.directories = 0
@@ -68,6 +70,7 @@ class ScanStats:
             "directories_per_second": self.directories / elapsed if elapsed else 0.0,
             "entries_per_second": self.entries / elapsed if elapsed else 0.0,
             "backend": self.backend,
+            "reader": self.reader,
             "start_method": self.start_method,
             "max_workers": self.max_workers,
             "tasks": self.tasks,

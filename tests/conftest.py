@@ -12,26 +12,37 @@ from tests.support.leaks import left_since, present
 from tests.support.trees import build
 
 START_METHODS = ["forkserver", "spawn", "fork"]
-BACKENDS = [
-    pytest.param({"backend": "serial"}, id="serial"),
-    pytest.param({"backend": "auto"}, id="auto"),
-    *(
-        pytest.param({"backend": "pool", "max_workers": 2, "start_method": method}, id=f"pool-{method}")
-        for method in START_METHODS
-    ),
-]
-POOLS = BACKENDS[2:]
+SERIAL: dict[str, object] = {"backend": "serial"}
+POOLS: dict[str, dict[str, object]] = {
+    f"pool-{method}": {"backend": "pool", "max_workers": 2, "start_method": method} for method in START_METHODS
+}
+BACKENDS = {"serial": SERIAL, "auto": {"backend": "auto"}, **POOLS}
+READERS = {"compiled": "0", "pure": "1"}
+"""What reads directories: the values of SCANNER_PURE."""
 
 
-@pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest) -> dict[str, object]:
-    """Keywords for `walk` and `scan`: every backend, on every start method."""
-    return dict(request.param)
+def use(reader: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCANNER_PURE", READERS[reader])
+
+
+@pytest.fixture(params=[*BACKENDS, "serial pure", "pool-fork pure"])
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """Keywords for `walk` and `scan`: every backend, on every start method; two also with the reader in Python."""
+    name, _, pure = request.param.partition(" ")
+    use(pure or "compiled", monkeypatch)
+    return dict(BACKENDS[name])
 
 
 @pytest.fixture(params=POOLS)
 def pool(request: pytest.FixtureRequest) -> dict[str, object]:
-    return dict(request.param)
+    return dict(POOLS[request.param])
+
+
+@pytest.fixture(params=READERS)
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Which reader of directories is used: the compiled one, or the one in Python."""
+    use(request.param, monkeypatch)
+    return str(request.param)
 
 
 @pytest.fixture(params=START_METHODS)

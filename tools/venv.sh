@@ -3,8 +3,10 @@
 
 ensure_venv() {
     local venv=$1 python=$2 extras=$3
-    # The stamp is written last, so an interrupted set-up is done again; it is older than a changed pyproject.toml.
-    if [ "$venv/.ready" -nt "$root/pyproject.toml" ]; then return; fi
+    # The stamp is written last, so an interrupted set-up is done again; it is older than what has changed since.
+    if [ "$venv/.ready" -nt "$root/pyproject.toml" ] && [ "$venv/.ready" -nt "$root/scanner/kernel/_listing.c" ]; then
+        return
+    fi
     if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         echo "${0##*/}: '$python' is not a Python of version 3.11 or newer; name one with PYTHON=... or --python ..." >&2
         return 2

@@ -5,21 +5,23 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from scanner.kernel.descent import Descent
-from scanner.model import Fault, Path, children, prefix_of
+from scanner.kernel.pack import LINES, LIST, pack
+from scanner.model import ENCODING, ERRORS, Fault, Path, children, prefix_of
 from scanner.options import ScanOptions
 
 LinkRule = Literal["mark", "enter", "file"]
+LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")  # in the order of _listing.c
 """What a link to a directory is: a directory that is not entered (`os.walk`), one that is entered
 (`followlinks`), or no directory at all (`find`: costs no `stat` of the target)."""
 
-Part: TypeAlias = tuple[list[Any], list[Any], list[Any], list[Fault], bool]
-"""Directory names, those of them that are marked links, all other names, faults, whether there is more to read.
-When there is no (whole) listing, the last fault says why."""
+Part: TypeAlias = tuple[list[Any], list[Any], Any, int, list[Fault], bool]
+"""Directory names, those of them that are marked links, all other names (packed) and how many they are, faults, whether
+there is more to read. When there is no (whole) listing, the last fault says why."""
 
 RETRIES = {
     errno.ESTALE: 2, errno.EMFILE: 2, errno.ENFILE: 2, errno.ENOMEM: 2, errno.EAGAIN: 2, errno.EINTR: 2, errno.EIO: 1,
@@ -33,7 +35,27 @@ HELD_DIRECTORIES = 4
 
 def no_listing(fault: Fault) -> Part:
     """What comes of a directory that cannot be listed at all."""
-    return [], [], [], [fault], False
+    return [], [], [], 0, [fault], False
+
+
+def by_whole_paths(options: ScanOptions) -> bool:
+    """Whether to open as `os.walk` does: what ends a loop of links is then the system, after 40 of them in a path."""
+    return options.followlinks and not options.detect_loops
+
+
+def compiled_reader(options: ScanOptions) -> Callable[..., Any] | None:
+    """The compiled reader of open directories, if it was built and is wanted (`SCANNER_PURE=1`: it is not)."""
+    if by_whole_paths(options) or os.environ.get("SCANNER_PURE", "") not in ("", "0"):
+        return None
+    try:
+        from scanner.kernel._listing import list_directory
+    except ImportError:
+        return None
+    return list_directory
+
+
+def reader_name(options: ScanOptions) -> str:
+    return "python" if compiled_reader(options) is None else "compiled"
 
 
 class Held(NamedTuple):
@@ -51,18 +73,19 @@ class Held(NamedTuple):
 
 
 class Reader:
-    """Reads directories for one scan. Not for use by two threads."""
+    """Reads directories for one scan; names of files come packed in `form`. Not for use by two threads."""
 
-    def __init__(self, options: ScanOptions) -> None:
+    def __init__(self, options: ScanOptions, form: int = LIST) -> None:
         self.retries = 0
+        self._form, self._separator = form, options.separator
         links = link_rule(options)
         self._follow, self._mark = links != "file", links == "mark"
+        self._compiled, self._rule = compiled_reader(options), LINK_RULES.index(links)
         self._detect_loops = options.detect_loops and options.followlinks
         self._max_depth = options.max_depth
         self._longest_sure = 2 * options.max_depth  # characters that cannot be too many levels
         self._descent = Descent(options.roots, follow=options.followlinks)
-        # By whole paths, as `os.walk`: what ends that in a loop of links is the system, after 40 of them in one path.
-        self._by_path = options.followlinks and not options.detect_loops
+        self._by_path = by_whole_paths(options)
         self._appetite = 1 << 62  # entries to read at a time: less when memory has run out
         self._held: dict[Path, Held] = {}
 
@@ -73,17 +96,18 @@ class Reader:
         off, what was read is returned; the last Fault then has the operation `read`.
         """
         part = self._try(path, limit)
-        return self._insist(path, limit, part) if part[3] else part
+        return self._insist(path, limit, part) if part[4] else part
 
     def _insist(self, path: Path, limit: int, part: Part) -> Part:
         """Try again, as often as the failure is worth it."""
         attempts = 1
-        while part[3] and self._once_more(self._failure(part), attempts):
+        while part[4] and self._once_more(self._failure(part), attempts):
             self._make_room(self._failure(part))
             part = self._try(path, limit)
             attempts += 1
-        if attempts > 1 and part[3] and part[3][-1].drops_listing:
-            part[3][-1] = part[3][-1]._replace(attempts=attempts)
+        faults = part[4]
+        if attempts > 1 and faults and faults[-1].drops_listing:
+            faults[-1] = faults[-1]._replace(attempts=attempts)
         return part
 
     def _once_more(self, failure: int, attempts: int) -> bool:
@@ -96,7 +120,7 @@ class Reader:
 
     def _failure(self, part: Part) -> int:
         """The errno for which there is no whole listing; 0 if there is one."""
-        fault = part[3][-1]
+        fault = part[4][-1]
         return fault.errno if fault.drops_listing else 0
 
     def _make_room(self, failure: int) -> None:
@@ -123,6 +147,13 @@ class Reader:
                 descriptor = self._descent.open(path)
                 if self._detect_loops:
                     self._refuse_loop(path, descriptor)
+                listing = self._list(path, descriptor, limit)
+                if listing is not None:
+                    if listing[0]:
+                        self._descent.keep(path, descriptor)
+                    else:
+                        os.close(descriptor)
+                    return (*listing, [], False)
                 entries = os.scandir(descriptor)
         except OSError as error:
             if descriptor >= 0:
@@ -131,13 +162,21 @@ class Reader:
         except ValueError as error:  # a NUL in a name that the caller has added
             return no_listing(Fault(path, "open", errno.EINVAL, str(error), "name"))
         part = self._sort(path, entries, limit)
-        if part[3] or part[4] or descriptor < 0:
+        if part[4] or part[5] or descriptor < 0:
             self._put_away(path, entries, descriptor, part)
         elif part[0]:
             self._descent.keep(path, descriptor)
         else:
             os.close(descriptor)
         return part
+
+    def _list(self, path: Any, descriptor: int, limit: int) -> Any:
+        """What the compiled reader makes of an open directory; None if it is left to `os.scandir`."""
+        if self._compiled is None:
+            return None
+        prefix = prefix_of(path).encode(ENCODING, ERRORS) if self._form == LINES else b""
+        as_bytes = isinstance(path, bytes)
+        return self._compiled(descriptor, limit, self._rule, self._form, prefix, self._separator, as_bytes)
 
     def _refuse_loop(self, path: Any, descriptor: int) -> None:
         """Raise OSError if `path` is a link that leads to a directory above itself."""
@@ -176,10 +215,11 @@ class Reader:
         except MemoryError:
             dirs, marked, files = [], [], []
             faults.append(Fault(path, "read", errno.ENOMEM, os.strerror(errno.ENOMEM), "io"))
-        more = len(dirs) + len(files) == limit and not (faults and faults[-1].drops_listing)
+        count = len(files)
+        more = len(dirs) + count == limit and not (faults and faults[-1].drops_listing)
         if isinstance(path, bytes):  # an open directory is listed as str
             dirs, marked, files = ([os.fsencode(name) for name in names] for names in (dirs, marked, files))
-        return dirs, marked, files, faults, more
+        return dirs, marked, pack(files, path, self._form, self._separator), count, faults, more
 
     def _ask_again(self, path: Any, entry: os.DirEntry[str], error: OSError, faults: list[Fault]) -> bool:
         """Whether `entry` is a directory, for all that can be found out."""
@@ -197,8 +237,8 @@ class Reader:
 
     def _put_away(self, path: Path, entries: Any, descriptor: int, part: Part) -> None:
         """Keep a directory that something below may be opened from, or of which there is more to read."""
-        dirs, links, files, faults, more = part
-        held = Held(entries, descriptor, len(dirs) + len(files), [])
+        dirs, links, _, count, faults, more = part
+        held = Held(entries, descriptor, len(dirs) + count, [])
         if more:
             self._hold(path, held._replace(below=children(path, dirs, links)))
         elif dirs and descriptor >= 0 and not faults[-1].drops_listing:
@@ -223,10 +263,10 @@ class Reader:
                 return no_listing(fault), below
             held = self._held.pop(path)
         part = self._sort(path, held.entries, min(limit, self._appetite))
-        dirs, links, files, _, more = part
+        dirs, links, _, count, _, more = part
         if more:
             below = children(path, dirs, links) + held.below
-            self._hold(path, held._replace(position=position + len(dirs) + len(files), below=below))
+            self._hold(path, held._replace(position=position + len(dirs) + count, below=below))
         else:
             held.close()
         return part, held.below
@@ -238,9 +278,9 @@ class Reader:
         directory that does not change is the same each time.
         """
         part = self.read(path, position)
-        while part[4] and (so_far := self._held[path].position) < position:  # the appetite is small
+        while part[5] and (so_far := self._held[path].position) < position:  # the appetite is small
             part, _ = self.resume(path, so_far, position - so_far)
-        dirs, links, _, faults, more = part
+        dirs, links, _, _, faults, more = part
         if faults and faults[-1].drops_listing:
             return faults[-1]._replace(operation="read"), children(path, dirs, links)
         if not more:  # what was listed before cannot be told from what comes now

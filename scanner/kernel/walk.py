@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from scanner.kernel.pack import Packer, new_packer
+from scanner.kernel.pack import Packer, form_of, new_packer
 from scanner.kernel.read import Reader, no_listing
 from scanner.model import Chunk, Fault, Path, Task, children, is_below
 from scanner.options import ScanOptions
@@ -33,9 +33,9 @@ class Walker:
         directory before it is touched.
         """
         self._options = options
-        self._joined = joined
+        self._form = form_of(options, joined=joined)
         self._whereabouts = whereabouts
-        self._reader = Reader(options)
+        self._reader = Reader(options, self._form)
 
     def walk(self, task: Task, asked: Callable[[], bool] = lambda: False) -> Chunk:
         """Walk `task`, no further than its budget. `asked` tells that another slot is idle: what is left
@@ -43,10 +43,8 @@ class Walker:
 
         One long loop, on purpose: a call for each directory is half a percent of a scan.
         """
-        options, reader, whereabouts = self._options, self._reader, self._whereabouts
-        packer = new_packer(
-            options.packing, options.separator, keeps_broken=options.partial_listings, joined=self._joined
-        )
+        reader, whereabouts = self._reader, self._whereabouts
+        packer = new_packer(self._options, self._form)
         shut = self._shut(task)
         stack = task.directories[::-1]
         faults: list[Fault] = []
@@ -59,24 +57,24 @@ class Walker:
             path = stack.pop()
             below: list[Path] = []
             if shut and path in shut:
-                dirs, links, names, troubles, more = no_listing(shut[path])
+                dirs, links, names, count, troubles, more = no_listing(shut[path])
             else:
                 whereabouts(path)
                 if position:
-                    (dirs, links, names, troubles, more), below = reader.resume(path, position, task.entries)
+                    (dirs, links, names, count, troubles, more), below = reader.resume(path, position, task.entries)
                 else:
-                    dirs, links, names, troubles, more = reader.read(path, task.entries)
+                    dirs, links, names, count, troubles, more = reader.read(path, task.entries)
             dropped = bool(troubles) and self._drop(path, troubles, position, packer)
             faults += troubles
             if dropped:
                 position = 0
                 continue
-            count = len(dirs) + len(names)
             packer.add(path, dirs, links, names, not position)
+            files += count
             if dirs:
                 below = children(path, dirs, links) + below
+                count += len(dirs)
             entries += count
-            files += len(names)
             text += len(path)
             if more:
                 position += count

@@ -95,10 +95,11 @@ def _usage(processes: list[dict[str, Any]]) -> str:
 
 def _backend(data: dict[str, Any]) -> str:
     tasks = f"{data['tasks']:,} task{'s' if data['tasks'] != 1 else ''}"
+    reader = f"{data['reader']} reader"
     if data["backend"] == "serial":
-        return f"serial, {tasks}"
+        return f"serial, {tasks}, {reader}"
     workers = data["max_workers"]
-    return f"pool, {workers} worker{'s' if workers != 1 else ''} by {data['start_method']}, {tasks}"
+    return f"pool, {workers} worker{'s' if workers != 1 else ''} by {data['start_method']}, {tasks}, {reader}"
 
 
 def fault_lines(data: dict[str, Any]) -> Iterator[str]:

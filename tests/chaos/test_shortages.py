@@ -64,16 +64,16 @@ def test_no_descriptor_is_left_for_a_moment(tmp_path: Path) -> None:
     assert chunk.retries > 0
 
 
-def test_no_descriptor_is_left_at_all(tmp_path: Path) -> None:
+def test_no_descriptor_is_left_at_all(tmp_path: Path, reader: str) -> None:
     top = str(make(tmp_path, {"a": {}}))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    reader = Reader(ScanOptions(roots=(top,)))
+    directories = Reader(ScanOptions(roots=(top,)))
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
-        *_, faults, _ = reader.read(top, 100)
+        *_, faults, _ = directories.read(top, 100)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        reader.close()
+        directories.close()
     assert [(fault.errno, fault.attempts) for fault in faults] == [(errno.EMFILE, 3)]
 
 
@@ -81,6 +81,7 @@ def test_too_little_memory_for_a_huge_directory_makes_for_smaller_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`scandir` is made to run out of memory whenever more than 700 entries are asked for at a time."""
+    monkeypatch.setenv("SCANNER_PURE", "1")
     make(tmp_path, {f"f{i}": None for i in range(5000)})
     original = Reader._sort
 

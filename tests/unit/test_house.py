@@ -27,7 +27,7 @@ ALLOWED = {
     "monitor": {"errors", "model"},
     "export": FOUNDATION,
     "report": {"model", "stats"},
-    "run": FOUNDATION | {"plan", "backends", "engine", "stats", "monitor"},
+    "run": FOUNDATION | {"kernel", "plan", "backends", "engine", "stats", "monitor"},
     "api": FOUNDATION | {"kernel", "plan", "backends", "engine", "run"},
     "parallel": FOUNDATION | {"backends", "run", "stats"},
     "cli": None,

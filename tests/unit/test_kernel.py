@@ -18,8 +18,8 @@ from tests.support.trees import make
 
 
 @pytest.fixture
-def new_walker() -> Iterator[Callable[..., Walker]]:
-    """Makes walkers, which are closed at the end of the test."""
+def new_walker(reader: str) -> Iterator[Callable[..., Walker]]:
+    """Makes walkers, which are closed at the end of the test. On both readers."""
     with contextlib.ExitStack() as made:
 
         def make_walker(joined: bool = True, **options: Any) -> Walker:

@@ -41,7 +41,7 @@ def test_a_fault_in_json_keeps_the_bytes_of_its_path() -> None:
 
 
 def test_a_report_without_anything_is_still_a_report() -> None:
-    stats = ScanStats("serial", 2)
+    stats = ScanStats("serial", 2, "python")
     stats.finish()
     data = report_data([b"/x"], "failed", stats, ["ext4"], "1.0")
     assert "Errors              none" in text_report(data)
@@ -49,7 +49,7 @@ def test_a_report_without_anything_is_still_a_report() -> None:
 
 
 def test_markdown_is_not_led_astray_by_names() -> None:
-    stats = ScanStats("serial", 2)
+    stats = ScanStats("serial", 2, "python")
     data = report_data([b"/a|b<script>"], "complete", stats, ["ext4"], "1.0")
     assert "/a\\|b\\<script\\>" in markdown_report(data)
 
