@@ -26,6 +26,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from scanner.kernel.read import reader_name
+from scanner.options import ScanOptions
 from tools.make_tree import make_tree
 
 OS_WALK_LIST = "import os; result = list(os.walk(TOP))"
@@ -61,14 +63,14 @@ class Bench:
             make_tree(TREES[name][0], top, *TREES[name][1:])
         return str(top)
 
-    def inside(self, code: str, tree: str, repeat: int = 1) -> float:
+    def inside(self, code: str, tree: str, repeat: int = 1, pure: bool = False) -> float:
         """Seconds that `code` takes in a fresh interpreter, start-up and first imports apart."""
         prelude = f"import time, os\nTOP = {self.tree(tree)!r}\n" + code.split(";")[0] + "\n"
         warm = "import scanner; scanner.walk, scanner.scan\n" if "scanner" in code else ""
         loop = f"t = time.perf_counter()\nfor _ in range({repeat}):\n    {code}\nprint(time.perf_counter() - t)"
         result = subprocess.run(
             [sys.executable, "-P", "-c", prelude + warm + loop],
-            capture_output=True, text=True, check=True, env=self.environment,
+            capture_output=True, text=True, check=True, env={**self.environment, "SCANNER_PURE": "01"[pure]},
         )  # fmt: skip
         return float(result.stdout)
 
@@ -107,6 +109,16 @@ def case_scan(bench: Bench) -> None:
                 lambda tree=tree, options=options: bench.inside(SCAN.format(options), tree),
                 lambda tree=tree: bench.inside(OS_WALK_LIST, tree),
             )
+
+
+def case_pure(bench: Bench) -> None:
+    """Where the compiled reader could not be built."""
+    bench.pair(
+        "scan(backend='pool'), monorepo, SCANNER_PURE=1",
+        "os.walk into a list",
+        lambda: bench.inside(SCAN.format("backend='pool'"), "monorepo", pure=True),
+        lambda: bench.inside(OS_WALK_LIST, "monorepo"),
+    )
 
 
 def case_walk(bench: Bench) -> None:
@@ -212,6 +224,7 @@ over.set(); watcher.join(); print(peak)
 }
 CASES: dict[str, Callable[[Bench], None]] = {
     "scan": case_scan,
+    "pure": case_pure,
     "walk": case_walk,
     "tiny": case_tiny,
     "list": case_list,
@@ -229,6 +242,7 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
         "python": platform.python_version(),
+        "reader": reader_name(ScanOptions()),
         "revision": revision.stdout.strip(),
     }
 

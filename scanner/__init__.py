@@ -13,7 +13,7 @@ The house, in the order in which a scan passes its rooms:
     engine          the loop between planner and backend
     plan/           planner (which Task runs where and when), merge (os.walk's loop over what has arrived)
     backends/       serial, pool, auto; how worker processes start, how they are talked to
-    kernel/         in the workers: reading directories, walking Tasks, packing Chunks
+    kernel/         in the workers: reading directories (_listing.c, or in Python), walking Tasks, packing Chunks
     model, errors   the nouns: Task, Chunk, Listing, Fault; the exceptions
     stats, monitor  what a scan has cost
     export/         what becomes of Chunks: lists of paths
