@@ -3,9 +3,15 @@
 
 ensure_venv() {
     local venv=$1 python=$2 extras=$3
-    # The stamp is written last, so an interrupted set-up is done again; it is older than what has changed since.
-    if [ "$venv/.ready" -nt "$root/pyproject.toml" ] && [ "$venv/.ready" -nt "$root/scanner/kernel/_listing.c" ]; then
-        return
+    # The stamp is written last, so an interrupted set-up is done again; it is older than what has changed since. It
+    # says what became of the compiled reader: without a compiler (it may come later), none (it has failed), built.
+    local source=$root/scanner/kernel/_listing.c
+    if [ "$venv/.ready" -nt "$root/pyproject.toml" ] && [ "$venv/.ready" -nt "$source" ]; then
+        case $(cat "$venv/.ready") in
+        built) [ -e "${source%.c}.abi3.so" ] && return ;;
+        without) command -v cc >/dev/null || return 0 ;;
+        none) return ;;
+        esac
     fi
     if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         echo "${0##*/}: '$python' is not a Python of version 3.11 or newer; name one with PYTHON=... or --python ..." >&2
@@ -17,9 +23,19 @@ ensure_venv() {
     fi
     # editable_mode=compat: a plain line in a .pth file; the other way costs 10 ms at every start
     echo "${0##*/}: setting up $venv (once)" >&2
-    rm -rf "$venv"
+    rm -rf "$venv" "${source%.c}".*.so
     "$python" -m venv "$venv" >&2 &&
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root$extras" \
             --config-settings editable_mode=compat >&2 &&
-        touch "$venv/.ready"
+        reader_state "$source" >"$venv/.ready"
+}
+
+reader_state() {
+    if [ -e "${1%.c}.abi3.so" ]; then
+        echo built
+    elif command -v cc >/dev/null; then
+        echo none
+    else
+        echo without
+    fi
 }
