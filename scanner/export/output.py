@@ -85,7 +85,8 @@ class Output:
         """Have the disk work while the scan does, so that the sync at the end finds little left to do."""
         if hasattr(os, "posix_fadvise"):
             span = self._written - self._under_way
-            os.posix_fadvise(self._descriptor, self._under_way, span, os.POSIX_FADV_DONTNEED)
+            with contextlib.suppress(OSError):  # it is but advice
+                os.posix_fadvise(self._descriptor, self._under_way, span, os.POSIX_FADV_DONTNEED)
             self._under_way = self._written
 
     def _failed(self, error: OSError) -> OutputError:
