@@ -15,7 +15,7 @@ The house, in the order in which a scan passes its rooms:
     backends/       serial, pool, auto; how worker processes start, how they are talked to
     kernel/         in the workers: reading directories (_listing.c, or in Python), walking Tasks, packing Chunks
     model, errors   the nouns: Task, Chunk, Listing, Fault; the exceptions
-    stats, monitor  what a scan has cost
+    stats, latency, monitor  what a scan has cost
     export/         what becomes of Chunks: lists of paths
     report/         what becomes of statistics: text, JSON, Markdown
     progress        the line on the terminal

@@ -74,8 +74,9 @@ class AutoSource:
         self._pool: PoolBackend | None = None
         self._engine: Engine | None = None
         self._lookahead: Lookahead | None = None
-        if needs_pool_at_once(options):
-            self._read_ahead(AutoBackend(options, eager=True), alone=True)
+        at_once = needs_pool_at_once(options)
+        if at_once or options.max_rate is not None:
+            self._read_ahead(AutoBackend(options, eager=at_once), alone=True)
 
     def take(self, path: Path, ahead: list[Any]) -> Listing | Fault:
         if self._pool is not None:

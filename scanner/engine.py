@@ -8,11 +8,13 @@ from typing import Protocol
 
 from scanner.backends.base import Backend
 from scanner.errors import ScanCancelled, ScanTimeout
-from scanner.model import Chunk, ChunkArrived, Path
+from scanner.model import BackendEvent, Chunk, ChunkArrived, Path
 from scanner.options import ScanOptions
-from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Wanted
+from scanner.plan.events import Add, Allow, Deliver, Dispatch, Event, Finished, GiveUp, Limit, Wanted
+from scanner.plan.pace import Pace
 from scanner.plan.planner import Planner
 
+SHORTEST_WAIT = 0.005  # seconds between two looks at whether more may be read
 LONGEST_WAIT = 0.1  # seconds: how late a timeout or a cancellation may be noticed
 
 
@@ -43,14 +45,19 @@ class Engine:
         self.options = options
         self.backend = backend
         self.planner = Planner(ordered=ordered, slots=options.workers, window=options.window, max_hung=options.max_hung)
+        self.pace = Pace(1 if backend.name == "serial" else options.workers, options.max_in_flight)
         self.finished = False
+        self._limit = Limit(0)
+        self._sent: dict[int, tuple[float, Path]] = {}  # when each slot got its Task, and which
+        self._allowed = 0  # directories so far
+        self._started = time.monotonic()
         self._cancelled = cancelled
         self._deadline = deadline
         self._observe = observe
 
     def run(self, directories: list[Path]) -> Iterator[Chunk]:
         """Walk the trees below `directories`; their Chunks in walk order, as fast as they are taken."""
-        delivered = self.step(Add(directories), Wanted())
+        delivered = self.step(*self._allow(), Add(directories), Wanted())
         while True:
             for delivery in delivered:
                 yield delivery.chunk
@@ -67,13 +74,44 @@ class Engine:
             if left <= 0:
                 raise ScanTimeout(too_late(self.options))
             timeout = min(timeout, left)
+        if self.options.max_rate is not None:
+            timeout = min(timeout, max(SHORTEST_WAIT, 1 / self.options.max_rate))
         news = self.backend.events(timeout)
+        changes = self._keep_pace(news) + self._allow()
         # What the consumer says was so before the news: it cannot know of Chunks that only now have come.
-        delivered = self.step(*events, *news)
+        delivered = self.step(*events, *changes, *news)
         if self._observe is not None:
             lost, self.planner.lost = self.planner.lost, []
             self._observe(self, lost + [event.chunk for event in news if isinstance(event, ChunkArrived)])
         return delivered
+
+    def _keep_pace(self, news: list[BackendEvent]) -> list[Event]:
+        """How many Tasks at once, for what has become of those before."""
+        learning = self.options.backend != "serial" and not self.backend.starting
+        if self.backend.name == "pool":
+            self.pace.begin_with(self.options.workers)
+        now = time.monotonic()
+        for event in news:
+            if isinstance(event, ChunkArrived):
+                began, event.chunk.began_at = self._sent[event.slot]
+                if learning:
+                    self.pace.note(now, event.chunk, began, self.planner.under_way)
+        limit = Limit(self.pace.slots, self.pace.probing)
+        if limit == self._limit or not learning:
+            return []
+        self._limit = limit
+        return [*self.backend.grow(limit.tasks), limit]
+
+    def _allow(self) -> list[Event]:
+        """What the time that has passed allows to be read. What was not used is not made up for later."""
+        rate = self.options.max_rate
+        if rate is None:
+            return []
+        now = time.monotonic()
+        due = int((now - self._started) * rate) + 1
+        more = due - self._allowed
+        self._allowed = due
+        return [Allow(more)] if more > 0 or not self.planner.known else []
 
     def step(self, *events: Event) -> list[Deliver]:
         """Tell the planner of `events` and do what it says; the Chunks for the consumer."""
@@ -81,6 +119,7 @@ class Engine:
         for instruction in self.planner.handle(*events):
             match instruction:
                 case Dispatch(slot, task):
+                    self._sent[slot] = (time.monotonic(), task.directories[0])
                     self.backend.dispatch(slot, task)
                 case GiveUp(slot):
                     self.backend.give_up(slot)

@@ -66,7 +66,8 @@ class Task(NamedTuple):
     """Directories to walk next, in walk order, and how much to walk of them.
 
     A Chunk comes back after about `entries` entries or `seconds`, whichever is first, but never before one
-    directory, or `entries` entries of it, were read. `position` is how many entries of the first directory
+    directory, or `entries` entries of it, were read; and after `quota` directories at the latest, unless that is 0.
+    `position` is how many entries of the first directory
     earlier Chunks have brought already.
     """
 
@@ -75,6 +76,7 @@ class Task(NamedTuple):
     position: int
     entries: int
     seconds: float
+    quota: int = 0
     shut: dict[Path, tuple[str, str]] = {}  # noqa: RUF012  # never changed
 
 
@@ -96,12 +98,15 @@ class Chunk:
     `listings`: flat, four fields a Listing, when names were asked for;
     `output`: bytes ready for a sink, when those were asked for;
     `leftovers`: directories not walked yet, in walk order; the first `position` entries of the first are
-    in this Chunk or in earlier ones; `retries`: what was tried again; `size`: bytes this Chunk takes while it waits.
+    in this Chunk or in earlier ones; `retries`: what was tried again;
+    `seconds` and `cpu`: how long the walk took, and how much of that its thread was at work and not waiting;
+    `slow`: seconds of each directory that took long; `began_at`: the first directory of the Task, once it is back;
+    `size`: bytes this Chunk takes while it waits.
     """
 
     __slots__ = (
-        "directories", "entries", "faults", "files", "leftovers", "listings", "output", "position", "retries", "size",
-        "task",
+        "began_at", "cpu", "directories", "entries", "faults", "files", "leftovers", "listings", "output", "position",
+        "retries", "seconds", "size", "slow", "task",
     )  # fmt: skip
 
     def __init__(
@@ -116,6 +121,9 @@ class Chunk:
         entries: int,
         files: int,
         retries: int = 0,
+        seconds: float = 0.0,
+        cpu: float = 0.0,
+        slow: list[float] | None = None,
         size: int = 0,
     ) -> None:
         self.task = task
@@ -128,6 +136,10 @@ class Chunk:
         self.entries = entries
         self.files = files
         self.retries = retries
+        self.seconds = seconds
+        self.cpu = cpu
+        self.slow = slow or []
+        self.began_at: Path | None = None
         self.size = size
 
     def __iter__(self) -> Any:
@@ -136,13 +148,25 @@ class Chunk:
         return zip(fields, fields, fields, fields, strict=True)
 
     @property
+    def visited(self) -> int:
+        """Directories that are done with."""
+        return self.directories + len(self.failed)
+
+    @property
     def failed(self) -> list[Fault]:
         """The faults that took the place of a listing, in walk order."""
         return [fault for fault in self.faults if fault.drops_listing]
 
 
 class SlotUp(NamedTuple):
-    """Event: a slot is ready for Tasks."""
+    """Event: a slot is ready for Tasks. `worker`: the process it is a thread of; slots of one process die together."""
+
+    slot: int
+    worker: int = 0
+
+
+class SlotDown(NamedTuple):
+    """Event: no further Task for this slot; it ends the one it has."""
 
     slot: int
 
@@ -173,7 +197,7 @@ class ChunkArrived(NamedTuple):
     chunk: Chunk
 
 
-BackendEvent: TypeAlias = SlotUp | SlotLost | SlotStuck | ChunkArrived
+BackendEvent: TypeAlias = SlotUp | SlotDown | SlotLost | SlotStuck | ChunkArrived
 
 
 def names(packed: Any) -> list[Any]:

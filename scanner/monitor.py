@@ -71,8 +71,10 @@ class Watched:
 class Monitor:
     """Watches this process and those that `processes` names (slot -> pid), each time a sample is due."""
 
-    def __init__(self, processes: Callable[[], dict[int, int]]) -> None:
+    def __init__(self, processes: Callable[[], dict[int, int]], in_flight: Callable[[], int] = lambda: 0) -> None:
+        """`in_flight`: how many directories are being read."""
         self._processes = processes
+        self._in_flight = in_flight
         self._watched: dict[int, Watched] = {}
         self._since = time.time()
         self._own_cpu = os.times()[:2]
@@ -80,7 +82,7 @@ class Monitor:
         self._interval = INTERVAL
         self._due = self._started + INTERVAL
         self._peak_sum = 0
-        self._series: list[tuple[float, int, int]] = []
+        self._series: list[tuple[float, int, int, int]] = []
 
     def tick(self) -> None:
         """Take a sample if one is due."""
@@ -100,7 +102,7 @@ class Monitor:
                 continue
         self._peak_sum = max(self._peak_sum, total)
         now = time.monotonic()
-        self._series.append((round(now - self._started, 3), total, len(present)))
+        self._series.append((round(now - self._started, 3), total, len(present), self._in_flight()))
         if len(self._series) >= 2 * MOST_POINTS:
             del self._series[1::2]
             self._interval *= 2
@@ -131,7 +133,10 @@ class Monitor:
         return {
             "processes": [watched.figures() for watched in self._watched.values()],
             "peak_rss_sum_bytes": self._peak_sum,
-            "series": [{"seconds": t, "rss_sum_bytes": rss, "processes": count} for t, rss, count in self._series],
+            "series": [
+                {"seconds": seconds, "rss_sum_bytes": rss, "processes": count, "in_flight": in_flight}
+                for seconds, rss, count, in_flight in self._series
+            ],
         }
 
 

@@ -122,3 +122,17 @@ def mount_of(path: Any, roots: Sequence[Any]) -> Any:
         return root
     inner = mount.point[len(prefix_of(top)) :]
     return prefix_of(root) + (inner if isinstance(root, bytes) else os.fsdecode(inner))
+
+
+def mounted_below(roots: Sequence[Any]) -> list[tuple[Any, str]]:
+    """What is mounted below the roots, and is none of them: the paths, as the scan names them, and the types."""
+    table = mounts()
+    found = []
+    for root in roots if table else ():
+        real = resolved(root, table)
+        for mount in table:
+            if mount.point != real and is_below(mount.point, real):
+                inner = mount.point[len(prefix_of(real)) :]
+                path = prefix_of(root) + (inner if isinstance(root, bytes) else os.fsdecode(inner))
+                found.append((path, mount.kind))
+    return [(path, kind) for path, kind in found if path not in roots]

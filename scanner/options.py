@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypedDict
 
 from scanner.errors import OptionError
@@ -22,6 +22,8 @@ MAX_WORKERS = 256
 WINDOW = 16 << 20  # bytes
 MAX_DEPTH = 1 << 17  # levels: more than any honest tree has
 MAX_HUNG = 3
+MAX_IN_FLIGHT = 64
+MOST_IN_FLIGHT = 4096
 
 
 def cpu_count() -> int:
@@ -41,6 +43,11 @@ if TYPE_CHECKING:
         window: int
         dir_timeout: float | None
         max_hung: int
+        max_in_flight: int
+        max_rate: float | None
+        nice: bool
+        one_file_system: bool
+        skip_fs: Collection[str]
         max_depth: int
         detect_loops: bool
         partial_listings: bool
@@ -59,6 +66,11 @@ class _Fields(NamedTuple):
     window: int = WINDOW
     dir_timeout: float | None = None
     max_hung: int = MAX_HUNG
+    max_in_flight: int = MAX_IN_FLIGHT
+    max_rate: float | None = None
+    nice: bool = False
+    one_file_system: bool = False
+    skip_fs: Collection[str] = ()
     max_depth: int = MAX_DEPTH
     detect_loops: bool = False
     partial_listings: bool = False
@@ -67,6 +79,8 @@ class _Fields(NamedTuple):
     cwd: str = ""  # what relative roots are relative to: workers may have been started elsewhere
     packing: Packing = "names"
     separator: bytes = b"\n"
+    barred: tuple[Path, ...] = ()  # mount points that are not entered
+    pure: bool = False  # directories are read in Python although the compiled reader is there
 
 
 class ScanOptions(_Fields):
@@ -90,6 +104,14 @@ class ScanOptions(_Fields):
                   each part of 20,000 entries counts by itself.
     max_hung      directories of one mount that may exceed `dir_timeout` (default 3) before the rest of the mount is not
                   entered any more, nor what is mounted below it; 0: any number.
+    max_in_flight  directories to read at a time, in all processes together, at most (default 64, up to 4,096). Where
+                  they cost waiting and not work, as on a network, threads are started until more of them are no gain:
+                  how many is measured. A server that others use as well may want less; a far one with reserves, more.
+    max_rate      directories a second, or None (default) for as many as there can be. Holds over any second of a scan.
+    nice          lower the priority of worker processes, for the processor and for the disk. Default: no.
+    one_file_system  do not enter what is mounted below the roots; the mount points themselves are shown. Default: no.
+    skip_fs       types of file systems that are not entered where they are mounted below the roots, such as
+                  `("nfs4", "autofs")`. Nothing is asked of them, so no automount is triggered and none can hang.
     max_depth     levels below the root (default 131,072) beyond which directories are not entered, but Faults `depth`:
                   the end of a tree that has none.
     partial_listings  keep the names that were read before a listing broke off (default in the shell); their Fault says
@@ -101,16 +123,23 @@ class ScanOptions(_Fields):
     __slots__ = ()  # a tuple rather than a dataclass: those take 8 ms to import
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if len(args) < len(cls._fields):  # not so when it is unpickled
+            kwargs.setdefault("pure", os.environ.get("SCANNER_PURE", "") not in ("", "0"))
         options = super().__new__(cls, *args, **kwargs)
         _one_of("backend", options.backend, BACKENDS)
         if options.max_workers is not None:
             _whole_number("max_workers", options.max_workers, 1, MAX_WORKERS)
         if options.timeout is not None:
-            _positive_seconds("timeout", options.timeout)
+            _positive("timeout", options.timeout, "number of seconds")
         _whole_number("window", options.window, 1, sys.maxsize)
         if options.dir_timeout is not None:
-            _positive_seconds("dir_timeout", options.dir_timeout)
+            _positive("dir_timeout", options.dir_timeout, "number of seconds")
         _whole_number("max_hung", options.max_hung, 0, sys.maxsize)
+        _whole_number("max_in_flight", options.max_in_flight, 1, MOST_IN_FLIGHT)
+        if options.max_rate is not None:
+            _positive("max_rate", options.max_rate, "number of directories a second")
+        if isinstance(options.skip_fs, str) or not all(isinstance(kind, str) and kind for kind in options.skip_fs):
+            raise OptionError(f"skip_fs must be the names of types of file systems, not {options.skip_fs!r}")
         _whole_number("max_depth", options.max_depth, 0, sys.maxsize)
         if options.start_method is not None:
             _one_of("start_method", options.start_method, available_start_methods())
@@ -130,7 +159,13 @@ class ScanOptions(_Fields):
         if any(not os.path.isabs(root) for root in roots):
             with contextlib.suppress(OSError):  # it was removed: the roots will say so
                 cwd = os.getcwd()
-        return self._replace(roots=tuple(roots), cwd=cwd)
+        barred: tuple[Path, ...] = ()
+        if self.one_file_system or self.skip_fs:
+            from scanner.mounts import mounted_below  # not needed otherwise
+
+            kinds = None if self.one_file_system else frozenset(self.skip_fs)
+            barred = tuple(path for path, kind in mounted_below(roots) if kinds is None or kind in kinds)
+        return self._replace(roots=tuple(roots), cwd=cwd, barred=barred)
 
     @property
     def workers(self) -> int:
@@ -143,7 +178,7 @@ class ScanOptions(_Fields):
         return "forkserver" if "forkserver" in available_start_methods() else "spawn"
 
 
-_CHOSEN = ("roots", "cwd", "packing", "separator")
+_CHOSEN = ("roots", "cwd", "packing", "separator", "barred", "pure")
 PUBLIC = tuple(name for name in ScanOptions._fields if name not in _CHOSEN)
 
 
@@ -165,6 +200,6 @@ def _whole_number(name: str, value: object, low: int, high: int) -> None:
         raise OptionError(f"{name} must be a whole number {limit}, not {value!r}")
 
 
-def _positive_seconds(name: str, value: object) -> None:
+def _positive(name: str, value: object, what: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise OptionError(f"{name} must be a positive number of seconds, or None for no limit, not {value!r}")
+        raise OptionError(f"{name} must be a positive {what}, or None for no limit, not {value!r}")

@@ -16,6 +16,7 @@ from scanner.backends.serial import SerialBackend
 from scanner.engine import Cancelled, Engine
 from scanner.errors import ScanTimeout
 from scanner.kernel.read import reader_name
+from scanner.latency import Latencies
 from scanner.model import Chunk, Fault, Path, Walked, names
 from scanner.options import ScanOptions
 from scanner.stats import ScanStats
@@ -66,11 +67,12 @@ class Run:
         self._complete = False
         self.backend = _backend(options, pool)
         self.stats = ScanStats("serial", options.workers, reader_name(options))
-        self.monitor = _monitor(self.backend) if monitored else None
+        self.latencies = Latencies(roots)
         deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self.engine = Engine(
             options, self.backend, ordered=True, cancelled=cancelled, deadline=deadline, observe=self._observe
         )
+        self.monitor = _monitor(self.backend, self.engine) if monitored else None
         self.pool: PoolBackend | None = None
 
     def __enter__(self) -> Run:
@@ -115,6 +117,7 @@ class Run:
             if monitor is not None:
                 monitor.sample()
                 self.stats.resources = monitor.figures()
+                self.stats.latencies = self.latencies.figures()
         finally:
             pool = self.backend.pool if isinstance(self.backend, AutoBackend) else None
             if self._keep_pool and pool is not None and pool.idle:
@@ -127,11 +130,14 @@ class Run:
         stats = self.stats
         for chunk in arrived:
             stats.count(chunk)
+            if self.monitor is not None:
+                self.latencies.count(chunk)
         if arrived and self.backend.name == "pool":
             stats.backend, stats.start_method = "pool", self.backend.start_method
         planner = engine.planner
         stats.tasks, stats.worker_deaths, stats.hung_directories = planner.tasks, planner.deaths, planner.hung
         stats.abandoned_workers = self.backend.abandoned
+        stats.most_in_flight, stats.pace = max(stats.most_in_flight, planner.under_way), engine.pace.reason
         if self.monitor is not None:
             self.monitor.tick()
         self._tell_progress()
@@ -187,10 +193,10 @@ def rarer_collections() -> Iterator[None]:
             gc.set_threshold(*thresholds)
 
 
-def _monitor(backend: Backend) -> Monitor:
+def _monitor(backend: Backend, engine: Engine) -> Monitor:
     from scanner.monitor import Monitor  # not loaded where nobody wants figures
 
-    return Monitor(backend.processes)
+    return Monitor(backend.processes, lambda: engine.planner.under_way)
 
 
 def _backend(options: ScanOptions, pool: PoolBackend | None) -> Backend:

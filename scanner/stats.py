@@ -15,9 +15,10 @@ class ScanStats:
     `directories`: listed whole; `entries`: all names read; `files`: those that are no directories (to Python a link
     to a directory is one, as in `os.walk`; to the shell it is not, as in `find`); `tasks`: Tasks given out; `retries`:
     what was tried again; `worker_deaths`: workers that died and were replaced; `hung_directories`: that were given up;
-    `abandoned_workers`: that could not be killed;
+    `abandoned_workers`: that could not be killed; `most_in_flight`: directories read at a time, at most, and `pace`:
+    why so many; `waiting_share`: of the time for reading them, what was waiting;
     `backend`, `start_method`, `max_workers`: what it ran on; `reader`: what read directories, compiled or python;
-    `resources`: what the monitor has sampled.
+    `latencies`: how long directories took, by mount; `resources`: what the monitor has sampled.
     """
 
     def __init__(self, backend: str, max_workers: int, reader: str) -> None:
@@ -33,10 +34,14 @@ class ScanStats:
         self.worker_deaths = 0
         self.hung_directories = 0
         self.abandoned_workers = 0
+        self.most_in_flight = 0
+        self.pace = ""
+        self._reading = self._working = 0.0
         self.errors: Counter[str] = Counter()
         self.faults: list[Fault] = []
         self.last_directory: Any = None
         self.resources: dict[str, Any] = {}
+        self.latencies: list[dict[str, Any]] = []
         self._started = time.monotonic()
         self._ended: float | None = None
 
@@ -45,6 +50,8 @@ class ScanStats:
         self.files += chunk.files
         self.entries += chunk.entries
         self.retries += chunk.retries
+        self._reading += chunk.seconds
+        self._working += chunk.cpu
         if chunk.leftovers:
             self.last_directory = chunk.leftovers[0]
         for fault in chunk.faults:
@@ -54,6 +61,11 @@ class ScanStats:
     def finish(self) -> None:
         if self._ended is None:
             self._ended = time.monotonic()
+
+    @property
+    def waiting_share(self) -> float:
+        """Of the time for which directories were being read, how much was waiting and not work."""
+        return max(0.0, 1 - self._working / self._reading) if self._reading else 0.0
 
     @property
     def elapsed_seconds(self) -> float:
@@ -78,6 +90,10 @@ class ScanStats:
             "worker_deaths": self.worker_deaths,
             "hung_directories": self.hung_directories,
             "abandoned_workers": self.abandoned_workers,
+            "most_in_flight": self.most_in_flight,
+            "pace": self.pace,
+            "waiting_share": round(self.waiting_share, 3),
             "errors": dict(self.errors),
+            "latencies": self.latencies,
             "resources": self.resources,
         }

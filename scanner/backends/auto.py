@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from scanner.backends.serial import SLOT, SerialBackend
-from scanner.model import BackendEvent, SlotLost, SlotUp, Task
+from scanner.backends.serial import FIRST_SLOT, SLOT, SerialBackend
+from scanner.model import BackendEvent, ChunkArrived, SlotDown, Task
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 START_AFTER = {"fork": 0.01, "forkserver": 0.05, "spawn": 0.05}
 """Seconds of walking here before processes are started; by start method. They take 30 to 100 ms of another processor
 meanwhile, which are lost on a tree that ends before they are ready."""
+BUSY_SHARE = 0.5  # of a processor: below this, what takes time is waiting
+POLL = 0.005  # seconds to wait for threads here before looking at processes that are starting
+FIRST_SECONDS = 0.002  # a Task's budget here for the first: it tells whether directories cost waiting
 SERIAL_SECONDS = 0.01  # a Task's budget here, so that the workers do not wait for their first Tasks
 
 
@@ -24,8 +27,11 @@ class AutoBackend:
     def __init__(self, options: ScanOptions, *, eager: bool, pool: PoolBackend | None = None) -> None:
         self._options = options
         self._serial: SerialBackend | None = None if eager else SerialBackend(options)
-        self._spent = 0.0
+        self._started = time.monotonic()
+        self._spent = 0.0  # seconds of work here, waiting apart
+        self._slots = 1
         self._reported = False
+        self._in_pool = eager
         self.pool = pool
         self._waiting: list[BackendEvent] = pool.begin(options) if pool is not None else []
         if eager and pool is None:
@@ -33,56 +39,92 @@ class AutoBackend:
 
     @property
     def name(self) -> str:
-        return "serial" if self._serial is not None else "pool"
+        return "pool" if self._in_pool else "serial"
 
     @property
     def start_method(self) -> str | None:
         return self.pool.start_method if self.pool is not None and self.pool.failure is None else None
 
     @property
+    def starting(self) -> bool:
+        return self._serial is not None and self.pool is not None and self.pool.failure is None
+
+    @property
     def abandoned(self) -> int:
         return self.pool.abandoned if self.pool is not None else 0
 
+    def grow(self, slots: int) -> list[BackendEvent]:
+        self._slots = slots
+        if self._in_pool and self.pool is not None:
+            return self.pool.grow(slots)
+        return self._serial.grow(slots) if self._serial is not None else []
+
     def dispatch(self, slot: int, task: Task) -> None:
-        if slot != SLOT:
+        if slot >= FIRST_SLOT:
             assert self.pool is not None
             self.pool.dispatch(slot, task)
         elif self._serial is not None:
-            soon = self.pool is None or self.pool.failure is None
-            self._serial.dispatch(slot, task._replace(seconds=SERIAL_SECONDS) if soon else task)
+            if slot == SLOT and (self.pool is None or self.pool.failure is None):
+                task = task._replace(seconds=FIRST_SECONDS if task.number == 1 else SERIAL_SECONDS)
+            self._serial.dispatch(slot, task)
 
     def give_up(self, slot: int) -> None:
-        if slot != SLOT and self.pool is not None:
+        if slot >= FIRST_SLOT:
+            assert self.pool is not None
             self.pool.give_up(slot)
+        elif self._serial is not None:
+            self._serial.give_up(slot)
 
     def events(self, timeout: float) -> list[BackendEvent]:
-        events = self._serial_events() if self._serial is not None else []
+        events = self._serial_events(timeout) if self._serial is not None else []
         if self.pool is None:
-            if self._spent < START_AFTER[self._options.method] or not pays(self._options):
+            if not self._works_hard() or not pays(self._options) or not self._may_start():
                 return events
             self.pool = start_pool(self._options)
         waiting, self._waiting = self._waiting, []
-        news = waiting + self.pool.events(0 if events or waiting else timeout)
+        busy = self._serial is not None and self._serial.busy
+        news = waiting + self.pool.events(0 if events or waiting or busy else timeout)
         if self.pool.failure is not None:
             self._go_on_serial(self.pool.failure)
-        elif self._serial is not None and any(isinstance(event, SlotUp) for event in news):
-            self._serial.stop()
-            self._serial = None
-            news.append(SlotLost(SLOT))
+        elif self._serial is not None:
+            self._hand_over(self._serial, news)
         return events + news
+
+    def _works_hard(self) -> bool:
+        """Whether reading directories takes a processor, and has for long enough: waiting is not helped by another."""
+        if self._spent < START_AFTER[self._options.method]:
+            return False
+        return self._spent >= BUSY_SHARE * (time.monotonic() - self._started)
+
+    def _may_start(self) -> bool:
+        """Beside threads of ours nothing is forked."""
+        return self._options.method != "fork" or self._serial is None or len(self._serial.slots) == 1
+
+    def _hand_over(self, serial: SerialBackend, news: list[BackendEvent]) -> None:
+        """Once the pool is ready, nothing new is walked here; what is under way is ended."""
+        assert self.pool is not None
+        if not self._in_pool and self.pool.ready:
+            self._in_pool = True
+            news += [SlotDown(slot) for slot in serial.slots]
+            news += self.pool.grow(self._slots)
+        if self._in_pool and not serial.busy:
+            serial.stop()
+            self._serial = None
 
     def _go_on_serial(self, failure: str) -> None:
         if not self._reported:
             report(failure)
             self._reported = True
+        self._in_pool = False
         if self._serial is None:
             self._serial = SerialBackend(self._options)
+            self._waiting += self._serial.grow(self._slots)
 
-    def _serial_events(self) -> list[BackendEvent]:
+    def _serial_events(self, timeout: float) -> list[BackendEvent]:
         assert self._serial is not None
-        started = time.monotonic()
-        events = self._serial.events(0)
-        self._spent += time.monotonic() - started
+        alone = self.pool is None or self.pool.failure is not None
+        events = self._serial.events(timeout if alone else min(timeout, POLL))
+        self._spent += sum(event.chunk.cpu for event in events if isinstance(event, ChunkArrived))
         return events
 
     def processes(self) -> dict[int, int]:

@@ -17,11 +17,18 @@ class Backend(Protocol):
         """How its processes were started; None while there are none."""
 
     @property
+    def starting(self) -> bool:
+        """Whether it starts something, which disturbs what runs here: nothing is to be learned from times."""
+
+    @property
     def abandoned(self) -> int:
         """How many of its processes could not be killed."""
 
     def dispatch(self, slot: int, task: Task) -> None:
         """Have `slot`, which must be idle, walk `task`. Never blocks on another process."""
+
+    def grow(self, slots: int) -> list[BackendEvent]:
+        """Have so many slots in all, if there are fewer; those that come, now or later, are told as events."""
 
     def give_up(self, slot: int) -> None:
         """Ask `slot` to return what is left of its Task early."""

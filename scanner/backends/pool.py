@@ -1,8 +1,8 @@
 """Tasks run in the worker processes of a `multiprocessing.Pool`.
 
                         coordinator                                    workers
-    planner -> dispatch -> task pipe 1 --------------------------->  serve() in slot 1
-                           task pipe 2 --------------------------->  serve() in slot 2
+    planner -> dispatch -> task pipe 1 --------------------------->  serve() in worker 1, which has a slot or many
+                           task pipe 2 --------------------------->  serve() in worker 2
     planner <- events() <- selector <- Inbox 1 <- chunk pipe 1 <---  walk, pack
                                     <- Inbox 2 <- chunk pipe 2 <---  walk, pack
                                     <- wake pipe <- Pool's threads: "a process has started"
@@ -25,8 +25,10 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from scanner.backends import wire
+from scanner.backends.slots import Slot, Worker
 from scanner.backends.watch import Watch, stopped
-from scanner.model import BackendEvent, ChunkArrived, Path, SlotLost, SlotStuck, SlotUp, Task
+from scanner.backends.whereabouts import MOST_THREADS
+from scanner.model import BackendEvent, ChunkArrived, Path, SlotDown, SlotLost, SlotStuck, SlotUp, Task
 from scanner.mounts import mount_of
 from scanner.options import ScanOptions
 
@@ -39,41 +41,6 @@ PATIENCE = 0.25  # seconds for workers to end when asked, again after SIGTERM, a
 START_PATIENCE = 30.0  # seconds after which a Pool without a single worker has failed
 
 
-class Slot:
-    """The coordinator's side of one worker process."""
-
-    def __init__(self, slot_process: SlotProcess) -> None:
-        self.process = slot_process
-        self.inbox = wire.Inbox(slot_process.chunk_reader.fileno())
-        self.outbox = wire.Outbox(slot_process.task_writer.fileno())
-        self.ready = False  # has said hello
-        self.busy = False
-        self._sign = (0, 0)  # of life, when it was looked at last
-        self._since = 0.0
-
-    def waits(self, now: float) -> float:
-        """Seconds for which nothing has been seen to happen while it was busy."""
-        sign = (self.process.whereabouts.count, self.inbox.filled)
-        if not self.busy or sign != self._sign:
-            self._sign, self._since = sign, now
-        return now - self._since
-
-    def in_directory(self) -> bool:
-        return self.process.whereabouts.count > 0
-
-    def dismiss(self) -> None:
-        """Have a living worker end."""
-        # Said as well as shown: a process that the caller has forked may hold a copy of the pipe open. Never said to
-        # a dead one, which would end us where SIGPIPE has its default action.
-        self.outbox.send(wire.QUIT)
-        self.close()
-
-    def close(self) -> None:
-        from scanner.backends.start import close_ends
-
-        close_ends(self.process)
-
-
 class PoolBackend:
     """Worker processes for one scan after another. `failure` says why no process could be started, if so."""
 
@@ -84,8 +51,10 @@ class PoolBackend:
         self.workers = options.workers
         self.failure: str | None = None
         self._options = options
+        self._workers: dict[int, Worker] = {}
         self._slots: dict[int, Slot] = {}
-        self._last_slot = 0
+        self._last_worker = 0
+        self._threads = 1  # of each worker
         self._stillbirths = 0
         self._no_refill: str | None = None
         self._arrivals: deque[SlotProcess] = deque()
@@ -163,7 +132,7 @@ class PoolBackend:
     @property
     def ready(self) -> bool:
         """Whether some slot can take a Task."""
-        return any(slot.ready for slot in self._slots.values())
+        return bool(self._slots)
 
     @property
     def idle(self) -> bool:
@@ -174,37 +143,52 @@ class PoolBackend:
         """Use the workers for another scan: the slots that are ready for it."""
         self._options = options
         self.refresh()
-        return [SlotUp(number) for number, slot in self._slots.items() if slot.ready]
+        return [SlotUp(slot.number, slot.worker.number) for slot in self._slots.values() if not slot.worker.given_up]
 
     def refresh(self) -> None:
         """Have the workers begin anew: with the options of now, and without the directories that they hold open."""
-        for number in self._slots:
-            self._send(number, wire.pack_options(self._options))
+        for worker in self._workers.values():
+            self._send(worker, wire.pack_options(self._options))
+
+    def grow(self, slots: int) -> list[BackendEvent]:
+        self._threads = min(MOST_THREADS, max(self._threads, -(-slots // self.workers)))
+        return self._fill_up()
+
+    def _fill_up(self) -> list[BackendEvent]:
+        """Give each worker the slots that it should have, to all in turn."""
+        news: list[BackendEvent] = []
+        ready = [worker for worker in self._workers.values() if worker.ready and not worker.given_up]
+        while missing := [worker for worker in ready if len(worker.slots) < self._threads]:
+            for worker in missing:
+                slot = worker.add_slot()
+                self._slots[slot.number] = slot
+                news.append(SlotUp(slot.number, worker.number))
+        return news
 
     def dispatch(self, slot: int, task: Task) -> None:
-        self._slots[slot].busy = True
-        self._send(slot, wire.pack_task(task))
+        place = self._slots[slot]
+        place.busy = True
+        self._send(place.worker, wire.pack_task(place.thread, task))
 
     def give_up(self, slot: int) -> None:
-        self._send(slot, wire.GIVE_UP)
+        place = self._slots[slot]
+        self._send(place.worker, wire.pack_give_up(place.thread))
 
-    def _send(self, number: int, body: bytes) -> None:
-        slot = self._slots[number]
-        descriptor = slot.process.task_writer.fileno()
-        if not slot.outbox.send(body) and descriptor not in self._selector.get_map():
-            self._selector.register(descriptor, selectors.EVENT_WRITE, number)
+    def _send(self, worker: Worker, body: bytes) -> None:
+        descriptor = worker.process.task_writer.fileno()
+        if not worker.outbox.send(body) and descriptor not in self._selector.get_map():
+            self._selector.register(descriptor, selectors.EVENT_WRITE, worker)
 
-    def _flush(self, number: int) -> None:
-        slot = self._slots[number]
-        if slot.outbox.flush():
-            self._selector.unregister(slot.process.task_writer.fileno())
+    def _flush(self, worker: Worker) -> None:
+        if worker.outbox.flush():
+            self._selector.unregister(worker.process.task_writer.fileno())
 
     def events(self, timeout: float) -> list[BackendEvent]:
         events: list[BackendEvent] = []
         for key, mask in self._selector.select(timeout):
             if key.data is None:
                 self._welcome()
-            elif key.data not in self._slots:  # lost a moment ago
+            elif key.data.number not in self._workers:  # lost a moment ago
                 continue
             elif mask & selectors.EVENT_WRITE:
                 self._flush(key.data)
@@ -215,7 +199,7 @@ class PoolBackend:
             self._fork_next = False
             self._starter.join()
             self._start()
-        if not self._slots and self.failure is None:
+        if not self._workers and self.failure is None:
             self.failure = self._no_refill
         if not self.ready and self.failure is None and time.monotonic() > self._start_deadline:
             self.failure = f"no worker process was ready after {START_PATIENCE:.0f} seconds"
@@ -227,57 +211,83 @@ class PoolBackend:
         if self._arrivals and self._context is not None and self._pool is not None:
             self._context.forget_dead(self._pool._pool)  # type: ignore[attr-defined]  # whom it still looks after
         while self._arrivals:
-            self._last_slot += 1
-            slot = self._slots[self._last_slot] = Slot(self._arrivals.popleft())
-            self._selector.register(slot.process.chunk_reader.fileno(), selectors.EVENT_READ, self._last_slot)
-            self._send(self._last_slot, wire.pack_options(self._options))
+            self._last_worker += 1
+            worker = self._workers[self._last_worker] = Worker(self._last_worker, self._arrivals.popleft())
+            self._selector.register(worker.process.chunk_reader.fileno(), selectors.EVENT_READ, worker)
+            self._send(worker, wire.pack_options(self._options))
 
-    def _collect(self, number: int, events: list[BackendEvent]) -> None:
-        slot = self._slots[number]
+    def _collect(self, worker: Worker, events: list[BackendEvent]) -> None:
         try:
-            for body in slot.inbox.messages():
+            for body in worker.inbox.messages():
                 if body.startswith(wire.FAILURE):
                     report_mistake(body[len(wire.FAILURE) :].decode())
                 elif body:
-                    slot.busy = False
-                    events.append(ChunkArrived(number, wire.unpack_chunk(body)))
+                    self._take_chunk(worker, body, events)
                 else:
-                    slot.ready = True
+                    worker.ready = True
                     self._stillbirths = 0
-                    events.append(SlotUp(number))
+                    events += self._fill_up()
         except (EOFError, OSError):
-            where = self._path(slot)
-            self._remove(number)
-            if slot.ready:
-                events.append(SlotLost(number, where))
-            else:
+            events += self._remove(worker)
+            if not worker.ready:
                 self._stillborn()
+
+    def _take_chunk(self, worker: Worker, body: bytearray, events: list[BackendEvent]) -> None:
+        thread, chunk = wire.unpack_chunk(body)
+        slot = worker.slots.get(thread)
+        if slot is None:  # it was stuck and given up, and has come free after all
+            return
+        slot.busy = False
+        events.append(ChunkArrived(slot.number, chunk))
+        if worker.given_up and not worker.busy:
+            self._end_worker(worker, events)
 
     def _path(self, slot: Slot) -> Path | None:
         """The directory that it reads, or read when it died."""
-        path = slot.process.whereabouts.read() if slot.busy else None
+        path = slot.path()
         return os.fsdecode(path) if path is not None and isinstance(self._options.roots[0], str) else path
 
-    def _remove(self, number: int) -> None:
-        """Forget a slot that is dead or killed."""
-        slot = self._slots.pop(number)
-        for pipe in (slot.process.chunk_reader, slot.process.task_writer):
+    def _remove(self, worker: Worker) -> list[BackendEvent]:
+        """Forget a worker that is dead or killed: its slots are lost."""
+        del self._workers[worker.number]
+        lost = [SlotLost(slot.number, self._path(slot)) for slot in worker.slots.values()]
+        for slot in worker.slots.values():
+            del self._slots[slot.number]
+        for pipe in (worker.process.chunk_reader, worker.process.task_writer):
             with contextlib.suppress(KeyError):
                 self._selector.unregister(pipe.fileno())
-        slot.close()
+        worker.close()
         self._start_deadline = time.monotonic() + START_PATIENCE  # for whoever replaces it
+        return [*lost]
 
     def _look_after_slots(self, events: list[BackendEvent]) -> None:
-        """Give up the slots that wait too long for a directory, and let go of those that cannot be killed."""
+        """Give up the slots that wait too long for a directory, and let go of workers that cannot be killed."""
         for number in self._watch.late(self._slots):
-            slot = self._slots[number]
+            slot = self._slots.get(number)
+            if slot is None:  # its worker was ended a moment ago
+                continue
             path = None if stopped(slot.process) else self._path(slot)
-            self._watch.kill(slot.process)
-            self._remove(number)
             if path is None:
-                events.append(SlotLost(number))
+                self._end_worker(slot.worker, events)
             else:
-                events.append(SlotStuck(number, path, mount_of(path, self._options.roots), self._watch.message))
+                self._give_up(slot, path, events)
+
+    def _give_up(self, slot: Slot, path: Path, events: list[BackendEvent]) -> None:
+        """A thread cannot be killed, but its worker, once what the other threads do is safe."""
+        worker = slot.worker
+        events.append(SlotStuck(slot.number, path, mount_of(path, self._options.roots), self._watch.message))
+        worker.given_up = True
+        del self._slots[slot.number], worker.slots[slot.thread]
+        events += [SlotDown(other.number) for other in worker.slots.values()]
+        for other in worker.slots.values():
+            if other.busy:
+                self.give_up(other.number)
+        if not worker.busy:
+            self._end_worker(worker, events)
+
+    def _end_worker(self, worker: Worker, events: list[BackendEvent]) -> None:
+        self._watch.kill(worker.process)
+        events += self._remove(worker)
 
     def _replace_abandoned(self) -> None:
         if self._pool is not None:
@@ -297,7 +307,7 @@ class PoolBackend:
                 self._pool.close()
 
     def processes(self) -> dict[int, int]:
-        return {number: slot.process.pid for number, slot in self._slots.items() if slot.process.pid is not None}
+        return {number: worker.process.pid for number, worker in self._workers.items() if worker.process.pid}
 
     def stop(self, *, wait: bool = True) -> None:
         """Close the pipes, so that idle workers end at once; make the others end; forget those that cannot.
@@ -330,8 +340,9 @@ class PoolBackend:
         if pool is not None:
             pool.close()
             pool._worker_handler.join(PATIENCE)  # type: ignore[attr-defined]  # from here on it replaces nobody
-        for number in list(self._slots):
-            self._slots.pop(number).dismiss()
+        while self._workers:
+            self._workers.popitem()[1].dismiss()
+        self._slots.clear()
         for slot_process in self._arrivals:
             close_ends(slot_process)
         for slot_process in reap([each for each in context.made if not each.abandoned], PATIENCE):

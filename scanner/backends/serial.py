@@ -1,48 +1,110 @@
-"""Tasks run in this process, one at a time, while the engine asks for events."""
+"""Tasks run in this process: one at a time while the engine asks for events, or in threads once that was found to pay.
+
+dispatch -> SimpleQueue of each thread -> walk -> one SimpleQueue for all -> events
+"""
 
 from __future__ import annotations
 
+import queue
+import time
+from collections.abc import Iterator
+from functools import partial
+
+from scanner.backends.threads import WalkingThread
 from scanner.kernel.walk import Walker
-from scanner.model import BackendEvent, ChunkArrived, SlotUp, Task
+from scanner.model import BackendEvent, Chunk, ChunkArrived, SlotDown, SlotUp, Task
 from scanner.options import ScanOptions
 
-SLOT = 0
+SLOT = 0  # where no thread is needed
+FIRST_SLOT = 1 << 16  # from here on they are not ours
+PATIENCE = 0.25  # seconds for all threads to end; what a directory holds up then ends with it, or with the process
 
 
 class SerialBackend:
     name = "serial"
     start_method = None
+    starting = False
     abandoned = 0
 
     def __init__(self, options: ScanOptions) -> None:
+        self._options = options
         self._walker = Walker(options, joined=False)
         self._task: Task | None = None
-        self._started = False
+        self._news: list[BackendEvent] = [SlotUp(SLOT)]
+        self._threads: list[WalkingThread] = []
+        self._arrivals: queue.SimpleQueue[tuple[int, Chunk | BaseException]] = queue.SimpleQueue()
+        self._under_way = 0
+
+    def grow(self, slots: int) -> list[BackendEvent]:
+        """Have so many slots, if there are fewer. From the second on, all of them are threads."""
+        news: list[BackendEvent] = []
+        if slots > 1 and not self._threads:
+            news.append(SlotDown(SLOT))
+        while len(self._threads) < slots > 1:
+            slot = len(self._threads) + 1
+            self._threads.append(WalkingThread(self._options, partial(self._arrive, slot), joined=False))
+            news.append(SlotUp(slot))
+        return news
+
+    def _arrive(self, slot: int, chunk: Chunk | BaseException) -> None:
+        self._arrivals.put((slot, chunk))
 
     def dispatch(self, slot: int, task: Task) -> None:
-        self._task = task
+        if slot == SLOT:
+            self._task = task
+        else:
+            self._under_way += 1
+            self._threads[slot - 1].walk(task)
 
     def give_up(self, slot: int) -> None:
-        """Nobody else is there to take it."""
+        """Only from a thread can anything be taken."""
+        if slot != SLOT:
+            self._threads[slot - 1].give_up()
+
+    @property
+    def slots(self) -> range:
+        return range(len(self._threads) + 1)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a Task is under way, or about to be."""
+        return self._task is not None or self._under_way > 0
 
     def events(self, timeout: float) -> list[BackendEvent]:
-        if not self._started:
-            self._started = True
-            return [SlotUp(SLOT)]
-        if self._task is None:
-            return []
-        task, self._task = self._task, None
-        chunk = self._walker.walk(task)
-        chunk.size = estimated_size(chunk.entries, chunk.output)
-        return [ChunkArrived(SLOT, chunk)]
+        news, self._news = self._news, []
+        if self._task is not None:
+            task, self._task = self._task, None
+            news.append(arrived(SLOT, self._walker.walk(task)))
+        elif not news:
+            news += self._chunks(timeout)
+        return news
+
+    def _chunks(self, timeout: float) -> Iterator[BackendEvent]:
+        """Those that have come from threads; waits for the first."""
+        try:
+            while self._under_way:
+                slot, chunk = self._arrivals.get(timeout=timeout)
+                timeout = 0
+                self._under_way -= 1
+                if isinstance(chunk, BaseException):
+                    raise chunk
+                yield arrived(slot, chunk)
+        except queue.Empty:
+            pass
 
     def processes(self) -> dict[int, int]:
         return {}
 
     def stop(self, *, wait: bool = True) -> None:
+        deadline = time.monotonic() + PATIENCE
+        for thread in self._threads:
+            thread.dismiss()
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._walker.close()
 
 
-def estimated_size(entries: int, output: bytes | memoryview) -> int:
-    """Bytes of a Chunk that was never packed: a Python string of a short name takes about 64."""
-    return 64 * entries + len(output)
+def arrived(slot: int, chunk: Chunk) -> ChunkArrived:
+    """A Chunk that was never packed: a Python string of a short name takes about 64 bytes."""
+    chunk.size = 64 * chunk.entries + len(chunk.output)
+    return ChunkArrived(slot, chunk)

@@ -1,10 +1,11 @@
-"""Where a worker is: a piece of memory that it shares with the coordinator.
+"""Where a worker is: a piece of memory that it shares with the coordinator, with a place for each of its threads.
 
-    | count of directories | length of the path | path ... |
+    | count of directories | length of the path | path ... |   thread 0
       8 bytes                8 bytes
+    | count of directories | length of the path | path ... |   thread 1
 
-The worker writes before it touches a directory (0.2 us each); the coordinator reads when it has reason to. Whether a
-worker gets on shows in the count, so no clock is shared.
+A thread writes before it touches a directory (0.4 us each); the coordinator reads when it has reason to. Whether a
+thread gets on shows in the count, so no clock is shared. Of a place that is never used no memory is taken.
 """
 
 from __future__ import annotations
@@ -16,30 +17,18 @@ from typing import Any
 
 from scanner.model import ENCODING, ERRORS
 
-SIZE = 1 << 16  # bytes: paths that are longer are not told
+MOST_THREADS = 256
+SIZE = 1 << 14  # bytes of a place: paths that are longer are not told
 _HEADER = 16
 
 
-class Whereabouts:
-    """Made by the coordinator, and given to the worker by inheritance or, while it is spawned, by pickling."""
+class Place:
+    """Where one thread is."""
 
-    def __init__(self) -> None:
-        self._map(_anonymous_file())
-
-    def _map(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._memory = mmap.mmap(descriptor, SIZE)
-        self._view = memoryview(self._memory)
-        self._header = self._view[:_HEADER].cast("Q")
+    def __init__(self, view: memoryview) -> None:
+        self._view = view
+        self._header = view[:_HEADER].cast("Q")
         self._count = 0
-
-    def __getstate__(self) -> dict[str, Any]:
-        from multiprocessing.reduction import DupFd
-
-        return {"descriptor": DupFd(self._descriptor)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self._map(state["descriptor"].detach())
 
     def at(self, path: str | bytes) -> None:
         """In the worker: `path` comes next."""
@@ -66,6 +55,37 @@ class Whereabouts:
         length = self._header[1]
         return bytes(self._view[_HEADER : _HEADER + length]) if 0 < length <= SIZE - _HEADER else None
 
+    def close(self) -> None:
+        self._header.release()
+        self._view.release()
+
+
+class Whereabouts:
+    """Made by the coordinator, and given to the worker by inheritance or, while it is spawned, by pickling."""
+
+    def __init__(self) -> None:
+        self._map(_anonymous_file())
+
+    def _map(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._memory = mmap.mmap(descriptor, MOST_THREADS * SIZE)
+        self._view = memoryview(self._memory)
+        self._places: dict[int, Place] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        from multiprocessing.reduction import DupFd
+
+        return {"descriptor": DupFd(self._descriptor)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._map(state["descriptor"].detach())
+
+    def of(self, thread: int) -> Place:
+        """The place of a thread, whose number is below MOST_THREADS."""
+        if thread not in self._places:
+            self._places[thread] = Place(self._view[thread * SIZE : (thread + 1) * SIZE])
+        return self._places[thread]
+
     def close_descriptor(self) -> None:
         """Once the worker has its own."""
         if self._descriptor >= 0:
@@ -74,7 +94,8 @@ class Whereabouts:
 
     def close(self) -> None:
         self.close_descriptor()
-        self._header.release()
+        while self._places:
+            self._places.popitem()[1].close()
         self._view.release()
         self._memory.close()
 
@@ -85,5 +106,5 @@ def _anonymous_file() -> int:
     else:
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
-    os.ftruncate(descriptor, SIZE)
+    os.ftruncate(descriptor, MOST_THREADS * SIZE)
     return descriptor

@@ -1,12 +1,12 @@
 """Messages between coordinator and worker: a length, then that many bytes.
 
-        coordinator                                    worker (one slot)
+        coordinator                                    worker (a slot for each of its threads)
     ------------------- options, Task, give up, quit -------------------->  blocks until a message is there
       Outbox: writes what the pipe takes, never blocks
     <------------------ hello (empty), Chunk, failure --------------------  blocks until the pipe takes it
       Inbox: takes what is there, never blocks
 
-Each slot has two pipes that it shares with nobody: its death can poison nothing, and shows as the end of file.
+Each worker has two pipes that it shares with nobody: its death can poison nothing, and shows as the end of file.
 """
 
 from __future__ import annotations
@@ -131,38 +131,41 @@ def pack_options(options: ScanOptions) -> bytes:
     return OPTIONS + pickle.dumps(options)
 
 
-def pack_task(task: Task) -> bytes:
-    return TASK + marshal.dumps(tuple(task))
+def pack_task(thread: int, task: Task) -> bytes:
+    return TASK + marshal.dumps((thread, *task))
 
 
-def unpack(body: bytes) -> ScanOptions | Task | None:
-    """What the coordinator sent: options, a Task, or (None) the wish to have leftovers given up."""
+def pack_give_up(thread: int) -> bytes:
+    return GIVE_UP + marshal.dumps((thread,))
+
+
+def unpack(body: bytes) -> ScanOptions | tuple[int, Task | None]:
+    """What the coordinator sent: options; or for a thread a Task, or (None) the wish to have leftovers given up."""
     if body[:1] == OPTIONS:
         options: ScanOptions = pickle.loads(body[1:])
         return options
-    if body[:1] == TASK:
-        return Task(*marshal.loads(body[1:]))
-    return None
+    thread, *fields = marshal.loads(body[1:])
+    return thread, Task(*fields) if body[:1] == TASK else None
 
 
-def pack_chunk(chunk: Chunk) -> tuple[bytes, bytes | memoryview]:
+def pack_chunk(thread: int, chunk: Chunk) -> tuple[bytes, bytes | memoryview]:
     """The body and the bulk of a message. What a sink will write is not copied on the way."""
     fields = marshal.dumps(
         (
-            chunk.task, chunk.listings, chunk.leftovers, chunk.position,
+            thread, chunk.task, chunk.listings, chunk.leftovers, chunk.position,
             [tuple(fault) for fault in chunk.faults], chunk.directories, chunk.entries, chunk.files,
-            chunk.retries,
+            chunk.retries, chunk.seconds, chunk.cpu, chunk.slow,
         )
     )  # fmt: skip
     return _LENGTH.pack(len(fields)) + fields, chunk.output
 
 
-def unpack_chunk(body: bytearray) -> Chunk:
+def unpack_chunk(body: bytearray) -> tuple[int, Chunk]:
     view = memoryview(body)
     (length,) = _LENGTH.unpack_from(view)
     fields, output = view[_LENGTH.size :][:length], view[_LENGTH.size + length :]
-    task, listings, leftovers, position, faults, *counts = marshal.loads(fields)
+    thread, task, listings, leftovers, position, faults, *counts = marshal.loads(fields)
     faults = [Fault(*fault) for fault in faults]
     chunk = Chunk(task, listings, output, leftovers, position, faults, *counts)
     chunk.size = len(body)
-    return chunk
+    return thread, chunk

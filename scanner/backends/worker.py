@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import select
 import signal
-import traceback
+import threading
+from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.process import current_process
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from scanner.backends import wire
-from scanner.kernel.walk import Walker
-from scanner.model import Task
+from scanner.backends.threads import WalkingThread
+from scanner.model import Chunk, Task
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
@@ -41,9 +41,8 @@ def serve() -> NoReturn:
         _serve(process.task_reader.fileno(), chunks, process.whereabouts)
     except (EOFError, OSError):  # the coordinator has closed our pipes, or died
         pass
-    except BaseException:  # a mistake in this program: the coordinator logs it, and takes it for our death
-        with contextlib.suppress(OSError):
-            wire.send(chunks, wire.FAILURE, traceback.format_exc().encode(errors="backslashreplace"))
+    except BaseException as error:  # a mistake in this program
+        report_mistake(chunks, error)
     os._exit(0)  # nothing to clean up, and no queue to flush
 
 
@@ -60,19 +59,72 @@ def _let_go_of_what_is_not_ours() -> None:
 
 
 def _serve(tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
-    walker = None
+    crew = Crew(chunks, whereabouts)
     wire.send(chunks, b"")
     while True:
         message = wire.unpack(wire.receive(tasks))
         if isinstance(message, ScanOptions):
-            if walker is not None:
-                walker.close()
             _go_to(message.cwd)
-            walker = Walker(message, joined=True, whereabouts=whereabouts.at)
-        elif isinstance(message, Task) and walker is not None:
-            chunk = walker.walk(message, lambda: _asked(tasks))
-            whereabouts.nowhere()
-            wire.send(chunks, *wire.pack_chunk(chunk))
+            if message.nice:
+                from scanner.backends.nice import lower_priority  # with psutil: 15 ms
+
+                lower_priority()
+            crew.begin(message)
+        else:
+            thread, task = message
+            crew.obey(thread, task)
+
+
+class Crew:
+    """The slots of this worker: threads, which are made when they get their first Task.
+
+    task pipe -> obey() -> queue of thread 0 -> walk -> deliver() --lock--> chunk pipe
+                        -> queue of thread 1 -> walk -> deliver() --'
+    """
+
+    def __init__(self, chunks: int, whereabouts: Whereabouts) -> None:
+        self._chunks = chunks
+        self._whereabouts = whereabouts
+        self._threads: dict[int, WalkingThread] = {}
+        self._sending = threading.Lock()
+        self._options = ScanOptions()
+
+    def begin(self, options: ScanOptions) -> None:
+        """Another scan, or the end of one: nothing of the last is kept open."""
+        while self._threads:
+            self._threads.popitem()[1].dismiss()
+        self._options = options
+
+    def obey(self, number: int, task: Task | None) -> None:
+        thread = self._threads.get(number)
+        if thread is None:
+            deliver, place = partial(self._deliver, number), self._whereabouts.of(number)
+            thread = WalkingThread(self._options, deliver, joined=True, whereabouts=place.at)
+            self._threads[number] = thread
+        if task is None:
+            thread.give_up()
+        else:
+            thread.walk(task)
+
+    def _deliver(self, number: int, chunk: Chunk | BaseException) -> None:
+        self._whereabouts.of(number).nowhere()
+        try:
+            with self._sending:
+                if isinstance(chunk, BaseException):
+                    report_mistake(self._chunks, chunk)
+                    os._exit(0)
+                wire.send(self._chunks, *wire.pack_chunk(number, chunk))
+        except OSError:  # the coordinator is gone, which the main thread sees as well
+            os._exit(0)
+
+
+def report_mistake(chunks: int, error: BaseException) -> None:
+    """Tell the coordinator, which logs it and takes it for our death."""
+    import traceback  # seldom needed
+
+    text = "".join(traceback.format_exception(error))
+    with contextlib.suppress(OSError):
+        wire.send(chunks, wire.FAILURE, text.encode(errors="backslashreplace"))
 
 
 def _go_to(directory: str) -> None:
@@ -84,9 +136,3 @@ def _go_to(directory: str) -> None:
         os.chdir(directory)
     except OSError as error:  # or we would scan something else
         raise RuntimeError(f"cannot go to {directory!r}, which the roots are relative to") from error
-
-
-def _asked(tasks: int) -> bool:
-    """Whether the coordinator wants the rest of the Task back. In mid-Task it sends nothing else."""
-    readable, _, _ = select.select([tasks], [], [], 0)
-    return bool(readable) and wire.unpack(wire.receive(tasks)) is None

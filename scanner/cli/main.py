@@ -13,6 +13,7 @@ from scanner.options import (
     BACKENDS,
     MAX_DEPTH,
     MAX_HUNG,
+    MAX_IN_FLIGHT,
     MAX_WORKERS,
     PUBLIC,
     START_METHODS,
@@ -159,6 +160,15 @@ def _command(
         help="leave the rest of a mount alone after N directories of it that did not answer "
         f"(default: {MAX_HUNG}); 0: never",
     )  # fmt: skip
+    walking.add_argument(
+        "-x", "--one-file-system", action="store_true",
+        help="do not enter what is mounted below ROOT; the mount points themselves are shown",
+    )  # fmt: skip
+    walking.add_argument(
+        "--skip-fs", metavar="TYPES", type=_names, default=[], action="extend",
+        help="do not enter file systems of these types where they are mounted below ROOT: nfs4,autofs,proc "
+        "(may be repeated)",
+    )  # fmt: skip
     running = command.add_argument_group("running")
     running.add_argument(
         "--workers", "--max-workers", dest="max_workers", type=int, metavar="N",
@@ -172,6 +182,15 @@ def _command(
         "--start-method", choices=START_METHODS,
         help="how worker processes are started (default here: fork on Linux, it is the fastest)",
     )  # fmt: skip
+    running.add_argument(
+        "--max-in-flight", type=int, metavar="N", default=MAX_IN_FLIGHT,
+        help="directories read at a time at most, in all workers together, where they cost waiting "
+        f"(default: {MAX_IN_FLIGHT}); how many up to that is found by measuring",
+    )  # fmt: skip
+    running.add_argument("--max-rate", type=float, metavar="N", help="directories read a second at most")
+    running.add_argument(
+        "--nice", action="store_true", help="let others have the processor and the disk first (lowest I/O priority)"
+    )
     telling = command.add_argument_group("telling")
     telling.add_argument("-q", "--quiet", action="store_true", help="no progress and no list of errors on stderr")
     telling.add_argument(
@@ -185,6 +204,13 @@ def _command(
     return command
 
 
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of names with commas between them")
+    return names
+
+
 def options_from(args: argparse.Namespace) -> ScanOptions:
     return ScanOptions(
         followlinks=args.followlinks,
@@ -194,6 +220,11 @@ def options_from(args: argparse.Namespace) -> ScanOptions:
         timeout=args.timeout,
         dir_timeout=args.dir_timeout or None,
         max_hung=args.max_hung,
+        max_in_flight=args.max_in_flight,
+        max_rate=args.max_rate,
+        nice=args.nice,
+        one_file_system=args.one_file_system,
+        skip_fs=tuple(args.skip_fs),
         max_depth=args.max_depth,
         detect_loops=True,
         partial_listings=True,

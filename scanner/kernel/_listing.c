@@ -1,12 +1,14 @@
-/* Listing one directory without a Python object for each entry: what os.scandir does, for the case that all goes well.
+/* Opening and listing one directory without a Python object for each entry, for the case that all goes well.
 
-       getdents64 -> buffer of records -> types asked where they are missing -> names, packed as a Chunk wants them
-       '------------- without the interpreter lock ----------------------'
+       openat -> getdents64 -> buffer of records -> types asked where they are missing -> names, packed for a Chunk
+       '------- without the interpreter lock -------------------------------------'
 
-   Whatever is out of the ordinary (a read that fails, a type that cannot be asked, more entries than the limit, no
-   memory) gives None: the caller then reads the directory with os.scandir, so faults are told in one place only. */
+   Whatever is out of the ordinary (a type that cannot be asked, too many entries, no memory) gives None, with nothing
+   left open: the caller then reads the directory with os.scandir, so it is dealt with in one place only. */
 
+#ifndef Py_GIL_DISABLED
 #define Py_LIMITED_API 0x030B0000
+#endif
 #include <Python.h>
 
 #include <dirent.h>
@@ -19,11 +21,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define BLOCK 32768 /* bytes for one call, as in the C library; more only helps directories that are rarely met */
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
 
-enum rule { MARK, ENTER, IS_FILE };        /* what a link to a directory is: see LinkRule in read.py */
-enum form { LIST, JOINED, LINES, COUNT };  /* how names of files are packed: see pack.py */
-enum kind { SKIPPED = 240, DIRECTORY, MARKED, OTHER }; /* what d_type is replaced by: values that no system uses */
+#define PROTOCOL 2  /* what read.py asks for: to be raised with each change of arguments, result, or the enums below */
+#define BLOCK 32768 /* bytes for one call, as in the C library */
+#define BLOCKS 16   /* calls, */
+#define STATS 16    /* and types to ask for, between two looks at whether a signal has come */
+
+enum rule { MARK, ENTER, IS_FILE };       /* what a link to a directory is: see LinkRule in read.py */
+enum form { LIST, JOINED, LINES, COUNT }; /* how names of files are packed: see pack.py */
+/* What d_type is replaced by: values that no system uses. */
+enum kind { SKIPPED = 240, DIRECTORY, MARKED, OTHER, KINDS };
+enum state { GOES_ON, READ, WHOLE, BROKEN_OFF, TROUBLE };
 
 struct record { /* linux_dirent64 */
     uint64_t inode;
@@ -35,13 +46,60 @@ struct record { /* linux_dirent64 */
 
 struct listing {
     char *buffer;
-    size_t used, size;
-    Py_ssize_t count[OTHER - SKIPPED + 1];
+    size_t used, size, asked;   /* bytes read, room, bytes of records whose kind is known */
+    Py_ssize_t records;
+    Py_ssize_t count[KINDS];    /* of each kind */
+    int error;
 };
+
+/* Open `name`, of several components if need be, without going through a link if `no_link`. */
+static int open_below(int parent, const char *name, int no_link)
+{
+    uint64_t flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    if (!no_link || strchr(name, '/') == NULL)
+        return openat(parent, name, (int)(no_link ? flags | O_NOFOLLOW : flags));
+    uint64_t how[] = {flags, 0, 0x08 | 0x04}; /* struct open_how: RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS */
+    return (int)syscall(SYS_openat2, parent, name, how, sizeof how);
+}
 
 static struct record *record_at(const struct listing *listing, size_t at)
 {
     return (struct record *)(listing->buffer + at);
+}
+
+static int make_room(struct listing *listing)
+{
+    if (listing->size - listing->used >= BLOCK)
+        return 1;
+    size_t size = listing->size ? 2 * listing->size : BLOCK;
+    char *buffer = realloc(listing->buffer, size);
+    if (buffer == NULL)
+        return 0;
+    listing->buffer = buffer;
+    listing->size = size;
+    return 1;
+}
+
+/* Read records: some, or to the end. */
+static enum state read_some(struct listing *listing, int descriptor, Py_ssize_t limit)
+{
+    for (int calls = 0; calls < BLOCKS; calls++) {
+        if (!make_room(listing))
+            return TROUBLE;
+        long got = syscall(SYS_getdents64, descriptor, listing->buffer + listing->used, BLOCK);
+        if (got == 0)
+            return READ;
+        if (got < 0) {
+            listing->error = errno;
+            return READ;
+        }
+        size_t end = listing->used + (size_t)got;
+        for (; listing->used < end; listing->used += record_at(listing, listing->used)->length)
+            listing->records++;
+        if (listing->records - 2 >= limit)
+            return TROUBLE; /* there may be more */
+    }
+    return GOES_ON;
 }
 
 /* The kind of a link or of an entry of unknown type; negative if that cannot be told. */
@@ -65,47 +123,28 @@ static int ask(int descriptor, const char *name, unsigned char type, enum rule r
     return rule == MARK ? MARKED : DIRECTORY;
 }
 
-static int kind_of(int descriptor, const struct record *record, enum rule rule)
+/* Put kinds in the place of types: of some records, or of all. */
+static enum state sort_some(struct listing *listing, int descriptor, enum rule rule)
 {
-    const char *name = record->name;
-    if (name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0)))
-        return SKIPPED;
-    if (record->type == DT_DIR)
-        return DIRECTORY;
-    if (record->type == DT_UNKNOWN || record->type == DT_LNK)
-        return ask(descriptor, name, record->type, rule);
-    return OTHER;
-}
-
-/* Read all records, and put their kinds in the place of their types. Without the interpreter lock. Whether it went well. */
-static int read_all(struct listing *listing, int descriptor, Py_ssize_t limit, enum rule rule)
-{
-    for (;;) {
-        if (listing->size - listing->used < BLOCK) {
-            size_t size = listing->size ? 2 * listing->size : BLOCK;
-            char *buffer = realloc(listing->buffer, size);
-            if (buffer == NULL)
-                return 0;
-            listing->buffer = buffer;
-            listing->size = size;
+    int stats = 0;
+    for (; listing->asked < listing->used && stats < STATS; listing->asked += record_at(listing, listing->asked)->length) {
+        struct record *record = record_at(listing, listing->asked);
+        const char *name = record->name;
+        int kind = record->type == DT_DIR ? DIRECTORY : OTHER;
+        if (name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0))) {
+            kind = SKIPPED;
+        } else if (record->type == DT_UNKNOWN || record->type == DT_LNK) {
+            kind = ask(descriptor, name, record->type, rule);
+            stats += record->type == DT_UNKNOWN || rule != IS_FILE;
         }
-        long got = syscall(SYS_getdents64, descriptor, listing->buffer + listing->used, listing->size - listing->used);
-        if (got <= 0)
-            return got == 0;
-        size_t end = listing->used + (size_t)got;
-        while (listing->used < end) {
-            struct record *record = record_at(listing, listing->used);
-            int kind = kind_of(descriptor, record, rule);
-            if (kind < 0)
-                return 0;
-            record->type = (unsigned char)kind;
-            listing->count[kind - SKIPPED]++;
-            listing->used += record->length;
-        }
-        const Py_ssize_t *count = listing->count;
-        if (count[DIRECTORY - SKIPPED] + count[MARKED - SKIPPED] + count[OTHER - SKIPPED] >= limit)
-            return 0; /* there may be more */
+        if (kind < 0)
+            return TROUBLE;
+        record->type = (unsigned char)kind;
+        listing->count[kind - SKIPPED]++;
     }
+    if (listing->asked < listing->used)
+        return READ;
+    return listing->error ? BROKEN_OFF : WHOLE;
 }
 
 static PyObject *name_of(const char *name, size_t length, int as_bytes)
@@ -169,63 +208,111 @@ static PyObject *lines(const struct listing *listing, const Py_buffer *prefix, c
     return result;
 }
 
-static PyObject *files(struct listing *listing, int form, const Py_buffer *prefix, const Py_buffer *separator, int bytes)
+static PyObject *files(struct listing *listing, enum form form, const Py_buffer *prefix,
+                       const Py_buffer *separator, int as_bytes)
 {
     switch (form) {
     case LIST:
-        return names(listing, OTHER, OTHER, bytes);
+        return names(listing, OTHER, OTHER, as_bytes);
     case JOINED:
-        return joined(listing, bytes);
+        return joined(listing, as_bytes);
     case LINES:
         return lines(listing, prefix, separator);
     default:
-        return Py_NewRef(Py_None);
+        return PyBytes_FromStringAndSize(NULL, 0);
     }
 }
 
-/* (directories, marked links, files, number of files), or NULL without an exception set that matters. */
-static PyObject *result_of(struct listing *listing, int form, const Py_buffer *prefix, const Py_buffer *separator, int bytes)
+/* (descriptor, directories, marked links, files, number of files, error), or NULL with an exception. */
+static PyObject *result_of(struct listing *listing, int descriptor, enum form form, const Py_buffer *prefix,
+                           const Py_buffer *separator, int as_bytes)
 {
-    PyObject *directories = names(listing, DIRECTORY, MARKED, bytes);
-    PyObject *marked = directories == NULL ? NULL : names(listing, MARKED, MARKED, bytes);
-    PyObject *others = marked == NULL ? NULL : files(listing, form, prefix, separator, bytes);
+    PyObject *directories = names(listing, DIRECTORY, MARKED, as_bytes);
+    PyObject *marked = directories == NULL ? NULL : names(listing, MARKED, MARKED, as_bytes);
+    PyObject *others = marked == NULL ? NULL : files(listing, form, prefix, separator, as_bytes);
     PyObject *result = NULL;
     if (others != NULL)
-        result = Py_BuildValue("OOOn", directories, marked, others, listing->count[OTHER - SKIPPED]);
+        result = Py_BuildValue("iOOOni", descriptor, directories, marked, others, listing->count[OTHER - SKIPPED],
+                               listing->error);
     Py_XDECREF(directories);
     Py_XDECREF(marked);
     Py_XDECREF(others);
     return result;
 }
 
+/* Open and read, with a look at signals now and then; `*descriptor` is -1 where nothing is to be kept open. Returns
+   TROUBLE with an exception where there is one. */
+static enum state read_directory(struct listing *listing, int *descriptor, const char *name, int no_link,
+                                 Py_ssize_t limit, enum rule rule)
+{
+    enum state state = GOES_ON;
+    int opened = 1;
+    while (state < WHOLE) {
+        Py_BEGIN_ALLOW_THREADS
+        if (name != NULL) {
+            *descriptor = open_below(*descriptor, name, no_link);
+            opened = *descriptor >= 0;
+            listing->error = opened ? 0 : errno;
+            name = NULL;
+        }
+        if (opened && state == GOES_ON)
+            state = read_some(listing, *descriptor, limit);
+        if (opened && state == READ)
+            state = sort_some(listing, *descriptor, rule);
+        int directories = listing->count[DIRECTORY - SKIPPED] + listing->count[MARKED - SKIPPED] > 0;
+        if (opened && (state > WHOLE || (state == WHOLE && !directories))) {
+            close(*descriptor);
+            *descriptor = -1;
+        }
+        Py_END_ALLOW_THREADS
+        if (!opened) {
+            errno = listing->error;
+            PyErr_SetFromErrno(PyExc_OSError);
+            return TROUBLE;
+        }
+        if (state < WHOLE && PyErr_CheckSignals() != 0) {
+            close(*descriptor);
+            return TROUBLE;
+        }
+    }
+    return state;
+}
+
 PyDoc_STRVAR(list_directory_doc,
-"list_directory(descriptor, limit, rule, form, prefix, separator, as_bytes)\n--\n\n"
-"What is in an open directory: directories, those of them that are marked links, other names, and how many these are.\n"
-"None if it is not all of it, or there are `limit` entries or more.");
+"list_directory(parent, name, no_link, limit, rule, form, prefix, separator, as_bytes)\n--\n\n"
+"Open `name` below the descriptor `parent` (None: take over `parent` itself) and list it. Gives a descriptor (-1, and\n"
+"closed, where there are no directories or the listing broke off), directories, those of them that are marked links,\n"
+"other names, how many these are, and the error that the listing broke off with. None if not all types could be told,\n"
+"or there are `limit` entries or more. Raises OSError if it cannot be opened.");
 
 static PyObject *list_directory(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
-    int descriptor, rule, form, as_bytes, complete;
+    int descriptor, no_link, rule, form, as_bytes;
     Py_ssize_t limit;
+    PyObject *given, *name = NULL, *result = NULL;
     Py_buffer prefix, separator;
-    if (!PyArg_ParseTuple(arguments, "iniiy*y*p", &descriptor, &limit, &rule, &form, &prefix, &separator, &as_bytes))
+    if (!PyArg_ParseTuple(arguments, "iOpniiy*y*p", &descriptor, &given, &no_link, &limit, &rule, &form, &prefix,
+                          &separator, &as_bytes))
         return NULL;
-    struct listing listing = {0};
-    PyObject *result = NULL;
-    Py_BEGIN_ALLOW_THREADS
-    complete = read_all(&listing, descriptor, limit, (enum rule)rule);
-    Py_END_ALLOW_THREADS
-    if (complete)
-        result = result_of(&listing, form, &prefix, &separator, as_bytes);
-    free(listing.buffer);
+    if (given == Py_None || PyUnicode_FSConverter(given, &name)) {
+        struct listing listing = {0};
+        const char *text = name != NULL ? PyBytes_AsString(name) : NULL;
+        enum state state = read_directory(&listing, &descriptor, text, no_link, limit, (enum rule)rule);
+        if (state != TROUBLE)
+            result = result_of(&listing, descriptor, (enum form)form, &prefix, &separator, as_bytes);
+        if (result == NULL && state != TROUBLE && descriptor >= 0)
+            close(descriptor);
+        free(listing.buffer);
+        Py_XDECREF(name);
+    }
     PyBuffer_Release(&prefix);
     PyBuffer_Release(&separator);
-    if (result == NULL) {
-        PyErr_Clear();
-        lseek(descriptor, 0, SEEK_SET);
-        return Py_NewRef(Py_None);
-    }
-    return result;
+    if (result != NULL)
+        return result;
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_MemoryError) && !PyErr_ExceptionMatches(PyExc_UnicodeError))
+        return NULL;
+    PyErr_Clear();
+    return Py_NewRef(Py_None);
 }
 
 static PyMethodDef methods[] = {
@@ -233,7 +320,14 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_listing", NULL, 0, methods, NULL, NULL, NULL, NULL};
+static int add_constants(PyObject *module)
+{
+    return PyModule_AddIntConstant(module, "PROTOCOL", PROTOCOL);
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, add_constants}, {0, NULL}};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_listing", NULL, 0, methods, slots, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit__listing(void)
 {

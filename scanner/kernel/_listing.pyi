@@ -1,5 +1,15 @@
+PROTOCOL: int
+
 def list_directory(
-    descriptor: int, limit: int, rule: int, form: int, prefix: bytes, separator: bytes, as_bytes: bool
+    parent: int,
+    name: str | bytes | None,
+    no_link: bool,
+    limit: int,
+    rule: int,
+    form: int,
+    prefix: bytes,
+    separator: bytes,
+    as_bytes: bool,
 ) -> (
-    tuple[list[str] | list[bytes], list[str] | list[bytes], list[str] | list[bytes] | str | bytes | None, int] | None
+    tuple[int, list[str] | list[bytes], list[str] | list[bytes], list[str] | list[bytes] | str | bytes, int, int] | None
 ): ...

@@ -5,8 +5,8 @@
 
 So a directory that is replaced by a link while the scan runs cannot lead it out of the root, a path may be longer
 than the system takes, and no path is looked up again from its start for each directory (on an uncached network file
-system every component of it is a round trip). In a bare loop this takes as long as opening by path, within 2 %; but an
-open directory lists its names as str only, which a scan for bytes has to encode again.
+system every component of it is a round trip). In a bare loop this takes as long as opening by path, within 2 %; but in
+Python an open directory lists its names as str only, which a scan for bytes has to encode again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from scanner.model import Path, prefix_of
 
+HERE = -100  # AT_FDCWD: no descriptor, paths mean what they mean to everybody
 MOST_OPEN = 48  # descriptors for the way down; a deeper one is thinned out, and what is missing opened again
 _READ = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # enough to go on from; needs no permission
@@ -25,32 +26,38 @@ _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # en
 class Descent:
     """The directories that are open on the way from a root to where the walk is. Not for use by two threads."""
 
-    def __init__(self, roots: Sequence[Path], *, follow: bool) -> None:
+    def __init__(self, roots: Sequence[Path], *, follow: bool, most_open: int = MOST_OPEN) -> None:
         """`follow`: links below the roots may be gone through; the roots themselves may always be links."""
         self._roots = sorted(roots, key=len, reverse=True)
         self._several = len(roots) > 1
-        self._no_link = 0 if follow else os.O_NOFOLLOW
+        self._no_link = not follow
         self._way: list[tuple[Any, int]] = []  # prefixes of paths, each one of the next; and descriptors
         self._prefix: Any = None
         self._separator: Any = None
         self._parent = -1
-        self._most_open = MOST_OPEN
+        self._most_open = most_open
 
-    def open(self, path: Any) -> int:
-        """A descriptor of the directory `path`: the caller's, to close or to `keep`. Raises OSError, ValueError."""
+    def place(self, path: Any) -> tuple[int, Any, bool]:
+        """From where to open the directory `path`, by which name, and whether links are refused. Raises OSError."""
         if self._several and path in self._roots:  # also one below another, and it may be a link
-            return os.open(path, _READ)
+            return HERE, path, False
         while self._way and not path.startswith(self._prefix):
             self._leave()
         if not self._way:
             root = self._root_of(path)
             if root is None:
-                return os.open(path, _READ)
+                return HERE, path, False
             self.keep(root, os.open(root, _PASS))
-        name = path[len(self._prefix) :]
-        if not name or self._separator in name:
+        return self._parent, path[len(self._prefix) :] or os.curdir, self._no_link
+
+    def open(self, path: Any) -> int:
+        """A descriptor of the directory `path`: the caller's, to close or to `keep`. Raises OSError, ValueError."""
+        parent, name, no_link = self.place(path)
+        if parent == HERE:
+            return os.open(path, _READ)
+        if has_steps(name):
             return self._step_down(path)
-        return os.open(name, _READ | self._no_link, dir_fd=self._parent)
+        return os.open(name, _READ | (os.O_NOFOLLOW if no_link else 0), dir_fd=parent)
 
     def _root_of(self, path: Any) -> Any:
         """The root that `path` lies below; None if it is one, or below none (a path that the caller has added)."""
@@ -82,11 +89,12 @@ class Descent:
     def _step_down(self, path: Any) -> int:
         """Open what is several names away, one at a time."""
         start = len(self._prefix)
+        no_link = os.O_NOFOLLOW if self._no_link else 0
         while (end := path.find(self._separator, start)) >= 0:
             if end > start:  # a name that the caller of `walk` has added may hold several separators in a row
-                self.keep(path[:end], os.open(path[start:end], _PASS | self._no_link, dir_fd=self._parent))
+                self.keep(path[:end], os.open(path[start:end], _PASS | no_link, dir_fd=self._parent))
             start = end + 1
-        return os.open(path[start:] or os.curdir, _READ | self._no_link, dir_fd=self._parent)
+        return os.open(path[start:] or os.curdir, _READ | no_link, dir_fd=self._parent)
 
     def is_link(self, path: Any) -> bool:
         """Whether the directory opened last is reached by a link, below its root."""
@@ -127,3 +135,8 @@ class Descent:
         """Close everything; the next `open` starts from its root."""
         while self._way:
             os.close(self._way.pop()[1])
+
+
+def has_steps(name: Any) -> bool:
+    """Whether it leads down several levels."""
+    return (os.sep if isinstance(name, str) else os.sep.encode()) in name

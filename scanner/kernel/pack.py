@@ -98,6 +98,8 @@ class Paths:
             self.unread(path)
         if files:
             self._lines.append(files)
+        for name in links:
+            self.unread(prefix_of(path) + name)
 
     def unread(self, path: Any) -> None:
         self._lines += (path.encode(ENCODING, ERRORS), self._separator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -9,15 +10,16 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from scanner.kernel.descent import Descent
-from scanner.kernel.pack import LINES, LIST, pack
+from scanner.kernel.descent import MOST_OPEN, Descent, has_steps
+from scanner.kernel.pack import COUNT, LINES, LIST, pack
 from scanner.model import ENCODING, ERRORS, Fault, Path, children, prefix_of
 from scanner.options import ScanOptions
 
 LinkRule = Literal["mark", "enter", "file"]
-LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")  # in the order of _listing.c
 """What a link to a directory is: a directory that is not entered (`os.walk`), one that is entered
 (`followlinks`), or no directory at all (`find`: costs no `stat` of the target)."""
+LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")  # in the order of _listing.c
+EXPECTED = 2  # PROTOCOL there
 
 Part: TypeAlias = tuple[list[Any], list[Any], Any, int, list[Fault], bool]
 """Directory names, those of them that are marked links, all other names (packed) and how many they are, faults, whether
@@ -31,6 +33,9 @@ PAUSES = (0.02, 0.2)  # seconds before the first and the second of them
 SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 FIRST_APPETITE, LEAST_APPETITE = 1 << 16, 500  # entries to read at a time when memory was short
 HELD_DIRECTORIES = 4
+ONE_BY_ONE = {errno.ELOOP, errno.EXDEV, errno.ENAMETOOLONG, errno.ENOSYS, errno.EPERM, errno.EAGAIN}
+"""Errors of opening what is several names away at once that opening one name after the other may not have, or tells
+better: a path that is too long, a link on the way, a system that cannot do it."""
 
 
 def no_listing(fault: Fault) -> Part:
@@ -44,14 +49,14 @@ def by_whole_paths(options: ScanOptions) -> bool:
 
 
 def compiled_reader(options: ScanOptions) -> Callable[..., Any] | None:
-    """The compiled reader of open directories, if it was built and is wanted (`SCANNER_PURE=1`: it is not)."""
-    if by_whole_paths(options) or os.environ.get("SCANNER_PURE", "") not in ("", "0"):
+    """The compiled reader of directories, if it was built and is wanted."""
+    if by_whole_paths(options) or options.pure:
         return None
     try:
-        from scanner.kernel._listing import list_directory
+        from scanner.kernel._listing import PROTOCOL, list_directory
     except ImportError:
         return None
-    return list_directory
+    return list_directory if PROTOCOL == EXPECTED else None  # else it was built from another state of the source
 
 
 def reader_name(options: ScanOptions) -> str:
@@ -75,7 +80,7 @@ class Held(NamedTuple):
 class Reader:
     """Reads directories for one scan; names of files come packed in `form`. Not for use by two threads."""
 
-    def __init__(self, options: ScanOptions, form: int = LIST) -> None:
+    def __init__(self, options: ScanOptions, form: int = LIST, most_open: int = MOST_OPEN) -> None:
         self.retries = 0
         self._form, self._separator = form, options.separator
         links = link_rule(options)
@@ -84,7 +89,8 @@ class Reader:
         self._detect_loops = options.detect_loops and options.followlinks
         self._max_depth = options.max_depth
         self._longest_sure = 2 * options.max_depth  # characters that cannot be too many levels
-        self._descent = Descent(options.roots, follow=options.followlinks)
+        self._descent = Descent(options.roots, follow=options.followlinks, most_open=most_open)
+        self._barred = frozenset(options.barred)
         self._by_path = by_whole_paths(options)
         self._appetite = 1 << 62  # entries to read at a time: less when memory has run out
         self._held: dict[Path, Held] = {}
@@ -96,7 +102,17 @@ class Reader:
         off, what was read is returned; the last Fault then has the operation `read`.
         """
         part = self._try(path, limit)
-        return self._insist(path, limit, part) if part[4] else part
+        if part[4]:
+            part = self._insist(path, limit, part)
+        if self._barred:
+            self._bar(path, part)
+        return part
+
+    def _bar(self, path: Path, part: Part) -> None:
+        """Have what must not be entered treated like links: shown, and no more."""
+        dirs, links, *_ = part
+        prefix = prefix_of(path)
+        links += [name for name in dirs if prefix + name in self._barred and name not in links]
 
     def _insist(self, path: Path, limit: int, part: Part) -> Part:
         """Try again, as often as the failure is worth it."""
@@ -141,19 +157,13 @@ class Reader:
             return no_listing(Fault(path, "open", errno.ELOOP, message, "depth"))
         descriptor = -1
         try:
+            found = None if self._compiled is None else self._list(path, limit)
+            if found is not None:
+                return self._part_of(path, *found)
             if self._by_path:
                 entries: Any = os.scandir(path)
             else:
-                descriptor = self._descent.open(path)
-                if self._detect_loops:
-                    self._refuse_loop(path, descriptor)
-                listing = self._list(path, descriptor, limit)
-                if listing is not None:
-                    if listing[0]:
-                        self._descent.keep(path, descriptor)
-                    else:
-                        os.close(descriptor)
-                    return (*listing, [], False)
+                descriptor = self._open(path)
                 entries = os.scandir(descriptor)
         except OSError as error:
             if descriptor >= 0:
@@ -162,21 +172,47 @@ class Reader:
         except ValueError as error:  # a NUL in a name that the caller has added
             return no_listing(Fault(path, "open", errno.EINVAL, str(error), "name"))
         part = self._sort(path, entries, limit)
-        if part[4] or part[5] or descriptor < 0:
+        dirs, _, _, _, faults, more = part
+        if faults or more or descriptor < 0:
             self._put_away(path, entries, descriptor, part)
-        elif part[0]:
+        elif dirs:
             self._descent.keep(path, descriptor)
         else:
             os.close(descriptor)
         return part
 
-    def _list(self, path: Any, descriptor: int, limit: int) -> Any:
-        """What the compiled reader makes of an open directory; None if it is left to `os.scandir`."""
-        if self._compiled is None:
-            return None
+    def _list(self, path: Any, limit: int) -> Any:
+        """What the compiled reader makes of a directory; None if it is left to `os.scandir`."""
+        compiled: Any = self._compiled
         prefix = prefix_of(path).encode(ENCODING, ERRORS) if self._form == LINES else b""
-        as_bytes = isinstance(path, bytes)
-        return self._compiled(descriptor, limit, self._rule, self._form, prefix, self._separator, as_bytes)
+        rest = (limit, self._rule, self._form, prefix, self._separator, isinstance(path, bytes))
+        if not self._detect_loops:
+            parent, name, no_link = self._descent.place(path)
+            try:
+                return compiled(parent, name, no_link, *rest)
+            except OSError as error:
+                if error.errno not in ONE_BY_ONE or not has_steps(name):
+                    raise
+        return compiled(self._open(path), None, False, *rest)
+
+    def _part_of(
+        self, path: Path, descriptor: int, dirs: list[Any], links: list[Any], files: Any, count: int, error: int
+    ) -> Part:
+        if error:
+            return dirs, links, files, count, [Fault.of(OSError(error, os.strerror(error)), path, "read")], False
+        if descriptor >= 0:
+            self._descent.keep(path, descriptor)
+        return dirs, links, files, count, [], False
+
+    def _open(self, path: Any) -> int:
+        descriptor = self._descent.open(path)
+        if self._detect_loops:
+            try:
+                self._refuse_loop(path, descriptor)
+            except OSError:
+                os.close(descriptor)
+                raise
+        return descriptor
 
     def _refuse_loop(self, path: Any, descriptor: int) -> None:
         """Raise OSError if `path` is a link that leads to a directory above itself."""
@@ -263,6 +299,8 @@ class Reader:
                 return no_listing(fault), below
             held = self._held.pop(path)
         part = self._sort(path, held.entries, min(limit, self._appetite))
+        if self._barred:
+            self._bar(path, part)
         dirs, links, _, count, _, more = part
         if more:
             below = children(path, dirs, links) + held.below
@@ -277,7 +315,8 @@ class Reader:
         Where another process (or nobody, by now) holds it open, it is read again from the start: the order of a
         directory that does not change is the same each time.
         """
-        part = self.read(path, position)
+        with self._in_python_counting():  # the compiled reader does whole directories only
+            part = self.read(path, position)
         while part[5] and (so_far := self._held[path].position) < position:  # the appetite is small
             part, _ = self.resume(path, so_far, position - so_far)
         dirs, links, _, _, faults, more = part
@@ -287,6 +326,15 @@ class Reader:
             fault = Fault(path, "read", errno.ESTALE, "it became shorter while it was read", "io")
             return fault, children(path, dirs, links)
         return None, []
+
+    @contextlib.contextmanager
+    def _in_python_counting(self) -> Iterator[None]:
+        kept = self._compiled, self._form
+        self._compiled, self._form = None, COUNT
+        try:
+            yield
+        finally:
+            self._compiled, self._form = kept
 
     def close(self) -> None:
         """Close all directories that are open."""

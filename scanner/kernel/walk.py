@@ -7,15 +7,18 @@ is an unbroken run in walk order, and what is left on the stack, read from the t
 from __future__ import annotations
 
 import errno
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+from scanner.kernel.descent import MOST_OPEN
 from scanner.kernel.pack import Packer, form_of, new_packer
 from scanner.kernel.read import Reader, no_listing
 from scanner.model import Chunk, Fault, Path, Task, children, is_below
 from scanner.options import ScanOptions
 
+SLOW = 0.0005  # seconds for a directory that are worth telling; on a local disk few take as long
 LOOK_EVERY = 0.002  # seconds between two looks at whether another slot is idle
 CHUNK_TEXT = 4 << 20  # characters of paths in a Chunk: reached before its budget of entries only in very deep trees
 NOT_THERE = {"vanished", "loop"}  # kinds of Faults for directories that `find` would not print either
@@ -28,14 +31,21 @@ def nowhere(path: Path) -> None:
 class Walker:
     """Walks Tasks for one scan. One a worker process; not for use by two threads."""
 
-    def __init__(self, options: ScanOptions, *, joined: bool, whereabouts: Callable[[Any], object] = nowhere) -> None:
+    def __init__(
+        self,
+        options: ScanOptions,
+        *,
+        joined: bool,
+        whereabouts: Callable[[Any], object] = nowhere,
+        most_open: int = MOST_OPEN,
+    ) -> None:
         """`joined`: Chunks travel to another process, so names are joined (see `pack`). `whereabouts` hears of each
-        directory before it is touched.
+        directory before it is touched. `most_open`: descriptors for the way down from the root.
         """
         self._options = options
         self._form = form_of(options, joined=joined)
         self._whereabouts = whereabouts
-        self._reader = Reader(options, self._form)
+        self._reader = Reader(options, self._form, most_open)
 
     def walk(self, task: Task, asked: Callable[[], bool] = lambda: False) -> Chunk:
         """Walk `task`, no further than its budget. `asked` tells that another slot is idle: what is left
@@ -50,8 +60,11 @@ class Walker:
         faults: list[Fault] = []
         position = task.position
         directories = entries = files = text = 0
+        slow: list[float] = []
+        quota = task.quota or sys.maxsize
         retries = reader.retries
-        now = time.monotonic()
+        now = started = time.monotonic()
+        cpu = time.thread_time()
         deadline, look = now + task.seconds, now + LOOK_EVERY
         while stack:
             path = stack.pop()
@@ -83,8 +96,10 @@ class Walker:
             position = 0
             directories += not (troubles and troubles[-1].drops_listing)
             stack += below
-            now = time.monotonic()
-            if entries >= task.entries or now >= deadline or text >= CHUNK_TEXT:
+            before, now = now, time.monotonic()
+            if now - before >= SLOW:
+                slow.append(now - before)
+            if entries >= task.entries or now >= deadline or text >= CHUNK_TEXT or directories >= quota:
                 break
             if now >= look:
                 look = now + LOOK_EVERY
@@ -93,7 +108,7 @@ class Walker:
         stack.reverse()
         return Chunk(
             task.number, packer.listings(), packer.output(), stack, position, faults, directories, entries, files,
-            reader.retries - retries,
+            reader.retries - retries, time.monotonic() - started, time.thread_time() - cpu, slow,
         )  # fmt: skip
 
     def _shut(self, task: Task) -> dict[Path, Fault]:

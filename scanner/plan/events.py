@@ -32,6 +32,19 @@ class Waiting(NamedTuple):
     size: int
 
 
+class Limit(NamedTuple):
+    """Event: from now on at most so many Tasks at once. `probing`: small ones, so that each tells soon how it went."""
+
+    tasks: int
+    probing: bool = False
+
+
+class Allow(NamedTuple):
+    """Event: so many more directories may be read; from the first such event on, no more than have been allowed."""
+
+    directories: int
+
+
 class Dispatch(NamedTuple):
     """Instruction: send the Task to the slot."""
 
@@ -56,5 +69,5 @@ class Finished(NamedTuple):
     """Instruction: nothing is left to walk or to deliver."""
 
 
-Event: TypeAlias = BackendEvent | Add | Wanted | Pruned | Waiting
+Event: TypeAlias = BackendEvent | Add | Wanted | Pruned | Waiting | Limit | Allow
 Instruction: TypeAlias = Dispatch | GiveUp | Deliver | Finished

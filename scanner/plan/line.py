@@ -13,12 +13,13 @@ class Segment:
     `position`: how many entries of the first directory were delivered before this Segment.
     `keeper`: the slot that holds that directory open. `pruned`: roots of a leased Segment nobody wants any more.
     `alone`: only these directories, nothing below them. `deaths`: slots lost over it while they were in no directory.
+    `quota`: how many directories the Task of a leased Segment may read.
     `careful`: a slot was lost over it, so it is walked one directory at a time, and what is found is safe.
     """
 
     __slots__ = (
         "alone", "asked", "before", "behind", "careful", "chunk", "deaths", "directories", "keeper", "position",
-        "pruned", "slot",
+        "pruned", "quota", "slot",
     )  # fmt: skip
 
     def __init__(
@@ -33,6 +34,7 @@ class Segment:
         self.pruned: set[Path] = set()
         self.asked = False
         self.deaths = 0
+        self.quota = 0
         self.careful = False
         self.before: Segment = self
         self.behind: Segment = self

@@ -16,19 +16,38 @@ turn stays small. Once `window` bytes wait, only the first Segment (or the wante
 
 from __future__ import annotations
 
-import errno
-from collections import Counter
+import sys
 
-from scanner.model import Chunk, ChunkArrived, Fault, Path, SlotLost, SlotStuck, SlotUp, Task, below_any, is_below
-from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Instruction, Pruned, Waiting, Wanted
+from scanner.model import (
+    Chunk,
+    ChunkArrived,
+    Path,
+    SlotDown,
+    SlotLost,
+    SlotStuck,
+    SlotUp,
+    Task,
+    below_any,
+)
+from scanner.plan.budget import TASK_ENTRIES, TASK_SECONDS, how_many
+from scanner.plan.events import (
+    Add,
+    Allow,
+    Deliver,
+    Dispatch,
+    Event,
+    Finished,
+    GiveUp,
+    Instruction,
+    Limit,
+    Pruned,
+    Waiting,
+    Wanted,
+)
 from scanner.plan.line import Line, Segment
+from scanner.plan.shut import Shut, lost
 
-TASK_ENTRIES = 20_000
-TASK_SECONDS = 0.05
-TASK_DIRECTORIES = 256
-MOST_DEATHS = 2  # of slots over one directory, before it is not entered any more
 MOST_UNEXPLAINED = 5  # deaths of slots over one Task while no directory was being read
-TASK_BYTES = 32_768  # of paths: a Task that fits into an empty pipe is sent at once
 
 
 class Planner:
@@ -48,13 +67,16 @@ class Planner:
         self.deaths = 0  # of slots, but those that were given up
         self.hung = 0  # directories that were late
         self._share = slots
-        self._max_hung = max_hung
+        self._limit = sys.maxsize
+        self._probing = False
+        self._allowed: int | None = None  # directories that may be read beyond those under way; None: any number
         self.lost: list[Chunk] = []  # made here, in the place of what no slot could bring
-        self._blamed: Counter[Path] = Counter()  # deaths by directory
-        self._late: Counter[Path] = Counter()  # late directories by mount
-        self._shut: dict[Path, tuple[str, str]] = {}  # not to be entered, and why: goes out with each Task
+        self._shut = Shut(max_hung)
         self._line = Line()
         self._slots: dict[int, Segment | None] = {}
+        self._workers: dict[int, int] = {}  # of each slot
+        self._going_down: set[int] = set()
+        self._some_are_choosy = False  # about slots, of the Segments looked at last
         self._home: dict[Path, Segment] = {}  # keyed only: where each queued or leased directory stands
         self._consumer_waits = False
         self._wanted: Path | None = None
@@ -76,8 +98,11 @@ class Planner:
                 return self._chunk_arrived(slot, chunk)
             case Wanted(path):
                 return self._consumer_wants(path)
-            case SlotUp(slot):
+            case SlotUp(slot, worker):
                 self._slots[slot] = None
+                self._workers[slot] = worker or slot
+            case SlotDown(slot):
+                self._slot_down(slot)
             case SlotLost(slot, path):
                 return self._slot_lost(slot, path)
             case SlotStuck(slot, path, mount, message):
@@ -92,6 +117,10 @@ class Planner:
                 self._prune(path)
             case Waiting(size):
                 self.waiting_bytes = size
+            case Limit(tasks, probing):
+                self._limit, self._probing = tasks, probing
+            case Allow(directories):
+                self._allowed = directories + (self._allowed or 0)
         return []
 
     # ---- what events do to the line
@@ -101,16 +130,23 @@ class Planner:
             for path in segment.directories:
                 self._home[path] = segment
 
+    def _slot_down(self, slot: int) -> None:
+        if self._slots.get(slot) is None:
+            self._slots.pop(slot, None)
+        else:
+            self._going_down.add(slot)
+
     def _slot_lost(self, slot: int, path: Path | None) -> list[Deliver]:
         """Run the slot's Task again. A directory over which slots die time and again is not entered any more."""
+        self._going_down.discard(slot)
         segment = self._slots.pop(slot, None)
         if segment is None:
             return []
         self.deaths += 1
         if path is not None:
-            self._blamed[path] += 1
-            if self._blamed[path] >= MOST_DEATHS:
-                self._shut[path] = ("lost", f"{MOST_DEATHS} worker processes died over it")
+            # Where others were being read beside it, any of them may be to blame: each is tried again, alone.
+            if segment.careful or list(self._workers.values()).count(self._workers[slot]) == 1:
+                self._shut.blame(path)
         elif segment.deaths >= MOST_UNEXPLAINED:
             self.lost.append(lost(segment.directories[0], segment.deaths + 1))
             return self._complete(segment, self.lost[-1], None)
@@ -122,11 +158,8 @@ class Planner:
     def _slot_stuck(self, slot: int, path: Path, mount: Path, message: str) -> None:
         """Run the slot's Task again without `path`; and no Task in the `mount` once too much of it is late."""
         self.hung += 1
-        self._shut[path] = ("timeout", message)
-        self._late[mount] += 1
-        if self._late[mount] == self._max_hung:
-            reason = f"mount quarantined: {self._max_hung} directories of it gave {message}"
-            self._shut[mount] = ("timeout", reason)
+        self._shut.late(path, mount, message)
+        self._going_down.discard(slot)
         segment = self._slots.pop(slot, None)
         if segment is not None:
             self._queue_again(segment)
@@ -144,17 +177,20 @@ class Planner:
         segment = self._slots[slot]
         assert segment is not None
         self._slots[slot] = None
+        if slot in self._going_down:
+            self._going_down.remove(slot)
+            del self._slots[slot]
         return self._complete(segment, chunk, slot)
 
     def _complete(self, segment: Segment, chunk: Chunk, slot: int | None) -> list[Deliver]:
         """Put `chunk`, and a queue of its leftovers, in the place of a leased Segment."""
-        failed = sum(fault.drops_listing for fault in chunk.faults)
-        self.done += chunk.directories + failed
+        visited = chunk.visited
+        self.done += visited
+        if self._allowed is not None:
+            self._allowed += max(0, segment.quota - visited)
         for path in segment.directories:
             self._home.pop(path, None)
-        for fault in chunk.faults if self._shut else ():  # it is told: nobody will meet it again
-            if fault.path not in self._late:
-                self._shut.pop(fault.path, None)
+        self._shut.forget(chunk.faults)
         outdated = frozenset(segment.pruned)
         leftovers = [path for path in chunk.leftovers if not (outdated and below_any(path, outdated))]
         if segment.alone:  # what is below comes back as an Add
@@ -162,7 +198,7 @@ class Planner:
         rest = Segment(leftovers, alone=segment.alone)
         if chunk.position and leftovers[:1] == chunk.leftovers[:1]:
             rest.position, rest.keeper = chunk.position, slot
-        self.known += chunk.directories + failed + len(leftovers) - len(segment.directories)
+        self.known += visited + len(leftovers) - len(segment.directories)
         if leftovers:
             rest.insert_behind(segment)
             self._settle(rest)
@@ -201,13 +237,26 @@ class Planner:
 
     def _dispatch(self) -> list[Instruction]:
         instructions: list[Instruction] = []
-        for slot, busy in self._slots.items():
-            if busy is not None:
+        free = self._free
+        for slot, busy in self._slots.items() if free > 0 else ():
+            if busy is not None or len(instructions) >= free or self._allowed == 0:
                 continue
             segment = self._next_for(slot)
             if segment is not None:
                 instructions.append(self._lease(segment, slot))
+            elif not self._some_are_choosy:
+                break
         return instructions
+
+    @property
+    def _free(self) -> int:
+        """How many Tasks more there may be."""
+        return min(self._limit, len(self._slots)) - self.under_way
+
+    @property
+    def under_way(self) -> int:
+        """How many slots have a Task."""
+        return sum(segment is not None for segment in self._slots.values())
 
     def _next_for(self, slot: int) -> Segment | None:
         """The earliest queued Segment that may start now; a directory held open elsewhere waits for its keeper."""
@@ -215,10 +264,15 @@ class Planner:
         if wanted is not None and self._may_take(slot, wanted):
             return wanted
         full = self.waiting_bytes >= self.window
+        self._some_are_choosy = wanted is not None
         for segment in self._line:
             if full and not (self.ordered and segment is self._line.first):
                 return None
-            if segment.queued and self._may_take(slot, segment) and self._trim(segment):
+            if not segment.queued:
+                continue
+            if not self._may_take(slot, segment):
+                self._some_are_choosy = True
+            elif self._trim(segment):
                 return segment
         return None
 
@@ -241,7 +295,21 @@ class Planner:
         return bool(segment.directories)
 
     def _may_take(self, slot: int, segment: Segment) -> bool:
-        return segment.keeper in (None, slot) or segment.keeper not in self._slots
+        if segment.keeper not in (None, slot) and segment.keeper in self._slots:
+            return False
+        return self._alone_enough(slot, careful=segment.careful)
+
+    def _alone_enough(self, slot: int, *, careful: bool) -> bool:
+        """Whether nothing else that runs in the same process forbids this: what is run with care runs alone there, so
+        that a death is blamed on the right directory.
+        """
+        if len(self._slots) <= self._share:
+            return True
+        worker = self._workers[slot]
+        others = (
+            segment for other, segment in self._slots.items() if segment is not None and self._workers[other] == worker
+        )
+        return not any(careful or segment.careful for segment in others)
 
     def _wanted_segment(self) -> Segment | None:
         """The wanted directory at the front of a queued Segment, wherever it stood."""
@@ -263,10 +331,13 @@ class Planner:
     def _lease(self, segment: Segment, slot: int) -> Dispatch:
         """Give the front of a queued Segment to an idle slot."""
         single = segment.position or segment.alone or segment.careful
-        count = 1 if single else self._how_many(segment.directories)
+        count = 1 if single else self._share_of(segment.directories)
         front = [path for path in segment.directories[:count] if self.ordered or self._home.get(path) is segment]
         task_part = Segment(front, segment.position, alone=segment.alone)
         task_part.deaths, task_part.careful = segment.deaths, segment.careful
+        if self._allowed is not None:
+            task_part.quota = max(1, self._allowed // self._free)
+            self._allowed -= task_part.quota
         task_part.insert_behind(segment.before)
         self._settle(task_part)
         del segment.directories[:count]
@@ -276,34 +347,21 @@ class Planner:
         task_part.slot = slot
         self._slots[slot] = task_part
         self.tasks += 1
-        seconds = 0.0 if segment.alone or segment.careful else TASK_SECONDS
+        seconds = 0.0 if segment.alone or segment.careful or self._probing else TASK_SECONDS
         # A copy: the worker's stack must not be the planner's record of what to do again after a death.
         directories = list(task_part.directories)
-        shut = self._shut_for(directories)
-        return Dispatch(slot, Task(self.tasks, directories, task_part.position, TASK_ENTRIES, seconds, shut))
+        shut = self._shut.within(directories)
+        task = Task(self.tasks, directories, task_part.position, TASK_ENTRIES, seconds, task_part.quota, shut)
+        return Dispatch(slot, task)
 
-    def _shut_for(self, tops: list[Path]) -> dict[Path, tuple[str, str]]:
-        """What of that which is shut a Task for these directories may meet."""
-        return {
-            path: reason for path, reason in self._shut.items()
-            if below_any(path, tops) or any(is_below(top, path) for top in tops)
-        }  # fmt: skip
-
-    def _how_many(self, directories: list[Path]) -> int:
-        """A fair share of a Segment: all slots find some of it, none gets it in crumbs."""
-        fair = max(4, -(-len(directories) // self._share))
-        count = size = 0
-        for path in directories[: min(fair, TASK_DIRECTORIES)]:
-            size += len(path) + 8
-            if count and size > TASK_BYTES:
-                break
-            count += 1
-        return count
+    def _share_of(self, directories: list[Path]) -> int:
+        slots = min(len(self._slots), self._limit)
+        return how_many(directories, slots, self._share, self.known - self.done)
 
     def _rebalance(self) -> list[Instruction]:
         """Idle slots that found nothing to do: ask as many busy ones to share, the earliest in order first."""
-        idle = sum(segment is None for segment in self._slots.values())
-        if not idle or self.waiting_bytes >= self.window:
+        idle = self._free
+        if idle <= 0 or self._allowed == 0 or self.waiting_bytes >= self.window:
             return []
         instructions: list[Instruction] = []
         for segment in self._line:
@@ -331,9 +389,3 @@ class Planner:
         if self.ordered:
             waiting = sum(segment.chunk.size for segment in line if segment.chunk is not None)
             assert waiting == self.waiting_bytes, "the window counts what waits"
-
-
-def lost(path: Path, deaths: int) -> Chunk:
-    """What comes of a directory over which worker after worker has died: a Fault."""
-    fault = Fault(path, "open", errno.EIO, f"{deaths} worker processes died over it", "lost")
-    return Chunk(0, [], b"", [], 0, [fault], 0, 0, 0)

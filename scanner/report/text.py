@@ -53,6 +53,9 @@ def facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     )
     yield from _resource_facts(data["resources"])
     yield "Backend", _backend(data)
+    yield "In flight", _in_flight(data)
+    for latency in _latencies(data["latencies"]):
+        yield "Latency", latency
     yield "File system", ", ".join(data["filesystems"])
 
 
@@ -100,6 +103,24 @@ def _backend(data: dict[str, Any]) -> str:
         return f"serial, {tasks}, {reader}"
     workers = data["max_workers"]
     return f"pool, {workers} worker{'s' if workers != 1 else ''} by {data['start_method']}, {tasks}, {reader}"
+
+
+def _latencies(latencies: list[dict[str, Any]]) -> Iterator[str]:
+    """Of the mounts where there is something to tell."""
+    for each in latencies:
+        if each["max_seconds"]:
+            figures = (f"{name} {_milliseconds(each[f'{name}_seconds'])}" for name in ("p50", "p95", "max"))
+            yield f"{', '.join(figures)} a directory in {shown(each['mount'])}"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.1f} ms" if seconds else "under 0.5 ms"
+
+
+def _in_flight(data: dict[str, Any]) -> str:
+    """How many directories at a time, and why."""
+    most, share = data["most_in_flight"], data["waiting_share"]
+    return f"{most:,} at most, {share:.0%} of their time waiting: {data['pace']}"
 
 
 def fault_lines(data: dict[str, Any]) -> Iterator[str]:

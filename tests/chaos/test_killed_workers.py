@@ -18,7 +18,6 @@ import scanner
 from scanner.backends import wire
 from scanner.backends.pool import PoolBackend
 from scanner.kernel.read import Reader
-from scanner.model import Task
 from tests.support.killer import Killer, pools_started
 from tests.support.shell import start
 from tests.support.trees import build, make, make_endless
@@ -90,7 +89,7 @@ def dying_over(name: str, how: int) -> Any:
     def read(self: Reader, path: Any, limit: int) -> Any:
         if os.getpid() != home and os.path.basename(path) == name:
             faulthandler.disable()  # pytest's would tell of it at length
-            os.kill(os.getpid(), how)
+            signal.raise_signal(how)  # in this thread, before it goes on
         return original(self, path, limit)
 
     return read
@@ -185,7 +184,7 @@ def test_what_is_given_up_without_a_reason_is_in_the_errors_all_the_same(
 
     def unpack(body: bytes) -> Any:
         message = original(body)
-        if isinstance(message, Task):
+        if isinstance(message, tuple):  # a Task for a thread
             os._exit(1)
         return message
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
 import sys
+import sysconfig
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +21,7 @@ from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task
 from scanner.options import ScanOptions
 from tests.conformance.test_any_tree import TREES, build
+from tests.support.faultfs import FaultFS, unavailable
 
 OPTIONS: list[dict[str, Any]] = [
     {"packing": "names"},
@@ -28,36 +32,56 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-def fields(chunk: Chunk) -> dict[str, Any]:
-    return {name: getattr(chunk, name) for name in Chunk.__slots__}
+TOLD = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu")]
 
 
-def walked(top: Any, pure: str, joined: bool, options: dict[str, Any]) -> dict[str, Any]:
-    with mock.patch.dict(os.environ, SCANNER_PURE=pure):
-        walker = Walker(ScanOptions(roots=(top,), max_depth=30, **options), joined=joined)
-        try:
-            return fields(walker.walk(Task(1, [top], 0, 10_000, 60.0)))
-        finally:
-            walker.close()
+def walked(top: Any, pure: bool, joined: bool, options: dict[str, Any], entries: int = 10_000) -> list[Any]:
+    """What all Chunks hold, from the root to the end."""
+    walker = Walker(ScanOptions(roots=(top,), max_depth=30, pure=pure, **options), joined=joined)
+    told, todo, position = [], [top], 0
+    try:
+        while todo:
+            chunk = walker.walk(Task(1, todo, position, entries, 60.0))
+            told.append([getattr(chunk, name) for name in TOLD])
+            todo, position = chunk.leftovers, chunk.position
+    finally:
+        walker.close()
+    return told
 
 
-@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("gcc"), reason="needs Linux and a C compiler")
+CAN_BUILD = (
+    sys.platform == "linux"
+    and shutil.which(sysconfig.get_config_var("CC").split()[0]) is not None
+    and Path(sysconfig.get_path("include"), "Python.h").exists()
+)
+
+
+@pytest.mark.skipif(not CAN_BUILD, reason="needs Linux, a C compiler and the headers of Python")
 def test_where_it_can_be_built_it_is_used(reader: str) -> None:
     assert reader_name(ScanOptions()) == {"compiled": "compiled", "pure": "python"}[reader]
     assert reader_name(ScanOptions(followlinks=True)) == "python", "opened by path, as os.walk does"
 
 
+def test_one_that_was_built_from_another_state_of_the_source_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scanner.kernel.read.EXPECTED", -1)
+    assert reader_name(ScanOptions()) == "python"
+
+
+@pytest.mark.parametrize("entries", [100, 1 << 20], ids=["in parts", "whole"])
 @pytest.mark.parametrize("joined", [True, False], ids=["joined", "lists"])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("profile", ["monorepo", "odd", "flat"])
-def test_on_every_profile(profile: str, options: dict[str, Any], joined: bool, trees: dict[str, Path]) -> None:
+def test_on_every_profile(
+    profile: str, options: dict[str, Any], joined: bool, entries: int, trees: dict[str, Path]
+) -> None:
     if profile == "odd" and "followlinks" in options:
         pytest.skip("its links lead round the whole machine")
     tops: list[Any] = [str(trees[profile])]
     if options["packing"] == "names":
         tops.append(os.fsencode(tops[0]))
     for top in tops:
-        assert walked(top, "0", joined, options) == walked(top, "1", joined, options)
+        compiled, pure = (walked(top, pure, joined, options, entries) for pure in (False, True))
+        assert compiled == pure
 
 
 @given(tree=TREES)
@@ -66,14 +90,30 @@ def test_on_any_tree(tree: dict[bytes, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         build(os.fsencode(folder), tree)
         for options in OPTIONS[::2]:
-            assert walked(folder, "0", True, options) == walked(folder, "1", True, options)
+            assert walked(folder, False, True, options) == walked(folder, True, True, options)
 
 
-@pytest.mark.parametrize("count", [127, 1000, 2000])
+@pytest.mark.parametrize("count", [127, 999, 1000, 1001, 2000])
 def test_names_that_fill_more_than_one_buffer(count: int, tmp_path: Path) -> None:
     for number in range(count):
         (tmp_path / f"{number:0255}").touch()
     for joined in (True, False):
-        compiled, pure = (walked(str(tmp_path), value, joined, {}) for value in "01")
+        compiled, pure = (walked(str(tmp_path), pure, joined, {}, entries=1000) for pure in (False, True))
         assert compiled == pure
-        assert compiled["files"] == count
+
+
+def test_ctrl_c_ends_a_directory_that_costs_a_round_trip_an_entry(tmp_path: Path) -> None:
+    """Also where all of it is one call of the compiled reader."""
+    if reason := unavailable():
+        pytest.skip(reason)
+    with FaultFS(
+        tmp_path / "m", tree={f"f{i}": 1 for i in range(2000)}, rules=[{"path": "*", "dtype": "unknown"}]
+    ) as fs:
+        fs.latency({"lookup": 20, "getattr": 20})
+        script = f"import scanner; list(scanner.walk({fs.mnt!r}, backend='serial'))"
+        process = subprocess.Popen([sys.executable, "-P", "-c", script], stderr=subprocess.DEVNULL)
+        while fs.stats()["ops"].get("lookup", 0) < 5:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT
+        assert fs.stats()["ops"]["lookup"] < 1000

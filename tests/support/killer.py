@@ -15,16 +15,17 @@ from scanner.backends.pool import PoolBackend
 class Killer:
     """Kills a random worker of the newest of `pools` every few milliseconds, from a thread."""
 
-    def __init__(self, pools: list[PoolBackend], seed: int) -> None:
+    def __init__(self, pools: list[PoolBackend], seed: int, pause: float = 0.03) -> None:
         self.kills = 0
+        self._pause = pause
         self._pools = pools
         self._random = random.Random(seed)
         self._stop = threading.Event()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._random.uniform(0.002, 0.03)):
+        while not self._stop.wait(self._random.uniform(0.002, self._pause)):
             with contextlib.suppress(IndexError, RuntimeError, ProcessLookupError):  # none there, or just gone
-                slots = [slot for slot in list(self._pools[-1]._slots.values()) if slot.ready or self._starting()]
+                slots = [slot for slot in list(self._pools[-1]._workers.values()) if slot.ready or self._starting()]
                 os.kill(self._random.choice(slots).process.pid or 0, signal.SIGKILL)
                 self.kills += 1
 

@@ -92,6 +92,9 @@ def test_a_huge_directory_that_breaks_off_is_a_fault_as_a_whole() -> None:
 class OneSlot:
     """Enough of a backend: one slot that answers each Task, at the next poll, with the next of the Chunks."""
 
+    name = "pool"
+    starting = False
+
     def __init__(self, *chunks: Chunk) -> None:
         self.chunks = iter(chunks)
         self.news: list[Any] = [SlotUp(1)]
@@ -100,6 +103,9 @@ class OneSlot:
     def dispatch(self, slot: int, task: Task) -> None:
         self.tasks.append(task.directories)
         self.news.append(ChunkArrived(slot, next(self.chunks)))
+
+    def grow(self, slots: int) -> list[Any]:
+        return []
 
     def events(self, timeout: float) -> list[Any]:
         news, self.news = self.news, []

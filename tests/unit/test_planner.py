@@ -7,10 +7,23 @@ from typing import Any
 
 import pytest
 
-from scanner.model import Chunk, ChunkArrived, Fault, SlotLost, SlotStuck, SlotUp, Task
-from scanner.plan import planner as planner_module
-from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Instruction, Pruned, Waiting, Wanted
-from scanner.plan.planner import Planner
+from scanner.model import Chunk, ChunkArrived, Fault, SlotDown, SlotLost, SlotStuck, SlotUp, Task
+from scanner.plan.budget import TASK_BYTES, TASK_ENTRIES, TASK_SECONDS
+from scanner.plan.events import (
+    Add,
+    Allow,
+    Deliver,
+    Dispatch,
+    Event,
+    Finished,
+    GiveUp,
+    Instruction,
+    Limit,
+    Pruned,
+    Waiting,
+    Wanted,
+)
+from scanner.plan.planner import MOST_UNEXPLAINED, Planner
 
 
 def chunk(
@@ -143,7 +156,7 @@ def test_a_task_over_which_slots_die_without_a_reason_is_given_up_at_last() -> N
     planner = ordered(slots=1)
     told(planner, SlotUp(1), Add(["/a", "/b"]), Wanted())
     slot = 1
-    for slot in range(1, planner_module.MOST_UNEXPLAINED + 1):
+    for slot in range(1, MOST_UNEXPLAINED + 1):
         assert told(planner, SlotLost(slot), SlotUp(slot + 1)) == [(slot + 1, "/a")]
     delivered, after = told(planner, SlotLost(slot + 1), SlotUp(slot + 2))
     assert [(fault.path, fault.kind, fault.drops_listing) for fault in delivered.faults] == [("/a", "lost", True)]
@@ -202,9 +215,7 @@ def test_a_huge_directory_goes_on_in_the_slot_that_holds_it_open() -> None:
     told(planner, SlotUp(1), SlotUp(2), Add(["/huge", "/b"]), Wanted())
     part = chunk("/huge", "/b", done=0, position=500)
     instructions = planner.handle(ChunkArrived(1, part))
-    assert (
-        Dispatch(1, Task(2, ["/huge"], 500, planner_module.TASK_ENTRIES, planner_module.TASK_SECONDS)) in instructions
-    )
+    assert Dispatch(1, Task(2, ["/huge"], 500, TASK_ENTRIES, TASK_SECONDS)) in instructions
     assert (2, "/b") in [short(instruction) for instruction in instructions]
 
 
@@ -311,4 +322,57 @@ def test_a_task_fits_into_a_pipe() -> None:
     long_names = [f"/{'x' * 4000}{i}" for i in range(100)]
     (dispatch,) = planner.handle(SlotUp(1), Add(long_names))
     assert isinstance(dispatch, Dispatch)
-    assert len(dispatch.task.directories) == planner_module.TASK_BYTES // 4010
+    assert len(dispatch.task.directories) == TASK_BYTES // 4010
+
+
+def test_no_more_tasks_at_once_than_the_limit() -> None:
+    planner = ordered(slots=1)
+    ups = [SlotUp(slot, worker=1) for slot in range(1, 5)]
+    assert told(planner, Limit(2), *ups, Add(["/a", "/b", "/c", "/d"])) == [(1, "/a", "/b"), (2, "/c", "/d")]
+    assert told(planner, Limit(1), ChunkArrived(1, chunk("/a/x"))) == [], "what is under way ends; nothing begins"
+    assert told(planner, ChunkArrived(2, chunk())) == [(1, "/a/x")]
+
+
+def test_while_the_number_is_sought_a_task_is_one_directory() -> None:
+    planner = ordered(slots=1)
+    (dispatch,) = planner.handle(Limit(1, probing=True), SlotUp(1), Add(["/a"]))
+    assert isinstance(dispatch, Dispatch)
+    assert dispatch.task.seconds == 0
+
+
+def test_a_slot_that_goes_down_ends_its_task_and_gets_no_other() -> None:
+    planner = ordered()
+    told(planner, SlotUp(1), SlotUp(2), Add(["/a"]))
+    assert told(planner, SlotDown(1), SlotDown(2)) == []
+    assert told(planner, ChunkArrived(1, chunk("/a/b"))) == []
+    assert told(planner, SlotUp(3)) == [(3, "/a/b")]
+
+
+def test_what_a_worker_of_many_threads_died_over_is_tried_again_alone() -> None:
+    planner = ordered(slots=1)
+    told(planner, SlotUp(1, 1), SlotUp(2, 1), SlotUp(3, 1), Add(["/a", "/b", "/c"]))
+    assert told(planner, SlotLost(1, "/a"), SlotLost(2, "/b"), SlotLost(3, "/c")) == []
+    assert [task.directories for _, task in begun(planner, SlotUp(4, 2), SlotUp(5, 2))] == [["/a"]], "not two beside"
+    assert [task.directories for _, task in begun(planner, SlotUp(6, 3))] == [["/b"]]
+    told(planner, ChunkArrived(6, chunk()))
+    told(planner, ChunkArrived(6, chunk()))
+    ((slot, task),) = begun(planner, SlotLost(4, "/a"))
+    assert (task.directories, task.shut) == (["/a"], {}), "one of three, then alone: that is not twice"
+    ((slot, task),) = begun(planner, SlotLost(slot, "/a"))
+    assert list(task.shut) == ["/a"]
+
+
+def begun(planner: Planner, *events: Event) -> list[tuple[int, Task]]:
+    instructions = planner.handle(*events)
+    planner.validate()
+    return [(each.slot, each.task) for each in instructions if isinstance(each, Dispatch)]
+
+
+def test_only_so_many_directories_as_were_allowed() -> None:
+    planner = ordered(slots=1)
+    (dispatch,) = planner.handle(Allow(3), SlotUp(1), Add(["/"]))
+    assert isinstance(dispatch, Dispatch)
+    assert dispatch.task.quota == 3
+    assert told(planner, ChunkArrived(1, chunk("/a", "/b", done=2))) == [(1, "/a", "/b")], "one was not used"
+    assert told(planner, ChunkArrived(1, chunk("/b"))) == []
+    assert told(planner, Allow(2)) == [(1, "/b")]

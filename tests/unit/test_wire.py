@@ -69,14 +69,15 @@ def test_a_worker_sees_the_end_of_the_coordinator(pipe: tuple[int, int]) -> None
 @pytest.mark.parametrize("name", ["é\udcff\n", b"\xff\xfe\n"])
 def test_chunks_and_tasks_come_back_as_they_were(name: str | bytes) -> None:
     task = Task(3, [name], 7, 10, 0.5)
-    assert wire.unpack(wire.pack_task(task)) == task
+    assert wire.unpack(wire.pack_task(5, task)) == (5, task)
     options = ScanOptions(max_workers=3)
     assert wire.unpack(wire.pack_options(options)) == options
-    assert wire.unpack(wire.GIVE_UP) is None
+    assert wire.unpack(wire.pack_give_up(5)) == (5, None)
     fault = Fault(name, "open", 13, "Permission denied", "denied")
     chunk = Chunk(3, [name, name, name[:0], name], b"output", [name], 5, [fault], 1, 2, 3)
-    fields, bulk = wire.pack_chunk(chunk)
-    again = wire.unpack_chunk(bytearray(fields + bytes(bulk)))
+    fields, bulk = wire.pack_chunk(5, chunk)
+    thread, again = wire.unpack_chunk(bytearray(fields + bytes(bulk)))
+    assert thread == 5
     for field in ("task", "listings", "output", "leftovers", "position", "faults", "directories", "entries", "files"):
         assert getattr(again, field) == getattr(chunk, field)
     assert again.size == len(fields) + len(bulk)

@@ -1,0 +1,57 @@
+"""A slot that is a thread: a Walker of its own, and a queue of Tasks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+from scanner.kernel.walk import Walker, nowhere
+from scanner.model import Chunk, Task
+from scanner.options import ScanOptions
+
+MOST_OPEN = 8  # descriptors for the way down: many threads share what a process may have
+
+
+class WalkingThread(threading.Thread):
+    """Walks the Tasks it is given until it is dismissed. A daemon: no exit waits for a directory that never answers.
+
+    `deliver` is called, in this thread, with the Chunk of each Task, or with the exception that nothing has foreseen.
+    """
+
+    def __init__(
+        self,
+        options: ScanOptions,
+        deliver: Callable[[Chunk | BaseException], object],
+        *,
+        joined: bool,
+        whereabouts: Callable[[Any], object] = nowhere,
+    ) -> None:
+        super().__init__(name="scanner-walk", daemon=True)
+        self._walker = Walker(options, joined=joined, whereabouts=whereabouts, most_open=MOST_OPEN)
+        self._deliver = deliver
+        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
+        self._asked = False
+        self.start()
+
+    def walk(self, task: Task) -> None:
+        self._asked = False
+        self._tasks.put(task)
+
+    def give_up(self) -> None:
+        """Have it return what is left of its Task early."""
+        self._asked = True
+
+    def dismiss(self) -> None:
+        self.give_up()
+        self._tasks.put(None)
+
+    def run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            try:
+                chunk: Chunk | BaseException = self._walker.walk(task, lambda: self._asked)
+            except BaseException as error:  # a mistake in this program
+                chunk = error
+            self._deliver(chunk)
+        self._walker.close()

@@ -1,0 +1,56 @@
+"""How long directories have taken, by mount: a histogram each, of a fixed size."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from scanner.model import Chunk, Path, is_below
+from scanner.mounts import mounted_below
+
+FAST = -10_000  # the class of what is too little to be told
+STEPS = 8  # classes to a doubling: percentiles are right within 9 %
+
+
+class Latencies:
+    """Of the directories below each mount. What took less than a Walker tells of counts as no time."""
+
+    def __init__(self, roots: Sequence[Path]) -> None:
+        self._roots = roots
+        self._tops: list[Any] = []  # found out when it matters: most scans meet nothing slow
+        self._classes: dict[Any, Counter[int]] = {roots[0]: Counter()}
+        self._longest: dict[Any, float] = {}
+
+    def count(self, chunk: Chunk) -> None:
+        if chunk.slow and not self._tops:
+            self._tops = [*self._roots, *(path for path, _ in mounted_below(self._roots))]
+            self._tops.sort(key=len, reverse=True)
+        began_at: Any = chunk.began_at
+        top = next((top for top in self._tops if is_below(began_at, top)), self._roots[0])
+        classes = self._classes.setdefault(top, Counter())
+        classes[FAST] += max(0, chunk.visited - len(chunk.slow))
+        classes.update(math.ceil(STEPS * math.log2(seconds)) for seconds in chunk.slow)
+        self._longest[top] = max(self._longest.get(top, 0.0), *chunk.slow, 0.0)
+
+    def figures(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "mount": os.fsencode(top).decode(errors="replace"),
+                "directories": classes.total(),
+                **{f"p{percent}_seconds": self._percentile(classes, percent) for percent in (50, 95)},
+                "max_seconds": round(self._longest.get(top, 0.0), 6),
+            }
+            for top, classes in self._classes.items()
+        ]
+
+    def _percentile(self, classes: Counter[int], percent: int) -> float:
+        """An upper bound of what so many per cent have taken at most; 0 if that is too little to be told."""
+        rest = math.ceil(classes.total() * percent / 100)
+        for step in sorted(classes):
+            rest -= classes[step]
+            if rest <= 0:
+                return 0.0 if step == -FAST else round(2 ** (step / STEPS), 6)
+        return 0.0

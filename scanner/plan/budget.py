@@ -1,0 +1,28 @@
+"""How much one Task is."""
+
+from __future__ import annotations
+
+from scanner.model import Path
+
+TASK_ENTRIES = 20_000
+TASK_SECONDS = 0.05
+TASK_DIRECTORIES = 256
+LEAST_DIRECTORIES = 4
+TASK_BYTES = 32_768  # of paths: a Task that fits into an empty pipe is sent at once
+
+
+def how_many(directories: list[Path], slots: int, workers: int, outstanding: int) -> int:
+    """How many of queued `directories` one Task takes: a fair share, so that all slots find some, and none gets crumbs.
+
+    Many slots a worker are there because directories take long: then a single one is no crumb, unless much is
+    `outstanding` in all.
+    """
+    least = LEAST_DIRECTORIES if slots <= workers else max(1, outstanding // slots)
+    fair = max(least, -(-len(directories) // max(slots, workers)))
+    count = size = 0
+    for path in directories[: min(fair, TASK_DIRECTORIES)]:
+        size += len(path) + 8
+        if count and size > TASK_BYTES:
+            break
+        count += 1
+    return count

@@ -1,0 +1,122 @@
+"""How many directories to read at a time, found by measuring. No clock: time comes in as data.
+
+A directory that costs waiting and not work leaves room for others beside it. So the number of slots doubles as long as
+a directory takes no longer than it did at first. Once it does, requests queue up somewhere (in the server, in front of
+the interpreter lock): more of them are no gain. By Little's law, what can be had is then slots / latency, and the
+number of slots that gets it without a queue is that times the latency without load.
+
+    waiting?  no  -> as many slots as there were at first
+              yes -> double -> double -> ... -> latency has grown: rate x first latency, then one by one
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean
+
+from scanner.model import Chunk
+
+WAITING_SHARE = 0.5  # of the time of a Task, from which on it waits more than it works
+WAITING_SECONDS = 300e-6  # a directory: less is not worth another thread
+SURE_SECONDS, SURE_SAMPLES = 2e-3, 3  # so long for a directory, or so many Chunks, to believe it
+HARMLESS = 4  # slots that no server minds
+NO_QUEUE, QUEUE = (
+    1.25,
+    1.6,
+)  # times the latency without load: below the one nothing waits for its turn, above the other much
+STEP = 8  # once the number is found, it grows by one in so many
+MARGIN = 1.25  # slots beyond what is needed, so that none is missed for a moment
+NO_HELP = 0.9  # of the latency before: if it stays above this with fewer slots, it was no queue
+
+
+class Pace:
+    """Finds the number of slots. `first`: where it begins and what it never goes below; `most`: the cap."""
+
+    def __init__(self, first: int, most: int) -> None:
+        self.slots = min(first, most)
+        self.reason = "directories are read as fast as they are asked for"
+        self._first, self._most = self.slots, most
+        self._base = math.inf  # seconds for a directory without load
+        self._doubling = True
+        self._doubtful = False  # whether the window before had a queue, but no long one
+        self._before: tuple[int, float] | None = None  # slots and latency when it was last taken back
+        self._since = self._settled = -math.inf  # what began before it was settled tells of another number of slots
+        self._samples: list[float] = []
+        self._busy = self._seconds = 0.0
+
+    def begin_with(self, first: int) -> None:
+        """There are so many slots anyway: processes."""
+        self._first = min(first, self._most)
+        self.slots = max(self.slots, self._first)
+
+    @property
+    def probing(self) -> bool:
+        """Whether the number is not found yet."""
+        return self._doubling and self._first < self.slots < self._most
+
+    def note(self, now: float, chunk: Chunk, began: float, under_way: int) -> int:
+        """Take in a Chunk that has arrived; the number of slots from now on.
+
+        `began`: when its Task was sent; `under_way`: slots with a Task.
+        """
+        count = chunk.directories + len(chunk.failed)
+        if count and began >= self._settled:
+            self._samples.append(chunk.seconds / count)
+            self._busy += chunk.cpu
+            self._seconds += chunk.seconds
+        if self._samples and self._is_time(now):
+            self._decide(now, under_way)
+            self._since = now
+            self._samples.clear()
+            self._busy = self._seconds = 0.0
+        return self.slots
+
+    def _is_time(self, now: float) -> bool:
+        """A directory's time has passed since, and most slots have told: those that tell first waited least."""
+        latency, count = typical(self._samples), len(self._samples)
+        sure = count >= SURE_SAMPLES or latency >= SURE_SECONDS
+        return sure and now - self._since >= latency and count >= self.slots
+
+    def _decide(self, now: float, under_way: int) -> None:
+        latency = typical(self._samples)
+        if not self._waits(latency):
+            self.slots = max(self._first, self.slots // 2)
+            return
+        self._base = min(self._base, latency)
+        before, self._before = self._before, None
+        if before is not None and latency > NO_HELP * before[1]:
+            self._base, self._doubling = latency, True  # fewer slots were no help: directories take that long here
+        load = latency / self._base
+        if load >= QUEUE and self.slots > self._first:
+            self._take_back(latency)
+            self._settled = now + 2 * latency  # the queue is to empty first
+        elif load > NO_QUEUE:
+            self._doubling = self._doubling and not self._doubtful
+            self._doubtful = True
+        elif 5 * under_way >= 4 * self.slots:
+            self._doubtful = False
+            self._add(latency)
+            self._settled = now
+
+    def _waits(self, latency: float) -> bool:
+        """Whether directories cost waiting. A little of it may be others on this processor, or the interpreter lock."""
+        share = 1 - self._busy / self._seconds if self._seconds else 0.0
+        return share >= WAITING_SHARE and latency * share >= WAITING_SECONDS
+
+    def _add(self, latency: float) -> None:
+        more = max(HARMLESS, 2 * self.slots) if self._doubling else self.slots + max(1, self.slots // STEP)
+        self.slots = min(self._most, more)
+        self.reason = f"a directory takes {latency * 1e3:.1f} ms, nearly all of it waiting"
+
+    def _take_back(self, latency: float) -> None:
+        self._before = (self.slots, latency)
+        self._doubling = False
+        self.reason = (
+            f"{self.slots} at a time took {latency * 1e3:.1f} ms each, and {self._base * 1e3:.1f} ms without load"
+        )
+        self.slots = max(self._first, round(MARGIN * self.slots * self._base / latency))
+
+
+def typical(samples: list[float]) -> float:
+    """The mean without the largest eighth. Not the median: it would not see the half that waits for its turn."""
+    return fmean(sorted(samples)[: len(samples) - len(samples) // 8])

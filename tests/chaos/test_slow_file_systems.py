@@ -1,0 +1,135 @@
+"""Mounts on which a directory costs round trips: many are read at a time, and faults cost what they cost elsewhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import scanner
+from scanner.kernel.read import Reader
+from tests.support.faultfs import FaultFS, unavailable
+from tests.support.killer import Killer, pools_started
+
+pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+
+TREE = {"$": "synth", "fanout": [6, 6, 6], "files": 3}
+DIRECTORIES = 1 + 6 + 6 * 6 + 6 * 6 * 6
+Mounter = Callable[..., FaultFS]
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Mounter]:
+    """Mounts a slow file system for the time of the test."""
+    with ExitStack() as stack:
+
+        def mount(*rules: dict[str, Any], latency_ms: float = 3, at: str = "m", **spec: Any) -> FaultFS:
+            tree = spec.pop("tree", TREE)
+            return stack.enter_context(
+                FaultFS(tmp_path / at, tree=tree, rules=rules, latency_ms=latency_ms, preset="nfs", **spec)
+            )
+
+        yield mount
+
+
+def at_once(fs: FaultFS) -> list[Any]:
+    """What is there, without the latency."""
+    fs.latency(0)
+    expected = list(os.walk(fs.mnt))
+    fs.latency(3)
+    return expected
+
+
+def test_many_directories_are_read_at_a_time_and_each_once(mounted: Mounter, backend: dict[str, Any]) -> None:
+    fs = mounted()
+    result = scanner.scan(fs.mnt, **backend)
+    stats = fs.stats()
+    assert list(scanner.walk(fs.mnt, **backend)) == result == at_once(fs)
+    assert set(stats["dirs"].values()) == {1}
+    assert len(stats["dirs"]) == DIRECTORIES
+    if backend["backend"] == "serial":
+        assert stats["peak"]["all"] == 1
+    else:
+        assert stats["peak"]["all"] >= 16
+        assert result.stats.most_in_flight >= 16
+        assert result.stats.waiting_share > 0.5
+
+
+def test_no_more_at_a_time_than_allowed(mounted: Mounter, pool: dict[str, Any]) -> None:
+    fs = mounted()
+    for options in (pool, {"backend": "auto"}):
+        fs.reset()
+        scanner.scan(fs.mnt, max_in_flight=5, **options)
+        assert 2 < fs.stats()["peak"]["all"] <= 5
+    fs.reset()
+    scanner.scan(fs.mnt, max_in_flight=1, **pool)
+    assert fs.stats()["peak"]["all"] == 1, "less than there are workers"
+
+
+def test_a_busy_server_is_not_asked_for_much_more_than_it_can_answer(mounted: Mounter) -> None:
+    fs = mounted(slots=4)
+    result = scanner.scan(fs.mnt)
+    assert fs.stats()["peak"]["all"] <= 12  # 8 by measuring; some room for a machine that is busy itself
+    assert result == at_once(fs)
+
+
+def test_a_local_tree_is_read_by_one_thread_a_worker(trees: dict[str, Path], backend: dict[str, Any]) -> None:
+    result = scanner.scan(trees["monorepo"], **backend)
+    assert result.stats.most_in_flight <= 2, "as there are workers"
+
+
+def test_a_hung_directory_costs_only_itself(mounted: Mounter, pool: dict[str, Any]) -> None:
+    """Its worker has to go; what the other threads of it have under way is not lost."""
+    hung = "/2/3/4"
+    tree = {str(i): {str(j): {str(k): {"f": 1} for k in range(6)} for j in range(6)} for i in range(4)}
+    fs = mounted({"path": hung, "op": "readdir", "hang": "killable"}, tree=tree)
+    result = scanner.scan(fs.mnt, dir_timeout=1, **pool)
+    assert [(fault.path, fault.kind) for fault in result.errors] == [(fs.mnt + hung, "timeout")]
+    assert len(result) == 4 * 6 * 6 + 4 * 6 + 4 + 1 - 1
+    fs.rules([])
+    fs.release()
+    assert [item for item in at_once(fs) if item[0] != fs.mnt + hung] == result
+
+
+def test_a_directory_that_kills_its_worker_costs_only_itself(mounted: Mounter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where many others were being read by the same worker each time."""
+    fs = mounted()
+    expected = at_once(fs)
+    poison = expected[150][0]
+    original, home = Reader.read, os.getpid()
+
+    def read(self: Reader, path: Any, limit: int) -> Any:
+        if os.getpid() != home and path == poison:
+            signal.raise_signal(signal.SIGKILL)
+        return original(self, path, limit)
+
+    monkeypatch.setattr(Reader, "read", read)
+    result = scanner.scan(fs.mnt, backend="pool", max_workers=2, start_method="fork")
+    assert [(fault.path, fault.kind) for fault in result.errors] == [(poison, "lost")]
+    assert result == [item for item in expected if item[0] != poison]
+    assert result.stats.worker_deaths >= 2
+
+
+def test_workers_are_killed_while_they_read_many_at_a_time(mounted: Mounter, pool: dict[str, Any]) -> None:
+    fs = mounted()
+    expected = at_once(fs)
+    with pools_started() as pools:
+        killer = Killer(pools, seed=5, pause=0.3)  # oftener, and some directories are met by two: those would be lost
+        with killer.at_work():
+            for _ in range(6):
+                result = scanner.scan(fs.mnt, **pool)
+                assert result == expected
+    assert killer.kills > 0
+
+
+def test_closing_the_walk_leaves_nothing_although_directories_are_being_read(mounted: Mounter) -> None:
+    fs = mounted(latency_ms=20)
+    walking = scanner.walk(fs.mnt, max_rate=10_000)
+    for _ in range(4):
+        next(walking)
+    walking.close()

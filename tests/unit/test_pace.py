@@ -1,0 +1,98 @@
+"""How many slots: found with a server made of arithmetic, and a clock in our hands."""
+
+from __future__ import annotations
+
+import heapq
+
+import pytest
+
+from scanner.model import Chunk
+from scanner.plan.pace import Pace
+
+WORK = 30e-6  # seconds of processor a directory
+
+
+class Scan:
+    """A scan with directories enough for all slots, one a Task, of a server that is one heap of times."""
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+        self._now = 0.0
+        self._under_way: list[tuple[float, float]] = []
+
+    def run(self, directories: int, latency: float, at_once: int = 1000) -> list[int]:
+        """The number of slots after each directory. The server answers `at_once` requests at a time."""
+        free = [self._now] * at_once
+        history = []
+        for _ in range(directories):
+            while len(self._under_way) < self.pace.slots:
+                done = max(self._now, heapq.heappop(free)) + latency
+                heapq.heappush(free, done)
+                heapq.heappush(self._under_way, (done + WORK, self._now))
+            self._now, began = heapq.heappop(self._under_way)
+            chunk = Chunk(0, [], b"", [], 0, [], 1, 0, 0, seconds=self._now - began, cpu=WORK)
+            self.pace.note(self._now, chunk, began, len(self._under_way) + 1)
+            history.append(self.pace.slots)
+        return history
+
+
+@pytest.fixture
+def scan() -> Scan:
+    return Scan(Pace(1, 64))
+
+
+def test_directories_that_cost_no_waiting_are_read_one_at_a_time(scan: Scan) -> None:
+    assert set(scan.run(1000, 0.0)) == {1}
+
+
+@pytest.mark.parametrize("latency", [0.0006, 0.006, 0.03, 1.0])
+def test_a_server_without_a_limit_gets_all_that_is_allowed(latency: float, scan: Scan) -> None:
+    history = scan.run(2000, latency)
+    assert history[-1] == 64
+    assert history.index(64) < 100, "soon: the last doubling alone takes 32"
+
+
+@pytest.mark.parametrize("at_once", [4, 8, 20])
+def test_a_busy_server_gets_what_it_can_answer_and_little_more(at_once: int, scan: Scan) -> None:
+    history = scan.run(3000, 0.006, at_once)
+    assert max(history) <= 2 * at_once
+    assert at_once <= min(history[500:]) <= max(history[500:]) <= 1.6 * at_once
+
+
+def test_a_server_that_becomes_busy_gets_less(scan: Scan) -> None:
+    scan.run(500, 0.006)
+    assert scan.pace.slots == 64
+    assert scan.run(2000, 0.006, at_once=8)[-1] <= 13
+
+
+def test_a_server_that_has_time_again_gets_more(scan: Scan) -> None:
+    scan.run(1000, 0.006, at_once=8)
+    assert scan.pace.slots <= 13
+    assert scan.run(5000, 0.006)[-1] == 64
+
+
+def test_directories_that_take_longer_for_another_reason_are_no_queue(scan: Scan) -> None:
+    """Larger ones, or a farther server: fewer at a time do not help."""
+    scan.run(500, 0.003)
+    assert scan.run(5000, 0.015)[-1] == 64
+
+
+def test_what_costs_no_waiting_any_more_is_read_one_at_a_time_again(scan: Scan) -> None:
+    scan.run(500, 0.006)
+    assert scan.run(3000, 0.0)[-1] == 1
+
+
+def test_it_never_goes_below_what_there_is_anyway_nor_above_the_cap() -> None:
+    scan = Scan(Pace(1, 3))
+    scan.pace.begin_with(8)
+    assert set(scan.run(500, 0.006, at_once=1)) == {3}
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_one_directory_that_was_interrupted_does_not_count(samples: int) -> None:
+    """By another process on this processor, or by the interpreter lock."""
+    pace = Pace(1, 64)
+    chunk = Chunk(0, [], b"", [], 0, [], 1, 0, 0, seconds=0.0015, cpu=0.0001)
+    for number in range(samples):
+        pace.note(number * 0.0001, chunk, number * 0.0001, 1)
+    assert pace.slots == 1
