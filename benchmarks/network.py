@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""What concurrency gains where a directory costs round trips, and how near measuring comes to the best.
+
+    python benchmarks/network.py [--runs 3] [--json FILE] [CASE ...]
+
+As root, or with fusermount3. Each case mounts a FUSE file system (tests/support/faultfs) that delays its answers, and
+empties the kernel's caches before each run (as root); each result is compared with that of `os.walk`. Prints Markdown.
+Requests are counted by the file system itself: they tell more than seconds on a noisy machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import scanner
+from benchmarks.foundation import machine
+from scanner.plan.pace import Pace
+from tests.support.faultfs import FaultFS, unavailable
+
+SMALL = {"$": "synth", "fanout": [10, 14, 14], "files": 3}  # 2,111 directories
+LARGE = {"$": "synth", "fanout": [10, 14, 14, 9], "files": 3}  # 19,751 directories
+COUNTED = ("lookup", "getattr", "opendir", "readdir")
+CAP = 64
+
+
+class Fixed(Pace):
+    """A number of slots that is not measured."""
+
+    def __init__(self, slots: int) -> None:
+        super().__init__(slots, slots)
+
+    def begin_with(self, first: int) -> None:
+        pass
+
+    def note(self, now: float, chunk: Any, began: float, under_way: int) -> int:
+        return self.slots
+
+
+class Mount:
+    """A slow file system, and what runs on it have cost."""
+
+    def __init__(self, runs: int, **spec: Any) -> None:
+        self._fs = FaultFS(tempfile.mkdtemp(), **spec)
+        self._runs = runs
+        self.rows: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Mount:
+        self._fs.__enter__()
+        self.top = self._fs.mnt
+        self._fs.latency(0)
+        self.expected = list(os.walk(self.top))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._fs.__exit__(*error)
+
+    def measure(self, case: str, latency_ms: float, walk: Callable[[], Any], runs: int | None = None) -> float:
+        """The median of the seconds that `walk` takes with cold caches."""
+        seconds, stats = [], {}
+        for _ in range(runs or self._runs):
+            self._fs.latency(latency_ms)
+            drop_caches()
+            self._fs.reset()
+            started = time.perf_counter()
+            result = walk()
+            seconds.append(time.perf_counter() - started)
+            stats = self._fs.stats()
+            assert result == self.expected, f"{case}: not what os.walk gives"
+        requests = sum(stats["ops"].get(name, 0) for name in COUNTED) / len(self.expected)
+        row = {
+            "case": case, "directories": len(self.expected), "seconds": round(statistics.median(seconds), 3),
+            "requests_per_directory": round(requests, 2), "most_in_flight": stats["peak"].get("all", 0),
+        }  # fmt: skip
+        self.rows.append(row)
+        print(f"  {case}: {row['seconds']} s, {row['most_in_flight']} in flight", file=sys.stderr)
+        return statistics.median(seconds)
+
+    def scan(self, **options: Any) -> Any:
+        return scanner.scan(self.top, **options)
+
+    def fixed(self, slots: int) -> Any:
+        with mock.patch("scanner.engine.Pace", return_value=Fixed(slots)):
+            return scanner.scan(self.top, max_in_flight=slots)
+
+
+def drop_caches() -> None:
+    with contextlib.suppress(OSError):  # not root: what the mount itself does not cache is cold anyway
+        Path("/proc/sys/vm/drop_caches").write_text("2")
+
+
+def case_presets(runs: int) -> list[dict[str, Any]]:
+    """2 ms a round trip: as a cold NFS client (three a directory), and with no cache at all."""
+    rows = []
+    for preset in ("nfs", "strict"):
+        with Mount(runs, tree=SMALL, preset=preset) as mount:
+            theirs = mount.measure(f"{preset}, 2 ms, os.walk", 2, lambda: list(os.walk(mount.top)), runs=1)
+            ours = mount.measure(f"{preset}, 2 ms, scan", 2, mount.scan)
+            mount.rows[-1]["times_as_fast"] = round(theirs / ours, 1)
+            pool = mount.measure(f"{preset}, 2 ms, scan(backend='pool')", 2, lambda: mount.scan(backend="pool"))
+            mount.rows[-1]["times_as_fast"] = round(theirs / pool, 1)
+            rows += mount.rows
+    return rows
+
+
+def case_ramp(runs: int) -> list[dict[str, Any]]:
+    """What finding the number costs: beside having known it from the first directory on."""
+    rows = []
+    for tree in (SMALL, LARGE):
+        with Mount(runs, tree=tree, preset="nfs") as mount:
+            known = mount.measure("nfs, 2 ms, 64 from the start", 2, lambda: mount.fixed(CAP))
+            found = mount.measure("nfs, 2 ms, found by measuring", 2, mount.scan)
+            mount.rows[-1]["times_as_fast"] = round(known / found, 2)
+            rows += mount.rows
+    return rows
+
+
+def case_busy(runs: int) -> list[dict[str, Any]]:
+    """A server that answers 8 requests at a time: the best possible is 8 directories in three round trips."""
+    with Mount(runs, tree=SMALL, preset="nfs", slots=8) as mount:
+        ours = mount.measure("nfs, 2 ms, 8 at a time, scan", 2, mount.scan)
+        best = len(mount.expected) * 3 * 0.002 / 8
+        mount.rows[-1]["times_as_fast"] = round(best / ours, 3)
+        return mount.rows
+
+
+def case_settings(runs: int) -> list[dict[str, Any]]:
+    """Fixed numbers beside the one that is found: near and far servers."""
+    rows = []
+    for latency in (10, 2, 0.2):
+        with Mount(runs, tree=SMALL, preset="nfs") as mount:
+            fixed = {
+                slots: mount.measure(
+                    f"nfs, {latency} ms, {slots} fixed", latency, lambda slots=slots: mount.fixed(slots)
+                )
+                for slots in (1, 4, 8, 16, 32, 64)
+                if slots > 1 or latency < 10
+            }
+            ours = mount.measure(f"nfs, {latency} ms, found", latency, mount.scan)
+            mount.rows[-1]["times_as_fast"] = round(min(fixed.values()) / ours, 2)
+            rows += mount.rows
+    return rows
+
+
+def case_rate(runs: int) -> list[dict[str, Any]]:
+    """`max_rate=1000`: directories a second over the whole scan."""
+    with Mount(runs, tree=SMALL, preset="nfs") as mount:
+        seconds = mount.measure("nfs, 0.2 ms, max_rate=1000", 0.2, lambda: mount.scan(max_rate=1000))
+        mount.rows[-1]["rate"] = round(len(mount.expected) / seconds)
+        return mount.rows
+
+
+CASES: dict[str, Callable[[int], list[dict[str, Any]]]] = {
+    "presets": case_presets,
+    "ramp": case_ramp,
+    "busy": case_busy,
+    "settings": case_settings,
+    "rate": case_rate,
+}
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    lines = ["| case | directories | seconds | requests a directory | most in flight | times as fast |"]
+    lines.append("|---|--:|--:|--:|--:|--:|")
+    lines += [
+        f"| {row['case']} | {row['directories']:,} | {row['seconds']:.3f} | {row['requests_per_directory']:.2f} "
+        f"| {row['most_in_flight']} | {row.get('times_as_fast', '')} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; default: all")
+    parser.add_argument("--runs", type=int, default=3, metavar="N")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to FILE")
+    args = parser.parse_args()
+    if unknown := set(args.cases) - set(CASES):
+        parser.error(f"unknown case {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+    if reason := unavailable():
+        parser.error(reason)
+    rows = []
+    for name in args.cases or CASES:
+        rows += CASES[name](args.runs)
+    about = machine()
+    print(", ".join(f"{name} {value}" for name, value in about.items()) + "\n\n" + markdown(rows), end="")
+    if args.json:
+        args.json.write_text(json.dumps({"schema": 1, "machine": about, "rows": rows}, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
