@@ -68,6 +68,7 @@ class AutoSource:
     def __init__(self, options: ScanOptions) -> None:
         self._options = options
         self._reader = Reader(options)
+        self._reader.threads = 1 if options.backend == "serial" else options.max_in_flight
         self._deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self._may_grow = options.backend == "auto" and pays(options)
         self._spent = 0.0

@@ -102,6 +102,12 @@ class Engine:
         self._limit = limit
         return [*self.backend.grow(limit.tasks), limit]
 
+    def _threads(self) -> int:
+        """How many requests a Task may have under way, so that all together have no more than is allowed."""
+        if self.options.backend == "serial":
+            return 1
+        return max(1, self.options.max_in_flight // self.planner.under_way)
+
     def _allow(self) -> list[Event]:
         """What the time that has passed allows to be read. What was not used is not made up for later."""
         rate = self.options.max_rate
@@ -120,7 +126,7 @@ class Engine:
             match instruction:
                 case Dispatch(slot, task):
                     self._sent[slot] = (time.monotonic(), task.directories[0])
-                    self.backend.dispatch(slot, task)
+                    self.backend.dispatch(slot, task._replace(threads=self._threads()))
                 case GiveUp(slot):
                     self.backend.give_up(slot)
                 case Deliver():

@@ -67,6 +67,7 @@ class Task(NamedTuple):
 
     A Chunk comes back after about `entries` entries or `seconds`, whichever is first, but never before one
     directory, or `entries` entries of it, were read; and after `quota` directories at the latest, unless that is 0.
+    `threads`: how many types of entries may be asked for at a time.
     `position` is how many entries of the first directory
     earlier Chunks have brought already.
     """
@@ -77,6 +78,7 @@ class Task(NamedTuple):
     entries: int
     seconds: float
     quota: int = 0
+    threads: int = 1
     shut: dict[Path, tuple[str, str]] = {}  # noqa: RUF012  # never changed
 
 

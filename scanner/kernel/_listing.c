@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef SYS_openat2
@@ -29,6 +30,7 @@
 #define BLOCK 32768 /* bytes for one call, as in the C library */
 #define BLOCKS 16   /* calls, */
 #define STATS 16    /* and types to ask for, between two looks at whether a signal has come */
+#define SLOW 300    /* microseconds for asking one type: where so many are to be asked that threads pay, they do it */
 
 enum rule { MARK, ENTER, IS_FILE };       /* what a link to a directory is: see LinkRule in read.py */
 enum form { LIST, JOINED, LINES, COUNT }; /* how names of files are packed: see pack.py */
@@ -51,6 +53,13 @@ struct listing {
     Py_ssize_t count[KINDS];    /* of each kind */
     int error;
 };
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
 
 /* Open `name`, of several components if need be, without going through a link if `no_link`. */
 static int open_below(int parent, const char *name, int no_link)
@@ -127,6 +136,7 @@ static int ask(int descriptor, const char *name, unsigned char type, enum rule r
 static enum state sort_some(struct listing *listing, int descriptor, enum rule rule)
 {
     int stats = 0;
+    double started = seconds();
     for (; listing->asked < listing->used && stats < STATS; listing->asked += record_at(listing, listing->asked)->length) {
         struct record *record = record_at(listing, listing->asked);
         const char *name = record->name;
@@ -142,6 +152,9 @@ static enum state sort_some(struct listing *listing, int descriptor, enum rule r
         record->type = (unsigned char)kind;
         listing->count[kind - SKIPPED]++;
     }
+    if (stats == STATS && listing->used - listing->asked > 4 * STATS * sizeof(struct record) &&
+        seconds() - started > STATS * SLOW * 1e-6)
+        return TROUBLE;
     if (listing->asked < listing->used)
         return READ;
     return listing->error ? BROKEN_OFF : WHOLE;

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from scanner.kernel.ask import asked
 from scanner.kernel.descent import MOST_OPEN, Descent, has_steps
 from scanner.kernel.pack import COUNT, LINES, LIST, pack
 from scanner.model import ENCODING, ERRORS, Fault, Path, children, prefix_of
@@ -82,6 +83,7 @@ class Reader:
 
     def __init__(self, options: ScanOptions, form: int = LIST, most_open: int = MOST_OPEN) -> None:
         self.retries = 0
+        self.threads = 1  # for asking types, where that is slow
         self._form, self._separator = form, options.separator
         links = link_rule(options)
         self._follow, self._mark = links != "file", links == "mark"
@@ -235,7 +237,8 @@ class Reader:
         faults: list[Fault] = []
         follow, mark = self._follow, self._mark
         try:
-            for entry in islice(entries, limit):
+            some = islice(entries, limit)
+            for entry in asked(some, follow=follow, threads=self.threads) if self.threads > 1 else some:
                 try:
                     is_dir = entry.is_dir(follow_symlinks=follow)
                 except OSError as error:

@@ -62,7 +62,7 @@ class Walker:
         directories = entries = files = text = 0
         slow: list[float] = []
         quota = task.quota or sys.maxsize
-        retries = reader.retries
+        retries, reader.threads = reader.retries, task.threads
         now = started = time.monotonic()
         cpu = time.thread_time()
         deadline, look = now + task.seconds, now + LOOK_EVERY

@@ -351,7 +351,7 @@ class Planner:
         # A copy: the worker's stack must not be the planner's record of what to do again after a death.
         directories = list(task_part.directories)
         shut = self._shut.within(directories)
-        task = Task(self.tasks, directories, task_part.position, TASK_ENTRIES, seconds, task_part.quota, shut)
+        task = Task(self.tasks, directories, task_part.position, TASK_ENTRIES, seconds, task_part.quota, shut=shut)
         return Dispatch(slot, task)
 
     def _share_of(self, directories: list[Path]) -> int:

@@ -133,3 +133,16 @@ def test_closing_the_walk_leaves_nothing_although_directories_are_being_read(mou
     for _ in range(4):
         next(walking)
     walking.close()
+
+
+def test_types_that_are_not_told_are_asked_for_many_at_a_time(mounted: Mounter, backend: dict[str, Any]) -> None:
+    """Inside one directory; in a listing of few or fast ones, one after the other."""
+    fs = mounted(
+        {"path": "*", "dtype": "unknown"}, tree={"flat": {"$": "flat", "n": 1500, "dirs": 5}}, readdirplus=False,
+        entry_timeout=0, attr_timeout=0,
+    )  # fmt: skip
+    result = scanner.scan(fs.mnt, **backend)
+    peak = fs.stats()["peak"]["lookup"]
+    assert peak == 1 if backend["backend"] == "serial" else peak >= 16
+    assert result == at_once(fs)
+    assert [len(files) for _, _, files in result][1] == 1495

@@ -1,0 +1,42 @@
+"""Asking for types ahead: nothing is lost, whatever goes wrong in the middle."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner.kernel import ask
+from scanner.kernel.ask import asked
+
+
+@pytest.fixture
+def entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[os.DirEntry[str]]:
+    monkeypatch.setattr(ask, "SLOW", -1.0)
+    monkeypatch.setattr(ask, "MANY", 10)
+    for number in range(45):
+        (tmp_path / str(number)).touch()
+    return list(os.scandir(tmp_path))
+
+
+@pytest.mark.parametrize("count", [0, 1, 16, 17, 26, 27, 45])
+@pytest.mark.parametrize("threads", [1, 8])
+def test_all_come_in_their_order(count: int, threads: int, entries: list[os.DirEntry[str]]) -> None:
+    assert list(asked(iter(entries[:count]), follow=True, threads=threads)) == entries[:count]
+
+
+@pytest.mark.parametrize("count", [3, 16, 20, 26, 40])
+def test_what_came_before_an_error_comes_and_then_the_error(count: int, entries: list[os.DirEntry[str]]) -> None:
+    def broken() -> Iterator[Any]:
+        yield from entries[:count]
+        raise OSError(errno.EIO, "broken off")
+
+    got = []
+    with pytest.raises(OSError, match="broken off"):
+        for entry in asked(broken(), follow=True, threads=8):
+            got.append(entry)  # noqa: PERF402  # until it raises
+    assert got == entries[:count]
