@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from time import monotonic
 from typing import Any
@@ -16,15 +16,15 @@ LEAST = 4  # entries for a thread
 MANY = 2048  # entries at a time: a client that lists types only while somebody looks at them sees that somebody does
 
 
-def asked(entries: Iterator[os.DirEntry[Any]], *, follow: bool, threads: int) -> Iterator[os.DirEntry[Any]]:
-    """The entries, in their order. If the first have taken long, the others come when all of their types are known.
+def asked(entries: Iterator[os.DirEntry[Any]], *, follow: bool, threads: int) -> Iterator[Iterable[os.DirEntry[Any]]]:
+    """The entries, in their order, in batches. If the first have taken long, the others come with their types known.
 
     What was asked for is in the entry; what has failed is asked for again by whoever wants to know it, and told.
     """
     started = monotonic()
-    yield from islice(entries, FIRST)
+    yield islice(entries, FIRST)
     if monotonic() - started <= FIRST * SLOW:
-        yield from entries
+        yield entries
         return
     broken_off = None
     while broken_off is None:
@@ -36,7 +36,7 @@ def asked(entries: Iterator[os.DirEntry[Any]], *, follow: bool, threads: int) ->
         if not some:
             break
         _ask(some, follow, min(threads, len(some) // LEAST))
-        yield from some
+        yield some
     if broken_off is not None:
         raise broken_off
 

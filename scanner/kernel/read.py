@@ -238,17 +238,18 @@ class Reader:
         follow, mark = self._follow, self._mark
         try:
             some = islice(entries, limit)
-            for entry in asked(some, follow=follow, threads=self.threads) if self.threads > 1 else some:
-                try:
-                    is_dir = entry.is_dir(follow_symlinks=follow)
-                except OSError as error:
-                    is_dir = self._ask_again(path, entry, error, faults)
-                if is_dir:
-                    dirs.append(entry.name)
-                    if mark and is_link(entry):
-                        marked.append(entry.name)
-                else:
-                    files.append(entry.name)
+            for batch in asked(some, follow=follow, threads=self.threads) if self.threads > 1 else (some,):
+                for entry in batch:
+                    try:
+                        is_dir = entry.is_dir(follow_symlinks=follow)
+                    except OSError as error:
+                        is_dir = self._ask_again(path, entry, error, faults)
+                    if is_dir:
+                        dirs.append(entry.name)
+                        if mark and is_link(entry):
+                            marked.append(entry.name)
+                    else:
+                        files.append(entry.name)
         except OSError as error:
             faults.append(Fault.of(error, path, "read"))
         except MemoryError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[os.DirEntry
 @pytest.mark.parametrize("count", [0, 1, 16, 17, 26, 27, 45])
 @pytest.mark.parametrize("threads", [1, 8])
 def test_all_come_in_their_order(count: int, threads: int, entries: list[os.DirEntry[str]]) -> None:
-    assert list(asked(iter(entries[:count]), follow=True, threads=threads)) == entries[:count]
+    assert list(chain.from_iterable(asked(iter(entries[:count]), follow=True, threads=threads))) == entries[:count]
 
 
 @pytest.mark.parametrize("count", [3, 16, 20, 26, 40])
@@ -37,6 +38,6 @@ def test_what_came_before_an_error_comes_and_then_the_error(count: int, entries:
 
     got = []
     with pytest.raises(OSError, match="broken off"):
-        for entry in asked(broken(), follow=True, threads=8):
+        for entry in chain.from_iterable(asked(broken(), follow=True, threads=8)):
             got.append(entry)  # noqa: PERF402  # until it raises
     assert got == entries[:count]
