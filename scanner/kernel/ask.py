@@ -35,7 +35,8 @@ def asked(entries: Iterator[os.DirEntry[Any]], *, follow: bool, threads: int) ->
             broken_off = error
         if not some:
             break
-        _ask(some, follow, min(threads, len(some) // LEAST))
+        if threads > 1:
+            _ask(some, follow, min(threads, len(some) // LEAST))
         yield some
     if broken_off is not None:
         raise broken_off

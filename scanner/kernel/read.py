@@ -84,6 +84,7 @@ class Reader:
     def __init__(self, options: ScanOptions, form: int = LIST, most_open: int = MOST_OPEN) -> None:
         self.retries = 0
         self.threads = 1  # for asking types, where that is slow
+        self.wary = True  # whether it may be: it was in the directory before
         self._form, self._separator = form, options.separator
         links = link_rule(options)
         self._follow, self._mark = links != "file", links == "mark"
@@ -238,7 +239,7 @@ class Reader:
         follow, mark = self._follow, self._mark
         try:
             some = islice(entries, limit)
-            for batch in asked(some, follow=follow, threads=self.threads) if self.threads > 1 else (some,):
+            for batch in asked(some, follow=follow, threads=self.threads) if self.wary else (some,):
                 for entry in batch:
                     try:
                         is_dir = entry.is_dir(follow_symlinks=follow)

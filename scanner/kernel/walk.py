@@ -97,7 +97,8 @@ class Walker:
             directories += not (troubles and troubles[-1].drops_listing)
             stack += below
             before, now = now, time.monotonic()
-            if now - before >= SLOW:
+            reader.wary = now - before >= SLOW
+            if reader.wary:
                 slow.append(now - before)
             if entries >= task.entries or now >= deadline or text >= CHUNK_TEXT or directories >= quota:
                 break
