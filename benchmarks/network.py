@@ -163,12 +163,24 @@ def case_rate(runs: int) -> list[dict[str, Any]]:
         return mount.rows
 
 
+def case_flat(runs: int) -> list[dict[str, Any]]:
+    """One directory of which no type is told, each asked for at 2 ms: many at a time, and one."""
+    spec = {"preset": "nfs", "readdirplus": False, "entry_timeout": 0, "attr_timeout": 0}
+    tree = {"flat": {"$": "flat", "n": 4000, "dirs": 5}}
+    with Mount(runs, tree=tree, rules=[{"path": "*", "dtype": "unknown"}], **spec) as mount:
+        one = mount.measure("4,000 types at 2 ms, one at a time", 2, lambda: mount.scan(max_in_flight=1), runs=1)
+        many = mount.measure("4,000 types at 2 ms, scan", 2, mount.scan)
+        mount.rows[-1]["times_as_fast"] = round(one / many, 1)
+        return mount.rows
+
+
 CASES: dict[str, Callable[[int], list[dict[str, Any]]]] = {
     "presets": case_presets,
     "ramp": case_ramp,
     "busy": case_busy,
     "settings": case_settings,
     "rate": case_rate,
+    "flat": case_flat,
 }
 
 
