@@ -90,8 +90,11 @@ class Monitor:
             self.sample()
 
     def sample(self) -> None:
-        import psutil  # 15 ms: not spent on scans that nobody wants figures of
-
+        try:
+            import psutil  # 15 ms: not spent on scans that nobody wants figures of
+        except (ImportError, OSError):  # descriptors are short: without figures, then
+            self._due = time.monotonic() + self._interval
+            return
         present = self._present(psutil)
         total = 0
         for watched in present:

@@ -74,9 +74,27 @@ class PoolBackend:
         self._starter_undoes = False
         self._watch = Watch(options.dir_timeout, self._replace_abandoned)
         self._starter = threading.Thread(target=self._prepare, name="scanner-pool-start", daemon=True)
-        self._starter.start()
+        try:
+            self._starter.start()
+        except RuntimeError as error:  # the system has no more threads
+            self.failure = str(error)
+            self._started = True
 
     def _prepare(self) -> None:
+        try:
+            self._import_and_start()
+        except Exception as error:  # imports fail where descriptors or memory are short
+            self.failure = f"{type(error).__name__}: {error}"
+        with self._stop_lock:
+            self._started = True
+            self._fork_next = self.failure is None and self._options.method == "fork"
+            if not self._stopped:
+                self.wake()
+                return
+        if self._starter_undoes:
+            self._undo()
+
+    def _import_and_start(self) -> None:
         """Import what is needed, and unless it is to fork, start the Pool."""
         from multiprocessing import pool, process  # noqa: F401  # now rather than in a forking process
 
@@ -87,14 +105,6 @@ class PoolBackend:
             self.failure = "this process is daemonic, and those may have no children"
         elif self._options.method != "fork":
             self._start()
-        with self._stop_lock:
-            self._started = True
-            self._fork_next = self.failure is None and self._options.method == "fork"
-            if not self._stopped:
-                self.wake()
-                return
-        if self._starter_undoes:
-            self._undo()
 
     def _start(self) -> None:
         """Start the Pool. Signals are blocked meanwhile, so that workers inherit no handler that may run in them."""
@@ -323,7 +333,8 @@ class PoolBackend:
             if self._starter_undoes:
                 atexit.register(self._starter.join, START_PATIENCE)
                 return
-        self._starter.join(START_PATIENCE)
+        if self._starter.ident is not None:
+            self._starter.join(START_PATIENCE)
         self._undo()
 
     def _undo(self) -> None:

@@ -38,13 +38,15 @@ class SerialBackend:
     def grow(self, slots: int) -> list[BackendEvent]:
         """Have so many slots, if there are fewer. From the second on, all of them are threads."""
         news: list[BackendEvent] = []
-        if slots > 1 and not self._threads:
-            news.append(SlotDown(SLOT))
+        first = not self._threads
         while len(self._threads) < slots > 1:
             slot = len(self._threads) + 1
-            self._threads.append(WalkingThread(self._options, partial(self._arrive, slot), joined=False))
+            try:
+                self._threads.append(WalkingThread(self._options, partial(self._arrive, slot), joined=False))
+            except RuntimeError:  # the system has no more
+                break
             news.append(SlotUp(slot))
-        return news
+        return [SlotDown(SLOT), *news] if first and self._threads else news
 
     def _arrive(self, slot: int, chunk: Chunk | BaseException) -> None:
         self._arrivals.put((slot, chunk))
@@ -75,8 +77,10 @@ class SerialBackend:
         if self._task is not None:
             task, self._task = self._task, None
             news.append(arrived(SLOT, self._walker.walk(task)))
-        elif not news:
+        elif self._under_way and not news:
             news += self._chunks(timeout)
+        elif not news:
+            time.sleep(timeout)  # nothing to do, and nobody else to bring something
         return news
 
     def _chunks(self, timeout: float) -> Iterator[BackendEvent]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from scanner.cli import exits
 from scanner.errors import OptionError, ScanCancelled, ScanTimeout
-from scanner.export.output import Output
+from scanner.export.output import STDOUT, Output
 from scanner.model import Chunk, Fault
 from scanner.options import ScanOptions
 from scanner.report.data import fault_fields, shown
@@ -94,7 +94,10 @@ def conclude(args: argparse.Namespace, outcome: Outcome) -> int:
 
 
 def _shows_progress(args: argparse.Namespace) -> bool:
-    return sys.stderr is not None and sys.stderr.isatty() and not args.quiet and args.progress is not False
+    if sys.stderr is None or not sys.stderr.isatty() or args.quiet or args.progress is False:
+        return False
+    # Not between the lines of a list that goes to the same terminal.
+    return bool(args.progress) or args.command != "list" or args.output is not None or not os.isatty(STDOUT)
 
 
 def _progress(args: argparse.Namespace, run: Run) -> contextlib.AbstractContextManager[object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 import time
 from types import TracebackType
@@ -42,6 +43,10 @@ class Output:
             self._descriptor = STDOUT
             os.fstat(STDOUT)  # may have been closed before we came
             return
+        inherited = re.fullmatch(r"/dev/(?:fd/(\d+)|std(in|out|err))", path)
+        if inherited:  # as it is: by its path it would be another file, opened anew
+            self._descriptor = os.dup(int(inherited[1] or ("in", "out", "err").index(inherited[2])))
+            return
         mode = _mode_of(path)
         if not path or (mode is not None and stat.S_ISDIR(mode)):
             raise IsADirectoryError(errno.EISDIR, "it is a directory" if path else "the name is empty")
@@ -51,7 +56,14 @@ class Output:
         self._path = os.path.realpath(path)  # a link stays a link
         self._descriptor = self._open_beside(self._path)
         if mode is not None:
-            os.fchmod(self._descriptor, stat.S_IMODE(mode))
+            self._look_like(self._path)
+
+    def _look_like(self, target: str) -> None:
+        """Owner and mode of the file that is to be replaced, as far as they may be given."""
+        status = os.stat(target)
+        with contextlib.suppress(PermissionError):
+            os.fchown(self._descriptor, status.st_uid, status.st_gid)
+        os.fchmod(self._descriptor, stat.S_IMODE(status.st_mode))
 
     def _open_beside(self, target: str) -> int:
         """A new file in the directory of `target`: without a name where that can be, so that not even we see it."""

@@ -53,7 +53,8 @@ def facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     )
     yield from _resource_facts(data["resources"])
     yield "Backend", _backend(data)
-    yield "In flight", _in_flight(data)
+    if data["most_in_flight"]:
+        yield "In flight", _in_flight(data)
     for latency in _latencies(data["latencies"]):
         yield "Latency", latency
     yield "File system", ", ".join(data["filesystems"])

@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 import scanner
+from scanner.backends.serial import SerialBackend
 from scanner.kernel.read import LEAST_APPETITE, Reader
 from scanner.kernel.walk import Walker
 from scanner.model import Task
@@ -186,3 +188,30 @@ def test_walk_gives_all_names_although_memory_was_short(
     monkeypatch.setattr(Reader, "_sort", sort)
     monkeypatch.setattr("scanner.kernel.read.FIRST_APPETITE", 4 * LEAST_APPETITE)
     assert [len(files) for _, _, files in scanner.walk(tmp_path, backend=backend)] == [3000]
+
+
+def test_where_no_thread_can_be_started_either(trees: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    expected = list(os.walk(trees["monorepo"]))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        assert scanner.scan(trees["monorepo"], backend="pool") == expected
+        assert list(scanner.walk(trees["monorepo"], backend="pool")) == expected
+
+
+def test_waiting_for_leave_to_go_on_takes_no_processor(trees: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`max_rate` in this process: it sleeps, and does not ask again and again."""
+    asked = 0
+    original = SerialBackend.events
+
+    def events(self: SerialBackend, timeout: float) -> list[Any]:
+        nonlocal asked
+        asked += 1
+        return original(self, timeout)
+
+    monkeypatch.setattr(SerialBackend, "events", events)
+    result = scanner.scan(trees["monorepo"], max_rate=1000, backend="serial")
+    assert len(result) == 401
+    assert asked < 1000

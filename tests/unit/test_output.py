@@ -68,3 +68,25 @@ def test_a_full_disk_is_one_sentence() -> None:
         Output("/dev/full") as out,
     ):
         out.write(b"x")
+
+
+def test_standard_streams_by_their_names_are_written_to_as_they_are(tmp_path: Path) -> None:
+    """A log that the shell has opened for appending is not replaced."""
+    log = tmp_path / "log"
+    log.write_bytes(b"first\n")
+    with log.open("ab") as target:
+        with Output(f"/dev/fd/{target.fileno()}") as output:
+            output.write(b"second\n")
+        target.write(b"third\n")
+    assert log.read_bytes() == b"first\nsecond\nthird\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_the_owner_of_what_is_replaced_stays(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.touch(0o640)
+    os.chown(target, 65534, 65534)
+    with Output(str(target)) as output:
+        output.write(b"new")
+    status = target.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (65534, 65534, 0o640)
