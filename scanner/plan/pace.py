@@ -85,7 +85,10 @@ class Pace:
         self._base = min(self._base, latency)
         before, self._before = self._before, None
         if before is not None and latency > NO_HELP * before[1]:
-            self._base, self._doubling = latency, True  # fewer slots were no help: directories take that long here
+            # Fewer slots were no help: directories take that long here, and it may have as many as it had.
+            self._base, self._doubling, self._doubtful = latency, True, False
+            self.slots, self._settled = max(self.slots, before[0]), now
+            return
         load = latency / self._base
         if load >= QUEUE and self.slots > self._first:
             self._take_back(latency)
