@@ -111,7 +111,8 @@ def _latencies(latencies: list[dict[str, Any]]) -> Iterator[str]:
     for each in latencies:
         if each["max_seconds"]:
             figures = (f"{name} {_milliseconds(each[f'{name}_seconds'])}" for name in ("p50", "p95", "max"))
-            yield f"{', '.join(figures)} a directory in {shown(each['mount'])}"
+            where = f", in {shown(each['mount'])}" if len(latencies) > 1 else ""
+            yield f"{', '.join(figures)} a directory{where}"
 
 
 def _milliseconds(seconds: float) -> str:
