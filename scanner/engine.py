@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
 from scanner.backends.base import Backend
 from scanner.errors import ScanCancelled, ScanTimeout
 from scanner.model import BackendEvent, Chunk, ChunkArrived, Path
 from scanner.options import ScanOptions
-from scanner.plan.events import Add, Allow, Deliver, Dispatch, Event, Finished, GiveUp, Limit, Wanted
-from scanner.plan.pace import Pace
+from scanner.plan.events import Add, Allow, Deliver, Dispatch, Divide, Event, Finished, GiveUp, Limit, Wanted
+from scanner.plan.paces import Paces
 from scanner.plan.planner import Planner
 
 SHORTEST_WAIT = 0.005  # seconds between two looks at whether more may be read
+LOOK_EVERY = 0.02  # seconds between two looks at which zones have work
 LONGEST_WAIT = 0.1  # seconds: how late a timeout or a cancellation may be noticed
 
 
@@ -44,10 +45,16 @@ class Engine:
     ) -> None:
         self.options = options
         self.backend = backend
-        self.planner = Planner(ordered=ordered, slots=options.workers, window=options.window, max_hung=options.max_hung)
-        self.pace = Pace(1 if backend.name == "serial" else options.workers, options.max_in_flight)
+        self.planner = Planner(
+            ordered=ordered, slots=options.workers, most=options.max_in_flight, window=options.window,
+            max_hung=options.max_hung,
+        )  # fmt: skip
+        self.paces = Paces(1 if backend.name == "serial" else options.workers, options.max_in_flight)
         self.finished = False
-        self._limit = Limit(0)
+        self._limits: list[Limit] = []
+        self._divided = False  # whether it was looked what the tree lies on
+        self._at_work: Collection[int] = [0]  # zones
+        self._next_look = 0.0  # at which they are
         self._sent: dict[int, tuple[float, Path]] = {}  # when each slot got its Task, and which
         self._allowed = 0  # directories so far
         self._started = time.monotonic()
@@ -87,26 +94,59 @@ class Engine:
 
     def _keep_pace(self, news: list[BackendEvent]) -> list[Event]:
         """How many Tasks at once, for what has become of those before."""
-        learning = self.options.backend != "serial" and not self.backend.starting
+        if self.options.backend == "serial" or self.backend.starting:
+            return self._note(news, learning=False)
         if self.backend.name == "pool":
-            self.pace.begin_with(self.options.workers)
+            self.paces.begin_with(self.options.workers)
+        changes = self._note(news, learning=True)
+        limits = self._shares()
+        if limits == self._limits:
+            return changes
+        self._limits = limits
+        slots = min(self.options.max_in_flight, sum(limit.tasks for limit in limits))
+        return [*changes, *self.backend.grow(slots), *limits]
+
+    def _note(self, news: list[BackendEvent], *, learning: bool) -> list[Event]:
+        """Take in what Chunks tell. Once some directory was slow, it matters which device that is on."""
         now = time.monotonic()
+        changes: list[Event] = []
         for event in news:
-            if isinstance(event, ChunkArrived):
-                began, event.chunk.began_at = self._sent[event.slot]
-                if learning:
-                    self.pace.note(now, event.chunk, began, self.planner.under_way)
-        limit = Limit(self.pace.slots, self.pace.probing)
-        if limit == self._limit or not learning:
+            if not isinstance(event, ChunkArrived):
+                continue
+            began, event.chunk.began_at = self._sent[event.slot]
+            if learning:
+                if event.chunk.slow and not self._divided:
+                    changes += self._divide()
+                self.paces.note(now, event.chunk, began, self.planner.under_way)
+        return changes
+
+    def _divide(self) -> list[Event]:
+        from scanner.mounts import devices  # not needed where nothing is slow
+
+        self._divided = True
+        tops = devices(self.options.roots)
+        if len(set(tops.values())) < 2:
             return []
-        self._limit = limit
-        return [*self.backend.grow(limit.tasks), limit]
+        self.paces.divide(tops)
+        return [Divide(tops)]
+
+    def _shares(self) -> list[Limit]:
+        """What each zone may have that has work."""
+        now = time.monotonic()
+        if self.paces.several and now >= self._next_look:
+            self._next_look = now + LOOK_EVERY
+            self._at_work = self.planner.zones_with_work()
+        return self.paces.limits(self._at_work)
 
     def _threads(self) -> int:
         """How many requests a Task may have under way, so that all together have no more than is allowed."""
         if self.options.backend == "serial":
             return 1
-        return max(1, self.options.max_in_flight // self.planner.under_way)
+        return max(1, self.options.max_in_flight // self.in_flight())
+
+    def in_flight(self) -> int:
+        """How many directories are being read."""
+        return self.planner.under_way.total()
 
     def _allow(self) -> list[Event]:
         """What the time that has passed allows to be read. What was not used is not made up for later."""

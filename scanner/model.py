@@ -67,9 +67,9 @@ class Task(NamedTuple):
 
     A Chunk comes back after about `entries` entries or `seconds`, whichever is first, but never before one
     directory, or `entries` entries of it, were read; and after `quota` directories at the latest, unless that is 0.
-    `threads`: how many types of entries may be asked for at a time.
-    `position` is how many entries of the first directory
-    earlier Chunks have brought already.
+    `threads`: how many types of entries may be asked for at a time. `shut`: what must not be entered, and why;
+    `fences`: where the Task has to end, because the rest is for somebody else. `position`: how many entries of the
+    first directory earlier Chunks have brought already.
     """
 
     number: int
@@ -80,6 +80,7 @@ class Task(NamedTuple):
     quota: int = 0
     threads: int = 1
     shut: dict[Path, tuple[str, str]] = {}  # noqa: RUF012  # never changed
+    fences: frozenset[Path] = frozenset()
 
 
 class Listing(NamedTuple):
@@ -101,14 +102,15 @@ class Chunk:
     `output`: bytes ready for a sink, when those were asked for;
     `leftovers`: directories not walked yet, in walk order; the first `position` entries of the first are
     in this Chunk or in earlier ones; `retries`: what was tried again;
-    `seconds` and `cpu`: how long the walk took, and how much of that its thread was at work and not waiting;
+    `seconds`: how long the walk took, `cpu`: how much of that its thread was at work and not waiting, `opening`: how
+    much went by until directories were open, which depends on how many names away they were;
     `slow`: seconds of each directory that took long; `began_at`: the first directory of the Task, once it is back;
     `size`: bytes this Chunk takes while it waits.
     """
 
     __slots__ = (
-        "began_at", "cpu", "directories", "entries", "faults", "files", "leftovers", "listings", "output", "position",
-        "retries", "seconds", "size", "slow", "task",
+        "began_at", "cpu", "directories", "entries", "faults", "files", "leftovers", "listings", "opening", "output",
+        "position", "retries", "seconds", "size", "slow", "task",
     )  # fmt: skip
 
     def __init__(
@@ -125,6 +127,7 @@ class Chunk:
         retries: int = 0,
         seconds: float = 0.0,
         cpu: float = 0.0,
+        opening: float = 0.0,
         slow: list[float] | None = None,
         size: int = 0,
     ) -> None:
@@ -140,6 +143,7 @@ class Chunk:
         self.retries = retries
         self.seconds = seconds
         self.cpu = cpu
+        self.opening = opening
         self.slow = slow or []
         self.began_at: Path | None = None
         self.size = size

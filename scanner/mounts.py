@@ -7,25 +7,29 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from scanner.model import Path, below_any, is_below, prefix_of
 
 MOUNTS = "/proc/self/mountinfo"
 MOST_LINKS = 40  # of a path, as the kernel has it
-_LOCAL = (
-    "ext2 ext3 ext4 xfs btrfs zfs f2fs bcachefs jfs reiserfs vfat msdos exfat ntfs3 udf iso9660 squashfs erofs overlay "
+_ON_DISK = (
+    "ext2 ext3 ext4 xfs btrfs zfs f2fs bcachefs jfs reiserfs vfat msdos exfat ntfs3 udf iso9660 squashfs erofs overlay"
+)
+_IN_MEMORY = (
     "tmpfs ramfs devtmpfs rootfs proc sysfs devpts mqueue hugetlbfs cgroup cgroup2 securityfs debugfs tracefs pstore "
     "bpf configfs fusectl binfmt_misc nsfs efivarfs rpc_pipefs selinuxfs"
 )
-LOCAL = frozenset(_LOCAL.split())
+IN_MEMORY = frozenset(_IN_MEMORY.split())
+LOCAL = IN_MEMORY.union(_ON_DISK.split())
 """File systems that are in this machine's own memory or on its own disks: they answer."""
 
 
 class Mount(NamedTuple):
     point: bytes
     kind: str
+    device: str
 
 
 def mounts() -> list[Mount]:
@@ -38,10 +42,10 @@ def mounts() -> list[Mount]:
 
 
 def _mount(line: bytes) -> Mount:
-    """Mount point and type of one line; spaces and the like stand there in octal."""
+    """One line of the table; spaces and the like stand there in octal."""
     fields = line.split()
     point = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), fields[4])
-    return Mount(point, fields[fields.index(b"-") + 1].decode())
+    return Mount(point, fields[fields.index(b"-") + 1].decode(), fields[2].decode())
 
 
 def _remote(mount: Mount) -> bool:
@@ -129,10 +133,31 @@ def mounted_below(roots: Sequence[Any]) -> list[tuple[Any, str]]:
     table = mounts()
     found = []
     for root in roots if table else ():
-        real = resolved(root, table)
-        for mount in table:
-            if mount.point != real and is_below(mount.point, real):
-                inner = mount.point[len(prefix_of(real)) :]
-                path = prefix_of(root) + (inner if isinstance(root, bytes) else os.fsdecode(inner))
-                found.append((path, mount.kind))
+        found += [(path, mount.kind) for path, mount in _below(root, resolved(root, table), table)]
     return [(path, kind) for path, kind in found if path not in roots]
+
+
+def _below(root: Any, real: bytes, table: Iterable[Mount]) -> Iterator[tuple[Any, Mount]]:
+    """What is mounted below a root that is really at `real`, and where the scan meets it."""
+    for mount in table:
+        if mount.point != real and is_below(mount.point, real):
+            inner = mount.point[len(prefix_of(real)) :]
+            yield prefix_of(root) + (inner if isinstance(root, bytes) else os.fsdecode(inner)), mount
+
+
+def devices(roots: Sequence[Any]) -> dict[Any, int]:
+    """Where in the scan which device begins: roots and mount points, and the devices numbered as they are met.
+
+    All that is in memory counts as one.
+    """
+    table = mounts()
+    by_point = {mount.point: mount for mount in table}
+    numbers: dict[str, int] = {}
+    found: dict[Any, int] = {}
+    for root in roots if table else ():
+        real = resolved(root, table)
+        top = _deepest(real, table)
+        for path, mount in [(root, top), *_below(root, real, by_point.values())]:
+            device = "" if mount is None else "memory" if mount.kind in IN_MEMORY else mount.device
+            found[path] = numbers.setdefault(device, len(numbers))
+    return found

@@ -137,7 +137,8 @@ class Run:
         planner = engine.planner
         stats.tasks, stats.worker_deaths, stats.hung_directories = planner.tasks, planner.deaths, planner.hung
         stats.abandoned_workers = self.backend.abandoned
-        stats.most_in_flight, stats.pace = max(stats.most_in_flight, planner.under_way), engine.pace.reason
+        stats.most_in_flight = max(stats.most_in_flight, engine.in_flight())
+        stats.pace = engine.paces.reason
         if self.monitor is not None:
             self.monitor.tick()
         self._tell_progress()
@@ -196,7 +197,7 @@ def rarer_collections() -> Iterator[None]:
 def _monitor(backend: Backend, engine: Engine) -> Monitor:
     from scanner.monitor import Monitor  # not loaded where nobody wants figures
 
-    return Monitor(backend.processes, lambda: engine.planner.under_way)
+    return Monitor(backend.processes, engine.in_flight)
 
 
 def _backend(options: ScanOptions, pool: PoolBackend | None) -> Backend:

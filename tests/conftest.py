@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,15 @@ READERS = {"compiled": "0", "pure": "1"}
 
 def use(reader: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCANNER_PURE", READERS[reader])
+
+
+def pytest_configure() -> None:
+    """Signals that a shell has us ignore, because it runs us in the background, are not ignored by what we start."""
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL)
+    ):  # fmt: skip
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(params=[*BACKENDS, "serial pure", "pool-fork pure"])

@@ -26,7 +26,7 @@
 #define SYS_openat2 437
 #endif
 
-#define PROTOCOL 2  /* what read.py asks for: to be raised with each change of arguments, result, or the enums below */
+#define PROTOCOL 3  /* what read.py asks for: to be raised with each change of arguments, result, or the enums below */
 #define BLOCK 32768 /* bytes for one call, as in the C library */
 #define BLOCKS 16   /* calls, */
 #define STATS 16    /* and types to ask for, between two looks at whether a signal has come */
@@ -52,6 +52,7 @@ struct listing {
     Py_ssize_t records;
     Py_ssize_t count[KINDS];    /* of each kind */
     int error;
+    double opening;             /* seconds */
 };
 
 static double seconds(void)
@@ -236,7 +237,7 @@ static PyObject *files(struct listing *listing, enum form form, const Py_buffer 
     }
 }
 
-/* (descriptor, directories, marked links, files, number of files, error), or NULL with an exception. */
+/* (descriptor, directories, marked links, files, number of files, error, seconds of opening), or NULL with an exception. */
 static PyObject *result_of(struct listing *listing, int descriptor, enum form form, const Py_buffer *prefix,
                            const Py_buffer *separator, int as_bytes)
 {
@@ -245,8 +246,8 @@ static PyObject *result_of(struct listing *listing, int descriptor, enum form fo
     PyObject *others = marked == NULL ? NULL : files(listing, form, prefix, separator, as_bytes);
     PyObject *result = NULL;
     if (others != NULL)
-        result = Py_BuildValue("iOOOni", descriptor, directories, marked, others, listing->count[OTHER - SKIPPED],
-                               listing->error);
+        result = Py_BuildValue("iOOOnid", descriptor, directories, marked, others, listing->count[OTHER - SKIPPED],
+                               listing->error, listing->opening);
     Py_XDECREF(directories);
     Py_XDECREF(marked);
     Py_XDECREF(others);
@@ -263,9 +264,11 @@ static enum state read_directory(struct listing *listing, int *descriptor, const
     while (state < WHOLE) {
         Py_BEGIN_ALLOW_THREADS
         if (name != NULL) {
+            double started = seconds();
             *descriptor = open_below(*descriptor, name, no_link);
             opened = *descriptor >= 0;
             listing->error = opened ? 0 : errno;
+            listing->opening = seconds() - started;
             name = NULL;
         }
         if (opened && state == GOES_ON)
@@ -295,8 +298,8 @@ PyDoc_STRVAR(list_directory_doc,
 "list_directory(parent, name, no_link, limit, rule, form, prefix, separator, as_bytes)\n--\n\n"
 "Open `name` below the descriptor `parent` (None: take over `parent` itself) and list it. Gives a descriptor (-1, and\n"
 "closed, where there are no directories or the listing broke off), directories, those of them that are marked links,\n"
-"other names, how many these are, and the error that the listing broke off with. None if not all types could be told,\n"
-"or there are `limit` entries or more. Raises OSError if it cannot be opened.");
+"other names, how many these are, the error that the listing broke off with, and the seconds that opening took. None if\n"
+"not all types could be told, or there are `limit` entries or more. Raises OSError if it cannot be opened.");
 
 static PyObject *list_directory(PyObject *Py_UNUSED(module), PyObject *arguments)
 {

@@ -11,5 +11,6 @@ def list_directory(
     separator: bytes,
     as_bytes: bool,
 ) -> (
-    tuple[int, list[str] | list[bytes], list[str] | list[bytes], list[str] | list[bytes] | str | bytes, int, int] | None
+    tuple[int, list[str] | list[bytes], list[str] | list[bytes], list[str] | list[bytes] | str | bytes, int, int, float]
+    | None
 ): ...

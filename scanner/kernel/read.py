@@ -20,7 +20,7 @@ LinkRule = Literal["mark", "enter", "file"]
 """What a link to a directory is: a directory that is not entered (`os.walk`), one that is entered
 (`followlinks`), or no directory at all (`find`: costs no `stat` of the target)."""
 LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")  # in the order of _listing.c
-EXPECTED = 2  # PROTOCOL there
+EXPECTED = 3  # PROTOCOL there
 
 Part: TypeAlias = tuple[list[Any], list[Any], Any, int, list[Fault], bool]
 """Directory names, those of them that are marked links, all other names (packed) and how many they are, faults, whether
@@ -83,6 +83,7 @@ class Reader:
 
     def __init__(self, options: ScanOptions, form: int = LIST, most_open: int = MOST_OPEN) -> None:
         self.retries = 0
+        self.opening = 0.0  # seconds spent on opening directories
         self.threads = 1  # for asking types, where that is slow
         self.wary = True  # whether it may be: it was in the directory before
         self._form, self._separator = form, options.separator
@@ -199,8 +200,10 @@ class Reader:
         return compiled(self._open(path), None, False, *rest)
 
     def _part_of(
-        self, path: Path, descriptor: int, dirs: list[Any], links: list[Any], files: Any, count: int, error: int
-    ) -> Part:
+        self, path: Path, descriptor: int, dirs: list[Any], links: list[Any], files: Any, count: int, error: int,
+        opening: float,
+    ) -> Part:  # fmt: skip
+        self.opening += opening
         if error:
             return dirs, links, files, count, [Fault.of(OSError(error, os.strerror(error)), path, "read")], False
         if descriptor >= 0:
@@ -208,7 +211,9 @@ class Reader:
         return dirs, links, files, count, [], False
 
     def _open(self, path: Any) -> int:
+        started = time.monotonic()
         descriptor = self._descent.open(path)
+        self.opening += time.monotonic() - started
         if self._detect_loops:
             try:
                 self._refuse_loop(path, descriptor)

@@ -55,19 +55,22 @@ class Walker:
         """
         reader, whereabouts = self._reader, self._whereabouts
         packer = new_packer(self._options, self._form)
-        shut = self._shut(task)
+        shut, fences = self._shut(task), task.fences
         stack = task.directories[::-1]
         faults: list[Fault] = []
         position = task.position
         directories = entries = files = text = 0
         slow: list[float] = []
         quota = task.quota or sys.maxsize
-        retries, reader.threads = reader.retries, task.threads
+        retries, opening, reader.threads = reader.retries, reader.opening, task.threads
         now = started = time.monotonic()
         cpu = time.thread_time()
         deadline, look = now + task.seconds, now + LOOK_EVERY
         while stack:
             path = stack.pop()
+            if fences and path in fences:
+                stack.append(path)
+                break
             below: list[Path] = []
             if shut and path in shut:
                 dirs, links, names, count, troubles, more = no_listing(shut[path])
@@ -109,7 +112,8 @@ class Walker:
         stack.reverse()
         return Chunk(
             task.number, packer.listings(), packer.output(), stack, position, faults, directories, entries, files,
-            reader.retries - retries, time.monotonic() - started, time.thread_time() - cpu, slow,
+            reader.retries - retries, time.monotonic() - started, time.thread_time() - cpu, reader.opening - opening,
+            slow,
         )  # fmt: skip
 
     def _shut(self, task: Task) -> dict[Path, Fault]:

@@ -37,6 +37,13 @@ class Limit(NamedTuple):
 
     tasks: int
     probing: bool = False
+    zone: int = 0
+
+
+class Divide(NamedTuple):
+    """Event: the tree lies on several devices. `tops`: where zones begin, and which; all else is zone 0."""
+
+    tops: dict[Path, int]
 
 
 class Allow(NamedTuple):
@@ -69,5 +76,5 @@ class Finished(NamedTuple):
     """Instruction: nothing is left to walk or to deliver."""
 
 
-Event: TypeAlias = BackendEvent | Add | Wanted | Pruned | Waiting | Limit | Allow
+Event: TypeAlias = BackendEvent | Add | Wanted | Pruned | Waiting | Limit | Divide | Allow
 Instruction: TypeAlias = Dispatch | GiveUp | Deliver | Finished

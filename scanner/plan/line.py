@@ -14,21 +14,21 @@ class Segment:
     `keeper`: the slot that holds that directory open. `pruned`: roots of a leased Segment nobody wants any more.
     `alone`: only these directories, nothing below them. `deaths`: slots lost over it while they were in no directory.
     `quota`: how many directories the Task of a leased Segment may read.
+    `zone`: the part of the tree that it lies in (see `zones`), as far as that was known.
     `careful`: a slot was lost over it, so it is walked one directory at a time, and what is found is safe.
     """
 
     __slots__ = (
         "alone", "asked", "before", "behind", "careful", "chunk", "deaths", "directories", "keeper", "position",
-        "pruned", "quota", "slot",
+        "pruned", "quota", "slot", "zone",
     )  # fmt: skip
 
-    def __init__(
-        self, directories: list[Path], position: int = 0, keeper: int | None = None, alone: bool = False
-    ) -> None:
+    def __init__(self, directories: list[Path], position: int = 0, *, alone: bool = False, zone: int = 0) -> None:
         self.directories = directories
         self.alone = alone
+        self.zone = zone
         self.position = position
-        self.keeper = keeper
+        self.keeper: int | None = None
         self.slot: int | None = None
         self.chunk: Chunk | None = None
         self.pruned: set[Path] = set()
@@ -73,8 +73,12 @@ class Line:
     def first(self) -> Segment:
         return self._ends.behind
 
-    def append(self, segment: Segment) -> None:
-        segment.insert_behind(self._ends.before)
+    @property
+    def start(self) -> Segment:
+        """What is inserted behind it is the first."""
+        return self._ends
 
-    def prepend(self, segment: Segment) -> None:
-        segment.insert_behind(self._ends)
+    @property
+    def last(self) -> Segment:
+        """What is inserted behind it is the last."""
+        return self._ends.before

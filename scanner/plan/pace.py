@@ -5,6 +5,9 @@ a directory takes no longer than it did at first. Once it does, requests queue u
 the interpreter lock): more of them are no gain. By Little's law, what can be had is then slots / latency, and the
 number of slots that gets it without a queue is that times the latency without load.
 
+A directory many names away takes longer to open for that alone, where names are not cached; to read, it does not. So
+only what shows in both is a queue.
+
     waiting?  no  -> as many slots as there were at first
               yes -> double -> double -> ... -> latency has grown: rate x first latency, then one by one
 """
@@ -26,6 +29,8 @@ NO_QUEUE, QUEUE = (
 )  # times the latency without load: below the one nothing waits for its turn, above the other much
 STEP = 8  # once the number is found, it grows by one in so many
 MARGIN = 1.25  # slots beyond what is needed, so that none is missed for a moment
+PATIENT, PROBE = 8, 0.9  # windows of doubt before it is tried with fewer than is needed
+TELLING = 0.15  # of the time for a directory: if reading it takes less, it tells nothing
 NO_HELP = 0.9  # of the latency before: if it stays above this with fewer slots, it was no queue
 
 
@@ -36,12 +41,13 @@ class Pace:
         self.slots = min(first, most)
         self.reason = "directories are read as fast as they are asked for"
         self._first, self._most = self.slots, most
-        self._base = math.inf  # seconds for a directory without load
+        self._base = self._base_reading = math.inf  # seconds for a directory without load; once it is open
         self._doubling = True
-        self._doubtful = False  # whether the window before had a queue, but no long one
+        self._doubtful = 0  # windows, of the last, that had a queue, but no long one
         self._before: tuple[int, float] | None = None  # slots and latency when it was last taken back
         self._since = self._settled = -math.inf  # what began before it was settled tells of another number of slots
         self._samples: list[float] = []
+        self._readings: list[float] = []  # of these, once the directory was open
         self._busy = self._seconds = 0.0
 
     def begin_with(self, first: int) -> None:
@@ -62,12 +68,14 @@ class Pace:
         count = chunk.directories + len(chunk.failed)
         if count and began >= self._settled:
             self._samples.append(chunk.seconds / count)
+            self._readings.append((chunk.seconds - chunk.opening) / count)
             self._busy += chunk.cpu
             self._seconds += chunk.seconds
         if self._samples and self._is_time(now):
             self._decide(now, under_way)
             self._since = now
             self._samples.clear()
+            self._readings.clear()
             self._busy = self._seconds = 0.0
         return self.slots
 
@@ -78,28 +86,34 @@ class Pace:
         return sure and now - self._since >= latency and count >= self.slots
 
     def _decide(self, now: float, under_way: int) -> None:
-        latency = typical(self._samples)
+        latency, reading = typical(self._samples), typical(self._readings)
         if not self._waits(latency):
             self.slots = max(self._first, self.slots // 2)
             return
-        self._base = min(self._base, latency)
         before, self._before = self._before, None
         if before is not None and latency > NO_HELP * before[1]:
             # Fewer slots were no help: directories take that long here, and it may have as many as it had.
-            self._base, self._doubling, self._doubtful = latency, True, False
+            self._base, self._base_reading, self._doubling, self._doubtful = latency, reading, True, 0
             self.slots, self._settled = max(self.slots, before[0]), now
             return
-        load = latency / self._base
-        if load >= QUEUE and self.slots > self._first:
-            self._take_back(latency)
+        load = self._load(latency, reading)
+        self._doubtful = self._doubtful + 1 if load > NO_QUEUE else 0
+        if load >= QUEUE or self._doubtful == PATIENT:
+            self._take_back(latency, load, MARGIN if load >= QUEUE else PROBE)
             self._settled = now + 2 * latency  # the queue is to empty first
-        elif load > NO_QUEUE:
-            self._doubling = self._doubling and not self._doubtful
-            self._doubtful = True
+        elif self._doubtful:
+            self._doubling = self._doubling and self._doubtful < 2
         elif 5 * under_way >= 4 * self.slots:
-            self._doubtful = False
             self._add(latency)
             self._settled = now
+
+    def _load(self, latency: float, reading: float) -> float:
+        """How many times as long as without load a directory takes."""
+        if self.slots <= self._first:  # what there is anyway
+            self._base, self._base_reading = latency, reading
+        self._base, self._base_reading = min(self._base, latency), min(self._base_reading, reading)
+        load = latency / self._base
+        return min(load, reading / self._base_reading) if reading >= TELLING * latency else load
 
     def _waits(self, latency: float) -> bool:
         """Whether directories cost waiting. A little of it may be others on this processor, or the interpreter lock."""
@@ -111,13 +125,13 @@ class Pace:
         self.slots = min(self._most, more)
         self.reason = f"a directory takes {latency * 1e3:.1f} ms, nearly all of it waiting"
 
-    def _take_back(self, latency: float) -> None:
+    def _take_back(self, latency: float, load: float, margin: float) -> None:
         self._before = (self.slots, latency)
-        self._doubling = False
+        self._doubling, self._doubtful = False, 0
         self.reason = (
-            f"{self.slots} at a time took {latency * 1e3:.1f} ms each, and {self._base * 1e3:.1f} ms without load"
+            f"{self.slots} at a time took {latency * 1e3:.1f} ms each, and {latency / load * 1e3:.1f} ms without load"
         )
-        self.slots = max(self._first, round(MARGIN * self.slots * self._base / latency))
+        self.slots = max(self._first, round(margin * self.slots / load))
 
 
 def typical(samples: list[float]) -> float:

@@ -17,6 +17,7 @@ turn stays small. Once `window` bytes wait, only the first Segment (or the wante
 from __future__ import annotations
 
 import sys
+from collections import Counter
 
 from scanner.model import (
     Chunk,
@@ -35,6 +36,7 @@ from scanner.plan.events import (
     Allow,
     Deliver,
     Dispatch,
+    Divide,
     Event,
     Finished,
     GiveUp,
@@ -45,7 +47,9 @@ from scanner.plan.events import (
     Wanted,
 )
 from scanner.plan.line import Line, Segment
+from scanner.plan.roster import Roster
 from scanner.plan.shut import Shut, lost
+from scanner.plan.zones import Room, Tops
 
 MOST_UNEXPLAINED = 5  # deaths of slots over one Task while no directory was being read
 
@@ -53,11 +57,11 @@ MOST_UNEXPLAINED = 5  # deaths of slots over one Task while no directory was bei
 class Planner:
     """One scan's plan. `ordered`: deliver in walk order, on demand; otherwise as Chunks arrive.
 
-    `slots`: how many slots to share work between; `window`: bytes that may wait for the consumer; `max_hung`: late
-    directories of one mount before it is not entered any more (0: any number).
+    `slots`: how many slots to share work between; `most`: Tasks at a time, in all; `window`: bytes that may wait for
+    the consumer; `max_hung`: late directories of one mount before it is not entered any more (0: any number).
     """
 
-    def __init__(self, *, ordered: bool, slots: int, window: int, max_hung: int = 0) -> None:
+    def __init__(self, *, ordered: bool, slots: int, window: int, max_hung: int = 0, most: int = sys.maxsize) -> None:
         self.ordered = ordered
         self.window = window
         self.waiting_bytes = 0
@@ -67,15 +71,14 @@ class Planner:
         self.deaths = 0  # of slots, but those that were given up
         self.hung = 0  # directories that were late
         self._share = slots
-        self._limit = sys.maxsize
-        self._probing = False
         self._allowed: int | None = None  # directories that may be read beyond those under way; None: any number
         self.lost: list[Chunk] = []  # made here, in the place of what no slot could bring
         self._shut = Shut(max_hung)
         self._line = Line()
-        self._slots: dict[int, Segment | None] = {}
-        self._workers: dict[int, int] = {}  # of each slot
-        self._going_down: set[int] = set()
+        self._roster = Roster()
+        self._tops = Tops({})
+        self._limits = {0: Limit(sys.maxsize)}  # by zone
+        self._most = most
         self._some_are_choosy = False  # about slots, of the Segments looked at last
         self._home: dict[Path, Segment] = {}  # keyed only: where each queued or leased directory stands
         self._consumer_waits = False
@@ -87,7 +90,6 @@ class Planner:
         for event in events:
             instructions += self._note(event)
         instructions += self._dispatch()
-        instructions += self._rebalance()
         if self._line.empty:
             instructions.append(Finished())
         return instructions
@@ -99,53 +101,67 @@ class Planner:
             case Wanted(path):
                 return self._consumer_wants(path)
             case SlotUp(slot, worker):
-                self._slots[slot] = None
-                self._workers[slot] = worker or slot
+                self._roster.up(slot, worker)
             case SlotDown(slot):
-                self._slot_down(slot)
+                self._roster.down(slot)
             case SlotLost(slot, path):
                 return self._slot_lost(slot, path)
             case SlotStuck(slot, path, mount, message):
                 self._slot_stuck(slot, path, mount, message)
             case Add(directories, alone):
                 self.known += len(directories)
-                if directories:
-                    segment = Segment(list(directories), alone=alone)
-                    self._line.append(segment)
-                    self._settle(segment)
+                self._queue(list(directories), self._line.last, alone=alone)
             case Pruned(path):
                 self._prune(path)
             case Waiting(size):
                 self.waiting_bytes = size
-            case Limit(tasks, probing):
-                self._limit, self._probing = tasks, probing
+            case Limit(zone=zone):
+                self._limits[zone] = event
+            case Divide(tops):
+                self._divide(tops)
             case Allow(directories):
                 self._allowed = directories + (self._allowed or 0)
         return []
 
     # ---- what events do to the line
 
+    def _queue(self, directories: list[Path], behind: Segment, *, alone: bool = False) -> Segment:
+        """Have them wait, right behind a Segment; the last Segment that comes of that."""
+        for zone, run in self._tops.runs(directories):
+            segment = Segment(run, alone=alone, zone=zone)
+            segment.insert_behind(behind)
+            self._settle(segment)
+            behind = segment
+        return behind
+
     def _settle(self, segment: Segment) -> None:
         if not self.ordered:
             for path in segment.directories:
                 self._home[path] = segment
 
-    def _slot_down(self, slot: int) -> None:
-        if self._slots.get(slot) is None:
-            self._slots.pop(slot, None)
-        else:
-            self._going_down.add(slot)
+    def _divide(self, tops: dict[Path, int]) -> None:
+        """Some of the tree lies elsewhere: no Segment that waits reaches from one zone into another."""
+        self._tops = Tops(tops)
+        for zone in tops.values():
+            self._limits.setdefault(zone, self._limits[0]._replace(zone=zone))
+        for segment in [segment for segment in self._line if segment.queued]:
+            (segment.zone, first), *others = self._tops.runs(segment.directories)
+            segment.directories = first
+            behind = segment
+            for _, run in others:
+                there = [path for path in run if self.ordered or self._home.get(path) is segment]
+                behind = self._queue(there, behind, alone=segment.alone)
+                behind.careful, behind.deaths = segment.careful, segment.deaths
 
     def _slot_lost(self, slot: int, path: Path | None) -> list[Deliver]:
         """Run the slot's Task again. A directory over which slots die time and again is not entered any more."""
-        self._going_down.discard(slot)
-        segment = self._slots.pop(slot, None)
+        segment = self._roster.lose(slot)
         if segment is None:
             return []
         self.deaths += 1
         if path is not None:
             # Where others were being read beside it, any of them may be to blame: each is tried again, alone.
-            if segment.careful or list(self._workers.values()).count(self._workers[slot]) == 1:
+            if segment.careful or not self._roster.shares_worker(slot):
                 self._shut.blame(path)
         elif segment.deaths >= MOST_UNEXPLAINED:
             self.lost.append(lost(segment.directories[0], segment.deaths + 1))
@@ -159,8 +175,7 @@ class Planner:
         """Run the slot's Task again without `path`; and no Task in the `mount` once too much of it is late."""
         self.hung += 1
         self._shut.late(path, mount, message)
-        self._going_down.discard(slot)
-        segment = self._slots.pop(slot, None)
+        segment = self._roster.lose(slot)
         if segment is not None:
             self._queue_again(segment)
 
@@ -174,13 +189,7 @@ class Planner:
             segment.unlink()
 
     def _chunk_arrived(self, slot: int, chunk: Chunk) -> list[Deliver]:
-        segment = self._slots[slot]
-        assert segment is not None
-        self._slots[slot] = None
-        if slot in self._going_down:
-            self._going_down.remove(slot)
-            del self._slots[slot]
-        return self._complete(segment, chunk, slot)
+        return self._complete(self._roster.take(slot), chunk, slot)
 
     def _complete(self, segment: Segment, chunk: Chunk, slot: int | None) -> list[Deliver]:
         """Put `chunk`, and a queue of its leftovers, in the place of a leased Segment."""
@@ -195,13 +204,10 @@ class Planner:
         leftovers = [path for path in chunk.leftovers if not (outdated and below_any(path, outdated))]
         if segment.alone:  # what is below comes back as an Add
             leftovers = leftovers[: bool(chunk.position)]
-        rest = Segment(leftovers, alone=segment.alone)
-        if chunk.position and leftovers[:1] == chunk.leftovers[:1]:
-            rest.position, rest.keeper = chunk.position, slot
         self.known += visited + len(leftovers) - len(segment.directories)
-        if leftovers:
-            rest.insert_behind(segment)
-            self._settle(rest)
+        self._queue(leftovers, segment, alone=segment.alone)
+        if chunk.position and leftovers[:1] == chunk.leftovers[:1]:
+            segment.behind.position, segment.behind.keeper = chunk.position, slot
         segment.slot, segment.directories, segment.chunk = None, [], chunk
         self.waiting_bytes += chunk.size
         if self.ordered:
@@ -237,40 +243,35 @@ class Planner:
 
     def _dispatch(self) -> list[Instruction]:
         instructions: list[Instruction] = []
-        free = self._free
-        for slot, busy in self._slots.items() if free > 0 else ():
-            if busy is not None or len(instructions) >= free or self._allowed == 0:
-                continue
-            segment = self._next_for(slot)
+        room = Room(self._limits, self._roster, self._most)
+        for slot in self._roster.idle() if room.left else ():
+            if not room.left or self._allowed == 0:
+                break
+            segment = self._next_for(slot, room)
             if segment is not None:
-                instructions.append(self._lease(segment, slot))
+                instructions.append(self._lease(segment, slot, room))
             elif not self._some_are_choosy:
                 break
-        return instructions
+        return instructions + self._rebalance(room)
 
     @property
-    def _free(self) -> int:
-        """How many Tasks more there may be."""
-        return min(self._limit, len(self._slots)) - self.under_way
+    def under_way(self) -> Counter[int]:
+        """How many Tasks there are at this moment, by zone."""
+        return self._roster.under_way()
 
-    @property
-    def under_way(self) -> int:
-        """How many slots have a Task."""
-        return sum(segment is not None for segment in self._slots.values())
-
-    def _next_for(self, slot: int) -> Segment | None:
+    def _next_for(self, slot: int, room: Room) -> Segment | None:
         """The earliest queued Segment that may start now; a directory held open elsewhere waits for its keeper."""
         wanted = self._wanted_segment()
-        if wanted is not None and self._may_take(slot, wanted):
+        if wanted is not None and self._may_take(slot, wanted, room):
             return wanted
         full = self.waiting_bytes >= self.window
         self._some_are_choosy = wanted is not None
         for segment in self._line:
             if full and not (self.ordered and segment is self._line.first):
                 return None
-            if not segment.queued:
+            if not segment.queued or segment.zone not in room.left:
                 continue
-            if not self._may_take(slot, segment):
+            if not self._may_take(slot, segment, room):
                 self._some_are_choosy = True
             elif self._trim(segment):
                 return segment
@@ -294,8 +295,10 @@ class Planner:
             segment.unlink()
         return bool(segment.directories)
 
-    def _may_take(self, slot: int, segment: Segment) -> bool:
-        if segment.keeper not in (None, slot) and segment.keeper in self._slots:
+    def _may_take(self, slot: int, segment: Segment, room: Room) -> bool:
+        if segment.keeper not in (None, slot) and segment.keeper in self._roster:
+            return False
+        if room.left.get(segment.zone, 0) <= 0 or not room.fair(segment.zone, self._roster.worker(slot)):
             return False
         return self._alone_enough(slot, careful=segment.careful)
 
@@ -303,13 +306,9 @@ class Planner:
         """Whether nothing else that runs in the same process forbids this: what is run with care runs alone there, so
         that a death is blamed on the right directory.
         """
-        if len(self._slots) <= self._share:
+        if len(self._roster) <= self._share:
             return True
-        worker = self._workers[slot]
-        others = (
-            segment for other, segment in self._slots.items() if segment is not None and self._workers[other] == worker
-        )
-        return not any(careful or segment.careful for segment in others)
+        return not any(careful or segment.careful for segment in self._roster.beside(slot))
 
     def _wanted_segment(self) -> Segment | None:
         """The wanted directory at the front of a queued Segment, wherever it stood."""
@@ -323,20 +322,18 @@ class Planner:
         return segment
 
     def _to_the_front(self, path: Path) -> Segment:
-        segment = Segment([path])
-        self._line.prepend(segment)
-        self._settle(segment)
-        return segment
+        return self._queue([path], self._line.start)
 
-    def _lease(self, segment: Segment, slot: int) -> Dispatch:
+    def _lease(self, segment: Segment, slot: int, room: Room) -> Dispatch:
         """Give the front of a queued Segment to an idle slot."""
+        zone, limit = segment.zone, self._limits[segment.zone]
         single = segment.position or segment.alone or segment.careful
-        count = 1 if single else self._share_of(segment.directories)
+        count = 1 if single else self._share_of(segment)
         front = [path for path in segment.directories[:count] if self.ordered or self._home.get(path) is segment]
-        task_part = Segment(front, segment.position, alone=segment.alone)
+        task_part = Segment(front, segment.position, alone=segment.alone, zone=zone)
         task_part.deaths, task_part.careful = segment.deaths, segment.careful
         if self._allowed is not None:
-            task_part.quota = max(1, self._allowed // self._free)
+            task_part.quota = max(1, self._allowed // sum(room.left.values()))
             self._allowed -= task_part.quota
         task_part.insert_behind(segment.before)
         self._settle(task_part)
@@ -344,31 +341,36 @@ class Planner:
         segment.position, segment.keeper = 0, None
         if not segment.directories:
             segment.unlink()
-        task_part.slot = slot
-        self._slots[slot] = task_part
+        self._roster.give(slot, task_part)
+        room.take(zone, self._roster.worker(slot))
         self.tasks += 1
-        seconds = 0.0 if segment.alone or segment.careful or self._probing else TASK_SECONDS
+        seconds = 0.0 if segment.alone or segment.careful or limit.probing else TASK_SECONDS
         # A copy: the worker's stack must not be the planner's record of what to do again after a death.
         directories = list(task_part.directories)
-        shut = self._shut.within(directories)
-        task = Task(self.tasks, directories, task_part.position, TASK_ENTRIES, seconds, task_part.quota, shut=shut)
+        task = Task(self.tasks, directories, task_part.position, TASK_ENTRIES, seconds, task_part.quota)
+        if self._shut.any or self._tops:
+            task = task._replace(shut=self._shut.within(directories), fences=self._tops.fences(directories, zone))
         return Dispatch(slot, task)
 
-    def _share_of(self, directories: list[Path]) -> int:
-        slots = min(len(self._slots), self._limit)
-        return how_many(directories, slots, self._share, self.known - self.done)
+    def _share_of(self, segment: Segment) -> int:
+        slots = min(len(self._roster), self._limits[segment.zone].tasks)
+        outstanding = len(segment.directories) if self._tops else self.known - self.done
+        return how_many(segment.directories, slots, self._share, outstanding)
 
-    def _rebalance(self) -> list[Instruction]:
+    def _rebalance(self, room: Room) -> list[Instruction]:
         """Idle slots that found nothing to do: ask as many busy ones to share, the earliest in order first."""
-        idle = self._free
-        if idle <= 0 or self._allowed == 0 or self.waiting_bytes >= self.window:
+        if self._allowed == 0 or self.waiting_bytes >= self.window:
             return []
         instructions: list[Instruction] = []
-        for segment in self._line:
-            if segment.slot is not None and not segment.asked and len(instructions) < idle:
+        for segment in self._line if room.left else ():
+            if segment.slot is not None and not segment.asked and room.ask(segment.zone):
                 segment.asked = True
                 instructions.append(GiveUp(segment.slot))
         return instructions
+
+    def zones_with_work(self) -> set[int]:
+        """Those in which something is queued or under way."""
+        return {segment.zone for segment in self._line if segment.chunk is None}
 
     def waiting(self) -> list[Chunk]:
         """The Chunks that have arrived and wait for their turn, in walk order: what a broken-off scan still has."""
@@ -376,16 +378,16 @@ class Planner:
 
     def validate(self) -> None:
         """Assert the invariants. For tests: it looks at everything."""
-        line = list(self._line)
+        line, leased = list(self._line), dict(self._roster.leased())
         outstanding = sum(len(segment.directories) for segment in line)
         assert self.known == self.done + outstanding or not self.ordered, "every directory is in exactly one place"
         for segment in line:
             states = (segment.queued and bool(segment.directories), segment.slot is not None, segment.chunk is not None)
             assert sum(states) == 1, "a Segment has exactly one state"
-            assert segment.slot is None or self._slots[segment.slot] is segment, "a leased Segment is its slot's"
+            assert segment.slot is None or leased[segment.slot] is segment, "a leased Segment is its slot's"
+            assert {self._tops.of(path) for path in segment.directories if segment.queued} <= {segment.zone}
             assert segment is segment.behind.before is segment.before.behind, "the line holds together"
-        leased = [segment for segment in self._slots.values() if segment is not None]
-        assert all(segment in line for segment in leased), "a slot's Segment stands in the line"
+        assert all(segment in line for segment in leased.values()), "a slot's Segment stands in the line"
         if self.ordered:
             waiting = sum(segment.chunk.size for segment in line if segment.chunk is not None)
             assert waiting == self.waiting_bytes, "the window counts what waits"

@@ -43,6 +43,10 @@ class Shut:
             if fault.path not in self._late:
                 self._reasons.pop(fault.path, None)
 
+    @property
+    def any(self) -> bool:
+        return bool(self._reasons)
+
     def within(self, tops: list[Path]) -> dict[Path, tuple[str, str]]:
         """What of it a Task for these directories may meet: goes out with the Task."""
         return {

@@ -1,0 +1,82 @@
+"""The slots, and which Segment each of them has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from scanner.plan.line import Segment
+
+
+class Roster:
+    """Slots are threads of workers, which are processes: those of one die together."""
+
+    def __init__(self) -> None:
+        self._slots: dict[int, Segment | None] = {}
+        self._workers: dict[int, int] = {}  # of each slot
+        self._going_down: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def __contains__(self, slot: object) -> bool:
+        return slot in self._slots
+
+    def up(self, slot: int, worker: int) -> None:
+        self._slots[slot] = None
+        self._workers[slot] = worker or slot
+
+    def down(self, slot: int) -> None:
+        """No further Segment for it."""
+        if self._slots.get(slot) is None:
+            self._slots.pop(slot, None)
+        else:
+            self._going_down.add(slot)
+
+    def lose(self, slot: int) -> Segment | None:
+        """The slot is gone; what it had."""
+        self._going_down.discard(slot)
+        return self._slots.pop(slot, None)
+
+    def give(self, slot: int, segment: Segment) -> None:
+        segment.slot = slot
+        self._slots[slot] = segment
+
+    def take(self, slot: int) -> Segment:
+        """What the slot had: it is idle now."""
+        segment = self._slots[slot]
+        assert segment is not None
+        self._slots[slot] = None
+        if slot in self._going_down:
+            self.lose(slot)
+        return segment
+
+    def idle(self) -> list[int]:
+        return [slot for slot, segment in self._slots.items() if segment is None]
+
+    def leased(self) -> Iterator[tuple[int, Segment]]:
+        """The busy slots."""
+        return ((slot, segment) for slot, segment in self._slots.items() if segment is not None)
+
+    def under_way(self) -> Counter[int]:
+        """How many Segments are leased, by zone."""
+        return Counter(segment.zone for segment in self._slots.values() if segment is not None)
+
+    def worker(self, slot: int) -> int:
+        return self._workers[slot]
+
+    def shares_worker(self, slot: int) -> bool:
+        """Whether there are other slots in its process, as far as is known."""
+        return list(self._workers.values()).count(self._workers[slot]) > 1
+
+    def beside(self, slot: int) -> Iterator[Segment]:
+        """What the other slots of its process have."""
+        worker = self._workers[slot]
+        return (segment for other, segment in self.leased() if other != slot and self._workers[other] == worker)
+
+    def by_worker(self) -> Counter[tuple[int, int]]:
+        """How many Segments of each zone each worker has."""
+        return Counter((segment.zone, self._workers[slot]) for slot, segment in self.leased())
+
+    def count_workers(self) -> int:
+        return len({self._workers[slot] for slot in self._slots})
