@@ -79,7 +79,7 @@ class SerialBackend:
             news.append(arrived(SLOT, self._walker.walk(task)))
         elif self._under_way and not news:
             news += self._chunks(timeout)
-        elif not news:
+        elif timeout and not news:
             time.sleep(timeout)  # nothing to do, and nobody else to bring something
         return news
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 from scanner.model import Chunk, Path
 
 
 class Segment:
-    """A run of the walk order in one of three states: queued (`directories`), leased (`slot`), or done (`chunk`).
+    """A run of the walk order in one of three states: queued (`directories`), leased (`slot`), or done (`chunks`).
 
     `position`: how many entries of the first directory were delivered before this Segment.
     `keeper`: the slot that holds that directory open. `pruned`: roots of a leased Segment nobody wants any more.
@@ -19,7 +20,7 @@ class Segment:
     """
 
     __slots__ = (
-        "alone", "asked", "before", "behind", "careful", "chunk", "deaths", "directories", "keeper", "position",
+        "alone", "asked", "before", "behind", "careful", "chunks", "deaths", "directories", "keeper", "position",
         "pruned", "quota", "slot", "zone",
     )  # fmt: skip
 
@@ -30,7 +31,7 @@ class Segment:
         self.position = position
         self.keeper: int | None = None
         self.slot: int | None = None
-        self.chunk: Chunk | None = None
+        self.chunks: deque[Chunk] = deque()
         self.pruned: set[Path] = set()
         self.asked = False
         self.deaths = 0
@@ -41,13 +42,31 @@ class Segment:
 
     @property
     def queued(self) -> bool:
-        return self.slot is None and self.chunk is None
+        return self.slot is None and not self.chunks
 
     def insert_behind(self, other: Segment) -> None:
         """Take this Segment into the line, right behind `other`."""
         self.before, self.behind = other, other.behind
         other.behind.before = self
         other.behind = self
+
+    def finish(self, chunk: Chunk) -> None:
+        """Its Chunk has come. Chunks that follow one another are in one Segment, so that the line stays short."""
+        before, behind = self.before, self.behind
+        self.chunks.append(chunk)
+        if before.chunks:
+            before.chunks += self.chunks
+            self.unlink()
+        if before.chunks and behind.chunks:
+            if len(before.chunks) < len(behind.chunks):
+                behind.chunks.extendleft(reversed(before.chunks))
+                before.unlink()
+            else:
+                before.chunks += behind.chunks
+                behind.unlink()
+        elif behind.chunks:
+            behind.chunks.appendleft(chunk)
+            self.unlink()
 
     def unlink(self) -> None:
         self.before.behind, self.behind.before = self.behind, self.before

@@ -3,7 +3,7 @@
 Everything known and not yet given away stands in one line of Segments, in walk order:
 
     first                                                            last
-    [chunk] -> [leased to slot 2] -> [chunk] -> [leased to slot 1] -> [queued: a, b, c] -> ...
+    [chunks] -> [leased to slot 2] -> [chunks] -> [leased to slot 1] -> [queued: a, b, c] -> ...
 
 A Task takes the front of a queued Segment; the Chunk that comes back stands in its place, followed by a new
 queued Segment of its leftovers. Because a Chunk is an unbroken run in walk order, so is the line. An ordered
@@ -208,21 +208,24 @@ class Planner:
         self._queue(leftovers, segment, alone=segment.alone)
         if chunk.position and leftovers[:1] == chunk.leftovers[:1]:
             segment.behind.position, segment.behind.keeper = chunk.position, slot
-        segment.slot, segment.directories, segment.chunk = None, [], chunk
+        segment.slot, segment.directories = None, []
         self.waiting_bytes += chunk.size
         if self.ordered:
+            segment.finish(chunk)
             return self._deliver_next()
         segment.unlink()
         return [Deliver(chunk, outdated)]
 
     def _deliver_next(self) -> list[Deliver]:
         first = self._line.first
-        if not self._consumer_waits or first.chunk is None:
+        if not self._consumer_waits or not first.chunks:
             return []
         self._consumer_waits = False
-        self.waiting_bytes -= first.chunk.size
-        first.unlink()
-        return [Deliver(first.chunk)]
+        chunk = first.chunks.popleft()
+        self.waiting_bytes -= chunk.size
+        if not first.chunks:
+            first.unlink()
+        return [Deliver(chunk)]
 
     def _consumer_wants(self, path: Path | None) -> list[Deliver]:
         if self.ordered:
@@ -257,7 +260,7 @@ class Planner:
     @property
     def under_way(self) -> Counter[int]:
         """How many Tasks there are at this moment, by zone."""
-        return self._roster.under_way()
+        return self._roster.under_way
 
     def _next_for(self, slot: int, room: Room) -> Segment | None:
         """The earliest queued Segment that may start now; a directory held open elsewhere waits for its keeper."""
@@ -306,7 +309,7 @@ class Planner:
         """Whether nothing else that runs in the same process forbids this: what is run with care runs alone there, so
         that a death is blamed on the right directory.
         """
-        if len(self._roster) <= self._share:
+        if len(self._roster) <= self._share or not (careful or self._roster.careful):
             return True
         return not any(careful or segment.careful for segment in self._roster.beside(slot))
 
@@ -342,7 +345,7 @@ class Planner:
         if not segment.directories:
             segment.unlink()
         self._roster.give(slot, task_part)
-        room.take(zone, self._roster.worker(slot))
+        room.take(zone)
         self.tasks += 1
         seconds = 0.0 if segment.alone or segment.careful or limit.probing else TASK_SECONDS
         # A copy: the worker's stack must not be the planner's record of what to do again after a death.
@@ -370,24 +373,24 @@ class Planner:
 
     def zones_with_work(self) -> set[int]:
         """Those in which something is queued or under way."""
-        return {segment.zone for segment in self._line if segment.chunk is None}
+        return {segment.zone for segment in self._line if not segment.chunks}
 
     def waiting(self) -> list[Chunk]:
         """The Chunks that have arrived and wait for their turn, in walk order: what a broken-off scan still has."""
-        return [segment.chunk for segment in self._line if segment.chunk is not None]
+        return [chunk for segment in self._line for chunk in segment.chunks]
 
     def validate(self) -> None:
         """Assert the invariants. For tests: it looks at everything."""
         line, leased = list(self._line), dict(self._roster.leased())
         outstanding = sum(len(segment.directories) for segment in line)
         assert self.known == self.done + outstanding or not self.ordered, "every directory is in exactly one place"
+        assert not any(segment.chunks and segment.behind.chunks for segment in line), "what follows is in one Segment"
         for segment in line:
-            states = (segment.queued and bool(segment.directories), segment.slot is not None, segment.chunk is not None)
+            states = (segment.queued and bool(segment.directories), segment.slot is not None, bool(segment.chunks))
             assert sum(states) == 1, "a Segment has exactly one state"
             assert segment.slot is None or leased[segment.slot] is segment, "a leased Segment is its slot's"
             assert {self._tops.of(path) for path in segment.directories if segment.queued} <= {segment.zone}
             assert segment is segment.behind.before is segment.before.behind, "the line holds together"
         assert all(segment in line for segment in leased.values()), "a slot's Segment stands in the line"
         if self.ordered:
-            waiting = sum(segment.chunk.size for segment in line if segment.chunk is not None)
-            assert waiting == self.waiting_bytes, "the window counts what waits"
+            assert sum(chunk.size for chunk in self.waiting()) == self.waiting_bytes, "the window counts what waits"

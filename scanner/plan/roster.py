@@ -15,6 +15,11 @@ class Roster:
         self._slots: dict[int, Segment | None] = {}
         self._workers: dict[int, int] = {}  # of each slot
         self._going_down: set[int] = set()
+        self.under_way: Counter[int] = Counter()
+        """How many Segments are leased, by zone."""
+        self.by_worker: Counter[tuple[int, int]] = Counter()
+        """The same, by zone and worker."""
+        self.careful = 0  # of those, to be walked alone
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -36,17 +41,27 @@ class Roster:
     def lose(self, slot: int) -> Segment | None:
         """The slot is gone; what it had."""
         self._going_down.discard(slot)
-        return self._slots.pop(slot, None)
+        segment = self._slots.pop(slot, None)
+        if segment is not None:
+            self._count(slot, segment, -1)
+        return segment
 
     def give(self, slot: int, segment: Segment) -> None:
         segment.slot = slot
         self._slots[slot] = segment
+        self._count(slot, segment, 1)
+
+    def _count(self, slot: int, segment: Segment, change: int) -> None:
+        self.under_way[segment.zone] += change
+        self.by_worker[segment.zone, self._workers[slot]] += change
+        self.careful += change * segment.careful
 
     def take(self, slot: int) -> Segment:
         """What the slot had: it is idle now."""
         segment = self._slots[slot]
         assert segment is not None
         self._slots[slot] = None
+        self._count(slot, segment, -1)
         if slot in self._going_down:
             self.lose(slot)
         return segment
@@ -57,10 +72,6 @@ class Roster:
     def leased(self) -> Iterator[tuple[int, Segment]]:
         """The busy slots."""
         return ((slot, segment) for slot, segment in self._slots.items() if segment is not None)
-
-    def under_way(self) -> Counter[int]:
-        """How many Segments are leased, by zone."""
-        return Counter(segment.zone for segment in self._slots.values() if segment is not None)
 
     def worker(self, slot: int) -> int:
         return self._workers[slot]
@@ -73,10 +84,6 @@ class Roster:
         """What the other slots of its process have."""
         worker = self._workers[slot]
         return (segment for other, segment in self.leased() if other != slot and self._workers[other] == worker)
-
-    def by_worker(self) -> Counter[tuple[int, int]]:
-        """How many Segments of each zone each worker has."""
-        return Counter((segment.zone, self._workers[slot]) for slot, segment in self.leased())
 
     def count_workers(self) -> int:
         return len({self._workers[slot] for slot in self._slots})

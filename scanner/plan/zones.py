@@ -46,8 +46,8 @@ class Room:
     def __init__(self, limits: dict[int, Limit], roster: Roster, most: int) -> None:
         self._limits = limits
         self._workers = roster.count_workers() if len(limits) > 1 else 0
-        self._there = roster.by_worker()
-        under_way = roster.under_way()
+        self._there = roster.by_worker
+        under_way = roster.under_way
         idle = min(most, len(roster)) - under_way.total()
         room = {zone: min(idle, limit.tasks - under_way[zone]) for zone, limit in limits.items()}
         self.left = {zone: count for zone, count in room.items() if count > 0}
@@ -59,8 +59,7 @@ class Room:
             return True
         return self._there[zone, worker] < -(-self._limits[zone].tasks // self._workers)
 
-    def take(self, zone: int, worker: int) -> None:
-        self._there[zone, worker] += 1
+    def take(self, zone: int) -> None:
         self._idle -= 1
         self.left[zone] -= 1
         self.left = {zone: min(count, self._idle) for zone, count in self.left.items() if min(count, self._idle) > 0}
