@@ -3,13 +3,14 @@
 A directory that costs waiting and not work leaves room for others beside it. So the number of slots doubles as long as
 a directory takes no longer than it did at first. Once it does, requests queue up somewhere (in the server, in front of
 the interpreter lock): more of them are no gain. By Little's law, what can be had is then slots / latency, and the
-number of slots that gets it without a queue is that times the latency without load.
+number of slots that gets it without a queue is that times the latency without load: the number falls back to a little
+more than that, and goes on in small steps, which grow as long as there is no queue.
 
 A directory many names away takes longer to open for that alone, where names are not cached; to read, it does not. So
 only what shows in both is a queue.
 
     waiting?  no  -> as many slots as there were at first
-              yes -> double -> double -> ... -> latency has grown: rate x first latency, then one by one
+              yes -> double -> double -> ... -> latency has grown: rate x first latency, then in small steps
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ WAITING_SHARE = 0.5  # of the time of a Task, from which on it waits more than i
 WAITING_SECONDS = 300e-6  # a directory: less is not worth another thread
 SURE_SECONDS, SURE_SAMPLES = 2e-3, 3  # so long for a directory, or so many Chunks, to believe it
 HARMLESS = 4  # slots that no server minds
-NO_QUEUE, QUEUE = (
-    1.25,
-    1.6,
-)  # times the latency without load: below the one nothing waits for its turn, above the other much
-STEP = 8  # once the number is found, it grows by one in so many
+NO_QUEUE, SOME_QUEUE, QUEUE = 1.25, 1.45, 1.6
+"""Times the latency without load. Up to the first, twice as many slots bring nearly twice as much; up to the second, a
+few more still bring more, though the server is at work most of the time; from the third on, nearly nothing does."""
+STRIDE, SHORTEST_STRIDE = 1.0, 1 / 8
+"""How much the number grows in a window without a queue, as a share of it: first, and at least. Twice the last after a
+window without, a quarter of it after one with: a window may be disturbed by something else."""
 MARGIN = 1.25  # slots beyond what is needed, so that none is missed for a moment
-PATIENT, PROBE = 8, 0.9  # windows of doubt before it is tried with fewer than is needed
+PATIENT, PROBE = 16, 0.9  # windows of doubt before it is tried with fewer than is needed
 TELLING = 0.15  # of the time for a directory: if reading it takes less, it tells nothing
 NO_HELP = 0.9  # of the latency before: if it stays above this with fewer slots, it was no queue
 
@@ -42,8 +44,8 @@ class Pace:
         self.reason = "directories are read as fast as they are asked for"
         self._first, self._most = self.slots, most
         self._base = self._base_reading = math.inf  # seconds for a directory without load; once it is open
-        self._doubling = True
-        self._doubtful = 0  # windows, of the last, that had a queue, but no long one
+        self._stride = STRIDE
+        self._queues = 0  # windows, of the last, that had more than a little of a queue
         self._before: tuple[int, float] | None = None  # slots and latency when it was last taken back
         self._since = self._settled = -math.inf  # what began before it was settled tells of another number of slots
         self._samples: list[float] = []
@@ -58,7 +60,7 @@ class Pace:
     @property
     def probing(self) -> bool:
         """Whether the number is not found yet."""
-        return self._doubling and self._first < self.slots < self._most
+        return self._stride >= STRIDE / 2 and self._first < self.slots < self._most
 
     def note(self, now: float, chunk: Chunk, began: float, under_way: int) -> int:
         """Take in a Chunk that has arrived; the number of slots from now on.
@@ -93,19 +95,22 @@ class Pace:
         before, self._before = self._before, None
         if before is not None and latency > NO_HELP * before[1]:
             # Fewer slots were no help: directories take that long here, and it may have as many as it had.
-            self._base, self._base_reading, self._doubling, self._doubtful = latency, reading, True, 0
+            self._base, self._base_reading, self._stride, self._queues = latency, reading, STRIDE, 0
             self.slots, self._settled = max(self.slots, before[0]), now
             return
         load = self._load(latency, reading)
-        self._doubtful = self._doubtful + 1 if load > NO_QUEUE else 0
-        if load >= QUEUE or self._doubtful == PATIENT:
+        self._queues = self._queues + 1 if load > SOME_QUEUE else 0
+        hasty = load > NO_QUEUE and self.probing  # to go on would be: so soon, a queue has hardly begun to show
+        if load > NO_QUEUE:
+            self._stride = max(SHORTEST_STRIDE, self._stride / 4)
+        if self._queues >= 2 and (load >= QUEUE or self._queues == PATIENT):
             self._take_back(latency, load, MARGIN if load >= QUEUE else PROBE)
             self._settled = now + 2 * latency  # the queue is to empty first
-        elif self._doubtful:
-            self._doubling = self._doubling and self._doubtful < 2
-        elif 5 * under_way >= 4 * self.slots:
+        elif not self._queues and not hasty and 5 * under_way >= 4 * self.slots:
             self._add(latency)
             self._settled = now
+            if load <= NO_QUEUE:
+                self._stride = min(STRIDE, 2 * self._stride)
 
     def _load(self, latency: float, reading: float) -> float:
         """How many times as long as without load a directory takes."""
@@ -121,13 +126,13 @@ class Pace:
         return share >= WAITING_SHARE and latency * share >= WAITING_SECONDS
 
     def _add(self, latency: float) -> None:
-        more = max(HARMLESS, 2 * self.slots) if self._doubling else self.slots + max(1, self.slots // STEP)
-        self.slots = min(self._most, more)
+        more = self.slots + max(1, int(self._stride * self.slots))
+        self.slots = min(self._most, max(HARMLESS, more))
         self.reason = f"a directory takes {latency * 1e3:.1f} ms, nearly all of it waiting"
 
     def _take_back(self, latency: float, load: float, margin: float) -> None:
         self._before = (self.slots, latency)
-        self._doubling, self._doubtful = False, 0
+        self._stride, self._queues = SHORTEST_STRIDE, 0
         self.reason = (
             f"{self.slots} at a time took {latency * 1e3:.1f} ms each, and {latency / load * 1e3:.1f} ms without load"
         )
