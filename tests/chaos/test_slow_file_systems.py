@@ -16,6 +16,7 @@ from scanner.kernel.read import Reader
 from scanner.model import below_any
 from tests.support.faultfs import FaultFS, unavailable
 from tests.support.killer import Killer, pools_started
+from tools.make_tree import make_tree
 
 pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 
@@ -82,6 +83,24 @@ def test_a_busy_server_is_not_asked_for_much_more_than_it_can_answer(mounted: Mo
 def test_a_local_tree_is_read_by_one_thread_a_worker(trees: dict[str, Path], backend: dict[str, Any]) -> None:
     result = scanner.scan(trees["monorepo"], **backend)
     assert result.stats.most_in_flight <= 2, "as there are workers"
+
+
+def test_a_slow_mount_in_a_local_tree(tmp_path: Path, mounted: Mounter, backend: dict[str, Any]) -> None:
+    """Each part is read as it needs: many directories of the mount at a time, of the rest one a worker."""
+    make_tree("monorepo", tmp_path / "top", 3000, 9000)
+    fs = mounted(at="top/mount")
+    fs.latency(0)
+    expected = list(os.walk(tmp_path / "top"))
+    fs.latency(3)
+    fs.reset()
+    result = scanner.scan(tmp_path / "top", **backend)
+    stats = fs.stats()
+    assert result == expected
+    assert list(scanner.walk(tmp_path / "top", **backend)) == expected
+    assert set(stats["dirs"].values()) == {1}
+    if backend["backend"] != "serial":
+        assert stats["peak"]["all"] >= 16
+        assert sorted(Path(each["mount"]).name for each in result.stats.latencies) == ["mount", "top"]
 
 
 def test_a_hung_directory_costs_only_itself(mounted: Mounter, pool: dict[str, Any]) -> None:

@@ -8,11 +8,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from scanner.model import Chunk, ChunkArrived, Fault, SlotLost, SlotStuck, SlotUp, Task
-from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Wanted
+from scanner.model import Chunk, ChunkArrived, Fault, Path, SlotLost, SlotStuck, SlotUp, Task
+from scanner.plan.events import Add, Deliver, Dispatch, Divide, Event, Finished, GiveUp, Limit, Wanted
 from scanner.plan.planner import Planner
+from scanner.plan.zones import Tops
 
 MOUNT = "/2"  # a directory of the tree at which another file system begins
+ZONES: dict[Path, int] = {MOUNT: 1, "/1": 2, "/1/0": 0, "/1/0/1": 1}
 
 
 def below(path: str, breadth: int, depth: int) -> list[str]:
@@ -35,6 +37,7 @@ class PlannerMachine(RuleBasedStateMachine):
         self.taken: list[str] = []
         self.faults: list[str] = []
         self.finished = False
+        self.zones = Tops({})
         self.tell(Add(["/"]))
 
     def tell(self, *events: Event) -> None:
@@ -42,6 +45,7 @@ class PlannerMachine(RuleBasedStateMachine):
             match instruction:
                 case Dispatch(slot, task):
                     assert self.tasks[slot] is None, "only idle slots get Tasks"
+                    assert len({self.zones.of(path) for path in task.directories}) == 1, "of one zone"
                     self.tasks[slot] = task
                 case GiveUp(slot):
                     assert self.tasks[slot] is not None, "only busy slots are asked"
@@ -83,6 +87,9 @@ class PlannerMachine(RuleBasedStateMachine):
         stack, listed, faults = task.directories[::-1], [], []
         while stack and budget > 0:
             path = stack.pop()
+            if path in task.fences:
+                stack.append(path)
+                break
             if any(path == shut or path.startswith(shut.rstrip("/") + "/") for shut in task.shut):
                 faults.append(Fault(path, "open", 5, "", "timeout"))
                 continue
@@ -97,6 +104,17 @@ class PlannerMachine(RuleBasedStateMachine):
         task: Any = self.tasks[slot]
         reach = self.walk(task, 6).output.decode().split() or task.directories
         return data.draw(st.sampled_from(reach))
+
+    @rule()
+    @precondition(lambda self: not self.zones)
+    def it_lies_on_several_devices(self) -> None:
+        self.zones = Tops(ZONES)
+        self.tell(Divide(ZONES))
+
+    @rule(tasks=st.integers(1, 4), zone=st.integers(0, 2), probing=st.booleans())
+    def a_limit_changes(self, tasks: int, zone: int, probing: bool) -> None:
+        if self.zones or zone == 0:
+            self.tell(Limit(tasks, probing, zone))
 
     @rule(data=st.data())
     @precondition(lambda self: self.tasks)

@@ -1,0 +1,129 @@
+"""A tree on several devices: no Task crosses from one into another, and each has a number of Tasks of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner import mounts
+from scanner.model import Chunk, ChunkArrived, SlotUp
+from scanner.model import Path as TreePath
+from scanner.plan.events import Add, Dispatch, Divide, Event, Limit, Wanted
+from scanner.plan.paces import Paces
+from scanner.plan.planner import Planner
+from scanner.plan.zones import Tops
+
+TOPS: dict[TreePath, int] = {"/m": 1, "/m/local": 0, "/n": 2}
+
+
+def chunk(*leftovers: str) -> Chunk:
+    return Chunk(0, [], b"", list(leftovers), 0, [], 1, 0, 0, size=1)
+
+
+def tasks(planner: Planner, *events: Event) -> dict[int, Any]:
+    """What each slot gets."""
+    instructions = planner.handle(*events)
+    planner.validate()
+    return {each.slot: each.task for each in instructions if isinstance(each, Dispatch)}
+
+
+def planner_of(*slots: SlotUp, workers: int = 2, most: int = 64, ordered: bool = True) -> Planner:
+    planner = Planner(ordered=ordered, slots=workers, most=most, window=1000)
+    planner.handle(*slots, Add(["/"]), Wanted() if ordered else Wanted("/"))
+    return planner
+
+
+@pytest.mark.parametrize(
+    ("path", "zone"),
+    [("/", 0), ("/m", 1), ("/m/a/b", 1), ("/mm", 0), ("/m/local", 0), ("/m/local/x", 0), ("/m/locals", 1), ("/n", 2)],
+)
+def test_the_zone_of_a_directory_is_that_of_the_deepest_top_above_it(path: str, zone: int) -> None:
+    assert Tops(TOPS).of(path) == zone
+
+
+def test_directories_are_divided_where_they_cross() -> None:
+    assert Tops(TOPS).runs(["/a", "/b", "/m", "/m/a", "/m/local", "/n", "/o"]) == [
+        (0, ["/a", "/b"]), (1, ["/m", "/m/a"]), (0, ["/m/local"]), (2, ["/n"]), (0, ["/o"]),
+    ]  # fmt: skip
+
+
+def test_a_task_knows_where_to_stop() -> None:
+    tops = Tops(TOPS)
+    assert tops.fences(["/"], 0) == {"/m", "/n"}
+    assert tops.fences(["/m", "/o"], 1) == {"/m/local"}
+    assert tops.fences(["/m/a"], 1) == set()
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_what_waits_is_divided_when_it_turns_out_to_lie_elsewhere(ordered: bool) -> None:
+    planner = planner_of(SlotUp(1), ordered=ordered)
+    planner.handle(ChunkArrived(1, chunk("/a", "/m", "/m2", "/n")))
+    given = tasks(planner, Divide(TOPS), ChunkArrived(1, chunk("/m", "/m2", "/n")), SlotUp(2), SlotUp(3))
+    assert {slot: task.directories for slot, task in given.items()} == {1: ["/m"], 2: ["/m2"], 3: ["/n"]}
+    assert given[1].fences == {"/m/local"}
+
+
+def test_each_zone_has_a_limit_of_its_own() -> None:
+    slots = [SlotUp(number, worker=1) for number in range(1, 7)]
+    planner = planner_of(*slots, workers=1)
+    planner.handle(Divide(TOPS), Limit(1, False, 0), Limit(3, False, 1), Limit(1, False, 2))
+    below = ["/a", "/b", *(f"/m/{letter}" for letter in "abcdefghijklmnop"), "/n/a", "/n/b"]
+    given = tasks(planner, ChunkArrived(1, chunk(*below)))
+    zones = [Tops(TOPS).of(task.directories[0]) for task in given.values()]
+    assert sorted(zones) == [0, 1, 1, 1, 2]
+
+
+def test_what_is_fast_is_shared_by_all_workers() -> None:
+    """Two Tasks in one process would have one processor between them."""
+    slots = [SlotUp(number, worker=1) for number in (1, 2, 3)] + [SlotUp(number, worker=2) for number in (4, 5, 6)]
+    planner = planner_of(*slots)
+    planner.handle(Divide(TOPS), Limit(2, False, 0))
+    given = tasks(planner, ChunkArrived(1, chunk(*(f"/a{number}" for number in range(20)))))
+    assert sorted(slot in (1, 2, 3) for slot in given) == [False, True]
+
+
+def test_no_more_than_allowed_in_all_zones_together() -> None:
+    planner = planner_of(*(SlotUp(number) for number in range(1, 10)), most=2)
+    planner.handle(Divide(TOPS))
+    assert len(tasks(planner, ChunkArrived(1, chunk("/a", "/m", "/n", "/o")))) == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shares"),
+    [
+        ({0: 2}, {0: 2}),
+        ({0: 2, 1: 64}, {0: 2, 1: 62}),
+        ({0: 2, 1: 64, 2: 64}, {0: 2, 1: 31, 2: 31}),
+        ({0: 20, 1: 64, 2: 30}, {0: 20, 1: 22, 2: 22}),
+    ],
+)
+def test_what_wants_little_gets_all_of_it(wanted: dict[int, int], shares: dict[int, int]) -> None:
+    paces = Paces(1, 64)
+    paces.divide(TOPS)
+    for zone, slots in wanted.items():
+        paces._paces[zone].slots = slots
+    assert {limit.zone: limit.tasks for limit in paces.limits(wanted)} == shares
+
+
+TABLE = b"""\
+21 1 8:1 / / rw - ext4 /dev/sda1 rw
+22 21 0:20 / /srv/tree/tmp rw - tmpfs tmpfs rw
+23 21 0:21 / /srv/tree/proc rw - proc proc rw
+24 21 0:50 / /srv/tree/far rw - nfs4 server:/a rw
+25 24 0:50 / /srv/tree/far/again rw - nfs4 server:/a/b rw
+26 21 8:2 / /srv/tree/disk\\040two rw - xfs /dev/sdb1 rw
+27 21 0:51 / /elsewhere rw - nfs4 server:/c rw
+"""
+
+
+def test_devices_are_told_by_the_table_of_mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_bytes(TABLE)
+    monkeypatch.setattr(mounts, "MOUNTS", str(table))
+    assert mounts.devices(["/srv/tree"]) == {
+        "/srv/tree": 0, "/srv/tree/tmp": 1, "/srv/tree/proc": 1, "/srv/tree/far": 2, "/srv/tree/far/again": 2,
+        "/srv/tree/disk two": 3,
+    }  # fmt: skip
+    assert mounts.devices(["/srv/tree/far/x", "/elsewhere/y"]) == {"/srv/tree/far/x": 0, "/elsewhere/y": 1}
