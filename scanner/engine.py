@@ -9,7 +9,7 @@ from typing import Protocol
 from scanner.backends.base import Backend
 from scanner.errors import ScanCancelled, ScanTimeout
 from scanner.model import BackendEvent, Chunk, ChunkArrived, Path
-from scanner.options import ScanOptions
+from scanner.options import ScanOptions, cpu_count
 from scanner.plan.events import Add, Allow, Deliver, Dispatch, Divide, Event, Finished, GiveUp, Limit, Wanted
 from scanner.plan.paces import Paces
 from scanner.plan.planner import Planner
@@ -56,6 +56,7 @@ class Engine:
         self._at_work: Collection[int] = [0]  # zones
         self._next_look = 0.0  # at which they are
         self._sent: dict[int, tuple[float, Path]] = {}  # when each slot got its Task, and which
+        self._worked = 0.0  # seconds of processor that Tasks took
         self._allowed = 0  # directories so far
         self._started = time.monotonic()
         self._cancelled = cancelled
@@ -117,8 +118,14 @@ class Engine:
             if learning:
                 if event.chunk.slow and not self._divided:
                     changes += self._divide()
-                self.paces.note(now, event.chunk, began, self.planner.under_way)
+                self._worked += event.chunk.cpu
+                self.paces.note(now, event.chunk, began, self.planner.under_way, self._worked_each())
         return changes
+
+    def _worked_each(self) -> float:
+        """Seconds for which each processor was at work for this."""
+        elsewhere = self._worked if self.backend.name == "pool" else 0.0
+        return (time.process_time() + elsewhere) / cpu_count()
 
     def _divide(self) -> list[Event]:
         from scanner.mounts import devices  # not needed where nothing is slow

@@ -19,9 +19,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
+#define NFS_SUPER_MAGIC 0x6969
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
@@ -29,6 +31,7 @@
 #define PROTOCOL 3  /* what read.py asks for: to be raised with each change of arguments, result, or the enums below */
 #define BLOCK 32768 /* bytes for one call, as in the C library */
 #define BLOCKS 16   /* calls, */
+#define LOOKS 12    /* at entries of a block: more than the 8 from which on a Linux client takes notice */
 #define STATS 16    /* and types to ask for, between two looks at whether a signal has come */
 #define SLOW 300    /* microseconds for asking one type: where so many are to be asked that threads pay, they do it */
 
@@ -50,6 +53,8 @@ struct listing {
     char *buffer;
     size_t used, size, asked;   /* bytes read, room, bytes of records whose kind is known */
     Py_ssize_t records;
+    size_t last;                /* where the block begins that was read last */
+    int blocks, untold, on_nfs; /* read so far; whether the first had records of unknown type */
     Py_ssize_t count[KINDS];    /* of each kind */
     int error;
     double opening;             /* seconds */
@@ -90,12 +95,28 @@ static int make_room(struct listing *listing)
     return 1;
 }
 
+/* An NFS client tells types only as long as somebody looks at what it has told (see ask.py): do so, before more is read
+   of what is large. */
+static void look(struct listing *listing, int descriptor)
+{
+    struct statfs about;
+    struct stat status;
+    if (listing->blocks == 1 && listing->used > BLOCK / 2)
+        listing->on_nfs = fstatfs(descriptor, &about) == 0 && about.f_type == NFS_SUPER_MAGIC;
+    size_t at = listing->last;
+    for (int looks = 0; listing->on_nfs && looks < LOOKS && at < listing->used; looks++) {
+        fstatat(descriptor, record_at(listing, at)->name, &status, AT_SYMLINK_NOFOLLOW);
+        at += record_at(listing, at)->length;
+    }
+}
+
 /* Read records: some, or to the end. */
 static enum state read_some(struct listing *listing, int descriptor, Py_ssize_t limit)
 {
     for (int calls = 0; calls < BLOCKS; calls++) {
         if (!make_room(listing))
             return TROUBLE;
+        look(listing, descriptor);
         long got = syscall(SYS_getdents64, descriptor, listing->buffer + listing->used, BLOCK);
         if (got == 0)
             return READ;
@@ -103,11 +124,16 @@ static enum state read_some(struct listing *listing, int descriptor, Py_ssize_t 
             listing->error = errno;
             return READ;
         }
-        size_t end = listing->used + (size_t)got;
-        for (; listing->used < end; listing->used += record_at(listing, listing->used)->length)
+        size_t end = (listing->last = listing->used) + (size_t)got;
+        int untold = 0;
+        for (; listing->used < end; listing->used += record_at(listing, listing->used)->length) {
             listing->records++;
-        if (listing->records - 2 >= limit)
-            return TROUBLE; /* there may be more */
+            untold |= record_at(listing, listing->used)->type == DT_UNKNOWN;
+        }
+        if (listing->blocks++ == 0)
+            listing->untold = untold;
+        if (listing->records - 2 >= limit || untold > listing->untold)
+            return TROUBLE; /* there may be more; or nobody has looked after all */
     }
     return GOES_ON;
 }

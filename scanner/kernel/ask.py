@@ -1,4 +1,11 @@
-"""Asking for the types of many entries of one directory at a time, where each costs a round trip."""
+"""Asking for the types of many entries of one directory at a time, where each costs a round trip.
+
+An NFS client tells types for the first thousand names or so, and then no more, unless somebody asks for attributes of
+what it has told while it lists. Then it goes on to fetch them along with the names, a thousand in one round trip:
+
+    list some -> known? -> list more -> unknown: ask for all of these at a time
+                                        '-> from then on, ask for a few of each thousand: it fetches them again
+"""
 
 from __future__ import annotations
 
@@ -10,36 +17,45 @@ from itertools import islice
 from time import monotonic
 from typing import Any
 
-FIRST = 16  # entries that tell whether it pays
+FEW = 12  # entries that tell whether asking takes long; more than 8 requests are what makes a Linux client take notice
 SLOW = 300e-6  # seconds for one
 LEAST = 4  # entries for a thread
-MANY = 2048  # entries at a time: a client that lists types only while somebody looks at them sees that somebody does
+MANY = 512  # entries at a time: of a page of a listing, which the client fetches with attributes or without
 
 
 def asked(entries: Iterator[os.DirEntry[Any]], *, follow: bool, threads: int) -> Iterator[Iterable[os.DirEntry[Any]]]:
-    """The entries, in their order, in batches. If the first have taken long, the others come with their types known.
+    """The entries, in their order, in batches. Where asking for types takes long, they come with their types known.
 
     What was asked for is in the entry; what has failed is asked for again by whoever wants to know it, and told.
     """
-    started = monotonic()
-    yield islice(entries, FIRST)
-    if monotonic() - started <= FIRST * SLOW:
-        yield entries
-        return
-    broken_off = None
+    broken_off, slow = None, False
     while broken_off is None:
         some: list[os.DirEntry[Any]] = []
         try:
             some.extend(islice(entries, MANY))
         except OSError as error:  # what came before it counts
             broken_off = error
-        if not some:
+        if slow:
+            _look(some[:FEW])
+        for start in range(0, len(some), FEW):
+            started = monotonic()
+            yield some[start : start + FEW]
+            if monotonic() - started > FEW * SLOW:
+                slow = True
+                _ask(some[start + FEW :], follow, threads)
+                yield some[start + FEW :]
+                break
+        if len(some) < MANY:
             break
-        if threads > 1:
-            _ask(some, follow, min(threads, len(some) // LEAST))
-        yield some
     if broken_off is not None:
         raise broken_off
+
+
+def _look(entries: list[os.DirEntry[Any]]) -> None:
+    """Ask for attributes, so that the client sees that somebody does."""
+    for entry in entries:
+        with contextlib.suppress(OSError):
+            entry.stat(follow_symlinks=False)
 
 
 def _ask(entries: list[os.DirEntry[Any]], follow: bool, threads: int) -> None:
@@ -50,9 +66,11 @@ def _ask(entries: list[os.DirEntry[Any]], follow: bool, threads: int) -> None:
             with contextlib.suppress(OSError):
                 entry.is_dir(follow_symlinks=follow)
 
-    others = [threading.Thread(target=run, name="scanner-ask", daemon=True) for _ in range(threads - 1)]
+    count = min(threads, len(entries) // LEAST)
+    others = [threading.Thread(target=run, name="scanner-ask", daemon=True) for _ in range(count - 1)]
     for thread in others:
         thread.start()
-    run()
+    if count > 1:
+        run()
     for thread in others:
         thread.join()

@@ -161,9 +161,11 @@ class Reader:
             return no_listing(Fault(path, "open", errno.ELOOP, message, "depth"))
         descriptor = -1
         try:
-            found = None if self._compiled is None else self._list(path, limit)
-            if found is not None:
-                return self._part_of(path, *found)
+            if self._compiled is not None:
+                found = self._list(path, limit)
+                if found is not None:
+                    return self._part_of(path, *found)
+                self.wary = True
             if self._by_path:
                 entries: Any = os.scandir(path)
             else:

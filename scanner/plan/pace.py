@@ -33,6 +33,7 @@ window without, a quarter of it after one with: a window may be disturbed by som
 MARGIN = 1.25  # slots beyond what is needed, so that none is missed for a moment
 PATIENT, PROBE = 16, 0.9  # windows of doubt before it is tried with fewer than is needed
 TELLING = 0.15  # of the time for a directory: if reading it takes less, it tells nothing
+AT_WORK, SATURATED = 0.75, 0.9  # of the time: from the one on no more slots, from the other on fewer
 NO_HELP = 0.9  # of the latency before: if it stays above this with fewer slots, it was no queue
 
 
@@ -51,6 +52,9 @@ class Pace:
         self._samples: list[float] = []
         self._readings: list[float] = []  # of these, once the directory was open
         self._busy = self._seconds = 0.0
+        self._work_from: tuple[float, float] | None = None  # when the window began, and what was worked until then
+        self._useful = most  # slots: more were found to take more processor than there is
+        self._windows = 0  # for which it was held there
 
     def begin_with(self, first: int) -> None:
         """There are so many slots anyway: processes."""
@@ -62,11 +66,14 @@ class Pace:
         """Whether the number is not found yet."""
         return self._stride >= STRIDE / 2 and self._first < self.slots < self._most
 
-    def note(self, now: float, chunk: Chunk, began: float, under_way: int) -> int:
+    def note(self, now: float, chunk: Chunk, began: float, under_way: int, worked: float = 0.0) -> int:
         """Take in a Chunk that has arrived; the number of slots from now on.
 
-        `began`: when its Task was sent; `under_way`: slots with a Task.
+        `began`: when its Task was sent; `under_way`: slots with a Task; `worked`: seconds so far for which each of the
+        processors that can be had was at work.
         """
+        if self._work_from is None and now >= self._settled:
+            self._work_from = (now, worked)
         count = chunk.directories + len(chunk.failed)
         if count and began >= self._settled:
             self._samples.append(chunk.seconds / count)
@@ -74,7 +81,9 @@ class Pace:
             self._busy += chunk.cpu
             self._seconds += chunk.seconds
         if self._samples and self._is_time(now):
-            self._decide(now, under_way)
+            since, before = self._work_from or (now, worked)
+            self._work_from = (now, worked)
+            self._decide(now, under_way, (worked - before) / (now - since) if now > since else 0.0)
             self._since = now
             self._samples.clear()
             self._readings.clear()
@@ -87,7 +96,7 @@ class Pace:
         sure = count >= SURE_SAMPLES or latency >= SURE_SECONDS
         return sure and now - self._since >= latency and count >= self.slots
 
-    def _decide(self, now: float, under_way: int) -> None:
+    def _decide(self, now: float, under_way: int, at_work: float) -> None:
         latency, reading = typical(self._samples), typical(self._readings)
         if not self._waits(latency):
             self.slots = max(self._first, self.slots // 2)
@@ -99,6 +108,10 @@ class Pace:
             self.slots, self._settled = max(self.slots, before[0]), now
             return
         load = self._load(latency, reading)
+        if at_work >= SATURATED and self.slots > self._first:
+            self._save_work()
+            self._settled, self._work_from = now + 2 * latency, None
+            return
         self._queues = self._queues + 1 if load > SOME_QUEUE else 0
         hasty = load > NO_QUEUE and self.probing  # to go on would be: so soon, a queue has hardly begun to show
         if load > NO_QUEUE:
@@ -106,7 +119,7 @@ class Pace:
         if self._queues >= 2 and (load >= QUEUE or self._queues == PATIENT):
             self._take_back(latency, load, MARGIN if load >= QUEUE else PROBE)
             self._settled = now + 2 * latency  # the queue is to empty first
-        elif not self._queues and not hasty and 5 * under_way >= 4 * self.slots:
+        elif not self._queues and not hasty and at_work < AT_WORK and 5 * under_way >= 4 * self.slots:
             self._add(latency)
             self._settled = now
             if load <= NO_QUEUE:
@@ -126,9 +139,18 @@ class Pace:
         return share >= WAITING_SHARE and latency * share >= WAITING_SECONDS
 
     def _add(self, latency: float) -> None:
+        self._windows = self._windows + 1 if self.slots == self._useful else 0
+        if self._windows == PATIENT:
+            self._useful = min(self._most, self._useful + max(1, int(SHORTEST_STRIDE * self._useful)))
         more = self.slots + max(1, int(self._stride * self.slots))
-        self.slots = min(self._most, max(HARMLESS, more))
+        self.slots = min(self._useful, max(HARMLESS, more))
         self.reason = f"a directory takes {latency * 1e3:.1f} ms, nearly all of it waiting"
+
+    def _save_work(self) -> None:
+        """More threads would only get into each other's way."""
+        self._stride, self._queues = SHORTEST_STRIDE, 0
+        self.slots = self._useful = max(self._first, int(self.slots / QUEUE))
+        self.reason = "to read more directories at a time would take more processor than there is"
 
     def _take_back(self, latency: float, load: float, margin: float) -> None:
         self._before = (self.slots, latency)

@@ -31,10 +31,11 @@ class Paces:
         for pace in self._paces.values():
             pace.begin_with(first)
 
-    def note(self, now: float, chunk: Chunk, began: float, under_way: Counter[int]) -> None:
+    def note(self, now: float, chunk: Chunk, began: float, under_way: Counter[int], worked: float) -> None:
         """Take in a Chunk that has arrived. `under_way`: Tasks, by zone (see `Pace.note`)."""
         zone = self._tops.of(chunk.began_at)
-        self._paces[zone].note(now, chunk, began, under_way[zone])
+        # Where several zones are at work, it cannot be told which of them it is that keeps processors busy.
+        self._paces[zone].note(now, chunk, began, under_way[zone], 0.0 if self.several else worked)
 
     @property
     def several(self) -> bool:

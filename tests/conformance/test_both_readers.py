@@ -32,7 +32,7 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-TOLD = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "slow")]
+TOLD = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "opening", "slow")]
 
 
 def walked(top: Any, pure: bool, joined: bool, options: dict[str, Any], entries: int = 10_000) -> list[Any]:

@@ -17,7 +17,8 @@ class Scan:
 
     def __init__(self, pace: Pace) -> None:
         self.pace = pace
-        self._now = 0.0
+        self.processor_for = 1000  # directories at a time; more of them keep it busy all the time
+        self._now = self._worked = 0.0
         self._under_way: list[tuple[float, float]] = []
 
     def run(self, directories: int, latency: float, at_once: int = 1000, opening: float = 0.0) -> list[int]:
@@ -31,10 +32,12 @@ class Scan:
                 done = max(self._now, heapq.heappop(free)) + latency
                 heapq.heappush(free, done)
                 heapq.heappush(self._under_way, (done + WORK, self._now))
+            before = self._now
             self._now, began = heapq.heappop(self._under_way)
+            self._worked += (0.3 if self.pace.slots <= self.processor_for else 1.0) * (self._now - before)
             chunk = Chunk(0, [], b"", [], 0, [], 1, 0, 0, seconds=self._now - began, cpu=WORK)
             chunk.opening = opening / latency * chunk.seconds if latency else 0.0
-            self.pace.note(self._now, chunk, began, len(self._under_way) + 1)
+            self.pace.note(self._now, chunk, began, len(self._under_way) + 1, self._worked)
             history.append(self.pace.slots)
         return history
 
@@ -95,6 +98,13 @@ def test_directories_that_are_many_names_away_take_longer_to_open_and_are_no_que
     history = [slots for depth in range(6) for slots in scan.run(50, 0.004 + 0.002 * depth, opening=0.002 * depth)]
     assert history == sorted(history)
     assert history[-1] == 64
+
+
+def test_no_more_threads_than_there_is_processor_for(scan: Scan) -> None:
+    scan.processor_for = 20
+    history = scan.run(3000, 0.03)
+    assert max(history) == 32
+    assert 12 <= min(history[500:]) <= max(history[500:]) <= 23
 
 
 def test_what_costs_no_waiting_any_more_is_read_one_at_a_time_again(scan: Scan) -> None:

@@ -1,0 +1,74 @@
+"""What nfs.sh runs: `os.walk` and `scan` on a cold NFS mount, with the requests that each has made. Prints Markdown."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+import scanner
+
+EXPORTED, MOUNTED = "/mnt/exported", "/mnt/nfs"
+FLAT = 20_000
+
+
+def build() -> None:
+    for number in range(500):
+        os.makedirs(f"{EXPORTED}/tree/{number // 100}/{number // 10 % 10}/{number % 10}")
+    for path, _, _ in list(os.walk(f"{EXPORTED}/tree")):
+        for number in range(3):
+            Path(path, f"file{number}").touch()
+    os.mkdir(f"{EXPORTED}/flat")
+    for number in range(FLAT):
+        Path(EXPORTED, "flat", f"file{number:06}").touch()
+
+
+def requests() -> Counter[str]:
+    """What the client has sent so far."""
+    lines = Path("/proc/self/mountstats").read_text().splitlines()
+    found = (re.match(r"\s+([A-Z_]+): (\d+) ", line) for line in lines)
+    return Counter({match[1]: int(match[2]) for match in found if match})
+
+
+def measure(case: str, walk: Callable[[], list[Any]], directories: int) -> list[Any]:
+    Path("/proc/sys/vm/drop_caches").write_text("3")
+    before, started = requests(), time.perf_counter()
+    result = walk()
+    seconds = time.perf_counter() - started
+    sent = requests() - before
+    most = ", ".join(f"{count:,} {name}" for name, count in sent.most_common(4))
+    print(f"| {case} | {seconds:.2f} | {sent.total() / directories:.2f} | {most} |", flush=True)
+    return result
+
+
+def main() -> None:
+    build()
+    print("| case | seconds | requests a directory | |\n|---|--:|--:|---|", flush=True)
+    for name in ("tree", "flat"):
+        top = f"{MOUNTED}/{name}"
+        walks: dict[str, Callable[[], list[Any]]] = {
+            "scan": lambda top=top: scanner.scan(top),  # type: ignore[misc]
+            "scan, again": lambda top=top: scanner.scan(top),  # type: ignore[misc]
+            "scan, one at a time": lambda top=top: scanner.scan(top, max_in_flight=1),  # type: ignore[misc]
+            "os.walk": lambda top=top: list(os.walk(top)),  # type: ignore[misc]
+        }
+        count = sum(1 for _ in os.walk(f"{EXPORTED}/{name}"))
+        results = [measure(f"{name}, {case}", walk, count) for case, walk in walks.items()]
+        assert all(result == results[-1] for result in results), "not what os.walk gives"
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BaseException:
+        print("".join(f"! {line}\n" for line in traceback.format_exc().splitlines()))
+        raise
