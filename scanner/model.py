@@ -28,6 +28,8 @@ _KINDS = {
     errno.ELOOP: "loop",
     errno.ENAMETOOLONG: "name",
 }
+DEVICE = "device"
+"""The kind of what is not entered because it lies on another file system, as was asked for: no error."""
 
 
 class Fault(NamedTuple):
@@ -50,6 +52,11 @@ class Fault(NamedTuple):
     def drops_listing(self) -> bool:
         """Whether the directory `path` itself has no (whole) listing, as opposed to one entry of unknown type."""
         return self.operation != "stat"
+
+    @property
+    def is_error(self) -> bool:
+        """Whether anybody is to hear of it."""
+        return self.kind != DEVICE
 
     def as_error(self) -> OSError:
         """The OSError that `os.walk` would have handed to `onerror`."""

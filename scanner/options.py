@@ -109,7 +109,9 @@ class ScanOptions(_Fields):
                   how many is measured. A server that others use as well may want less; a far one with reserves, more.
     max_rate      directories a second, or None (default) for as many as there can be. Holds over any second of a scan.
     nice          lower the priority of worker processes, for the processor and for the disk. Default: no.
-    one_file_system  do not enter what is mounted below the roots; the mount points themselves are shown. Default: no.
+    one_file_system  do not enter other file systems than the root's: mount points, subvolumes, what links lead to. They
+                  are shown themselves. What is mounted is not even asked; all else is looked at once it is open.
+                  Default: no.
     skip_fs       types of file systems that are not entered where they are mounted below the roots, such as
                   `("nfs4", "autofs")`. Nothing is asked of them, so no automount is triggered and none can hang.
     max_depth     levels below the root (default 131,072) beyond which directories are not entered, but Faults `depth`:

@@ -54,9 +54,10 @@ class ScanStats:
         self._working += chunk.cpu
         if chunk.leftovers:
             self.last_directory = chunk.leftovers[0]
-        for fault in chunk.faults:
+        faults = [fault for fault in chunk.faults if fault.is_error]
+        for fault in faults:
             self.errors[fault.kind] += 1
-        self.faults += chunk.faults
+        self.faults += faults
 
     def finish(self) -> None:
         if self._ended is None:

@@ -36,6 +36,7 @@ class Descent:
         self._separator: Any = None
         self._parent = -1
         self._most_open = most_open
+        self._devices: dict[Any, int] = {}  # of roots
 
     def place(self, path: Any) -> tuple[int, Any, bool]:
         """From where to open the directory `path`, by which name, and whether links are refused. Raises OSError."""
@@ -73,6 +74,15 @@ class Descent:
         prefix = prefix_of(root)
         count: int = path.count(prefix[-1:], len(prefix))
         return count + 1
+
+    def is_elsewhere(self, path: Any, device: int) -> bool:
+        """Whether the directory `path`, on this device, is on another file system than its root. Raises OSError."""
+        root = self._root_of(path)
+        if root is None:
+            return False
+        if root not in self._devices:
+            self._devices[root] = os.stat(root).st_dev
+        return device != self._devices[root]
 
     def above(self, path: Any) -> Iterator[Any]:
         """The directories above `path`, from its parent up to its root."""

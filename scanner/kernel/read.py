@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from scanner.kernel.ask import asked
 from scanner.kernel.descent import MOST_OPEN, Descent, has_steps
 from scanner.kernel.pack import COUNT, LINES, LIST, pack
-from scanner.model import ENCODING, ERRORS, Fault, Path, children, prefix_of
+from scanner.model import DEVICE, ENCODING, ERRORS, Fault, Path, children, prefix_of
 from scanner.options import ScanOptions
 
 LinkRule = Literal["mark", "enter", "file"]
@@ -64,6 +64,10 @@ def reader_name(options: ScanOptions) -> str:
     return "python" if compiled_reader(options) is None else "compiled"
 
 
+class Elsewhere(Exception):
+    """A directory is on another file system than its root."""
+
+
 class Held(NamedTuple):
     """A huge directory between two of its parts, kept open so that the next part need not start over."""
 
@@ -91,6 +95,8 @@ class Reader:
         self._follow, self._mark = links != "file", links == "mark"
         self._compiled, self._rule = compiled_reader(options), LINK_RULES.index(links)
         self._detect_loops = options.detect_loops and options.followlinks
+        self._one_file_system = options.one_file_system
+        self._checks = self._detect_loops or self._one_file_system
         self._max_depth = options.max_depth
         self._longest_sure = 2 * options.max_depth  # characters that cannot be too many levels
         self._descent = Descent(options.roots, follow=options.followlinks, most_open=most_open)
@@ -167,6 +173,8 @@ class Reader:
                     return self._part_of(path, *found)
                 self.wary = True
             if self._by_path:
+                if self._one_file_system:
+                    self._refuse_elsewhere(path, path)
                 entries: Any = os.scandir(path)
             else:
                 descriptor = self._open(path)
@@ -175,6 +183,8 @@ class Reader:
             if descriptor >= 0:
                 os.close(descriptor)
             return no_listing(Fault.of(error, path, "open"))
+        except Elsewhere:
+            return no_listing(Fault(path, "open", errno.EXDEV, "it is on another file system", DEVICE))
         except ValueError as error:  # a NUL in a name that the caller has added
             return no_listing(Fault(path, "open", errno.EINVAL, str(error), "name"))
         part = self._sort(path, entries, limit)
@@ -192,7 +202,7 @@ class Reader:
         compiled: Any = self._compiled
         prefix = prefix_of(path).encode(ENCODING, ERRORS) if self._form == LINES else b""
         rest = (limit, self._rule, self._form, prefix, self._separator, isinstance(path, bytes))
-        if not self._detect_loops:
+        if not self._checks:
             parent, name, no_link = self._descent.place(path)
             try:
                 return compiled(parent, name, no_link, *rest)
@@ -216,13 +226,21 @@ class Reader:
         started = time.monotonic()
         descriptor = self._descent.open(path)
         self.opening += time.monotonic() - started
-        if self._detect_loops:
+        if self._checks:
             try:
-                self._refuse_loop(path, descriptor)
-            except OSError:
+                if self._one_file_system:
+                    self._refuse_elsewhere(path, descriptor)
+                if self._detect_loops:
+                    self._refuse_loop(path, descriptor)
+            except (OSError, Elsewhere):
                 os.close(descriptor)
                 raise
         return descriptor
+
+    def _refuse_elsewhere(self, path: Any, place: Any) -> None:
+        """Raise Elsewhere if the directory `path`, open as or found at `place`, is on another file system."""
+        if self._descent.is_elsewhere(path, os.stat(place).st_dev):
+            raise Elsewhere
 
     def _refuse_loop(self, path: Any, descriptor: int) -> None:
         """Raise OSError if `path` is a link that leads to a directory above itself."""

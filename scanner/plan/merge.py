@@ -74,7 +74,7 @@ def bottom_up(top: Path, source: Source, onerror: OnError) -> Iterator[Walked]:
 def _tell(fault: Fault, onerror: OnError) -> None:
     if fault.errno == errno.EINVAL and 0 in os.fsencode(fault.path):
         raise ValueError("embedded null byte")  # as os.walk does, for a name that the caller has added
-    if onerror is not None:
+    if onerror is not None and fault.is_error:
         onerror(fault.as_error())
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import scanner
+from scanner import mounts
 from tests.support.shell import run
 from tests.support.trees import make
 
@@ -65,10 +66,34 @@ def test_mounts_are_shown_but_not_entered(
     assert [os.fsdecode(root) for root, _, _ in as_bytes] == [root for root, _, _ in expected]
 
 
+@pytest.mark.parametrize("detect_loops", [False, True])
+def test_another_file_system_that_no_table_knows_is_not_entered(
+    detect_loops: bool, top: Path, tmp_path: Path, backend: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A subvolume, what a link leads to, what was mounted a moment ago: told by its device once it is open."""
+    (top / "a" / "link").symlink_to(top / "b" / "inner")
+    (top / "a" / "far").symlink_to(tmp_path / "top" / "c")
+    monkeypatch.setattr(mounts, "MOUNTS", os.devnull)
+    options: dict[str, Any] = {"one_file_system": True, "followlinks": True, "detect_loops": detect_loops, **backend}
+    expected = [item for item in os.walk(top, followlinks=True) if os.stat(item[0]).st_dev == os.stat(top).st_dev]
+    errors: list[OSError] = []
+    result = scanner.scan(top, **options)
+    assert result == expected
+    assert (result.errors, result.stats.errors) == ([], {})
+    assert list(scanner.walk(top, onerror=errors.append, **options)) == expected
+    assert not errors
+
+
 def test_as_find_does_it(top: Path) -> None:
     found = subprocess.run(["find", top, "-xdev", "-print0"], capture_output=True, check=True).stdout
     listed = run("list", "-0", "-x", top)
     assert sorted(listed.stdout.split(b"\0")) == sorted(found.split(b"\0"))
+    (top / "a" / "link").symlink_to(top / "b" / "inner")
+    found = subprocess.run(["find", "-L", top, "-xdev", "-print0"], capture_output=True, check=True).stdout
+    listed = run("list", "-0", "-x", "-L", top)
+    assert sorted(listed.stdout.split(b"\0")) == sorted(found.split(b"\0"))
+    assert (listed.returncode, listed.stderr) == (0, b"")
+    found = subprocess.run(["find", top, "-xdev", "-print0"], capture_output=True, check=True).stdout
     skipped = run("list", "-0", "--skip-fs", "tmpfs,ramfs", top)
     assert sorted(skipped.stdout.split(b"\0")) == sorted(found.split(b"\0"))
 
