@@ -119,7 +119,7 @@ class Engine:
                 if event.chunk.slow and not self._divided:
                     changes += self._divide()
                 self._worked += event.chunk.cpu
-                self.paces.note(now, event.chunk, began, self.planner.under_way, self._worked_each())
+                self.paces.note(now, event.chunk, began, self.planner.roster.under_way, self._worked_each)
         return changes
 
     def _worked_each(self) -> float:
@@ -153,7 +153,7 @@ class Engine:
 
     def in_flight(self) -> int:
         """How many directories are being read."""
-        return self.planner.under_way.total()
+        return self.planner.roster.under_way.total()
 
     def _allow(self) -> list[Event]:
         """What the time that has passed allows to be read. What was not used is not made up for later."""

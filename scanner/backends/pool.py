@@ -159,6 +159,8 @@ class PoolBackend:
         """Have the workers begin anew: with the options of now, and without the directories that they hold open."""
         for worker in self._workers.values():
             self._send(worker, wire.pack_options(self._options))
+            if len(worker.slots) > 1:
+                self._send(worker, wire.CREW)
 
     def grow(self, slots: int) -> list[BackendEvent]:
         self._threads = min(MOST_THREADS, max(self._threads, -(-slots // self.workers)))
@@ -168,8 +170,10 @@ class PoolBackend:
         """Give each worker the slots that it should have, to all in turn."""
         news: list[BackendEvent] = []
         ready = [worker for worker in self._workers.values() if worker.ready and not worker.given_up]
-        while missing := [worker for worker in ready if len(worker.slots) < self._threads]:
+        while missing := [worker for worker in ready if len(worker.slots) < self._threads and worker.may_grow]:
             for worker in missing:
+                if len(worker.slots) == 1:
+                    self._send(worker, wire.CREW)
                 slot = worker.add_slot()
                 self._slots[slot.number] = slot
                 news.append(SlotUp(slot.number, worker.number))
@@ -249,6 +253,8 @@ class PoolBackend:
             return
         slot.busy = False
         events.append(ChunkArrived(slot.number, chunk))
+        if len(worker.slots) < self._threads:
+            events += self._fill_up()
         if worker.given_up and not worker.busy:
             self._end_worker(worker, events)
 
@@ -317,7 +323,7 @@ class PoolBackend:
                 self._pool.close()
 
     def processes(self) -> dict[int, int]:
-        return {number: worker.process.pid for number, worker in self._workers.items() if worker.process.pid}
+        return {number: worker.pid for number, worker in self._workers.items()}
 
     def stop(self, *, wait: bool = True) -> None:
         """Close the pipes, so that idle workers end at once; make the others end; forget those that cannot.

@@ -47,6 +47,7 @@ class Worker:
     def __init__(self, number: int, slot_process: SlotProcess) -> None:
         self.number = number
         self.process = slot_process
+        self.pid = slot_process.known_pid
         self.inbox = wire.Inbox(slot_process.chunk_reader.fileno())
         self.outbox = wire.Outbox(slot_process.task_writer.fileno())
         self.ready = False  # has said hello
@@ -57,6 +58,11 @@ class Worker:
         thread = len(self.slots)
         slot = self.slots[thread] = Slot(self, thread)
         return slot
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether it can have another slot now: one that is alone listens to nothing new before its Task is done."""
+        return len(self.slots) != 1 or not self.busy
 
     @property
     def busy(self) -> bool:

@@ -50,6 +50,7 @@ class SlotProcess(process.BaseProcess):
         _widen(self.chunk_writer.fileno())
         self.whereabouts = Whereabouts()
         self.abandoned = False
+        self.known_pid = 0  # a process that was closed does not tell its own any more
         _made_here.add(self)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -75,6 +76,7 @@ class SlotProcess(process.BaseProcess):
             self.task_reader.close()
             self.chunk_writer.close()
             self.whereabouts.close_descriptor()
+        self.known_pid = self.pid or 0
         self._owner.started(self)
 
     def abandon(self) -> None:

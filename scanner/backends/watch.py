@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
@@ -61,7 +62,8 @@ class Watch:
 
     def kill(self, process: SlotProcess) -> None:
         """SIGKILL; whether it has helped is looked at later."""
-        process.kill()
+        with contextlib.suppress(ValueError):  # it is dead and reaped
+            process.kill()
         self._dying.append((process, self._clock))
 
     def _look_after_dying(self) -> None:
@@ -87,5 +89,5 @@ def stopped(process: SlotProcess) -> bool:
     try:
         with open(f"/proc/{process.pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()[0] in b"Tt"
-    except OSError:
+    except (OSError, ValueError):  # it is dead, or reaped as well
         return False

@@ -1,7 +1,7 @@
 """Messages between coordinator and worker: a length, then that many bytes.
 
         coordinator                                    worker (a slot for each of its threads)
-    ------------------- options, Task, give up, quit -------------------->  blocks until a message is there
+    --------------- options, crew, Task, give up, quit ------------------>  blocks until a message is there
       Outbox: writes what the pipe takes, never blocks
     <------------------ hello (empty), Chunk, failure --------------------  blocks until the pipe takes it
       Inbox: takes what is there, never blocks
@@ -20,7 +20,7 @@ from scanner.model import Chunk, Fault, Task
 from scanner.options import ScanOptions
 
 _LENGTH = struct.Struct("<Q")
-OPTIONS, TASK, GIVE_UP, QUIT = b"O", b"T", b"G", b"Q"
+OPTIONS, CREW, TASK, GIVE_UP, QUIT = b"O", b"C", b"T", b"G", b"Q"
 FAILURE = b"\xff" * _LENGTH.size  # in the place of a Chunk's first length
 
 
@@ -139,8 +139,12 @@ def pack_give_up(thread: int) -> bytes:
     return GIVE_UP + marshal.dumps((thread,))
 
 
-def unpack(body: bytes) -> ScanOptions | tuple[int, Task | None]:
-    """What the coordinator sent: options; or for a thread a Task, or (None) the wish to have leftovers given up."""
+def unpack(body: bytes) -> ScanOptions | tuple[int, Task | None] | None:
+    """What the coordinator sent: options; or for a thread a Task, or (None) the wish to have leftovers given up; or
+    (None) that there are several threads from now on.
+    """
+    if body == CREW:
+        return None
     if body[:1] == OPTIONS:
         options: ScanOptions = pickle.loads(body[1:])
         return options

@@ -16,7 +16,7 @@ only what shows in both is a queue.
 from __future__ import annotations
 
 import math
-from statistics import fmean
+from collections.abc import Callable
 
 from scanner.model import Chunk
 
@@ -66,14 +66,16 @@ class Pace:
         """Whether the number is not found yet."""
         return self._stride >= STRIDE / 2 and self._first < self.slots < self._most
 
-    def note(self, now: float, chunk: Chunk, began: float, under_way: int, worked: float = 0.0) -> int:
-        """Take in a Chunk that has arrived; the number of slots from now on.
+    def note(self, now: float, chunk: Chunk, began: float, under_way: int, worked: Callable[[], float]) -> None:
+        """Take in a Chunk that has arrived.
 
-        `began`: when its Task was sent; `under_way`: slots with a Task; `worked`: seconds so far for which each of the
-        processors that can be had was at work.
+        `began`: when its Task was sent; `under_way`: slots with a Task; `worked`: for how many seconds so far each of
+        the processors that can be had was at work.
         """
-        if self._work_from is None and now >= self._settled:
-            self._work_from = (now, worked)
+        if self.slots <= self._first:  # what there is anyway may work as much as it likes
+            self._work_from = None
+        elif self._work_from is None and now >= self._settled:
+            self._work_from = (now, worked())
         count = chunk.directories + len(chunk.failed)
         if count and began >= self._settled:
             self._samples.append(chunk.seconds / count)
@@ -81,14 +83,19 @@ class Pace:
             self._busy += chunk.cpu
             self._seconds += chunk.seconds
         if self._samples and self._is_time(now):
-            since, before = self._work_from or (now, worked)
-            self._work_from = (now, worked)
-            self._decide(now, under_way, (worked - before) / (now - since) if now > since else 0.0)
+            self._decide(now, under_way, self._at_work(now, worked))
             self._since = now
             self._samples.clear()
             self._readings.clear()
             self._busy = self._seconds = 0.0
-        return self.slots
+
+    def _at_work(self, now: float, worked: Callable[[], float]) -> float:
+        """For what share of the window processors were at work, where that matters."""
+        if self._work_from is None:
+            return 0.0
+        since, before = self._work_from
+        self._work_from = now, worked()
+        return (self._work_from[1] - before) / (now - since) if now > since else 0.0
 
     def _is_time(self, now: float) -> bool:
         """A directory's time has passed since, and most slots have told: those that tell first waited least."""
@@ -163,4 +170,5 @@ class Pace:
 
 def typical(samples: list[float]) -> float:
     """The mean without the largest eighth. Not the median: it would not see the half that waits for its turn."""
-    return fmean(sorted(samples)[: len(samples) - len(samples) // 8])
+    some = sorted(samples)[: len(samples) - len(samples) // 8]
+    return sum(some) / len(some)  # statistics.fmean takes 4 ms to import

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from scanner.model import Chunk, Path
 from scanner.plan.events import Limit
 from scanner.plan.pace import Pace
 from scanner.plan.zones import Tops
+
+
+def nothing() -> float:
+    return 0.0
 
 
 class Paces:
@@ -31,11 +35,13 @@ class Paces:
         for pace in self._paces.values():
             pace.begin_with(first)
 
-    def note(self, now: float, chunk: Chunk, began: float, under_way: Counter[int], worked: float) -> None:
+    def note(
+        self, now: float, chunk: Chunk, began: float, under_way: Counter[int], worked: Callable[[], float]
+    ) -> None:
         """Take in a Chunk that has arrived. `under_way`: Tasks, by zone (see `Pace.note`)."""
         zone = self._tops.of(chunk.began_at)
         # Where several zones are at work, it cannot be told which of them it is that keeps processors busy.
-        self._paces[zone].note(now, chunk, began, under_way[zone], 0.0 if self.several else worked)
+        self._paces[zone].note(now, chunk, began, under_way[zone], nothing if self.several else worked)
 
     @property
     def several(self) -> bool:

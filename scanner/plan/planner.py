@@ -17,7 +17,6 @@ turn stays small. Once `window` bytes wait, only the first Segment (or the wante
 from __future__ import annotations
 
 import sys
-from collections import Counter
 
 from scanner.model import (
     Chunk,
@@ -75,7 +74,7 @@ class Planner:
         self.lost: list[Chunk] = []  # made here, in the place of what no slot could bring
         self._shut = Shut(max_hung)
         self._line = Line()
-        self._roster = Roster()
+        self.roster = Roster()
         self._tops = Tops({})
         self._limits = {0: Limit(sys.maxsize)}  # by zone
         self._most = most
@@ -101,9 +100,9 @@ class Planner:
             case Wanted(path):
                 return self._consumer_wants(path)
             case SlotUp(slot, worker):
-                self._roster.up(slot, worker)
+                self.roster.up(slot, worker)
             case SlotDown(slot):
-                self._roster.down(slot)
+                self.roster.down(slot)
             case SlotLost(slot, path):
                 return self._slot_lost(slot, path)
             case SlotStuck(slot, path, mount, message):
@@ -145,23 +144,27 @@ class Planner:
         for zone in tops.values():
             self._limits.setdefault(zone, self._limits[0]._replace(zone=zone))
         for segment in [segment for segment in self._line if segment.queued]:
-            (segment.zone, first), *others = self._tops.runs(segment.directories)
-            segment.directories = first
-            behind = segment
-            for _, run in others:
-                there = [path for path in run if self.ordered or self._home.get(path) is segment]
-                behind = self._queue(there, behind, alone=segment.alone)
-                behind.careful, behind.deaths = segment.careful, segment.deaths
+            self._split(segment)
+
+    def _split(self, segment: Segment) -> None:
+        """Keep the directories of one zone in a queued Segment; others follow it."""
+        (segment.zone, first), *others = self._tops.runs(segment.directories)
+        behind = segment
+        for _, run in others:
+            there = [path for path in run if self.ordered or self._home.get(path) is segment]
+            behind = self._queue(there, behind, alone=segment.alone)
+            behind.careful, behind.deaths = segment.careful, segment.deaths
+        segment.directories = first
 
     def _slot_lost(self, slot: int, path: Path | None) -> list[Deliver]:
         """Run the slot's Task again. A directory over which slots die time and again is not entered any more."""
-        segment = self._roster.lose(slot)
+        segment = self.roster.lose(slot)
         if segment is None:
             return []
         self.deaths += 1
         if path is not None:
             # Where others were being read beside it, any of them may be to blame: each is tried again, alone.
-            if segment.careful or not self._roster.shares_worker(slot):
+            if segment.careful or not self.roster.shares_worker(slot):
                 self._shut.blame(path)
         elif segment.deaths >= MOST_UNEXPLAINED:
             self.lost.append(lost(segment.directories[0], segment.deaths + 1))
@@ -175,7 +178,7 @@ class Planner:
         """Run the slot's Task again without `path`; and no Task in the `mount` once too much of it is late."""
         self.hung += 1
         self._shut.late(path, mount, message)
-        segment = self._roster.lose(slot)
+        segment = self.roster.lose(slot)
         if segment is not None:
             self._queue_again(segment)
 
@@ -185,11 +188,13 @@ class Planner:
         segment.asked = False
         segment.careful = True
         segment.directories = [path for path in segment.directories if path not in segment.pruned]
-        if not segment.directories:
+        if segment.directories:
+            self._split(segment)
+        else:
             segment.unlink()
 
     def _chunk_arrived(self, slot: int, chunk: Chunk) -> list[Deliver]:
-        return self._complete(self._roster.take(slot), chunk, slot)
+        return self._complete(self.roster.take(slot), chunk, slot)
 
     def _complete(self, segment: Segment, chunk: Chunk, slot: int | None) -> list[Deliver]:
         """Put `chunk`, and a queue of its leftovers, in the place of a leased Segment."""
@@ -246,8 +251,8 @@ class Planner:
 
     def _dispatch(self) -> list[Instruction]:
         instructions: list[Instruction] = []
-        room = Room(self._limits, self._roster, self._most)
-        for slot in self._roster.idle() if room.left else ():
+        room = Room(self._limits, self.roster, self._most)
+        for slot in self.roster.idle() if room.left else ():
             if not room.left or self._allowed == 0:
                 break
             segment = self._next_for(slot, room)
@@ -256,11 +261,6 @@ class Planner:
             elif not self._some_are_choosy:
                 break
         return instructions + self._rebalance(room)
-
-    @property
-    def under_way(self) -> Counter[int]:
-        """How many Tasks there are at this moment, by zone."""
-        return self._roster.under_way
 
     def _next_for(self, slot: int, room: Room) -> Segment | None:
         """The earliest queued Segment that may start now; a directory held open elsewhere waits for its keeper."""
@@ -299,9 +299,9 @@ class Planner:
         return bool(segment.directories)
 
     def _may_take(self, slot: int, segment: Segment, room: Room) -> bool:
-        if segment.keeper not in (None, slot) and segment.keeper in self._roster:
+        if segment.keeper not in (None, slot) and segment.keeper in self.roster:
             return False
-        if room.left.get(segment.zone, 0) <= 0 or not room.fair(segment.zone, self._roster.worker(slot)):
+        if room.left.get(segment.zone, 0) <= 0 or not room.fair(segment.zone, self.roster.worker(slot)):
             return False
         return self._alone_enough(slot, careful=segment.careful)
 
@@ -309,9 +309,9 @@ class Planner:
         """Whether nothing else that runs in the same process forbids this: what is run with care runs alone there, so
         that a death is blamed on the right directory.
         """
-        if len(self._roster) <= self._share or not (careful or self._roster.careful):
+        if len(self.roster) <= self._share or not (careful or self.roster.careful):
             return True
-        return not any(careful or segment.careful for segment in self._roster.beside(slot))
+        return not any(careful or segment.careful for segment in self.roster.beside(slot))
 
     def _wanted_segment(self) -> Segment | None:
         """The wanted directory at the front of a queued Segment, wherever it stood."""
@@ -344,7 +344,7 @@ class Planner:
         segment.position, segment.keeper = 0, None
         if not segment.directories:
             segment.unlink()
-        self._roster.give(slot, task_part)
+        self.roster.give(slot, task_part)
         room.take(zone)
         self.tasks += 1
         seconds = 0.0 if segment.alone or segment.careful or limit.probing else TASK_SECONDS
@@ -356,7 +356,7 @@ class Planner:
         return Dispatch(slot, task)
 
     def _share_of(self, segment: Segment) -> int:
-        slots = min(len(self._roster), self._limits[segment.zone].tasks)
+        slots = min(len(self.roster), self._limits[segment.zone].tasks)
         outstanding = len(segment.directories) if self._tops else self.known - self.done
         return how_many(segment.directories, slots, self._share, outstanding)
 
@@ -381,7 +381,7 @@ class Planner:
 
     def validate(self) -> None:
         """Assert the invariants. For tests: it looks at everything."""
-        line, leased = list(self._line), dict(self._roster.leased())
+        line, leased = list(self._line), dict(self.roster.leased())
         outstanding = sum(len(segment.directories) for segment in line)
         assert self.known == self.done + outstanding or not self.ordered, "every directory is in exactly one place"
         assert not any(segment.chunks and segment.behind.chunks for segment in line), "what follows is in one Segment"

@@ -26,7 +26,7 @@ class Killer:
         while not self._stop.wait(self._random.uniform(0.002, self._pause)):
             with contextlib.suppress(IndexError, RuntimeError, ProcessLookupError):  # none there, or just gone
                 slots = [slot for slot in list(self._pools[-1]._workers.values()) if slot.ready or self._starting()]
-                os.kill(self._random.choice(slots).process.pid or 0, signal.SIGKILL)
+                os.kill(self._random.choice(slots).pid, signal.SIGKILL)
                 self.kills += 1
 
     def _starting(self) -> bool:
