@@ -52,12 +52,14 @@ def measure(case: str, walk: Callable[[], list[Any]], directories: int) -> list[
 
 def main() -> None:
     build()
+    scanner.scan(f"{EXPORTED}/tree")  # imports what it needs
     print("| case | seconds | requests a directory | |\n|---|--:|--:|---|", flush=True)
     for name in ("tree", "flat"):
         top = f"{MOUNTED}/{name}"
         walks: dict[str, Callable[[], list[Any]]] = {
             "scan": lambda top=top: scanner.scan(top),  # type: ignore[misc]
             "scan, again": lambda top=top: scanner.scan(top),  # type: ignore[misc]
+            "scan, once more": lambda top=top: scanner.scan(top),  # type: ignore[misc]
             "scan, one at a time": lambda top=top: scanner.scan(top, max_in_flight=1),  # type: ignore[misc]
             "os.walk": lambda top=top: list(os.walk(top)),  # type: ignore[misc]
         }

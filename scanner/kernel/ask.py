@@ -35,8 +35,12 @@ def asked(entries: Iterator[os.DirEntry[Any]], *, follow: bool, threads: int) ->
             some.extend(islice(entries, MANY))
         except OSError as error:  # what came before it counts
             broken_off = error
-        if slow:
-            _look(some[:FEW])
+        if not some:
+            break
+        if slow and not _look(some[:FEW]):
+            _ask(some, follow, threads)
+            yield some
+            continue
         for start in range(0, len(some), FEW):
             started = monotonic()
             yield some[start : start + FEW]
@@ -45,17 +49,19 @@ def asked(entries: Iterator[os.DirEntry[Any]], *, follow: bool, threads: int) ->
                 _ask(some[start + FEW :], follow, threads)
                 yield some[start + FEW :]
                 break
-        if len(some) < MANY:
-            break
     if broken_off is not None:
         raise broken_off
 
 
-def _look(entries: list[os.DirEntry[Any]]) -> None:
-    """Ask for attributes, so that the client sees that somebody does."""
+def _look(entries: list[os.DirEntry[Any]]) -> bool:
+    """Ask for attributes, so that the client sees that somebody does; whether it had them."""
     for entry in entries:
+        started = monotonic()
         with contextlib.suppress(OSError):
             entry.stat(follow_symlinks=False)
+        if monotonic() - started > SLOW:
+            return False
+    return True
 
 
 def _ask(entries: list[os.DirEntry[Any]], follow: bool, threads: int) -> None:

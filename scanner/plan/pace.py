@@ -33,7 +33,7 @@ window without, a quarter of it after one with: a window may be disturbed by som
 MARGIN = 1.25  # slots beyond what is needed, so that none is missed for a moment
 PATIENT, PROBE = 16, 0.9  # windows of doubt before it is tried with fewer than is needed
 TELLING = 0.15  # of the time for a directory: if reading it takes less, it tells nothing
-AT_WORK, SATURATED = 0.75, 0.9  # of the time: from the one on no more slots, from the other on fewer
+ENOUGH_WORK, SATURATED = 0.75, 0.9  # of the time: no more slots than will come to the one; fewer from the other on
 NO_HELP = 0.9  # of the latency before: if it stays above this with fewer slots, it was no queue
 
 
@@ -126,8 +126,8 @@ class Pace:
         if self._queues >= 2 and (load >= QUEUE or self._queues == PATIENT):
             self._take_back(latency, load, MARGIN if load >= QUEUE else PROBE)
             self._settled = now + 2 * latency  # the queue is to empty first
-        elif not self._queues and not hasty and at_work < AT_WORK and 5 * under_way >= 4 * self.slots:
-            self._add(latency)
+        elif not self._queues and not hasty and 5 * under_way >= 4 * self.slots:
+            self._add(latency, at_work)
             self._settled = now
             if load <= NO_QUEUE:
                 self._stride = min(STRIDE, 2 * self._stride)
@@ -145,11 +145,13 @@ class Pace:
         share = 1 - self._busy / self._seconds if self._seconds else 0.0
         return share >= WAITING_SHARE and latency * share >= WAITING_SECONDS
 
-    def _add(self, latency: float) -> None:
+    def _add(self, latency: float, at_work: float) -> None:
         self._windows = self._windows + 1 if self.slots == self._useful else 0
         if self._windows == PATIENT:
             self._useful = min(self._most, self._useful + max(1, int(SHORTEST_STRIDE * self._useful)))
         more = self.slots + max(1, int(self._stride * self.slots))
+        if at_work * more > ENOUGH_WORK * self.slots:
+            more = max(self.slots, int(ENOUGH_WORK * self.slots / at_work))
         self.slots = min(self._useful, max(HARMLESS, more))
         self.reason = f"a directory takes {latency * 1e3:.1f} ms, nearly all of it waiting"
 
