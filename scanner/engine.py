@@ -56,7 +56,7 @@ class Engine:
         self._at_work: Collection[int] = [0]  # zones
         self._next_look = 0.0  # at which they are
         self._sent: dict[int, tuple[float, Path]] = {}  # when each slot got its Task, and which
-        self._worked = 0.0  # seconds of processor that Tasks took
+        self._worked = 0.0  # seconds of processor that Tasks took in other processes
         self._allowed = 0  # directories so far
         self._started = time.monotonic()
         self._cancelled = cancelled
@@ -118,14 +118,14 @@ class Engine:
             if learning:
                 if event.chunk.slow and not self._divided:
                     changes += self._divide()
-                self._worked += event.chunk.cpu
+                if self.backend.name == "pool":
+                    self._worked += event.chunk.cpu
                 self.paces.note(now, event.chunk, began, self.planner.roster.under_way, self._worked_each)
         return changes
 
     def _worked_each(self) -> float:
         """Seconds for which each processor was at work for this."""
-        elsewhere = self._worked if self.backend.name == "pool" else 0.0
-        return (time.process_time() + elsewhere) / cpu_count()
+        return (time.process_time() + self._worked) / cpu_count()
 
     def _divide(self) -> list[Event]:
         from scanner.mounts import devices  # not needed where nothing is slow

@@ -33,7 +33,7 @@ window without, a quarter of it after one with: a window may be disturbed by som
 MARGIN = 1.25  # slots beyond what is needed, so that none is missed for a moment
 PATIENT, PROBE = 16, 0.9  # windows of doubt before it is tried with fewer than is needed
 TELLING = 0.15  # of the time for a directory: if reading it takes less, it tells nothing
-ENOUGH_WORK, SATURATED = 0.75, 0.9  # of the time: no more slots than will come to the one; fewer from the other on
+SURE_DIRECTORIES, FADING = 16, 0.7  # enough to tell how much work one is; what counts of the past in each window
 NO_HELP = 0.9  # of the latency before: if it stays above this with fewer slots, it was no queue
 
 
@@ -52,9 +52,9 @@ class Pace:
         self._samples: list[float] = []
         self._readings: list[float] = []  # of these, once the directory was open
         self._busy = self._seconds = 0.0
-        self._work_from: tuple[float, float] | None = None  # when the window began, and what was worked until then
-        self._useful = most  # slots: more were found to take more processor than there is
-        self._windows = 0  # for which it was held there
+        self._worked: float | None = None  # until the window began; None before its first Chunk
+        self._work = self._directories = 0.0  # seconds of it, for how many
+        self._arrived = 0  # directories since the last window
 
     def begin_with(self, first: int) -> None:
         """There are so many slots anyway: processes."""
@@ -72,30 +72,37 @@ class Pace:
         `began`: when its Task was sent; `under_way`: slots with a Task; `worked`: for how many seconds so far each of
         the processors that can be had was at work.
         """
-        if self.slots <= self._first:  # what there is anyway may work as much as it likes
-            self._work_from = None
-        elif self._work_from is None and now >= self._settled:
-            self._work_from = (now, worked())
         count = chunk.directories + len(chunk.failed)
+        if self._worked is None and self.slots > self._first:  # what there is anyway may work as much as it likes
+            self._worked, self._arrived = worked(), 0
+        else:
+            self._arrived += count
         if count and began >= self._settled:
             self._samples.append(chunk.seconds / count)
             self._readings.append((chunk.seconds - chunk.opening) / count)
             self._busy += chunk.cpu
             self._seconds += chunk.seconds
         if self._samples and self._is_time(now):
-            self._decide(now, under_way, self._at_work(now, worked))
+            self._count_work(worked)
+            self._decide(now, under_way)
             self._since = now
             self._samples.clear()
             self._readings.clear()
             self._busy = self._seconds = 0.0
 
-    def _at_work(self, now: float, worked: Callable[[], float]) -> float:
-        """For what share of the window processors were at work, where that matters."""
-        if self._work_from is None:
-            return 0.0
-        since, before = self._work_from
-        self._work_from = now, worked()
-        return (self._work_from[1] - before) / (now - since) if now > since else 0.0
+    def _count_work(self, worked: Callable[[], float]) -> None:
+        """Since the last window, or since there are more slots: to start them is work, but no directory's."""
+        if self._worked is not None:
+            self._work = FADING * self._work + worked() - self._worked
+            self._directories = FADING * self._directories + self._arrived
+        self._worked = None
+
+    @property
+    def _enough(self) -> float:
+        """Slots that there is processor for. Little's law again: latency without load, over the work of a directory."""
+        if self._directories < SURE_DIRECTORIES or not self._work:
+            return math.inf
+        return self._base * self._directories / self._work
 
     def _is_time(self, now: float) -> bool:
         """A directory's time has passed since, and most slots have told: those that tell first waited least."""
@@ -103,7 +110,7 @@ class Pace:
         sure = count >= SURE_SAMPLES or latency >= SURE_SECONDS
         return sure and now - self._since >= latency and count >= self.slots
 
-    def _decide(self, now: float, under_way: int, at_work: float) -> None:
+    def _decide(self, now: float, under_way: int) -> None:
         latency, reading = typical(self._samples), typical(self._readings)
         if not self._waits(latency):
             self.slots = max(self._first, self.slots // 2)
@@ -115,9 +122,9 @@ class Pace:
             self.slots, self._settled = max(self.slots, before[0]), now
             return
         load = self._load(latency, reading)
-        if at_work >= SATURATED and self.slots > self._first:
+        if self.slots > max(self._first, MARGIN * self._enough):
             self._save_work()
-            self._settled, self._work_from = now + 2 * latency, None
+            self._settled = now + 2 * latency
             return
         self._queues = self._queues + 1 if load > SOME_QUEUE else 0
         hasty = load > NO_QUEUE and self.probing  # to go on would be: so soon, a queue has hardly begun to show
@@ -127,7 +134,7 @@ class Pace:
             self._take_back(latency, load, MARGIN if load >= QUEUE else PROBE)
             self._settled = now + 2 * latency  # the queue is to empty first
         elif not self._queues and not hasty and 5 * under_way >= 4 * self.slots:
-            self._add(latency, at_work)
+            self._add(latency)
             self._settled = now
             if load <= NO_QUEUE:
                 self._stride = min(STRIDE, 2 * self._stride)
@@ -145,20 +152,15 @@ class Pace:
         share = 1 - self._busy / self._seconds if self._seconds else 0.0
         return share >= WAITING_SHARE and latency * share >= WAITING_SECONDS
 
-    def _add(self, latency: float, at_work: float) -> None:
-        self._windows = self._windows + 1 if self.slots == self._useful else 0
-        if self._windows == PATIENT:
-            self._useful = min(self._most, self._useful + max(1, int(SHORTEST_STRIDE * self._useful)))
-        more = self.slots + max(1, int(self._stride * self.slots))
-        if at_work * more > ENOUGH_WORK * self.slots:
-            more = max(self.slots, int(ENOUGH_WORK * self.slots / at_work))
-        self.slots = min(self._useful, max(HARMLESS, more))
+    def _add(self, latency: float) -> None:
+        more = max(HARMLESS, self.slots + max(1, int(self._stride * self.slots)))
+        self.slots = max(self.slots, int(min(more, self._most, self._enough)))
         self.reason = f"a directory takes {latency * 1e3:.1f} ms, nearly all of it waiting"
 
     def _save_work(self) -> None:
         """More threads would only get into each other's way."""
         self._stride, self._queues = SHORTEST_STRIDE, 0
-        self.slots = self._useful = max(self._first, int(self.slots / QUEUE))
+        self.slots = max(self._first, int(self._enough))
         self.reason = "to read more directories at a time would take more processor than there is"
 
     def _take_back(self, latency: float, load: float, margin: float) -> None:
