@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
 from scanner.backends.base import Backend
+from scanner.backends.serial import SLOT
 from scanner.errors import ScanCancelled, ScanTimeout
-from scanner.model import BackendEvent, Chunk, ChunkArrived, Path
+from scanner.model import BackendEvent, Chunk, ChunkArrived, Path, SlotLost, SlotStuck
 from scanner.options import ScanOptions, cpu_count
 from scanner.plan.events import Add, Allow, Deliver, Dispatch, Divide, Event, Finished, GiveUp, Limit, Wanted
 from scanner.plan.paces import Paces
@@ -55,8 +56,9 @@ class Engine:
         self._divided = False  # whether it was looked what the tree lies on
         self._at_work: Collection[int] = [0]  # zones
         self._next_look = 0.0  # at which they are
-        self._sent: dict[int, tuple[float, Path]] = {}  # when each slot got its Task, and which
-        self._worked = 0.0  # seconds of processor that Tasks took in other processes
+        self._sent: dict[int, tuple[float, Path, int]] = {}
+        """Of each busy slot: since when, which directory first, and with how many threads to ask for types."""
+        self._worked = 0.0  # seconds of processor that Tasks took in other threads
         self._allowed = 0  # directories so far
         self._started = time.monotonic()
         self._cancelled = cancelled
@@ -112,20 +114,22 @@ class Engine:
         now = time.monotonic()
         changes: list[Event] = []
         for event in news:
+            if isinstance(event, SlotLost | SlotStuck):
+                self._sent.pop(event.slot, None)
             if not isinstance(event, ChunkArrived):
                 continue
-            began, event.chunk.began_at = self._sent[event.slot]
+            began, event.chunk.began_at, _ = self._sent.pop(event.slot)
             if learning:
                 if event.chunk.slow and not self._divided:
                     changes += self._divide()
-                if self.backend.name == "pool":
+                if event.slot != SLOT:
                     self._worked += event.chunk.cpu
                 self.paces.note(now, event.chunk, began, self.planner.roster.under_way, self._worked_each)
         return changes
 
     def _worked_each(self) -> float:
-        """Seconds for which each processor was at work for this."""
-        return (time.process_time() + self._worked) / cpu_count()
+        """Seconds for which each processor was at work for this, as far as that is the thread we run in, or Tasks."""
+        return (time.thread_time() + self._worked) / cpu_count()
 
     def _divide(self) -> list[Event]:
         from scanner.mounts import devices  # not needed where nothing is slow
@@ -149,7 +153,7 @@ class Engine:
         """How many requests a Task may have under way, so that all together have no more than is allowed."""
         if self.options.backend == "serial":
             return 1
-        return max(1, self.options.max_in_flight // self.in_flight())
+        return max(1, self.options.max_in_flight - sum(threads for *_, threads in self._sent.values()))
 
     def in_flight(self) -> int:
         """How many directories are being read."""
@@ -172,8 +176,9 @@ class Engine:
         for instruction in self.planner.handle(*events):
             match instruction:
                 case Dispatch(slot, task):
-                    self._sent[slot] = (time.monotonic(), task.directories[0])
-                    self.backend.dispatch(slot, task._replace(threads=self._threads()))
+                    threads = self._threads()
+                    self._sent[slot] = (time.monotonic(), task.directories[0], threads)
+                    self.backend.dispatch(slot, task._replace(threads=threads))
                 case GiveUp(slot):
                     self.backend.give_up(slot)
                 case Deliver():

@@ -52,5 +52,5 @@ class Latencies:
         for step in sorted(classes):
             rest -= classes[step]
             if rest <= 0:
-                return 0.0 if step == -FAST else round(2 ** (step / STEPS), 6)
+                return 0.0 if step == FAST else round(2 ** (step / STEPS), 6)
         return 0.0

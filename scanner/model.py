@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 Path: TypeAlias = str | bytes
@@ -242,6 +242,17 @@ def children(path: Any, dirs: list[Any], links: list[Any]) -> list[Any]:
 def is_below(path: Any, top: Any) -> bool:
     """Whether `path` is `top` or lies below it."""
     return bool(path == top or path.startswith(prefix_of(top)))
+
+
+def upwards(path: Any, longest: int = sys.maxsize) -> Iterator[Any]:
+    """`path` and what it lies below, up to the first name; `longest`: only what has no more characters than that."""
+    separator: Any = os.sep if isinstance(path, str) else os.sep.encode()
+    if len(path) <= longest:
+        yield path
+    while (cut := path.rfind(separator, 0, longest + 1)) >= 0:
+        yield path[: cut + 1]  # a root, perhaps
+        path = path[:cut]
+        yield path
 
 
 def below_any(path: Any, roots: Collection[Any]) -> bool:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
-from scanner.model import Path, below_any, is_below, prefix_of
+from scanner.model import Path, below_any, is_below, prefix_of, upwards
 
 MOUNTS = "/proc/self/mountinfo"
 MOST_LINKS = 40  # of a path, as the kernel has it
@@ -30,22 +31,35 @@ class Mount(NamedTuple):
     point: bytes
     kind: str
     device: str
+    number: bytes = b""
+    parent: bytes = b""
 
 
 def mounts() -> list[Mount]:
-    """All mounts, those mounted later after those that they may hide."""
+    """All mounts that paths lead to: none that lies behind what was mounted later."""
     try:
         with open(MOUNTS, "rb") as table:
-            return [_mount(line) for line in table]
+            return _visible([_mount(line) for line in table])
     except OSError:
         return []
+
+
+def _visible(table: list[Mount]) -> list[Mount]:
+    """At each place the topmost, if what it was mounted on can be seen there itself."""
+    numbers = {mount.number for mount in table}
+    found: dict[bytes, Mount] = {}
+    for mount in sorted(table, key=lambda mount: len(mount.point)):  # stable: what came later stays behind
+        on = next((found[above] for above in upwards(mount.point) if above in found), None)
+        if on is None or mount.parent == on.number or mount.parent not in numbers:
+            found[mount.point] = mount
+    return list(found.values())
 
 
 def _mount(line: bytes) -> Mount:
     """One line of the table; spaces and the like stand there in octal."""
     fields = line.split()
     point = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), fields[4])
-    return Mount(point, fields[fields.index(b"-") + 1].decode(), fields[2].decode())
+    return Mount(point, fields[fields.index(b"-") + 1].decode(), fields[2].decode(), *fields[:2])
 
 
 def _remote(mount: Mount) -> bool:
@@ -55,7 +69,7 @@ def _remote(mount: Mount) -> bool:
 def _deepest(real: bytes, table: list[Mount]) -> Mount | None:
     """The mount that `real` is on."""
     above = [mount for mount in table if is_below(real, mount.point)]
-    return max(reversed(above), key=lambda mount: len(mount.point), default=None)
+    return max(above, key=lambda mount: len(mount.point), default=None)
 
 
 def resolved(path: Path, table: list[Mount]) -> bytes:
@@ -151,13 +165,17 @@ def devices(roots: Sequence[Any]) -> dict[Any, int]:
     All that is in memory counts as one.
     """
     table = mounts()
-    by_point = {mount.point: mount for mount in table}
     numbers: dict[str, int] = {}
     found: dict[Any, int] = {}
     for root in roots if table else ():
         real = resolved(root, table)
         top = _deepest(real, table)
-        for path, mount in [(root, top), *_below(root, real, by_point.values())]:
+        for path, mount in [(root, top), *_below(root, real, table)]:
             device = "" if mount is None else "memory" if mount.kind in IN_MEMORY else mount.device
             found[path] = numbers.setdefault(device, len(numbers))
-    return found
+    return {path: number for path, number in found.items() if path in roots or number != _surrounding(path, found)}
+
+
+def _surrounding(path: Any, found: dict[Any, int]) -> int | None:
+    """The device that what is mounted at `path` lies in."""
+    return next((found[above] for above in islice(upwards(path), 1, None) if above in found), None)

@@ -152,6 +152,10 @@ class PoolBackend:
     def begin(self, options: ScanOptions) -> list[BackendEvent]:
         """Use the workers for another scan: the slots that are ready for it."""
         self._options = options
+        self._threads = 1  # as for the first: what was slow then need not be now
+        for worker in self._workers.values():
+            while len(worker.slots) > 1:
+                del self._slots[worker.slots.popitem()[1].number]
         self.refresh()
         return [SlotUp(slot.number, slot.worker.number) for slot in self._slots.values() if not slot.worker.given_up]
 
@@ -167,10 +171,13 @@ class PoolBackend:
         return self._fill_up()
 
     def _fill_up(self) -> list[BackendEvent]:
-        """Give each worker the slots that it should have, to all in turn."""
+        """Give each worker the slots that it should have, to all in turn; those that can have them now get more."""
         news: list[BackendEvent] = []
         ready = [worker for worker in self._workers.values() if worker.ready and not worker.given_up]
-        while missing := [worker for worker in ready if len(worker.slots) < self._threads and worker.may_grow]:
+        able = [worker for worker in ready if worker.may_grow]
+        wanted = self._threads * len(ready) - (len(ready) - len(able))
+        share = min(MOST_THREADS, -(-wanted // len(able))) if able else 0
+        while missing := [worker for worker in able if len(worker.slots) < share]:
             for worker in missing:
                 if len(worker.slots) == 1:
                     self._send(worker, wire.CREW)

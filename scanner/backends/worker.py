@@ -61,6 +61,7 @@ def _let_go_of_what_is_not_ours() -> None:
 
 
 def _serve(tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
+    threading.Thread(target=_end_with, args=(tasks,), name="scanner-end", daemon=True).start()
     crew = Crew(tasks, chunks, whereabouts)
     wire.send(chunks, b"")
     while True:
@@ -73,10 +74,18 @@ def _serve(tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
                 lower_priority()
             crew.begin(message)
         elif message is None:
-            crew.alone = False
+            crew.grow()
         else:
             thread, task = message
             crew.obey(thread, task)
+
+
+def _end_with(tasks: int) -> NoReturn:
+    """End with the coordinator, or when it closes its end of the pipe: our main thread may be in a directory."""
+    end = select.poll()
+    end.register(tasks, 0)  # for nothing but the end
+    end.poll()
+    os._exit(0)
 
 
 class Crew:
@@ -105,9 +114,18 @@ class Crew:
         """Another scan, or the end of one: nothing of the last is kept open."""
         while self._threads:
             self._threads.popitem()[1].dismiss()
+        self._close_walker()
+        self._options, self.alone = options, True
+
+    def grow(self) -> None:
+        """There are to be several: this thread has to listen."""
+        self._close_walker()
+        self.alone = False
+
+    def _close_walker(self) -> None:
         if self._walker is not None:
             self._walker.close()
-        self._options, self._walker, self.alone = options, None, True
+        self._walker = None
 
     def obey(self, number: int, task: Task | None) -> None:
         if not self.alone:
@@ -118,7 +136,9 @@ class Crew:
             self._deliver(number, self._walker.walk(task, self._asked))
 
     def _asked(self) -> bool:
-        """Whether the coordinator wants the rest of the Task back. In mid-Task it sends nothing else to one alone."""
+        """Whether the coordinator wants the rest of the Task back. In mid-Task it sends one alone nothing but that, or
+        that it is to end.
+        """
         if not self._news.poll(0):
             return False
         wire.receive(self._tasks)
@@ -126,14 +146,22 @@ class Crew:
 
     def _have_obeyed(self, number: int, task: Task | None) -> None:
         thread = self._threads.get(number)
-        if thread is None:
-            deliver, place = partial(self._deliver, number), self._whereabouts.of(number)
-            thread = WalkingThread(self._options, deliver, joined=True, whereabouts=place.at)
-            self._threads[number] = thread
         if task is None:
-            thread.give_up()
-        else:
-            thread.walk(task)
+            if thread is not None:
+                thread.give_up()
+            return
+        whereabouts = self._whereabouts.of(number).at
+        if thread is None:
+            deliver = partial(self._deliver, number)
+            try:
+                thread = WalkingThread(self._options, deliver, joined=True, whereabouts=whereabouts)
+            except RuntimeError:  # the system has no more of them
+                walker = Walker(self._options, joined=True, whereabouts=whereabouts)
+                deliver(walker.walk(task))
+                walker.close()
+                return
+            self._threads[number] = thread
+        thread.walk(task)
 
     def _deliver(self, number: int, chunk: Chunk | BaseException) -> None:
         self._whereabouts.of(number).nowhere()

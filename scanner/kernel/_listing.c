@@ -55,7 +55,7 @@ struct listing {
     Py_ssize_t records;
     size_t last;                /* where the block begins that was read last */
     int blocks, untold, on_nfs; /* read so far; whether the first had records of unknown type */
-    Py_ssize_t count[KINDS];    /* of each kind */
+    Py_ssize_t count[KINDS - SKIPPED]; /* of each kind */
     int error;
     double opening;             /* seconds */
 };

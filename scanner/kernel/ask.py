@@ -72,11 +72,14 @@ def _ask(entries: list[os.DirEntry[Any]], follow: bool, threads: int) -> None:
             with contextlib.suppress(OSError):
                 entry.is_dir(follow_symlinks=follow)
 
+    others: list[threading.Thread] = []
     count = min(threads, len(entries) // LEAST)
-    others = [threading.Thread(target=run, name="scanner-ask", daemon=True) for _ in range(count - 1)]
-    for thread in others:
-        thread.start()
-    if count > 1:
+    with contextlib.suppress(RuntimeError):  # the system has no more threads
+        while len(others) < count - 1:
+            thread = threading.Thread(target=run, name="scanner-ask", daemon=True)
+            thread.start()
+            others.append(thread)
+    if others:
         run()
     for thread in others:
         thread.join()

@@ -29,7 +29,7 @@ def nowhere(path: Path) -> None:
 
 
 class Walker:
-    """Walks Tasks for one scan. One a worker process; not for use by two threads."""
+    """Walks Tasks for one scan. One a slot; not for use by two threads."""
 
     def __init__(
         self,

@@ -92,8 +92,10 @@ class Pace:
 
     def _count_work(self, worked: Callable[[], float]) -> None:
         """Since the last window, or since there are more slots: to start them is work, but no directory's."""
-        if self._worked is not None:
-            self._work = FADING * self._work + worked() - self._worked
+        if self.slots <= self._first:  # no more is measured, so what was must not hold for ever
+            self._work = self._directories = 0.0
+        elif self._worked is not None:
+            self._work = FADING * self._work + max(0.0, worked() - self._worked)
             self._directories = FADING * self._directories + self._arrived
         self._worked = None
 
@@ -114,12 +116,14 @@ class Pace:
         latency, reading = typical(self._samples), typical(self._readings)
         if not self._waits(latency):
             self.slots = max(self._first, self.slots // 2)
+            self.reason = "directories cost more work than waiting"
             return
         before, self._before = self._before, None
         if before is not None and latency > NO_HELP * before[1]:
             # Fewer slots were no help: directories take that long here, and it may have as many as it had.
             self._base, self._base_reading, self._stride, self._queues = latency, reading, STRIDE, 0
             self.slots, self._settled = max(self.slots, before[0]), now
+            self.reason = f"a directory takes {latency * 1e3:.1f} ms with fewer of them as well"
             return
         load = self._load(latency, reading)
         if self.slots > max(self._first, MARGIN * self._enough):

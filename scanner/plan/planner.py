@@ -73,9 +73,9 @@ class Planner:
         self._allowed: int | None = None  # directories that may be read beyond those under way; None: any number
         self.lost: list[Chunk] = []  # made here, in the place of what no slot could bring
         self._shut = Shut(max_hung)
-        self._line = Line()
+        self.line = Line()
         self.roster = Roster()
-        self._tops = Tops({})
+        self.tops = Tops({})
         self._limits = {0: Limit(sys.maxsize)}  # by zone
         self._most = most
         self._some_are_choosy = False  # about slots, of the Segments looked at last
@@ -89,7 +89,7 @@ class Planner:
         for event in events:
             instructions += self._note(event)
         instructions += self._dispatch()
-        if self._line.empty:
+        if self.line.empty:
             instructions.append(Finished())
         return instructions
 
@@ -109,7 +109,7 @@ class Planner:
                 self._slot_stuck(slot, path, mount, message)
             case Add(directories, alone):
                 self.known += len(directories)
-                self._queue(list(directories), self._line.last, alone=alone)
+                self._queue(list(directories), self.line.last, alone=alone)
             case Pruned(path):
                 self._prune(path)
             case Waiting(size):
@@ -126,7 +126,7 @@ class Planner:
 
     def _queue(self, directories: list[Path], behind: Segment, *, alone: bool = False) -> Segment:
         """Have them wait, right behind a Segment; the last Segment that comes of that."""
-        for zone, run in self._tops.runs(directories):
+        for zone, run in self.tops.runs(directories):
             segment = Segment(run, alone=alone, zone=zone)
             segment.insert_behind(behind)
             self._settle(segment)
@@ -140,15 +140,15 @@ class Planner:
 
     def _divide(self, tops: dict[Path, int]) -> None:
         """Some of the tree lies elsewhere: no Segment that waits reaches from one zone into another."""
-        self._tops = Tops(tops)
+        self.tops = Tops(tops)
         for zone in tops.values():
             self._limits.setdefault(zone, self._limits[0]._replace(zone=zone))
-        for segment in [segment for segment in self._line if segment.queued]:
+        for segment in [segment for segment in self.line if segment.queued]:
             self._split(segment)
 
     def _split(self, segment: Segment) -> None:
         """Keep the directories of one zone in a queued Segment; others follow it."""
-        (segment.zone, first), *others = self._tops.runs(segment.directories)
+        (segment.zone, first), *others = self.tops.runs(segment.directories)
         behind = segment
         for _, run in others:
             there = [path for path in run if self.ordered or self._home.get(path) is segment]
@@ -222,7 +222,7 @@ class Planner:
         return [Deliver(chunk, outdated)]
 
     def _deliver_next(self) -> list[Deliver]:
-        first = self._line.first
+        first = self.line.first
         if not self._consumer_waits or not first.chunks:
             return []
         self._consumer_waits = False
@@ -252,25 +252,34 @@ class Planner:
     def _dispatch(self) -> list[Instruction]:
         instructions: list[Instruction] = []
         room = Room(self._limits, self.roster, self._most)
-        for slot in self.roster.idle() if room.left else ():
-            if not room.left or self._allowed == 0:
-                break
+        idle = self.roster.idle()[::-1] if room.left else []
+        while idle and room.left and self._allowed != 0:
+            slot = idle[-1]
+            if not self.roster.is_idle(slot) or not room.for_worker(self.roster.worker(slot)):
+                idle.pop()
+                continue
             segment = self._next_for(slot, room)
             if segment is not None:
-                instructions.append(self._lease(segment, slot, room))
-            elif not self._some_are_choosy:
+                instructions.append(self._lease(segment, self._taker(segment, slot), room))
+            elif self._some_are_choosy:
+                idle.pop()
+            else:
                 break
         return instructions + self._rebalance(room)
 
+    def _taker(self, segment: Segment, slot: int) -> int:
+        """Who takes it: its keeper, if it has one, or that slot."""
+        return slot if segment.keeper is None or segment.keeper not in self.roster else segment.keeper
+
     def _next_for(self, slot: int, room: Room) -> Segment | None:
-        """The earliest queued Segment that may start now; a directory held open elsewhere waits for its keeper."""
+        """The earliest queued Segment that may start now; a directory that is held open waits for its keeper."""
         wanted = self._wanted_segment()
         if wanted is not None and self._may_take(slot, wanted, room):
             return wanted
         full = self.waiting_bytes >= self.window
         self._some_are_choosy = wanted is not None
-        for segment in self._line:
-            if full and not (self.ordered and segment is self._line.first):
+        for segment in self.line:
+            if full and not (self.ordered and segment is self.line.first):
                 return None
             if not segment.queued or segment.zone not in room.left:
                 continue
@@ -299,7 +308,7 @@ class Planner:
         return bool(segment.directories)
 
     def _may_take(self, slot: int, segment: Segment, room: Room) -> bool:
-        if segment.keeper not in (None, slot) and segment.keeper in self.roster:
+        if (slot := self._taker(segment, slot)) == segment.keeper and not self.roster.is_idle(slot):
             return False
         if room.left.get(segment.zone, 0) <= 0 or not room.fair(segment.zone, self.roster.worker(slot)):
             return False
@@ -325,7 +334,7 @@ class Planner:
         return segment
 
     def _to_the_front(self, path: Path) -> Segment:
-        return self._queue([path], self._line.start)
+        return self._queue([path], self.line.start)
 
     def _lease(self, segment: Segment, slot: int, room: Room) -> Dispatch:
         """Give the front of a queued Segment to an idle slot."""
@@ -351,13 +360,13 @@ class Planner:
         # A copy: the worker's stack must not be the planner's record of what to do again after a death.
         directories = list(task_part.directories)
         task = Task(self.tasks, directories, task_part.position, TASK_ENTRIES, seconds, task_part.quota)
-        if self._shut.any or self._tops:
-            task = task._replace(shut=self._shut.within(directories), fences=self._tops.fences(directories, zone))
+        if self._shut.any or self.tops:
+            task = task._replace(shut=self._shut.within(directories), fences=self.tops.fences(directories, zone))
         return Dispatch(slot, task)
 
     def _share_of(self, segment: Segment) -> int:
         slots = min(len(self.roster), self._limits[segment.zone].tasks)
-        outstanding = len(segment.directories) if self._tops else self.known - self.done
+        outstanding = len(segment.directories) if self.tops else self.known - self.done
         return how_many(segment.directories, slots, self._share, outstanding)
 
     def _rebalance(self, room: Room) -> list[Instruction]:
@@ -365,7 +374,7 @@ class Planner:
         if self._allowed == 0 or self.waiting_bytes >= self.window:
             return []
         instructions: list[Instruction] = []
-        for segment in self._line if room.left else ():
+        for segment in self.line if room.left else ():
             if segment.slot is not None and not segment.asked and room.ask(segment.zone):
                 segment.asked = True
                 instructions.append(GiveUp(segment.slot))
@@ -373,24 +382,8 @@ class Planner:
 
     def zones_with_work(self) -> set[int]:
         """Those in which something is queued or under way."""
-        return {segment.zone for segment in self._line if not segment.chunks}
+        return {segment.zone for segment in self.line if not segment.chunks}
 
     def waiting(self) -> list[Chunk]:
         """The Chunks that have arrived and wait for their turn, in walk order: what a broken-off scan still has."""
-        return [chunk for segment in self._line for chunk in segment.chunks]
-
-    def validate(self) -> None:
-        """Assert the invariants. For tests: it looks at everything."""
-        line, leased = list(self._line), dict(self.roster.leased())
-        outstanding = sum(len(segment.directories) for segment in line)
-        assert self.known == self.done + outstanding or not self.ordered, "every directory is in exactly one place"
-        assert not any(segment.chunks and segment.behind.chunks for segment in line), "what follows is in one Segment"
-        for segment in line:
-            states = (segment.queued and bool(segment.directories), segment.slot is not None, bool(segment.chunks))
-            assert sum(states) == 1, "a Segment has exactly one state"
-            assert segment.slot is None or leased[segment.slot] is segment, "a leased Segment is its slot's"
-            assert {self._tops.of(path) for path in segment.directories if segment.queued} <= {segment.zone}
-            assert segment is segment.behind.before is segment.before.behind, "the line holds together"
-        assert all(segment in line for segment in leased.values()), "a slot's Segment stands in the line"
-        if self.ordered:
-            assert sum(chunk.size for chunk in self.waiting()) == self.waiting_bytes, "the window counts what waits"
+        return [chunk for segment in self.line for chunk in segment.chunks]

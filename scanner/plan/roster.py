@@ -29,7 +29,7 @@ class Roster:
 
     def up(self, slot: int, worker: int) -> None:
         self._slots[slot] = None
-        self._workers[slot] = worker or slot
+        self._workers[slot] = worker or -slot - 1  # one without a process of its own dies with nobody
 
     def down(self, slot: int) -> None:
         """No further Segment for it."""
@@ -85,5 +85,8 @@ class Roster:
         worker = self._workers[slot]
         return (segment for other, segment in self.leased() if other != slot and self._workers[other] == worker)
 
-    def count_workers(self) -> int:
-        return len({self._workers[slot] for slot in self._slots})
+    def slots_of_workers(self) -> Counter[int]:
+        return Counter(self._workers[slot] for slot in self._slots)
+
+    def is_idle(self, slot: int | None) -> bool:
+        return slot in self._slots and self._slots[slot] is None

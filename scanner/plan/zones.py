@@ -12,7 +12,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from scanner.model import Path, below_any, is_below
+from scanner.model import Path, upwards
 from scanner.plan.events import Limit
 from scanner.plan.roster import Roster
 
@@ -21,13 +21,16 @@ class Tops:
     """Where zones begin: from there on down it is that zone; all else is zone 0."""
 
     def __init__(self, tops: dict[Path, int]) -> None:
-        self._tops: list[tuple[Any, int]] = sorted(tops.items(), key=lambda top: len(top[0]), reverse=True)
+        self._tops: dict[Any, int] = tops
+        self._longest = max(map(len, tops), default=0)
 
     def __bool__(self) -> bool:
         return bool(self._tops)
 
     def of(self, path: Any) -> int:
-        return next((zone for top, zone in self._tops if is_below(path, top)), 0)
+        if not self._tops:
+            return 0
+        return next((self._tops[above] for above in upwards(path, self._longest) if above in self._tops), 0)
 
     def runs(self, directories: list[Path]) -> list[tuple[int, list[Path]]]:
         """The directories, in their order, divided where they cross into another zone."""
@@ -37,7 +40,9 @@ class Tops:
 
     def fences(self, directories: list[Path], zone: int) -> frozenset[Path]:
         """Where a Task for these directories of `zone` has to stop."""
-        return frozenset(top for top, other in self._tops if other != zone and below_any(top, directories))
+        here = set(directories)
+        others = (top for top, other in self._tops.items() if other != zone)
+        return frozenset(top for top in others if not here.isdisjoint(upwards(top)))
 
 
 class Room:
@@ -45,8 +50,8 @@ class Room:
 
     def __init__(self, limits: dict[int, Limit], roster: Roster, most: int) -> None:
         self._limits = limits
-        self._workers = roster.count_workers() if len(limits) > 1 else 0
-        self._there = roster.by_worker
+        self._slots = roster.slots_of_workers()
+        self._there, self._all = roster.by_worker, len(roster)
         under_way = roster.under_way
         idle = min(most, len(roster)) - under_way.total()
         room = {zone: min(idle, limit.tasks - under_way[zone]) for zone, limit in limits.items()}
@@ -55,9 +60,13 @@ class Room:
 
     def fair(self, zone: int, worker: int) -> bool:
         """Whether this worker has less than its share of the zone: what needs processors is to get all of them."""
-        if not self._workers:
-            return True
-        return self._there[zone, worker] < -(-self._limits[zone].tasks // self._workers)
+        tasks = self._limits[zone].tasks
+        share = max(-(-tasks // len(self._slots)), tasks - (self._all - self._slots[worker]))
+        return self._there[zone, worker] < share
+
+    def for_worker(self, worker: int) -> bool:
+        """Whether there is any for this worker."""
+        return any(self.fair(zone, worker) for zone in self.left)
 
     def take(self, zone: int) -> None:
         self._idle -= 1

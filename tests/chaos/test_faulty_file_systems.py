@@ -184,6 +184,18 @@ def test_a_signal_while_a_directory_hangs(hang: str, number: int, mounted: Mount
     assert process.returncode == -number
 
 
+def test_the_coordinator_is_killed_while_a_worker_waits_for_a_directory(mounted: Mounter) -> None:
+    fs = mounted({"path": "/b", "op": "readdir", "hang": "killable"})
+    process = start("scan", "--backend", "pool", "--workers", "2", "--dir-timeout", "0", fs.mnt)
+    fs.wait_until_hung()
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(workers, timeout=2)
+    assert workers
+    assert alive == []
+
+
 def test_the_time_is_over_while_a_directory_hangs(mounted: Mounter) -> None:
     fs = mounted({"path": "/b", "op": "readdir", "hang": "hard"})
     result = run("scan", "--timeout", "1", "--dir-timeout", "0", "--backend", "pool", fs.mnt)

@@ -116,6 +116,15 @@ def test_a_hung_directory_costs_only_itself(mounted: Mounter, pool: dict[str, An
     assert [item for item in at_once(fs) if item[0] != fs.mnt + hung] == result
 
 
+def test_a_worker_that_waits_for_a_directory_does_not_hold_the_others_down(mounted: Mounter) -> None:
+    """It had no other thread yet when it met that: what may be read at a time is read by the other worker."""
+    fs = mounted({"path": "/0", "op": "readdir", "delay_ms": 2500}, tree=TREE | {"fanout": [6, 10, 10]})
+    result = scanner.scan(fs.mnt, backend="pool", max_workers=2)
+    assert result.errors == []
+    assert result.stats.most_in_flight is not None
+    assert fs.stats()["peak"]["all"] >= 32
+
+
 def test_a_directory_that_kills_its_worker_costs_only_itself(mounted: Mounter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where many others were being read by the same worker each time."""
     fs = mounted()

@@ -15,6 +15,7 @@ from scanner.kernel.walk import Walker
 from scanner.model import Chunk, ChunkArrived, SlotLost, SlotUp, Task
 from scanner.options import ScanOptions
 from scanner.plan.events import Add, Deliver, Dispatch, Finished, Wanted
+from scanner.plan.invariants import validate
 from scanner.plan.planner import Planner
 from scanner.run import Collector
 
@@ -86,7 +87,7 @@ def run_schedule(
     losses = 2  # more of them over one directory, and it is given up
     instructions = planner.handle(*[SlotUp(slot) for slot in walkers], Add([top]), Wanted())
     while True:
-        planner.validate()
+        validate(planner)
         delivered: list[Chunk] = []
         for instruction in instructions:
             if isinstance(instruction, Dispatch):

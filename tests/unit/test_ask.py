@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -41,3 +42,13 @@ def test_what_came_before_an_error_comes_and_then_the_error(count: int, entries:
         for entry in chain.from_iterable(asked(broken(), follow=True, threads=8)):
             got.append(entry)  # noqa: PERF402  # until it raises
     assert got == entries[:count]
+
+
+def test_where_no_thread_can_be_started_they_are_asked_one_by_one(
+    entries: list[os.DirEntry[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert list(chain.from_iterable(asked(iter(entries), follow=True, threads=8))) == entries

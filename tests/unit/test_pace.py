@@ -139,3 +139,18 @@ def test_one_directory_that_was_interrupted_does_not_count(samples: int) -> None
     for number in range(samples):
         pace.note(number * 0.0001, chunk, number * 0.0001, 1, lambda: 0.0)
     assert pace.slots == 1
+
+
+def test_a_caller_who_works_at_first_does_not_hold_it_down_for_ever() -> None:
+    scan = Scan(Pace(2, 64))
+    scan.work = 0.02
+    scan.run(60, 0.006)
+    scan.work = WORK
+    assert scan.run(3000, 0.006)[-1] == 64
+
+
+def test_a_clock_of_processor_time_that_goes_back_tells_nothing(scan: Scan) -> None:
+    """As it does where another device is met, or another thread asks."""
+    scan.run(100, 0.006)
+    scan._worked = -1000.0
+    assert scan.run(2000, 0.006)[-1] == 64

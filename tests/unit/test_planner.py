@@ -23,6 +23,7 @@ from scanner.plan.events import (
     Waiting,
     Wanted,
 )
+from scanner.plan.invariants import validate
 from scanner.plan.planner import MOST_UNEXPLAINED, Planner
 
 
@@ -44,7 +45,7 @@ def keyed(*, slots: int = 2, window: int = 1000) -> Planner:
 def told(planner: Planner, *events: Event) -> list[Any]:
     """The instructions, in short: a Dispatch is (slot, directories), a GiveUp ("give up", slot)."""
     instructions = planner.handle(*events)
-    planner.validate()
+    validate(planner)
     return [short(instruction) for instruction in instructions]
 
 
@@ -201,7 +202,7 @@ def test_twenty_thousand_pruned_or_reordered_siblings_are_no_trouble() -> None:
     planner.handle(SlotUp(1))
     for name in reversed(names[10_100:]):
         planner.handle(Wanted(name), ChunkArrived(1, chunk()))
-    planner.validate()
+    validate(planner)
 
 
 def test_a_lost_slot_that_had_nothing_to_do_costs_nothing() -> None:
@@ -364,7 +365,7 @@ def test_what_a_worker_of_many_threads_died_over_is_tried_again_alone() -> None:
 
 def begun(planner: Planner, *events: Event) -> list[tuple[int, Task]]:
     instructions = planner.handle(*events)
-    planner.validate()
+    validate(planner)
     return [(each.slot, each.task) for each in instructions if isinstance(each, Dispatch)]
 
 
@@ -376,3 +377,22 @@ def test_only_so_many_directories_as_were_allowed() -> None:
     assert told(planner, ChunkArrived(1, chunk("/a", "/b", done=2))) == [(1, "/a", "/b")], "one was not used"
     assert told(planner, ChunkArrived(1, chunk("/b"))) == []
     assert told(planner, Allow(2)) == [(1, "/b")]
+
+
+@pytest.mark.parametrize("keyed_too", [False, True])
+def test_a_directory_that_is_held_open_does_not_wait_behind_slots_that_are_asked_first(keyed_too: bool) -> None:
+    """Only two of three slots may be busy; what slot 3 holds open stands before all the rest."""
+    planner = keyed(slots=3) if keyed_too else ordered(slots=3)
+    wanted = Wanted("/huge") if keyed_too else Wanted()
+    planner.handle(SlotUp(1), SlotUp(2), SlotUp(3), Add(["/"]), Wanted("/") if keyed_too else Wanted())
+    leftovers = ["/huge", *(f"/{number:03}" for number in range(900))]
+    dispatches = planner.handle(ChunkArrived(1, chunk(*leftovers)))
+    keeper = next(each.slot for each in dispatches if isinstance(each, Dispatch) and "/huge" in each.task.directories)
+    (task,) = (each.task for each in dispatches if isinstance(each, Dispatch) and each.slot == keeper)
+    rest = task.directories[1:]
+    instructions = planner.handle(Limit(1), ChunkArrived(keeper, chunk("/huge", *rest, done=0, position=20000)), wanted)
+    for _ in range(2):
+        for slot, segment in list(planner.roster.leased()):
+            if slot != keeper:
+                instructions += planner.handle(ChunkArrived(slot, chunk(done=len(segment.directories))))
+    assert any(each.slot == keeper and each.task.position for each in instructions if isinstance(each, Dispatch))

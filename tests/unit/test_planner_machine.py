@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from scanner.model import Chunk, ChunkArrived, Fault, Path, SlotLost, SlotStuck, SlotUp, Task
 from scanner.plan.events import Add, Deliver, Dispatch, Divide, Event, Finished, GiveUp, Limit, Wanted
+from scanner.plan.invariants import validate
 from scanner.plan.planner import Planner
 from scanner.plan.zones import Tops
 
@@ -137,7 +138,7 @@ class PlannerMachine(RuleBasedStateMachine):
     @invariant()
     def everything_is_somewhere(self) -> None:
         if hasattr(self, "planner"):
-            self.planner.validate()
+            validate(self.planner)
             assert self.planner.done <= self.planner.known
 
     def teardown(self) -> None:

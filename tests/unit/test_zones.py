@@ -11,6 +11,7 @@ from scanner import mounts
 from scanner.model import Chunk, ChunkArrived, SlotUp
 from scanner.model import Path as TreePath
 from scanner.plan.events import Add, Dispatch, Divide, Event, Limit, Wanted
+from scanner.plan.invariants import validate
 from scanner.plan.paces import Paces
 from scanner.plan.planner import Planner
 from scanner.plan.zones import Tops
@@ -25,7 +26,7 @@ def chunk(*leftovers: str) -> Chunk:
 def tasks(planner: Planner, *events: Event) -> dict[int, Any]:
     """What each slot gets."""
     instructions = planner.handle(*events)
-    planner.validate()
+    validate(planner)
     return {each.slot: each.task for each in instructions if isinstance(each, Dispatch)}
 
 
@@ -123,7 +124,39 @@ def test_devices_are_told_by_the_table_of_mounts(tmp_path: Path, monkeypatch: py
     table.write_bytes(TABLE)
     monkeypatch.setattr(mounts, "MOUNTS", str(table))
     assert mounts.devices(["/srv/tree"]) == {
-        "/srv/tree": 0, "/srv/tree/tmp": 1, "/srv/tree/proc": 1, "/srv/tree/far": 2, "/srv/tree/far/again": 2,
-        "/srv/tree/disk two": 3,
+        "/srv/tree": 0, "/srv/tree/tmp": 1, "/srv/tree/proc": 1, "/srv/tree/far": 2, "/srv/tree/disk two": 3,
     }  # fmt: skip
     assert mounts.devices(["/srv/tree/far/x", "/elsewhere/y"]) == {"/srv/tree/far/x": 0, "/elsewhere/y": 1}
+
+
+def test_mounts_behind_another_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_bytes(
+        b"""\
+21 1 8:1 / / rw - ext4 /dev/sda1 rw
+30 21 0:30 / /t rw - tmpfs tmpfs rw
+31 30 0:31 / /t/behind rw - tmpfs tmpfs rw
+32 30 0:32 / /t rw - nfs4 server:/a rw
+33 32 0:33 / /t/there rw - xfs /dev/sdb1 rw
+34 21 0:34 / /u/v rw - xfs /dev/sdc1 rw
+35 21 0:35 / /u rw - nfs4 server:/b rw
+"""
+    )
+    monkeypatch.setattr(mounts, "MOUNTS", str(table))
+    assert mounts.mounted_below(["/"]) == [("/t", "nfs4"), ("/u", "nfs4"), ("/t/there", "xfs")]
+
+
+@pytest.mark.parametrize("slots", [[(1, 1), (2, 1), (3, 2), (4, 2)], [(3, 2), (4, 2), (1, 1), (2, 1)]])
+def test_what_needs_processors_gets_all_of_them(slots: list[tuple[int, int]]) -> None:
+    planner = Planner(ordered=True, slots=2, window=1000)
+    planner.handle(*(SlotUp(*slot) for slot in slots), Limit(2), Add(["/"]), Wanted())
+    (first,) = (slot for slot, _ in planner.roster.leased())
+    tasks(planner, ChunkArrived(first, chunk(*(f"/{number}" for number in range(500)))), Wanted())
+    assert sorted(planner.roster.worker(slot) for slot, _ in planner.roster.leased()) == [1, 2]
+
+
+def test_a_worker_that_cannot_have_more_slots_does_not_hold_the_others_down() -> None:
+    planner = Planner(ordered=True, slots=2, window=1000)
+    planner.handle(SlotUp(1, 1), *(SlotUp(slot, 2) for slot in range(2, 10)), Limit(9), Add(["/"]), Wanted())
+    tasks(planner, ChunkArrived(1, chunk(*(f"/{number}" for number in range(500)))), Wanted())
+    assert planner.roster.under_way.total() == 9
