@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -118,11 +120,17 @@ def test_a_hung_directory_costs_only_itself(mounted: Mounter, pool: dict[str, An
 
 def test_a_worker_that_waits_for_a_directory_does_not_hold_the_others_down(mounted: Mounter) -> None:
     """It had no other thread yet when it met that: what may be read at a time is read by the other worker."""
-    fs = mounted({"path": "/0", "op": "readdir", "delay_ms": 2500}, tree=TREE | {"fanout": [6, 10, 10]})
-    result = scanner.scan(fs.mnt, backend="pool", max_workers=2)
-    assert result.errors == []
-    assert result.stats.most_in_flight is not None
-    assert fs.stats()["peak"]["all"] >= 32
+    tree = {str(i): {str(j): {str(k): {} for k in range(10)} for j in range(10)} for i in range(6)}
+    fs = mounted({"path": "/0", "op": "readdir", "hang": "killable"}, tree=tree)
+    with ThreadPoolExecutor() as executor:
+        scan = executor.submit(scanner.scan, fs.mnt, backend="pool", max_workers=2)
+        fs.wait_until_hung()
+        time.sleep(1)
+        peak = fs.stats()["peak"]["all"]
+        fs.rules([])
+        fs.release()
+        assert scan.result() == at_once(fs)
+    assert peak >= 32
 
 
 def test_a_directory_that_kills_its_worker_costs_only_itself(mounted: Mounter, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -383,14 +383,13 @@ def test_only_so_many_directories_as_were_allowed() -> None:
 def test_a_directory_that_is_held_open_does_not_wait_behind_slots_that_are_asked_first(keyed_too: bool) -> None:
     """Only two of three slots may be busy; what slot 3 holds open stands before all the rest."""
     planner = keyed(slots=3) if keyed_too else ordered(slots=3)
-    wanted = Wanted("/huge") if keyed_too else Wanted()
     planner.handle(SlotUp(1), SlotUp(2), SlotUp(3), Add(["/"]), Wanted("/") if keyed_too else Wanted())
-    leftovers = ["/huge", *(f"/{number:03}" for number in range(900))]
-    dispatches = planner.handle(ChunkArrived(1, chunk(*leftovers)))
-    keeper = next(each.slot for each in dispatches if isinstance(each, Dispatch) and "/huge" in each.task.directories)
+    dispatches = planner.handle(ChunkArrived(1, chunk(*(f"/{number:03}" for number in range(900)))))
+    keeper = 3
     (task,) = (each.task for each in dispatches if isinstance(each, Dispatch) and each.slot == keeper)
-    rest = task.directories[1:]
-    instructions = planner.handle(Limit(1), ChunkArrived(keeper, chunk("/huge", *rest, done=0, position=20000)), wanted)
+    wanted = Wanted(task.directories[0]) if keyed_too else Wanted()
+    held = chunk(*task.directories, done=0, position=20000)
+    instructions = planner.handle(Limit(1), ChunkArrived(keeper, held), wanted)
     for _ in range(2):
         for slot, segment in list(planner.roster.leased()):
             if slot != keeper:
