@@ -17,6 +17,7 @@ from scanner.backends import wire
 from scanner.backends.threads import WalkingThread
 from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task
+from scanner.mounts import anything_remote
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
@@ -61,7 +62,6 @@ def _let_go_of_what_is_not_ours() -> None:
 
 
 def _serve(tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
-    threading.Thread(target=_end_with, args=(tasks,), name="scanner-end", daemon=True).start()
     crew = Crew(tasks, chunks, whereabouts)
     wire.send(chunks, b"")
     while True:
@@ -80,8 +80,11 @@ def _serve(tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
             crew.obey(thread, task)
 
 
-def _end_with(tasks: int) -> NoReturn:
-    """End with the coordinator, or when it closes its end of the pipe: our main thread may be in a directory."""
+def end_with(tasks: int) -> NoReturn:
+    """End with the coordinator, or when it closes its end of the pipe, wherever our main thread waits.
+
+    Only for file systems that may take for ever to answer: to be two threads costs 5 % of the scan of a local tree.
+    """
     end = select.poll()
     end.register(tasks, 0)  # for nothing but the end
     end.poll()
@@ -100,6 +103,7 @@ class Crew:
 
     def __init__(self, tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
         self.alone = True
+        self._watched = False
         self._walker: Walker | None = None
         self._tasks = tasks
         self._news = select.poll()
@@ -116,6 +120,9 @@ class Crew:
             self._threads.popitem()[1].dismiss()
         self._close_walker()
         self._options, self.alone = options, True
+        if not self._watched and anything_remote(options.roots):
+            self._watched = True
+            threading.Thread(target=end_with, args=(self._tasks,), name="scanner-end", daemon=True).start()
 
     def grow(self) -> None:
         """There are to be several: this thread has to listen."""
