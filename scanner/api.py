@@ -87,11 +87,12 @@ class AutoSource:
         started = time.monotonic()
         if self._deadline is not None and started >= self._deadline:
             raise ScanTimeout(too_late(self._options))
-        dirs, links, files, _, faults, more = self._reader.read(path, sys.maxsize)
+        dirs, links, files, _, faults, more, position = self._reader.read(path, sys.maxsize)
         while more:  # memory was short: it comes in parts
-            position = len(dirs) + len(files)
-            (more_dirs, more_links, more_files, _, faults, more), _ = self._reader.resume(path, position, sys.maxsize)
+            part, _ = self._reader.resume(path, position, sys.maxsize)
+            more_dirs, more_links, more_files, _, faults, more, read = part
             dirs, links, files = dirs + more_dirs, links + more_links, files + more_files
+            position += read
         self._spent += time.monotonic() - started
         if self._may_grow and self._spent >= START_AFTER[self._options.method]:
             self._may_grow = False
@@ -116,6 +117,8 @@ class AutoSource:
     def _read_ahead(self, backend: AutoBackend, *, alone: bool) -> None:
         self._reader.close()
         self._engine = Engine(self._options, backend, ordered=False, deadline=self._deadline)
+        if self._reader.sifter is not None:
+            self._engine.planner.rules.add(self._reader.sifter.filter.found)
         self._lookahead = Lookahead(self._engine.poll, alone=alone)
 
     def stop(self, *, wait: bool = True) -> None:

@@ -28,16 +28,17 @@ _KINDS = {
     errno.ELOOP: "loop",
     errno.ENAMETOOLONG: "name",
 }
-DEVICE = "device"
-"""The kind of what is not entered because it lies on another file system, as was asked for: no error."""
+EXCLUDED = "excluded"
+"""The kind of what is not entered, as was asked for, which only shows once it is open: no error."""
 
 
 class Fault(NamedTuple):
     """One error as data.
 
-    `operation`: `open`; `read` (the listing broke off); or `stat` (the type of an entry could not be asked; the entry
-    itself is kept, as a file). `kind`: denied, vanished, timeout, lost, loop, depth, name or io. `attempts`: how
-    often it was tried. `partial`: the names that were read before the listing broke off are in the result.
+    `operation`: `open`; `read` (the listing broke off); `stat` (the type of an entry could not be asked; the entry
+    itself is kept, as a file); `rules` (a file of rules is of no use, or a line of it); or `prune`. `kind`: denied,
+    vanished, timeout, lost, loop, depth, name, rules, pattern, prune or io. `attempts`: how often it was tried.
+    `partial`: the names that were read before the listing broke off are in the result.
     """
 
     path: Path
@@ -51,12 +52,12 @@ class Fault(NamedTuple):
     @property
     def drops_listing(self) -> bool:
         """Whether the directory `path` itself has no (whole) listing, as opposed to one entry of unknown type."""
-        return self.operation != "stat"
+        return self.operation in ("open", "read")
 
     @property
     def is_error(self) -> bool:
         """Whether anybody is to hear of it."""
-        return self.kind != DEVICE
+        return self.kind != EXCLUDED
 
     def as_error(self) -> OSError:
         """The OSError that `os.walk` would have handed to `onerror`."""
@@ -75,7 +76,8 @@ class Task(NamedTuple):
     A Chunk comes back after about `entries` entries or `seconds`, whichever is first, but never before one
     directory, or `entries` entries of it, were read; and after `quota` directories at the latest, unless that is 0.
     `threads`: how many types of entries may be asked for at a time. `shut`: what must not be entered, and why;
-    `fences`: where the Task has to end, because the rest is for somebody else. `position`: how many entries of the
+    `fences`: where the Task has to end, because the rest is for somebody else; `rules`: those that directories above
+    have in files of their own (rank, source and content of each). `position`: how many entries of the
     first directory earlier Chunks have brought already.
     """
 
@@ -88,6 +90,7 @@ class Task(NamedTuple):
     threads: int = 1
     shut: dict[Path, tuple[str, str]] = {}  # noqa: RUF012  # never changed
     fences: frozenset[Path] = frozenset()
+    rules: dict[Path, tuple[tuple[int, str, bytes], ...]] = {}  # noqa: RUF012  # never changed
 
 
 class Listing(NamedTuple):
@@ -111,13 +114,14 @@ class Chunk:
     in this Chunk or in earlier ones; `retries`: what was tried again;
     `seconds`: how long the walk took, `cpu`: how much of that its thread was at work and not waiting, `opening`: how
     much went by until directories were open, which depends on how many names away they were;
-    `slow`: seconds of each directory that took long; `began_at`: the first directory of the Task, once it is back;
+    `slow`: seconds of each directory that took long; `rules`: those that were found and hold for leftovers, as in Task;
+    `began_at`: the first directory of the Task, once it is back;
     `size`: bytes this Chunk takes while it waits.
     """
 
     __slots__ = (
         "began_at", "cpu", "directories", "entries", "faults", "files", "leftovers", "listings", "opening", "output",
-        "position", "retries", "seconds", "size", "slow", "task",
+        "position", "retries", "rules", "seconds", "size", "slow", "task",
     )  # fmt: skip
 
     def __init__(
@@ -136,6 +140,7 @@ class Chunk:
         cpu: float = 0.0,
         opening: float = 0.0,
         slow: list[float] | None = None,
+        rules: dict[Path, tuple[tuple[int, str, bytes], ...]] | None = None,
         size: int = 0,
     ) -> None:
         self.task = task
@@ -152,6 +157,7 @@ class Chunk:
         self.cpu = cpu
         self.opening = opening
         self.slow = slow or []
+        self.rules = rules or {}
         self.began_at: Path | None = None
         self.size = size
 

@@ -48,7 +48,22 @@ if TYPE_CHECKING:
         nice: bool
         one_file_system: bool
         skip_fs: Collection[str]
-        max_depth: int
+        exclude: str | Sequence[str]
+        exclude_from: Any
+        include: str | Sequence[str]
+        gitignore: bool
+        ignore_files: str | Sequence[str]
+        ignore_case: bool
+        exclude_if_present: str | Sequence[str]
+        exclude_caches: bool
+        hidden: bool
+        min_depth: int
+        max_depth: int | None
+        types: str | Collection[str]
+        size: Any
+        newer: Any
+        older: Any
+        prune: Any
         detect_loops: bool
         partial_listings: bool
 
@@ -71,7 +86,22 @@ class _Fields(NamedTuple):
     nice: bool = False
     one_file_system: bool = False
     skip_fs: Collection[str] = ()
-    max_depth: int = MAX_DEPTH
+    exclude: str | Sequence[str] = ()
+    exclude_from: Any = ()
+    include: str | Sequence[str] = ()
+    gitignore: bool = False
+    ignore_files: str | Sequence[str] = ()
+    ignore_case: bool = False
+    exclude_if_present: str | Sequence[str] = ()
+    exclude_caches: bool = False
+    hidden: bool = True
+    min_depth: int = 0
+    max_depth: int | None = None
+    types: str | Collection[str] = ()
+    size: Any = ()
+    newer: Any = None
+    older: Any = None
+    prune: Any = None
     detect_loops: bool = False
     partial_listings: bool = False
     # Chosen by the entry point, not by its caller: where the scan begins, what a Listing holds, what ends a path.
@@ -80,6 +110,7 @@ class _Fields(NamedTuple):
     packing: Packing = "names"
     separator: bytes = b"\n"
     barred: tuple[Path, ...] = ()  # mount points that are not entered
+    filter: Any = None  # a Spec: what is left out, in the form in which it is compared
     pure: bool = False  # directories are read in Python although the compiled reader is there
 
 
@@ -114,8 +145,28 @@ class ScanOptions(_Fields):
                   Default: no.
     skip_fs       types of file systems that are not entered where they are mounted below the roots, such as
                   `("nfs4", "autofs")`. Nothing is asked of them, so no automount is triggered and none can hang.
-    max_depth     levels below the root (default 131,072) beyond which directories are not entered, but Faults `depth`:
-                  the end of a tree that has none.
+    exclude       patterns of what is left out, as in a `.gitignore` in the root: what is excluded is not even opened.
+                  A `!` takes back. Default: none. The stronger, the further to the right; stronger than `exclude_from`,
+                  that than `ignore_files`, that than `gitignore`.
+    exclude_from  files with such patterns.
+    gitignore     leave out what git would: by `.gitignore` files, also those above a root that lies in a repository,
+                  `.git/info/exclude` and the user's own; `.git` itself; repositories in the repository are not entered.
+                  What git tracks all the same is left out as well: its index is not read. Default: no.
+    ignore_files  names of files of the same syntax, such as `.scanignore`, in any directory.
+    ignore_case   capital letters in patterns are small ones, for ASCII. Default: no.
+    exclude_if_present  names: what holds such an entry is shown and not entered.
+    exclude_caches  the same for directories with a `CACHEDIR.TAG` that has the signature. Default: no.
+    hidden        whether names that begin with a dot are there (default), or not.
+    include       patterns of what is shown; directories are entered all the same. Default: everything.
+    types         of entries to show: of f, d, l, p, s, b, c, as in `find -type`. Default: all.
+    size          of files to show: `+1M` at least, `-10K` at most, `0` exactly; several hold together.
+    newer, older  show what was changed after, or before: a date, a span such as `7d`, or a file's own change.
+                  Read in Python, as with `types` and `size`; what all else lets through is asked for by `stat`.
+    min_depth     levels above this are not shown. Default: 0.
+    max_depth     levels below this are neither shown nor entered. Default: no limit but 131,072 levels, from where on
+                  directories are Faults `depth`: the end of a tree that has none.
+    prune         for what patterns cannot say: `prune(path, names)` gives those of the names of directories to keep; or
+                  an object with `should_ignore_directory(relative_path)`. Runs in the workers: it must be importable.
     partial_listings  keep the names that were read before a listing broke off (default in the shell); their Fault says
                   `partial`. `os.walk` drops them.
     window        bytes of results that may wait for their turn (default 16 MiB). Memory is bounded by about four
@@ -142,7 +193,15 @@ class ScanOptions(_Fields):
             _positive("max_rate", options.max_rate, "number of directories a second")
         if isinstance(options.skip_fs, str) or not all(isinstance(kind, str) and kind for kind in options.skip_fs):
             raise OptionError(f"skip_fs must be the names of types of file systems, not {options.skip_fs!r}")
-        _whole_number("max_depth", options.max_depth, 0, sys.maxsize)
+        _whole_number("min_depth", options.min_depth, 0, sys.maxsize)
+        if options.max_depth is not None:
+            _whole_number("max_depth", options.max_depth, 0, sys.maxsize)
+        if options.filters:
+            from scanner.filters.spec import refuse_prune, spec_of  # not needed otherwise
+
+            spec_of(options._replace(gitignore=False), ())
+            if options.prune is not None and options.backend != "serial":
+                refuse_prune(options.prune, options.method)
         if options.start_method is not None:
             _one_of("start_method", options.start_method, available_start_methods())
         return options
@@ -167,7 +226,17 @@ class ScanOptions(_Fields):
 
             kinds = None if self.one_file_system else frozenset(self.skip_fs)
             barred = tuple(path for path, kind in mounted_below(roots) if kinds is None or kind in kinds)
-        return self._replace(roots=tuple(roots), cwd=cwd, barred=barred)
+        spec = None
+        if self.filters:
+            from scanner.filters.spec import spec_of  # not needed otherwise
+
+            spec = spec_of(self, tuple(roots))
+        return self._replace(roots=tuple(roots), cwd=cwd, barred=barred, filter=spec)
+
+    @property
+    def filters(self) -> bool:
+        """Whether anything is to be left out."""
+        return self[_FIRST_FILTER : _LAST_FILTER + 1] != _NO_FILTERS
 
     @property
     def workers(self) -> int:
@@ -180,7 +249,9 @@ class ScanOptions(_Fields):
         return "forkserver" if "forkserver" in available_start_methods() else "spawn"
 
 
-_CHOSEN = ("roots", "cwd", "packing", "separator", "barred", "pure")
+_CHOSEN = ("roots", "cwd", "packing", "separator", "barred", "filter", "pure")
+_FIRST_FILTER, _LAST_FILTER = (_Fields._fields.index(name) for name in ("exclude", "prune"))
+_NO_FILTERS = _Fields()[_FIRST_FILTER : _LAST_FILTER + 1]
 PUBLIC = tuple(name for name in ScanOptions._fields if name not in _CHOSEN)
 
 

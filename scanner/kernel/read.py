@@ -5,26 +5,25 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple
 
+from scanner.filters.filter import excluded
 from scanner.kernel.ask import asked
 from scanner.kernel.descent import MOST_OPEN, Descent, has_steps
 from scanner.kernel.pack import COUNT, LINES, LIST, pack
-from scanner.model import DEVICE, ENCODING, ERRORS, Fault, Path, children, prefix_of
-from scanner.options import ScanOptions
+from scanner.kernel.sift import Part, Sifter, no_listing
+from scanner.model import ENCODING, ERRORS, EXCLUDED, Fault, Path, children, prefix_of
+from scanner.options import MAX_DEPTH, ScanOptions
 
 LinkRule = Literal["mark", "enter", "file"]
 """What a link to a directory is: a directory that is not entered (`os.walk`), one that is entered
 (`followlinks`), or no directory at all (`find`: costs no `stat` of the target)."""
 LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")  # in the order of _listing.c
 EXPECTED = 3  # PROTOCOL there
-
-Part: TypeAlias = tuple[list[Any], list[Any], Any, int, list[Fault], bool]
-"""Directory names, those of them that are marked links, all other names (packed) and how many they are, faults, whether
-there is more to read. When there is no (whole) listing, the last fault says why."""
 
 RETRIES = {
     errno.ESTALE: 2, errno.EMFILE: 2, errno.ENFILE: 2, errno.ENOMEM: 2, errno.EAGAIN: 2, errno.EINTR: 2, errno.EIO: 1,
@@ -37,11 +36,6 @@ HELD_DIRECTORIES = 4
 ONE_BY_ONE = {errno.ELOOP, errno.EXDEV, errno.ENAMETOOLONG, errno.ENOSYS, errno.EPERM, errno.EAGAIN}
 """Errors of opening what is several names away at once that opening one name after the other may not have, or tells
 better: a path that is too long, a link on the way, a system that cannot do it."""
-
-
-def no_listing(fault: Fault) -> Part:
-    """What comes of a directory that cannot be listed at all."""
-    return [], [], [], 0, [fault], False
 
 
 def by_whole_paths(options: ScanOptions) -> bool:
@@ -94,14 +88,21 @@ class Reader:
         links = link_rule(options)
         self._follow, self._mark = links != "file", links == "mark"
         self._compiled, self._rule = compiled_reader(options), LINK_RULES.index(links)
+        self._listed = LIST if options.filter is not None else form  # the form in which names are read
         self._detect_loops = options.detect_loops and options.followlinks
         self._one_file_system = options.one_file_system
         self._checks = self._detect_loops or self._one_file_system
-        self._max_depth = options.max_depth
-        self._longest_sure = 2 * options.max_depth  # characters that cannot be too many levels
+        self._max_depth = sys.maxsize if options.max_depth is None else options.max_depth
+        self._longest_sure = 2 * min(self._max_depth, MAX_DEPTH)  # characters that cannot be too many levels
         self._descent = Descent(options.roots, follow=options.followlinks, most_open=most_open)
         self._barred = frozenset(options.barred)
+        self._bars = bool(options.barred) or options.max_depth is not None
         self._by_path = by_whole_paths(options)
+        self.sifter: Sifter | None = None
+        if options.filter is not None:
+            self.sifter = Sifter(options.filter, self._descent, by_path=self._by_path, follow=options.followlinks)
+            if self.sifter.asks:
+                self._compiled = None  # it tells names only
         self._appetite = 1 << 62  # entries to read at a time: less when memory has run out
         self._held: dict[Path, Held] = {}
 
@@ -114,7 +115,7 @@ class Reader:
         part = self._try(path, limit)
         if part[4]:
             part = self._insist(path, limit, part)
-        if self._barred:
+        if self._bars:
             self._bar(path, part)
         return part
 
@@ -122,7 +123,10 @@ class Reader:
         """Have what must not be entered treated like links: shown, and no more."""
         dirs, links, *_ = part
         prefix = prefix_of(path)
-        links += [name for name in dirs if prefix + name in self._barred and name not in links]
+        last = self._max_depth < sys.maxsize and self._descent.depth(path) + 1 >= self._max_depth
+        links += [name for name in dirs if (last or prefix + name in self._barred) and name not in links]
+        if self.sifter is not None and self._form == LINES and links:
+            links[:] = [name for name in links if self.sifter.shows(prefix + name)]
 
     def _insist(self, path: Path, limit: int, part: Part) -> Part:
         """Try again, as often as the failure is worth it."""
@@ -162,9 +166,8 @@ class Reader:
         # What nearly every directory needs, and nothing else: a call more here is a percent of a scan.
         if limit > self._appetite:
             limit = self._appetite
-        if len(path) > self._longest_sure and self._descent.depth(path) > self._max_depth:
-            message = f"it lies deeper than {self._max_depth:,} levels"
-            return no_listing(Fault(path, "open", errno.ELOOP, message, "depth"))
+        if len(path) > self._longest_sure and (fault := self._too_deep(path)) is not None:
+            return no_listing(fault)
         descriptor = -1
         try:
             if self._compiled is not None:
@@ -184,11 +187,11 @@ class Reader:
                 os.close(descriptor)
             return no_listing(Fault.of(error, path, "open"))
         except Elsewhere:
-            return no_listing(Fault(path, "open", errno.EXDEV, "it is on another file system", DEVICE))
+            return no_listing(Fault(path, "open", errno.EXDEV, "it is on another file system", EXCLUDED))
         except ValueError as error:  # a NUL in a name that the caller has added
             return no_listing(Fault(path, "open", errno.EINVAL, str(error), "name"))
-        part = self._sort(path, entries, limit)
-        dirs, _, _, _, faults, more = part
+        part = self._sort(path, entries, limit, first=True)
+        dirs, _, _, _, faults, more, _ = part
         if faults or more or descriptor < 0:
             self._put_away(path, entries, descriptor, part)
         elif dirs:
@@ -197,11 +200,19 @@ class Reader:
             os.close(descriptor)
         return part
 
+    def _too_deep(self, path: Path) -> Fault | None:
+        depth = self._descent.depth(path)
+        if depth >= self._max_depth:
+            return excluded(path, f"it lies {depth} levels deep")
+        if depth > MAX_DEPTH:
+            return Fault(path, "open", errno.ELOOP, f"it lies deeper than {MAX_DEPTH:,} levels", "depth")
+        return None
+
     def _list(self, path: Any, limit: int) -> Any:
         """What the compiled reader makes of a directory; None if it is left to `os.scandir`."""
         compiled: Any = self._compiled
-        prefix = prefix_of(path).encode(ENCODING, ERRORS) if self._form == LINES else b""
-        rest = (limit, self._rule, self._form, prefix, self._separator, isinstance(path, bytes))
+        prefix = prefix_of(path).encode(ENCODING, ERRORS) if self._listed == LINES else b""
+        rest = (limit, self._rule, self._listed, prefix, self._separator, isinstance(path, bytes))
         if not self._checks:
             parent, name, no_link = self._descent.place(path)
             try:
@@ -216,11 +227,18 @@ class Reader:
         opening: float,
     ) -> Part:  # fmt: skip
         self.opening += opening
-        if error:
-            return dirs, links, files, count, [Fault.of(OSError(error, os.strerror(error)), path, "read")], False
+        faults = [Fault.of(OSError(error, os.strerror(error)), path, "read")] if error else []
         if descriptor >= 0:
             self._descent.keep(path, descriptor)
-        return dirs, links, files, count, [], False
+        part = dirs, links, files, count, faults, False, len(dirs) + count
+        if self.sifter is None:
+            return part
+        return self._packed(path, self.sifter.sift(path, part, {}, first=True, known=True))
+
+    def _packed(self, path: Path, part: Part) -> Part:
+        """With the names of files in the form that is wanted."""
+        dirs, links, files, count, *rest = part
+        return (dirs, links, pack(files, path, self._form, self._separator), count, *rest)
 
     def _open(self, path: Any) -> int:
         started = time.monotonic()
@@ -255,13 +273,14 @@ class Reader:
             if same:
                 raise OSError(errno.ELOOP, f"a link that leads back to '{os.fsdecode(above)}'")
 
-    def _sort(self, path: Path, entries: Iterator[os.DirEntry[str]], limit: int) -> Part:
+    def _sort(self, path: Path, entries: Iterator[os.DirEntry[str]], limit: int, *, first: bool) -> Part:
         """The next `limit` entries of an open directory: directories, and the rest."""
         dirs: list[Any] = []
         marked: list[Any] = []
         files: list[Any] = []
         faults: list[Fault] = []
-        follow, mark = self._follow, self._mark
+        entry_of: dict[Any, Any] = {}
+        follow, mark, asks = self._follow, self._mark, self.sifter is not None and self.sifter.asks
         try:
             some = islice(entries, limit)
             for batch in asked(some, follow=follow, threads=self.threads) if self.wary else (some,):
@@ -276,6 +295,8 @@ class Reader:
                             marked.append(entry.name)
                     else:
                         files.append(entry.name)
+                    if asks:
+                        entry_of[entry.name] = entry
         except OSError as error:
             faults.append(Fault.of(error, path, "read"))
         except MemoryError:
@@ -285,7 +306,11 @@ class Reader:
         more = len(dirs) + count == limit and not (faults and faults[-1].drops_listing)
         if isinstance(path, bytes):  # an open directory is listed as str
             dirs, marked, files = ([os.fsencode(name) for name in names] for names in (dirs, marked, files))
-        return dirs, marked, pack(files, path, self._form, self._separator), count, faults, more
+            entry_of = {os.fsencode(name): entry for name, entry in entry_of.items()}
+        part = dirs, marked, files, count, faults, more, len(dirs) + count
+        if self.sifter is not None:
+            part = self.sifter.sift(path, part, entry_of, first=first, known=not more)
+        return self._packed(path, part)
 
     def _ask_again(self, path: Any, entry: os.DirEntry[str], error: OSError, faults: list[Fault]) -> bool:
         """Whether `entry` is a directory, for all that can be found out."""
@@ -303,11 +328,11 @@ class Reader:
 
     def _put_away(self, path: Path, entries: Any, descriptor: int, part: Part) -> None:
         """Keep a directory that something below may be opened from, or of which there is more to read."""
-        dirs, links, _, count, faults, more = part
-        held = Held(entries, descriptor, len(dirs) + count, [])
+        dirs, links, _, _, faults, more, read = part
+        held = Held(entries, descriptor, read, [])
         if more:
             self._hold(path, held._replace(below=children(path, dirs, links)))
-        elif dirs and descriptor >= 0 and not faults[-1].drops_listing:
+        elif dirs and descriptor >= 0 and not (faults and faults[-1].drops_listing):
             self._descent.keep(path, descriptor)
         else:
             held.close()
@@ -328,13 +353,13 @@ class Reader:
             if fault is not None:
                 return no_listing(fault), below
             held = self._held.pop(path)
-        part = self._sort(path, held.entries, min(limit, self._appetite))
-        if self._barred:
+        part = self._sort(path, held.entries, min(limit, self._appetite), first=False)
+        if self._bars:
             self._bar(path, part)
-        dirs, links, _, count, _, more = part
+        dirs, links, _, _, _, more, read = part
         if more:
             below = children(path, dirs, links) + held.below
-            self._hold(path, held._replace(position=position + len(dirs) + count, below=below))
+            self._hold(path, held._replace(position=position + read, below=below))
         else:
             held.close()
         return part, held.below
@@ -349,7 +374,7 @@ class Reader:
             part = self.read(path, position)
         while part[5] and (so_far := self._held[path].position) < position:  # the appetite is small
             part, _ = self.resume(path, so_far, position - so_far)
-        dirs, links, _, _, faults, more = part
+        dirs, links, _, _, faults, more, _ = part
         if faults and faults[-1].drops_listing:
             return faults[-1]._replace(operation="read"), children(path, dirs, links)
         if not more:  # what was listed before cannot be told from what comes now

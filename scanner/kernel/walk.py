@@ -14,7 +14,8 @@ from typing import Any
 
 from scanner.kernel.descent import MOST_OPEN
 from scanner.kernel.pack import Packer, form_of, new_packer
-from scanner.kernel.read import Reader, no_listing
+from scanner.kernel.read import Reader
+from scanner.kernel.sift import no_listing
 from scanner.model import Chunk, Fault, Path, Task, children, is_below
 from scanner.options import ScanOptions
 
@@ -46,6 +47,7 @@ class Walker:
         self._form = form_of(options, joined=joined)
         self._whereabouts = whereabouts
         self._reader = Reader(options, self._form, most_open)
+        self._sifter = self._reader.sifter
 
     def walk(self, task: Task, asked: Callable[[], bool] = lambda: False) -> Chunk:
         """Walk `task`, no further than its budget. `asked` tells that another slot is idle: what is left
@@ -56,6 +58,8 @@ class Walker:
         reader, whereabouts = self._reader, self._whereabouts
         packer = new_packer(self._options, self._form)
         shut, fences = self._shut(task), task.fences
+        if (sifter := self._sifter) is not None:
+            sifter.filter.begin(task.rules)
         stack = task.directories[::-1]
         faults: list[Fault] = []
         position = task.position
@@ -73,27 +77,27 @@ class Walker:
                 break
             below: list[Path] = []
             if shut and path in shut:
-                dirs, links, names, count, troubles, more = no_listing(shut[path])
+                dirs, links, names, count, troubles, more, read = no_listing(shut[path])
             else:
                 whereabouts(path)
                 if position:
-                    (dirs, links, names, count, troubles, more), below = reader.resume(path, position, task.entries)
+                    part, below = reader.resume(path, position, task.entries)
+                    dirs, links, names, count, troubles, more, read = part
                 else:
-                    dirs, links, names, count, troubles, more = reader.read(path, task.entries)
+                    dirs, links, names, count, troubles, more, read = reader.read(path, task.entries)
             dropped = bool(troubles) and self._drop(path, troubles, position, packer)
             faults += troubles
             if dropped:
                 position = 0
                 continue
-            packer.add(path, dirs, links, names, not position)
+            packer.add(path, dirs, links, names, not position and (sifter is None or sifter.shown))
             files += count
             if dirs:
                 below = children(path, dirs, links) + below
-                count += len(dirs)
-            entries += count
+            entries += read
             text += len(path)
             if more:
-                position += count
+                position += read
                 stack.append(path)
                 break
             position = 0
@@ -113,7 +117,7 @@ class Walker:
         return Chunk(
             task.number, packer.listings(), packer.output(), stack, position, faults, directories, entries, files,
             reader.retries - retries, time.monotonic() - started, time.thread_time() - cpu, reader.opening - opening,
-            slow,
+            slow, sifter.filter.found_above(stack) if sifter is not None else None,
         )  # fmt: skip
 
     def _shut(self, task: Task) -> dict[Path, Fault]:
@@ -133,7 +137,7 @@ class Walker:
         if packer.keeps_broken and (position or last.operation == "read"):
             troubles[-1] = last._replace(partial=True)
             return False
-        if not position and last.kind not in NOT_THERE:
+        if not position and last.kind not in NOT_THERE and (self._sifter is None or self._sifter.shows(path)):
             packer.unread(path)
         return True
 

@@ -45,6 +45,7 @@ from scanner.plan.events import (
     Waiting,
     Wanted,
 )
+from scanner.plan.known import KnownRules
 from scanner.plan.line import Line, Segment
 from scanner.plan.roster import Roster
 from scanner.plan.shut import Shut, lost
@@ -73,6 +74,7 @@ class Planner:
         self._allowed: int | None = None  # directories that may be read beyond those under way; None: any number
         self.lost: list[Chunk] = []  # made here, in the place of what no slot could bring
         self._shut = Shut(max_hung)
+        self.rules = KnownRules()
         self.line = Line()
         self.roster = Roster()
         self.tops = Tops({})
@@ -205,6 +207,7 @@ class Planner:
         for path in segment.directories:
             self._home.pop(path, None)
         self._shut.forget(chunk.faults)
+        self.rules.learn(chunk)
         outdated = frozenset(segment.pruned)
         leftovers = [path for path in chunk.leftovers if not (outdated and below_any(path, outdated))]
         if segment.alone:  # what is below comes back as an Add
@@ -362,7 +365,7 @@ class Planner:
         task = Task(self.tasks, directories, task_part.position, TASK_ENTRIES, seconds, task_part.quota)
         if self._shut.any or self.tops:
             task = task._replace(shut=self._shut.within(directories), fences=self.tops.fences(directories, zone))
-        return Dispatch(slot, task)
+        return Dispatch(slot, task._replace(rules=self.rules.above(directories)))
 
     def _share_of(self, segment: Segment) -> int:
         slots = min(len(self.roster), self._limits[segment.zone].tasks)

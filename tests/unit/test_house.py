@@ -16,9 +16,10 @@ FOUNDATION = {"errors", "model", "options"}
 ALLOWED = {
     "errors": set(),
     "model": {"errors"},
-    "options": {"errors", "model", "mounts"},
+    "options": {"errors", "model", "mounts", "filters"},
+    "filters": {"errors", "model"},
     "mounts": {"errors", "model"},
-    "kernel": FOUNDATION,
+    "kernel": FOUNDATION | {"filters", "mounts"},
     "plan": FOUNDATION,
     "backends": FOUNDATION | {"kernel", "mounts"},
     "engine": FOUNDATION | {"plan", "backends", "mounts"},

@@ -1,0 +1,138 @@
+"""The flags that commands share, in groups. Their names in the Namespace are those of ScanOptions."""
+
+from __future__ import annotations
+
+import argparse
+
+from scanner.options import BACKENDS, MAX_DEPTH, MAX_HUNG, MAX_IN_FLIGHT, MAX_WORKERS, START_METHODS
+
+DIR_TIMEOUT = 60  # seconds
+
+
+def entering(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """What is entered at all."""
+    group = command.add_argument_group("walking")
+    group.add_argument(
+        "-L", "--follow-links", "--followlinks", dest="followlinks", action="store_true",
+        help="enter directories that links point to, except those that lead to a directory above themselves",
+    )  # fmt: skip
+    group.add_argument(
+        "-x", "--one-file-system", action="store_true",
+        help="do not enter what is mounted below ROOT; the mount points themselves are shown",
+    )  # fmt: skip
+    group.add_argument(
+        "--skip-fs", metavar="TYPES", type=_names, default=[], action="extend",
+        help="do not enter file systems of these types where they are mounted below ROOT: nfs4,autofs,proc "
+        "(may be repeated)",
+    )  # fmt: skip
+    return group
+
+
+def walking(command: argparse.ArgumentParser) -> None:
+    group = entering(command)
+    group.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="give up after so long, keep what was found, exit 75"
+    )
+    group.add_argument(
+        "--dir-timeout", type=float, metavar="SECONDS", default=DIR_TIMEOUT,
+        help=f"give up a directory that has not answered for so long (default: {DIR_TIMEOUT}); 0: wait for ever",
+    )  # fmt: skip
+    group.add_argument(
+        "--max-hung", type=int, metavar="N", default=MAX_HUNG,
+        help="leave the rest of a mount alone after N directories of it that did not answer "
+        f"(default: {MAX_HUNG}); 0: never",
+    )  # fmt: skip
+
+
+def filters(command: argparse.ArgumentParser) -> None:
+    """What is left out, and what of the rest is shown."""
+    group = command.add_argument_group("leaving out (what is left out is not opened)")
+    group.add_argument(
+        "--exclude", metavar="PATTERN", action="append", default=[],
+        help="leave out what matches, as in a .gitignore in ROOT (may be repeated; !PATTERN takes back)",
+    )  # fmt: skip
+    group.add_argument(
+        "--exclude-from", metavar="FILE", action="append", default=[],
+        help="leave out what matches a pattern in FILE (may be repeated)",
+    )  # fmt: skip
+    group.add_argument(
+        "--gitignore", action="store_true",
+        help="leave out what git would: .gitignore files, those above ROOT too, and .git itself",
+    )  # fmt: skip
+    group.add_argument(
+        "--ignore-file", dest="ignore_files", metavar="NAME", action="append", default=[],
+        help="files of this name hold patterns, too, stronger than .gitignore (may be repeated)",
+    )  # fmt: skip
+    group.add_argument("--ignore-case", action="store_true", help="patterns do not tell capital from small letters")
+    group.add_argument(
+        "--exclude-if-present", metavar="NAME", action="append", default=[],
+        help="do not enter directories that hold an entry NAME (may be repeated)",
+    )  # fmt: skip
+    group.add_argument(
+        "--exclude-caches", action="store_true", help="do not enter directories with a valid CACHEDIR.TAG"
+    )
+    group.add_argument("--no-hidden", dest="hidden", action="store_false", help="leave out names that begin with a dot")
+    group.add_argument(
+        "--max-depth", type=int, metavar="N",
+        help=f"levels below ROOT that are shown and entered (default: {MAX_DEPTH:,}, deeper ones are errors)",
+    )  # fmt: skip
+    group = command.add_argument_group("showing (directories are entered all the same)")
+    group.add_argument(
+        "--include", metavar="PATTERN", action="append", default=[],
+        help="show what matches, as in a .gitignore, and what is in directories that match (may be repeated)",
+    )  # fmt: skip
+    group.add_argument("--min-depth", type=int, metavar="N", default=0, help="show nothing above this level")
+    group.add_argument(
+        "--type", dest="types", metavar="TYPES", default=(),
+        help="show only f (files), d (directories), l (links), p (pipes), s (sockets), b, c (devices): f,l",
+    )  # fmt: skip
+    group.add_argument(
+        "--size", metavar="SIZE", action="append", default=[],
+        help="show only files of +1M or more, -10K or less, or of just so many bytes (may be repeated)",
+    )  # fmt: skip
+    what = "a date (2026-11-23, 2026-11-23T14:30), so long ago (7d, 12h, 30min), or the last change of a file"
+    group.add_argument("--newer", metavar="WHEN", help=f"show only what was changed after WHEN: {what}")
+    group.add_argument("--older", metavar="WHEN", help="show only what was changed before WHEN")
+
+
+def running(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("running")
+    group.add_argument(
+        "--workers", "--max-workers", dest="max_workers", type=int, metavar="N",
+        help=f"worker processes, 1 to {MAX_WORKERS} (default: one a processor)",
+    )  # fmt: skip
+    group.add_argument(
+        "--backend", choices=BACKENDS, default="auto",
+        help="where to walk: in this process, in workers, or in workers once the tree proves large (default: auto)",
+    )  # fmt: skip
+    group.add_argument(
+        "--start-method", choices=START_METHODS,
+        help="how worker processes are started (default here: fork on Linux, it is the fastest)",
+    )  # fmt: skip
+    group.add_argument(
+        "--max-in-flight", type=int, metavar="N", default=MAX_IN_FLIGHT,
+        help="directories read at a time at most, in all workers together, where they cost waiting "
+        f"(default: {MAX_IN_FLIGHT}); how many up to that is found by measuring",
+    )  # fmt: skip
+    group.add_argument("--max-rate", type=float, metavar="N", help="directories read a second at most")
+    group.add_argument(
+        "--nice", action="store_true", help="let others have the processor and the disk first (lowest I/O priority)"
+    )
+
+
+def telling(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("telling")
+    group.add_argument("-q", "--quiet", action="store_true", help="no progress and no list of errors on stderr")
+    group.add_argument("-v", "--verbose", action="store_true", help="list all errors on stderr, not just the first few")
+    group.add_argument("--errors", metavar="FILE", help="write all errors to FILE, one JSON object a line (NDJSON)")
+    group.add_argument(
+        "--progress", action=argparse.BooleanOptionalAction, default=None,
+        help="show progress on stderr, if it is a terminal (default: yes)",
+    )  # fmt: skip
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of names with commas between them")
+    return names

@@ -1,0 +1,89 @@
+"""Sizes, times and types, from what a caller writes. All raise OptionError that begins with the option's name."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from scanner.errors import OptionError
+from scanner.filters.select import TYPES
+
+SPANS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+SIZE = re.compile(r"([+-]?)(\d+)(?:([kmgtp])(b|ib)?|b)?", re.IGNORECASE)
+SPAN = re.compile(r"(\d+)(s|min|h|d|w)")
+
+
+def types_of(value: Any) -> str:
+    """Letters of find: any of f, d, l, p, s, b, c."""
+    letters = value.split(",") if isinstance(value, str) else list(value)
+    for letter in letters:
+        if letter not in TYPES:
+            raise OptionError(f"types must be some of {','.join(TYPES)}, not {letter!r}")
+    return "".join(letters)
+
+
+def sizes_of(value: Any) -> tuple[tuple[str, int], ...]:
+    """`+1M`: at least; `-10K`: at most; `0`: exactly. K, M, G, T, P are powers of 1024, as KiB is; KB of 1000."""
+    values = [value] if isinstance(value, str | int) else list(value)
+    return tuple(_size(each) for each in values)
+
+
+def _size(value: Any) -> tuple[str, int]:
+    match = SIZE.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
+    if match is None:
+        raise OptionError(f"size must be a number of bytes like +1M (at least), -10K (at most) or 0, not {value!r}")
+    sign, number, unit, rest = match.groups()
+    exponent = "bkmgtp".index((unit or "b").lower())
+    return sign, int(number) * (1000 if (rest or "").lower() == "b" else 1024) ** exponent
+
+
+def moment_of(option: str, value: Any) -> int:
+    """Nanoseconds since 1970: of a date, of so long ago, or of the last change of a file."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(value * 1e9)
+    if hasattr(value, "timestamp"):
+        return int(value.timestamp() * 1e9)
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if isinstance(text, str) and not isinstance(value, os.PathLike) and (found := _written(text)) is not None:
+        return found
+    try:
+        return os.stat(text).st_mtime_ns
+    except (OSError, ValueError, TypeError):
+        what = "a date like 2026-11-23 or 2026-11-23T14:30, a span like 7d or 12h, or a file that is there"
+        raise OptionError(f"{option} must be {what}, not {value!r}") from None
+
+
+def _written(text: str) -> int | None:
+    span = SPAN.fullmatch(text)
+    if span is not None:
+        return time.time_ns() - int(span[1]) * SPANS[span[2]] * 10**9
+    if re.fullmatch(r"@\d+(\.\d+)?", text):
+        return int(float(text[1:]) * 1e9)
+    if not re.match(r"\d{4}-\d\d-\d\d", text):
+        return None
+    from datetime import datetime  # seldom needed
+
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * 1e9)
+    except ValueError:
+        return None
+
+
+def names_of(option: str, value: Iterable[Any]) -> tuple[str, ...]:
+    """Names of files, without a directory."""
+    names = tuple(os.fsdecode(name) for name in strings(option, value))
+    for name in names:
+        if not name or "/" in name or "\0" in name or name in (".", ".."):
+            raise OptionError(f"{option} must be names of files without a directory, not {name!r}")
+    return names
+
+
+def strings(option: str, value: Any) -> tuple[Any, ...]:
+    """One or several."""
+    several = (value,) if isinstance(value, str | bytes | os.PathLike) else tuple(value)
+    if not all(isinstance(each, str | bytes | os.PathLike) for each in several):
+        raise OptionError(f"{option} must be text, or several, not {value!r}")
+    return several

@@ -1,0 +1,93 @@
+"""Between reading a directory and packing it: what is left out goes, and what is shown stays."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TypeAlias
+
+from scanner.filters.filter import Filter
+from scanner.filters.git import read_rules
+from scanner.filters.spec import Spec
+from scanner.filters.wildmatch import text_of
+from scanner.kernel.descent import Descent
+from scanner.model import Fault, Path
+
+Part: TypeAlias = tuple[list[Any], list[Any], Any, int, list[Fault], bool, int]
+"""Directory names, those of them that are marked links, all other names (packed) and how many they are, faults, whether
+there is more to read, and how many entries were. When there is no (whole) listing, the last fault says why."""
+
+
+def no_listing(fault: Fault) -> Part:
+    """What comes of a directory that cannot be listed at all."""
+    return [], [], [], 0, [fault], False, 0
+
+
+class Sifter:
+    """The Filter of one Reader. `follow`: links are what they lead to."""
+
+    def __init__(self, spec: Spec, descent: Descent, *, by_path: bool, follow: bool) -> None:
+        self.filter = Filter(spec)
+        self.shown = True  # whether the directory that was sifted last is shown itself
+        self.asks = self.filter.selection.asks
+        self._descent, self._by_path, self._follow = descent, by_path, follow
+
+    def sift(self, path: Path, part: Part, entry_of: dict[Any, Any], *, first: bool, known: bool) -> Part:
+        """Without what is left out. `first`: nothing of it was read before; `known`: these are all names there are."""
+        dirs, links, files, _, faults, more, read = part
+        if first:
+            names = dirs + files if known else None
+            refusal, useless = self.filter.enter(path, names, lambda name: self._content(path, name))
+            if refusal is not None:
+                return no_listing(refusal)
+            faults[:0] = useless  # the last fault is the one that says why a listing broke off
+            self.shown = self._shows(path, lambda: self._status(path))
+        dirs, links, files, useless = self.filter.sift(path, dirs, links, files)
+        faults[:0] = useless
+        if not self.filter.selection.all:
+            dirs, links, files, useless = self._select(path, dirs, links, files, entry_of)
+            faults[:0] = useless
+        return dirs, links, files, len(files), faults, more, read
+
+    def _select(
+        self, path: Path, dirs: list[Any], links: list[Any], files: list[Any], entry_of: dict[Any, Any]
+    ) -> tuple[list[Any], list[Any], list[Any], list[Fault]]:
+        """Only what is shown, and directories to be entered."""
+        faults: list[Fault] = []
+        shown = self.filter.select(path, files + links)
+        if self.asks:
+            shown, faults = self.filter.selection.entries(shown, entry_of, path, self._follow)
+        wanted = set(shown)
+        gone = set(links).difference(wanted)
+        return (
+            [name for name in dirs if name not in gone],
+            [name for name in links if name in wanted],
+            [name for name in files if name in wanted],
+            faults,
+        )
+
+    def shows(self, path: Path) -> bool:
+        """Whether a directory that is not entered is shown."""
+        return self._shows(path, lambda: os.stat(path, follow_symlinks=False))
+
+    def _shows(self, path: Path, status: Any) -> bool:
+        selection = self.filter.selection
+        return selection.all or selection.shows_directory(self.filter.chain(path).relative(text_of(path)), status)
+
+    def _status(self, path: Path) -> os.stat_result:
+        if self._by_path:
+            return os.stat(path)
+        descriptor = self._descent.open(path)
+        try:
+            return os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _content(self, path: Any, name: Any) -> bytes | None:
+        """Of a file of rules in the directory `path`. Raises OSError."""
+        if self._by_path:
+            return read_rules(os.path.join(path, name))
+        descriptor = self._descent.open(path)
+        try:
+            return read_rules(name, descriptor)
+        finally:
+            os.close(descriptor)
