@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from scanner.filters.filter import excluded
 from scanner.kernel.ask import asked
 from scanner.kernel.descent import MOST_OPEN, Descent, has_steps
-from scanner.kernel.pack import COUNT, LINES, LIST, pack
+from scanner.kernel.pack import COUNT, JOINED, LINES, LIST, pack
 from scanner.kernel.sift import Part, Sifter, no_listing
 from scanner.model import ENCODING, ERRORS, EXCLUDED, Fault, Path, children, prefix_of
 from scanner.options import MAX_DEPTH, ScanOptions
@@ -88,7 +88,9 @@ class Reader:
         links = link_rule(options)
         self._follow, self._mark = links != "file", links == "mark"
         self._compiled, self._rule = compiled_reader(options), LINK_RULES.index(links)
-        self._listed = LIST if options.filter is not None else form  # the form in which names are read
+        self._listed = (
+            LIST if options.filter is not None and form != JOINED else form
+        )  # the form in which names are read
         self._detect_loops = options.detect_loops and options.followlinks
         self._one_file_system = options.one_file_system
         self._checks = self._detect_loops or self._one_file_system
@@ -238,7 +240,9 @@ class Reader:
     def _packed(self, path: Path, part: Part) -> Part:
         """With the names of files in the form that is wanted."""
         dirs, links, files, count, *rest = part
-        return (dirs, links, pack(files, path, self._form, self._separator), count, *rest)
+        if isinstance(files, list):
+            files = pack(files, path, self._form, self._separator)
+        return (dirs, links, files, count, *rest)
 
     def _open(self, path: Any) -> int:
         started = time.monotonic()

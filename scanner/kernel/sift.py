@@ -10,7 +10,7 @@ from scanner.filters.git import read_rules
 from scanner.filters.spec import Spec
 from scanner.filters.wildmatch import text_of
 from scanner.kernel.descent import Descent
-from scanner.model import Fault, Path
+from scanner.model import Fault, Path, names
 
 Part: TypeAlias = tuple[list[Any], list[Any], Any, int, list[Fault], bool, int]
 """Directory names, those of them that are marked links, all other names (packed) and how many they are, faults, whether
@@ -33,10 +33,11 @@ class Sifter:
 
     def sift(self, path: Path, part: Part, entry_of: dict[Any, Any], *, first: bool, known: bool) -> Part:
         """Without what is left out. `first`: nothing of it was read before; `known`: these are all names there are."""
-        dirs, links, files, _, faults, more, read = part
+        dirs, links, packed, _, faults, more, read = part
+        files = listed = names(packed)
         if first:
-            names = dirs + files if known else None
-            refusal, useless = self.filter.enter(path, names, lambda name: self._content(path, name))
+            there = dirs + files if known else None
+            refusal, useless = self.filter.enter(path, there, lambda name: self._content(path, name))
             if refusal is not None:
                 return no_listing(refusal)
             faults[:0] = useless  # the last fault is the one that says why a listing broke off
@@ -46,7 +47,7 @@ class Sifter:
         if not self.filter.selection.all:
             dirs, links, files, useless = self._select(path, dirs, links, files, entry_of)
             faults[:0] = useless
-        return dirs, links, files, len(files), faults, more, read
+        return dirs, links, packed if files is listed else files, len(files), faults, more, read
 
     def _select(
         self, path: Path, dirs: list[Any], links: list[Any], files: list[Any], entry_of: dict[Any, Any]

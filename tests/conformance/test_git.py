@@ -1,0 +1,214 @@
+"""`gitignore` leaves out what git leaves out, and names the rule that git names. Asked of git itself."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import scanner
+from scanner.filters.filter import Filter
+from scanner.options import ScanOptions
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+
+EXAMPLES = int(os.environ.get("GIT_EXAMPLES", "300"))
+NAMES = [
+    "a", "b", "foo", "foobar", "bar", "a.c", "b.o", ".x", "A", "[a]", "a b", "a ", "!a", "#a", "\\a", "*", "**", "a\\",
+    "ab", "abc", "é", "FOO", "-", "]", "x\ny",
+]  # fmt: skip
+ATOMS = [
+    "*", "**", "?", "a", "b", "foo", "bar", ".c", ".o", "/", "/", "**/", "/**", "[a-c]", "[!a]", "[^b]", "[]a]", "[a",
+    "\\*", "\\a", "\\", "!", "#", " ", "\\ ", "[[:alpha:]]", "[[:bogus:]]", "[z-a]", "[a-]", "é", ".", "A", "[A]",
+    "[A-Z]", "[[:upper:]]", "\\A", "[a-c-e]", "[[:]", "[\\]]", "\\/", "***", "[/]", "[!/]", "\r", "\0", "\t",
+]  # fmt: skip
+
+
+def git(top: Path, *arguments: str, **options: Any) -> bytes:
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    result = subprocess.run(
+        ["git", "-C", top, *arguments], capture_output=True, timeout=30, env=environment, check=False, **options
+    )  # fmt: skip
+    assert result.returncode == 0 or arguments[0] == "check-ignore", result.stderr
+    return result.stdout
+
+
+def not_ignored(top: Path) -> set[bytes]:
+    """Files, as git lists them."""
+    listed = git(top, "ls-files", "-z", "-co", "--exclude-standard").split(b"\0")
+    return {path for path in listed if path and not path.endswith(b"/")}
+
+
+def shown(top: Path, **options: Any) -> set[bytes]:
+    """Files, as a scan with `gitignore` lists them."""
+    return files(scanner.scan(os.fsencode(top), gitignore=True, **options), len(os.fsencode(top)) + 1)
+
+
+def files(walked: Iterable[Any], prefix: int) -> set[bytes]:
+    """What git takes for files: links to directories are some, too."""
+    return {
+        os.path.join(root, name)[prefix:]
+        for root, dirs, names in walked
+        for name in [*names, *(each for each in dirs if os.path.islink(os.path.join(root, each)))]
+    }
+
+
+@pytest.fixture(scope="module")
+def wild_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Names of all kinds, four levels deep, in a repository."""
+    top = tmp_path_factory.mktemp("wild")
+    chosen = random.Random(7)
+    (top / "foo" / "foo").mkdir(parents=True)
+    for path in sorted("/".join(chosen.choice(NAMES) for _ in range(chosen.randint(1, 4))) for _ in range(170)):
+        place = top / path
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.mkdir() if chosen.random() < 0.4 else place.touch()
+        except (FileExistsError, NotADirectoryError):
+            pass
+    Path(os.fsdecode(os.fsencode(top) + b"/n\xff\xfe.o")).touch()
+    git(top, "init", "-q")
+    return top
+
+
+lines = st.lists(st.lists(st.sampled_from(ATOMS), min_size=1, max_size=6).map("".join), min_size=1, max_size=4)
+
+
+@pytest.mark.timeout(600)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lines=lines, above=lines, again=st.booleans(), ending=st.sampled_from(["\n", "\r\n"]), bom=st.booleans(),
+    fold=st.booleans(),
+)  # fmt: skip
+def test_any_rules_on_a_tree_of_all_kinds_of_names(
+    wild_tree: Path, lines: list[str], above: list[str], again: bool, ending: str, bom: bool, fold: bool
+) -> None:
+    """Two files of rules, one below the other, any lines in them."""
+    if again:
+        lines = [*lines, "!" + lines[0]]
+    (wild_tree / ".gitignore").write_bytes(bom * b"\xef\xbb\xbf" + ending.join(above).encode())
+    (wild_tree / "foo" / ".gitignore").write_bytes(ending.join(lines).encode())
+    git(wild_tree, "config", "core.ignorecase", str(fold).lower())
+    assert shown(wild_tree, backend="serial", ignore_case=fold) == not_ignored(wild_tree)
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "negation": {
+        ".gitignore": "*.log\n!keep.log\nlogs/\n!logs/keep.log\n", "a.log": "", "keep.log": "", "logs/keep.log": "",
+        "sub/keep.log": "", "sub/b.log": "",
+    },
+    "anchors": {
+        ".gitignore": "/top\nsub/inner\nboth/\n/x/*.c\n", "top": "", "sub/top": "", "sub/inner": "", "a/sub/inner": "",
+        "both/f": "", "a/both/f": "", "x/a.c": "", "x/y/a.c": "", "both2": "",
+    },
+    "stars in all places": {
+        ".gitignore": "**/one\ntwo/**\nthree/**/end\nfo**r\nx/fi**/ve\n**/six/**/seven/*\n", "one": "", "a/one": "",
+        "two/a": "", "two/b/c": "", "b/two/c": "", "three/end": "", "three/a/b/end": "", "foor": "", "fo/r": "",
+        "x/five": "", "x/fi/ve": "", "x/fi/a/ve": "", "six/seven/f": "", "q/six/a/seven/f": "", "q/six/a/seven/g/h": "",
+    },
+    "trailing spaces and escapes": {
+        ".gitignore": "space   \nkept\\ \n\\#hash\n\\!bang\nback\\\\slash\nq\\?\nend\\\n", "space": "", "kept ": "",
+        "#hash": "", "!bang": "", "back\\slash": "", "q?": "", "qx": "", "end\\": "", "end": "",
+    },
+    "character classes": {
+        ".gitignore": "[a-c]1\n[!x]2\n[[:digit:]]x\n[]]y\n[a\n[z-a]3\n[\\]]4\n", "a1": "", "d1": "", "x2": "", "y2": "",
+        "7x": "", "]y": "", "[a": "", "z3": "", "b3": "", "]4": "",
+    },
+    "nested overrides": {
+        ".gitignore": "*.tmp\n*.bak\n", "a/.gitignore": "!*.tmp\n", "a/b/.gitignore": "*.tmp\n!x.bak\n", "1.tmp": "",
+        "a/1.tmp": "", "a/b/1.tmp": "", "a/b/x.bak": "", "a/x.bak": "",
+    },
+    "an ignored parent with a child taken back": {
+        ".gitignore": "build/\n!build/keep\nout/*\n!out/keep\n", "build/keep": "", "build/x": "", "out/keep": "",
+        "out/x": "", "a/build/keep": "",
+    },
+    "capital letters": {".gitignore": "*.O\nReadMe\n", "a.o": "", "a.O": "", "readme": "", "ReadMe": ""},
+    "directories only": {".gitignore": "thing/\nlink/\n", "thing": "", "a/thing/f": "", "b/thing": "", "link": "->a"},
+    "nothing but slashes": {".gitignore": "/\n//\n///\n./\n*//\n", "a/b/c": "", "d": ""},
+    "carriage returns and a mark of byte order": {
+        ".gitignore": b"\xef\xbb\xbf*.a\r\n*.b \r\n*.c\r\r\n", "x.a": "", "x.b": "", "x.c": "", "x.c\r": "", "y": ""
+    },
+    "bytes that are no UTF-8": {".gitignore": b"\xff*\n?\n", b"\xffx": "", b"\xfe": "", "é": "", "ab": ""},
+    "the repository's own rules": {
+        ".git/info/exclude": "secret\n", "secret": "", "a/secret": "", "a/.gitignore": "!secret\n", "open": ""
+    },
+    "a repository in the repository": {
+        ".gitignore": "*.o\n", "inner/.git/HEAD": "ref: refs/heads/x\n", "inner/.git/objects/x": "",
+        "inner/.git/refs/x": "", "inner/a": "", "b": "", "empty/.git/x": "", "empty/c": "",
+    },
+    "a file of rules that is a link": {"rules": "b\n", ".gitignore": "->rules", "a": "", "b": ""},
+}  # fmt: skip
+
+
+@pytest.fixture
+def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    git(tmp_path, "init", "-q")
+    for name, content in CASES[request.param].items():
+        place = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), os.fsencode(name))))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, str) and content.startswith("->"):
+            place.symlink_to(content[2:])
+        else:
+            place.write_bytes(content.encode() if isinstance(content, str) else content)
+    return tmp_path
+
+
+@pytest.mark.parametrize("repository", CASES, indirect=True)
+def test_what_is_shown_is_what_git_lists(repository: Path, backend: dict[str, Any]) -> None:
+    expected = not_ignored(repository)
+    assert shown(repository, **backend) == expected
+    prefix = len(os.fsencode(repository)) + 1
+    walked = scanner.walk(os.fsencode(repository), topdown=False, gitignore=True, **backend)
+    assert files(walked, prefix) == expected
+
+
+@pytest.mark.parametrize("repository", CASES, indirect=True)
+def test_the_rule_is_the_one_that_git_names(repository: Path) -> None:
+    top = os.fsencode(repository)
+    paths = [
+        os.path.join(root, name)[len(top) + 1 :]
+        for root, dirs, names in os.walk(top) if b"/.git" not in root for name in dirs + names if name != b".git"
+    ]  # fmt: skip
+    output = git(repository, "check-ignore", "-z", "-v", "-n", "--stdin", "--no-index", input=b"\0".join(paths))
+    for source, line, pattern, path in iterate(output):
+        ours = rule_for(repository, path)
+        if pattern.startswith(b"!") or not pattern:
+            assert ours is None, path
+        else:
+            assert ours == f"{os.path.relpath(os.path.join(top, source), top).decode()}:{line.decode()}:", path
+
+
+def iterate(output: bytes) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
+    fields = iter(output.split(b"\0")[:-1])
+    return zip(fields, fields, fields, fields, strict=True)
+
+
+def rule_for(top: Path, path: bytes) -> str | None:
+    """`FILE:LINE:` of the rule that leaves the path, or a directory above it, out."""
+    options = ScanOptions(gitignore=True).starting_at([os.fsencode(top)])
+    chosen = Filter(options.filter)
+    here = os.fsencode(top)
+    for name in path.split(b"/"):
+        entries = os.listdir(here) if os.path.isdir(here) else []
+        chosen.enter(here, entries, lambda file, here=here: read(os.path.join(here, file)))  # type: ignore[misc]
+        place = os.path.join(here, name)
+        reason = chosen.why_out(here, name, os.path.isdir(place) and not os.path.islink(place))
+        if reason is not None:
+            where = re.match(r"(.*?):(\d+): ", reason.encode("latin-1").decode(errors="surrogateescape"), re.DOTALL)
+            assert where is not None
+            return f"{os.path.relpath(where[1], top)}:{where[2]}:"
+        here = place
+    return None
+
+
+def read(path: bytes) -> bytes | None:
+    return None if os.path.islink(path) else Path(os.fsdecode(path)).read_bytes()
