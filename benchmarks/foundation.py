@@ -26,7 +26,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from scanner.kernel.read import reader_name
+from scanner.kernel.which import reader_name
 from scanner.options import ScanOptions
 from tools.make_tree import make_tree
 

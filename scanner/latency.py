@@ -28,6 +28,8 @@ class Latencies:
         if chunk.slow and not self._tops:
             self._tops = [*self._roots, *(path for path, _ in mounted_below(self._roots))]
             self._tops.sort(key=len, reverse=True)
+        if chunk.began_at is None:  # nobody has read it: what was given up
+            return
         began_at: Any = chunk.began_at
         top = next((top for top in self._tops if is_below(began_at, top)), self._roots[0])
         classes = self._classes.setdefault(top, Counter())

@@ -15,7 +15,7 @@ from scanner.backends.base import Backend
 from scanner.backends.serial import SerialBackend
 from scanner.engine import Cancelled, Engine
 from scanner.errors import ScanTimeout
-from scanner.kernel.read import reader_name
+from scanner.kernel.which import reader_name
 from scanner.latency import Latencies
 from scanner.model import Chunk, Fault, Path, Walked, names
 from scanner.options import ScanOptions

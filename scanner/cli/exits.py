@@ -125,12 +125,16 @@ def silence_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+HARMLESS = {"vanished", "pattern"}  # kinds of Faults after which a result is complete all the same
+TOLD_IN = {"pattern", "prune"}  # kinds that are about something in what the Fault names
+
+
 def outcome_of(roots: Sequence[Path], stats: ScanStats) -> tuple[str, int]:
     """`complete`, `incomplete` or `failed`, and the exit code. What vanished below a root is no failure."""
     lost_roots = {f.path for f in stats.faults if f.drops_listing and not f.partial}.intersection(roots)
     if lost_roots and len(lost_roots) == len(set(roots)):
         return "failed", NO_RESULT
-    if lost_roots or any(kind != "vanished" for kind in stats.errors):
+    if lost_roots or any(kind not in HARMLESS for kind in stats.errors):
         return "incomplete", INCOMPLETE
     return "complete", COMPLETE
 
@@ -142,7 +146,7 @@ def tell_faults(roots: Sequence[Path], stats: ScanStats, *, everything: bool, re
         faults = [fault for fault in faults if fault.path in roots]
     some = faults if everything else faults[:MOST_FAULTS]
     for fault in some:
-        what = "cannot scan" if fault.path in roots else "cannot read"
+        what = "cannot scan" if fault.path in roots else "in" if fault.kind in TOLD_IN else "cannot read"
         kept = " (the names read before are kept)" if fault.partial else ""
         say(f"{what} '{shown(fault.path)}': {fault.message}{kept}")
     if len(faults) > len(some):

@@ -22,13 +22,18 @@ def read_rules(name: Any, directory: int | None = None) -> bytes | None:
         descriptor = os.open(name, flags, dir_fd=directory)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    with open(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(0, "it is no regular file")
         if status.st_size > MOST_BYTES:
             raise OSError(0, f"it is larger than {MOST_BYTES >> 20} MiB")
-        return file.read(MOST_BYTES)
+        content = b""
+        while len(content) < MOST_BYTES and (more := os.read(descriptor, 1 << 16)):
+            content += more
+        return content
+    finally:
+        os.close(descriptor)
 
 
 def git_directory(top: Any) -> str | None:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from scanner.filters.wildmatch import MANY, MANY_OR_NONE, STAR, NeverMatches, Split, Token, regex, split, tokens
 
+OPTIONS = ("exclude", "include")  # sources that are no files
 BOM = b"\xef\xbb\xbf"
 
 
@@ -32,7 +33,7 @@ class Rule(NamedTuple):
     """For the whole path, where that cannot be told from the directory and the name."""
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}: {self.text}" if self.line else f"{self.source} {self.text}"
+        return f"{self.source} '{self.text}'" if self.source in OPTIONS else f"{self.source}:{self.line}: {self.text}"
 
 
 class Problem(NamedTuple):

@@ -83,7 +83,7 @@ def names_of(option: str, value: Iterable[Any]) -> tuple[str, ...]:
 
 def strings(option: str, value: Any) -> tuple[Any, ...]:
     """One or several."""
-    several = (value,) if isinstance(value, str | bytes | os.PathLike) else tuple(value)
-    if not all(isinstance(each, str | bytes | os.PathLike) for each in several):
+    several = (value,) if isinstance(value, str | bytes | os.PathLike) else value
+    if not isinstance(several, Iterable) or not all(isinstance(each, str | bytes | os.PathLike) for each in several):
         raise OptionError(f"{option} must be text, or several, not {value!r}")
-    return several
+    return tuple(several)

@@ -28,14 +28,14 @@
 #define SYS_openat2 437
 #endif
 
-#define PROTOCOL 3  /* what read.py asks for: to be raised with each change of arguments, result, or the enums below */
+#define PROTOCOL 3  /* what which.py asks for: to be raised with each change of arguments, result, or the enums below */
 #define BLOCK 32768 /* bytes for one call, as in the C library */
 #define BLOCKS 16   /* calls, */
 #define LOOKS 12    /* at entries of a block: more than the 8 from which on a Linux client takes notice */
 #define STATS 16    /* and types to ask for, between two looks at whether a signal has come */
 #define SLOW 300    /* microseconds for asking one type: where so many are to be asked that threads pay, they do it */
 
-enum rule { MARK, ENTER, IS_FILE };       /* what a link to a directory is: see LinkRule in read.py */
+enum rule { MARK, ENTER, IS_FILE };       /* what a link to a directory is: see LinkRule in which.py */
 enum form { LIST, JOINED, LINES, COUNT }; /* how names of files are packed: see pack.py */
 /* What d_type is replaced by: values that no system uses. */
 enum kind { SKIPPED = 240, DIRECTORY, MARKED, OTHER, KINDS };

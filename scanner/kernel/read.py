@@ -7,23 +7,18 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from scanner.filters.filter import excluded
 from scanner.kernel.ask import asked
 from scanner.kernel.descent import MOST_OPEN, Descent, has_steps
 from scanner.kernel.pack import COUNT, JOINED, LINES, LIST, pack
 from scanner.kernel.sift import Part, Sifter, no_listing
+from scanner.kernel.which import LINK_RULES, by_whole_paths, compiled_reader, link_rule
 from scanner.model import ENCODING, ERRORS, EXCLUDED, Fault, Path, children, prefix_of
 from scanner.options import MAX_DEPTH, ScanOptions
-
-LinkRule = Literal["mark", "enter", "file"]
-"""What a link to a directory is: a directory that is not entered (`os.walk`), one that is entered
-(`followlinks`), or no directory at all (`find`: costs no `stat` of the target)."""
-LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")  # in the order of _listing.c
-EXPECTED = 3  # PROTOCOL there
 
 RETRIES = {
     errno.ESTALE: 2, errno.EMFILE: 2, errno.ENFILE: 2, errno.ENOMEM: 2, errno.EAGAIN: 2, errno.EINTR: 2, errno.EIO: 1,
@@ -36,26 +31,6 @@ HELD_DIRECTORIES = 4
 ONE_BY_ONE = {errno.ELOOP, errno.EXDEV, errno.ENAMETOOLONG, errno.ENOSYS, errno.EPERM, errno.EAGAIN}
 """Errors of opening what is several names away at once that opening one name after the other may not have, or tells
 better: a path that is too long, a link on the way, a system that cannot do it."""
-
-
-def by_whole_paths(options: ScanOptions) -> bool:
-    """Whether to open as `os.walk` does: what ends a loop of links is then the system, after 40 of them in a path."""
-    return options.followlinks and not options.detect_loops
-
-
-def compiled_reader(options: ScanOptions) -> Callable[..., Any] | None:
-    """The compiled reader of directories, if it was built and is wanted."""
-    if by_whole_paths(options) or options.pure:
-        return None
-    try:
-        from scanner.kernel._listing import PROTOCOL, list_directory
-    except ImportError:
-        return None
-    return list_directory if PROTOCOL == EXPECTED else None  # else it was built from another state of the source
-
-
-def reader_name(options: ScanOptions) -> str:
-    return "python" if compiled_reader(options) is None else "compiled"
 
 
 class Elsewhere(Exception):
@@ -410,10 +385,3 @@ def is_link(entry: os.DirEntry[Any]) -> bool:
         return entry.is_symlink()
     except OSError:
         return False
-
-
-def link_rule(options: ScanOptions) -> LinkRule:
-    """What links to directories are to this scan: tuples show them as `os.walk` does, sinks as `find` does."""
-    if options.followlinks:
-        return "enter"
-    return "mark" if options.packing == "names" else "file"

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 import scanner
+from scanner.kernel import read
 from tests.support.faultfs import FaultFS, unavailable
 from tests.support.shell import SCANNER, run, start
 
@@ -263,9 +264,22 @@ def test_a_call_is_interrupted(mounted: Mounter, backend: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("kind", ["infinite", "loop"])
-def test_a_tree_without_an_end_ends_at_the_greatest_depth(kind: str, mounted: Mounter, backend: dict[str, Any]) -> None:
+def test_a_tree_without_an_end_is_cut_where_one_wants_it(kind: str, mounted: Mounter, backend: dict[str, Any]) -> None:
     fs = mounted(tree={"x": {"$": kind}, "y": {"f": 1}})
     result = scanner.scan(fs.mnt, max_depth=50, **backend)
+    assert [root.count("/d") for root, _, _ in result] == [0, *range(49), 0]
+    assert result.errors == []
+
+
+@pytest.mark.parametrize("kind", ["infinite", "loop"])
+@pytest.mark.parametrize("backend", [{"backend": "serial"}, {"backend": "pool", "start_method": "fork"}])
+def test_a_tree_without_an_end_ends_at_the_greatest_depth(
+    kind: str, backend: Any, mounted: Mounter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty here, for the sake of the test."""
+    monkeypatch.setattr(read, "MAX_DEPTH", 50)
+    fs = mounted(tree={"x": {"$": kind}, "y": {"f": 1}})
+    result = scanner.scan(fs.mnt, **backend)
     assert [root.count("/d") for root, _, _ in result] == [0, *range(50), 0]
     assert [(f.kind, f.path.count("/d"), f.message) for f in result.errors] == [
         ("depth", 50, "it lies deeper than 50 levels")

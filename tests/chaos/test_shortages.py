@@ -17,7 +17,9 @@ import pytest
 
 import scanner
 from scanner.backends.serial import SerialBackend
+from scanner.kernel import read
 from scanner.kernel.read import LEAST_APPETITE, Reader
+from scanner.kernel.sift import no_listing
 from scanner.kernel.walk import Walker
 from scanner.model import Task
 from scanner.options import ScanOptions
@@ -72,7 +74,7 @@ def test_no_descriptor_is_left_at_all(tmp_path: Path, reader: str) -> None:
     directories = Reader(ScanOptions(roots=(top,)))
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
-        *_, faults, _ = directories.read(top, 100)
+        *_, faults, _, _ = directories.read(top, 100)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         directories.close()
@@ -87,7 +89,7 @@ def test_too_little_memory_for_a_huge_directory_makes_for_smaller_parts(
     make(tmp_path, {f"f{i}": None for i in range(5000)})
     original = Reader._sort
 
-    def sort(self: Reader, path: Any, entries: Iterator[os.DirEntry[str]], limit: int) -> Any:
+    def sort(self: Reader, path: Any, entries: Iterator[os.DirEntry[str]], limit: int, *, first: bool) -> Any:
         def greedy() -> Iterator[os.DirEntry[str]]:
             for number, entry in enumerate(entries):
                 if number >= 700:
@@ -98,7 +100,7 @@ def test_too_little_memory_for_a_huge_directory_makes_for_smaller_parts(
             close = getattr(entries, "close", lambda: None)
             __iter__ = staticmethod(greedy)
 
-        return original(self, path, Entries() if limit > 700 else entries, limit)  # type: ignore[arg-type]
+        return original(self, path, Entries() if limit > 700 else entries, limit, first=first)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Reader, "_sort", sort)
     monkeypatch.setattr("scanner.kernel.read.FIRST_APPETITE", 4 * LEAST_APPETITE)
@@ -162,9 +164,11 @@ def test_a_hundred_thousand_levels_one_by_one_from_workers(abyss: Path, pool: di
     assert sum(1 for _ in scanner.walk(abyss, **pool)) == LEVELS + 1
 
 
-def test_a_tree_deeper_than_the_limit_is_told(tmp_path: Path, backend: dict[str, Any]) -> None:
+@pytest.mark.parametrize("backend", [{"backend": "serial"}, {"backend": "pool", "start_method": "fork"}])
+def test_a_tree_deeper_than_the_limit_is_told(backend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "MAX_DEPTH", 2)
     top = make(tmp_path, {"1": {"2": {"3": {"4": {}}}}, "a": {}})
-    result = scanner.scan(top, max_depth=2, **backend)
+    result = scanner.scan(top, **backend)
     assert [fault[:2] + fault[3:5] for fault in result.errors] == [
         (f"{top}/1/2/3", "open", "it lies deeper than 2 levels", "depth")
     ]
@@ -178,12 +182,12 @@ def test_walk_gives_all_names_although_memory_was_short(
     make(tmp_path, {f"f{i}": None for i in range(3000)})
     original, failed = Reader._sort, []
 
-    def sort(self: Reader, *args: Any) -> Any:
+    def sort(self: Reader, *args: Any, **kwargs: Any) -> Any:
         if not failed:
             failed.append(True)
             fault = scanner.Fault(str(tmp_path), "read", errno.ENOMEM, "Cannot allocate memory", "io")
-            return [], [], [], [fault], False
-        return original(self, *args)
+            return no_listing(fault)
+        return original(self, *args, **kwargs)
 
     monkeypatch.setattr(Reader, "_sort", sort)
     monkeypatch.setattr("scanner.kernel.read.FIRST_APPETITE", 4 * LEAST_APPETITE)

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from scanner.kernel.read import reader_name
 from scanner.kernel.walk import Walker
+from scanner.kernel.which import reader_name
 from scanner.model import Chunk, Task
 from scanner.options import ScanOptions
 from tests.conformance.test_any_tree import TREES, build

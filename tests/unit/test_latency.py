@@ -42,3 +42,13 @@ def test_each_mount_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     latencies.count(chunk(fast=2, at="/srv2/x"))
     told = {each["mount"]: (each["directories"], each["max_seconds"]) for each in latencies.figures()}
     assert told == {"/srv": (8, 0.0), "/srv/far": (3, 0.02), "/srv/far/off": (1, 0.1), "/srv2": (2, 0.0)}
+
+
+def test_what_nobody_has_read_has_taken_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scanner.latency.mounted_below", lambda roots: [("/srv/far", "nfs4")])
+    latencies = Latencies(["/srv"])
+    latencies.count(chunk(0.01))
+    lost = chunk()
+    lost.began_at = None
+    latencies.count(lost)
+    assert latencies.figures()[0]["directories"] == 1

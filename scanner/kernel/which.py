@@ -1,0 +1,41 @@
+"""Which reader of directories a scan has, and what links are to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from scanner.options import ScanOptions
+
+LinkRule = Literal["mark", "enter", "file"]
+"""What a link to a directory is: a directory that is not entered (`os.walk`), one that is entered
+(`followlinks`), or no directory at all (`find`: costs no `stat` of the target)."""
+LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")  # in the order of _listing.c
+EXPECTED = 3  # PROTOCOL there
+
+
+def by_whole_paths(options: ScanOptions) -> bool:
+    """Whether to open as `os.walk` does: what ends a loop of links is then the system, after 40 of them in a path."""
+    return options.followlinks and not options.detect_loops
+
+
+def compiled_reader(options: ScanOptions) -> Callable[..., Any] | None:
+    """The compiled reader of directories, if it was built and is wanted."""
+    if by_whole_paths(options) or options.pure:
+        return None
+    try:
+        from scanner.kernel._listing import PROTOCOL, list_directory
+    except ImportError:
+        return None
+    return list_directory if PROTOCOL == EXPECTED else None  # else it was built from another state of the source
+
+
+def reader_name(options: ScanOptions) -> str:
+    return "python" if compiled_reader(options) is None else "compiled"
+
+
+def link_rule(options: ScanOptions) -> LinkRule:
+    """What links to directories are to this scan: tuples show them as `os.walk` does, sinks as `find` does."""
+    if options.followlinks:
+        return "enter"
+    return "mark" if options.packing == "names" else "file"
