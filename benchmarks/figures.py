@@ -33,6 +33,10 @@ def table_of_foundation() -> str:
     return foundation.markdown(rows("foundation"), {}).lstrip()
 
 
+def table_of_filters() -> str:
+    return foundation.markdown(rows("filters"), {}).lstrip()
+
+
 def table_of_network() -> str:
     """What has a baseline."""
     return network.markdown([row for row in rows("network") + rows("sshfs") if "against" in row])
@@ -60,6 +64,7 @@ def table_of_nfs() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "foundation": table_of_foundation,
+    "filters": table_of_filters,
     "network": table_of_network,
     "settings": table_of_settings,
     "nfs": table_of_nfs,

@@ -14,6 +14,7 @@ The house, in the order in which a scan passes its rooms:
     plan/           planner (which Task runs where and when), merge (os.walk's loop over what has arrived)
     backends/       serial, pool, auto; how worker processes start, how they are talked to
     kernel/         in the workers: reading directories (_listing.c, or in Python), walking Tasks, packing Chunks
+    filters/        what is left out: rules of git, files of them, selection by type, size and time
     model, errors   the nouns: Task, Chunk, Listing, Fault; the exceptions
     stats, latency, monitor  what a scan has cost
     export/         what becomes of Chunks: lists of paths

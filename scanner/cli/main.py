@@ -124,6 +124,8 @@ def _scan_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _list_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     listing = _scanning(commands, "list", "list the paths of all files and directories", LIST_EXAMPLES)
     listing.add_argument("-0", "--null", action="store_true", help="end each path with a NUL, not a newline")
+    # Because of -0, argparse would take the -1 of `--workers -1` for an option, and say nothing useful about it.
+    listing._has_negative_number_optionals.clear()
     listing.add_argument(
         "-o", "--output", metavar="FILE", help="write to FILE, whole or not at all; - is standard output"
     )
@@ -139,8 +141,6 @@ def _command(
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    # Because of -0, argparse would take the -1 of `--workers -1` for an option, and say nothing useful about it.
-    command._has_negative_number_optionals.clear()
     return command
 
 

@@ -63,7 +63,7 @@ def test_where_it_can_be_built_it_is_used(reader: str) -> None:
 
 
 def test_one_that_was_built_from_another_state_of_the_source_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scanner.kernel.read.EXPECTED", -1)
+    monkeypatch.setattr("scanner.kernel.which.EXPECTED", -1)
     assert reader_name(ScanOptions()) == "python"
 
 
