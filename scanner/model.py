@@ -70,6 +70,11 @@ class Fault(NamedTuple):
         return cls(path, operation, number, message, _KINDS.get(number, "io"), attempts)
 
 
+def excluded(path: Path, message: str) -> Fault:
+    """The Fault of a directory that is shown and not entered, as was asked for: no error."""
+    return Fault(path, "open", 0, message, EXCLUDED)
+
+
 class Task(NamedTuple):
     """Directories to walk next, in walk order, and how much to walk of them.
 

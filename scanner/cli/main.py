@@ -134,14 +134,13 @@ def _list_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, examples: str
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(
+    return commands.add_parser(
         name,
         help=summary,
         description=summary[0].upper() + summary[1:] + ".",
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    return command
 
 
 def _scanning(

@@ -16,7 +16,7 @@ from scanner.filters.rules import rules_of
 from scanner.filters.select import Selection
 from scanner.filters.spec import Spec, Text, rules_fault
 from scanner.filters.wildmatch import text_of
-from scanner.model import EXCLUDED, Fault, Path, prefix_of, upwards
+from scanner.model import Fault, Path, excluded, prefix_of, upwards
 
 CACHE_TAG, SIGNATURE = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55"
 NEW_REPOSITORY = -1  # as a rank: git looks no further up from here
@@ -226,11 +226,6 @@ class Filter:
 NOTHING = Chain((), 0)
 
 
-def excluded(path: Path, message: str) -> Fault:
-    """A directory that is shown and not entered: no error."""
-    return Fault(path, "open", 0, message, EXCLUDED)
-
-
 def as_kind(name: Any, kind: type) -> Any:
     return os.fsencode(name) if kind is bytes else os.fsdecode(name)
 
@@ -242,4 +237,4 @@ def as_texts(names: list[Any]) -> list[str]:
     return [text_of(name) for name in names]
 
 
-__all__ = ["GIT", "Filter", "Found", "Text", "excluded"]
+__all__ = ["GIT", "Filter", "Found", "Text"]

@@ -9,16 +9,18 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scanner.filters.filter import excluded
 from scanner.kernel.ask import asked
 from scanner.kernel.descent import MOST_OPEN, Descent, has_steps
 from scanner.kernel.pack import COUNT, JOINED, LINES, LIST, pack
-from scanner.kernel.sift import Part, Sifter, no_listing
+from scanner.kernel.part import Part, no_listing
 from scanner.kernel.which import LINK_RULES, by_whole_paths, compiled_reader, link_rule
-from scanner.model import ENCODING, ERRORS, EXCLUDED, Fault, Path, children, prefix_of
+from scanner.model import ENCODING, ERRORS, Fault, Path, children, excluded, prefix_of
 from scanner.options import MAX_DEPTH, ScanOptions
+
+if TYPE_CHECKING:
+    from scanner.kernel.sift import Sifter
 
 RETRIES = {
     errno.ESTALE: 2, errno.EMFILE: 2, errno.ENFILE: 2, errno.ENOMEM: 2, errno.EAGAIN: 2, errno.EINTR: 2, errno.EIO: 1,
@@ -77,6 +79,8 @@ class Reader:
         self._by_path = by_whole_paths(options)
         self.sifter: Sifter | None = None
         if options.filter is not None:
+            from scanner.kernel.sift import Sifter  # not needed otherwise
+
             self.sifter = Sifter(options.filter, self._descent, by_path=self._by_path, follow=options.followlinks)
             if self.sifter.asks:
                 self._compiled = None  # it tells names only
@@ -164,7 +168,7 @@ class Reader:
                 os.close(descriptor)
             return no_listing(Fault.of(error, path, "open"))
         except Elsewhere:
-            return no_listing(Fault(path, "open", errno.EXDEV, "it is on another file system", EXCLUDED))
+            return no_listing(excluded(path, "it is on another file system"))
         except ValueError as error:  # a NUL in a name that the caller has added
             return no_listing(Fault(path, "open", errno.EINVAL, str(error), "name"))
         part = self._sort(path, entries, limit, first=True)

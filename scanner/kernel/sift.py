@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any, TypeAlias
+from typing import Any
 
 from scanner.filters.filter import Filter
 from scanner.filters.git import read_rules
 from scanner.filters.spec import Spec
 from scanner.filters.wildmatch import text_of
 from scanner.kernel.descent import Descent
+from scanner.kernel.part import Part, no_listing
 from scanner.model import Fault, Path, names
-
-Part: TypeAlias = tuple[list[Any], list[Any], Any, int, list[Fault], bool, int]
-"""Directory names, those of them that are marked links, all other names (packed) and how many they are, faults, whether
-there is more to read, and how many entries were. When there is no (whole) listing, the last fault says why."""
-
-
-def no_listing(fault: Fault) -> Part:
-    """What comes of a directory that cannot be listed at all."""
-    return [], [], [], 0, [fault], False, 0
 
 
 class Sifter:

@@ -14,8 +14,8 @@ from typing import Any
 
 from scanner.kernel.descent import MOST_OPEN
 from scanner.kernel.pack import Packer, form_of, new_packer
+from scanner.kernel.part import no_listing
 from scanner.kernel.read import Reader
-from scanner.kernel.sift import no_listing
 from scanner.model import Chunk, Fault, Path, Task, children, is_below
 from scanner.options import ScanOptions
 

@@ -18,8 +18,8 @@ import pytest
 import scanner
 from scanner.backends.serial import SerialBackend
 from scanner.kernel import read
+from scanner.kernel.part import no_listing
 from scanner.kernel.read import LEAST_APPETITE, Reader
-from scanner.kernel.sift import no_listing
 from scanner.kernel.walk import Walker
 from scanner.model import Task
 from scanner.options import ScanOptions
