@@ -16,7 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import scanner
+from scanner.filters.chain import GIT, Chain, Scope
 from scanner.filters.filter import Filter
+from scanner.filters.rules import rules_of
 from scanner.options import ScanOptions
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -212,3 +214,23 @@ def rule_for(top: Path, path: bytes) -> str | None:
 
 def read(path: bytes) -> bytes | None:
     return None if os.path.islink(path) else Path(os.fsdecode(path)).read_bytes()
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("pattern", "directory", "name"),
+    [
+        ("*a" * 60 + "*b", "", "a" * 250),
+        ("?*" * 100 + "c", "", "a" * 255),
+        ("**/a/" * 30 + "b", "a/" * 1000, "b2"),
+        ("**/*a*a*a/" * 10 + "**/z", "aaaaaaaaaaaaaaaaaaaaaaaa/" * 130, "q"),
+        ("**\\/a" * 12 + "/z", "a/" * 1000, "q"),
+        ("foo**/" + "**/a/" * 12 + "z", "foo/" + "a/" * 1000, "q"),
+    ],
+)
+def test_no_pattern_takes_for_ever(pattern: str, directory: str, name: str) -> None:
+    """Rules are found in trees that are not ours."""
+    rules = rules_of(pattern.encode(), "hostile", False)
+    place = Chain((Scope(GIT, rules),), 0).place(directory)
+    place.candidates([name])
+    assert place.decide(name, False) is None
