@@ -24,6 +24,7 @@ from scanner.options import ScanOptions
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
 EXAMPLES = int(os.environ.get("GIT_EXAMPLES", "300"))
+CONFIG = os.devnull
 NAMES = [
     "a", "b", "foo", "foobar", "bar", "a.c", "b.o", ".x", "A", "[a]", "a b", "a ", "!a", "#a", "\\a", "*", "**", "a\\",
     "ab", "abc", "é", "FOO", "-", "]", "x\ny",
@@ -36,7 +37,7 @@ ATOMS = [
 
 
 def git(top: Path, *arguments: str, **options: Any) -> bytes:
-    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": CONFIG, "GIT_CONFIG_SYSTEM": os.devnull}
     result = subprocess.run(
         ["git", "-C", top, *arguments], capture_output=True, timeout=30, env=environment, check=False, **options
     )  # fmt: skip
@@ -214,6 +215,68 @@ def rule_for(top: Path, path: bytes) -> str | None:
 
 def read(path: bytes) -> bytes | None:
     return None if os.path.islink(path) else Path(os.fsdecode(path)).read_bytes()
+
+
+@pytest.fixture
+def nested(tmp_path: Path) -> Path:
+    """A repository with rules on every level, of which a directory far down is looked at."""
+    top = tmp_path / "top"
+    for name in ("a/b/c/x.o", "a/b/c/y.c", "a/b/c/z.log", "a/b/c/keep.log", "a/b/top.tmp", "a/b/c/build/f", "b/c/q.o"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).touch()
+    git(top, "init", "-q")
+    (top / ".gitignore").write_text("*.o\n/a/b/c/build/\n/b/c/y.c\n")
+    (top / "a" / ".gitignore").write_text("*.log\nb/*.tmp\n")
+    (top / "a" / "b" / ".gitignore").write_text("!keep.log\n")
+    (top / ".git" / "info" / "exclude").write_text("/a/b/c/y.c\n")
+    return top
+
+
+@pytest.mark.parametrize("below", ["a", "a/b", "a/b/c", "b"])
+def test_rules_above_the_root_hold_up_to_the_top_of_the_repository(below: str, nested: Path, backend: Any) -> None:
+    assert shown(nested / below, **backend) == not_ignored(nested / below)
+
+
+def test_a_worktree_shares_the_rules_of_its_repository(nested: Path, tmp_path: Path) -> None:
+    who = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
+    git(nested, *who, "commit", "-q", "--allow-empty", "-m", "nothing")
+    git(nested, "worktree", "add", "-q", str(tmp_path / "tree"))
+    (tmp_path / "tree" / "a" / "b" / "c").mkdir(parents=True)
+    (tmp_path / "tree" / "a" / "b" / "c" / "y.c").touch()
+    (tmp_path / "tree" / "kept").touch()
+    assert shown(tmp_path / "tree") == not_ignored(tmp_path / "tree") == {b"kept"}
+
+
+def test_the_users_own_rules(nested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config" / "git").mkdir(parents=True)
+    (tmp_path / "config" / "git" / "ignore").write_text("/a/b/c/z.log\n*.c\n!top.tmp\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert shown(nested) == not_ignored(nested)
+    assert b"b/c/y.c" not in shown(nested)
+    (tmp_path / "mine").write_text("keep.log\n")
+    (tmp_path / ".gitconfig").write_text("[core]\n  excludesFile = ~/mine\n")
+    monkeypatch.setattr("tests.conformance.test_git.CONFIG", str(tmp_path / ".gitconfig"))
+    assert shown(nested) == not_ignored(nested)
+
+
+def test_without_a_repository_the_files_that_are_met_hold(tmp_path: Path, backend: dict[str, Any]) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / ".gitignore").write_text("*.o\n")
+    for name in ("a.o", "a.c", "sub/b.o", "sub/b.c"):
+        (tmp_path / name).touch()
+    assert shown(tmp_path, **backend) == {b".gitignore", b"a.c", b"sub/b.c"}
+
+
+def test_a_repository_below_a_root_that_lies_in_none_begins_anew(tmp_path: Path, backend: dict[str, Any]) -> None:
+    (tmp_path / ".gitignore").write_text("*.c\n")
+    for name in ("a.c", "repo/a.c", "repo/a.o", "repo/inner/b"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    git(tmp_path / "repo", "init", "-q")
+    git(tmp_path / "repo" / "inner", "init", "-q")
+    (tmp_path / "repo" / ".git" / "info" / "exclude").write_text("*.o\n")
+    assert shown(tmp_path, **backend) == {b".gitignore", b"repo/a.c"}
 
 
 @pytest.mark.timeout(20)
