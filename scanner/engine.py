@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
 from scanner.backends.base import Backend
-from scanner.backends.serial import SLOT
+from scanner.backends.serial import FIRST_SLOT, SLOT
 from scanner.errors import ScanCancelled, ScanTimeout
 from scanner.model import BackendEvent, Chunk, ChunkArrived, Path, SlotLost, SlotStuck
 from scanner.options import ScanOptions, cpu_count
@@ -58,7 +59,10 @@ class Engine:
         self._next_look = 0.0  # at which they are
         self._sent: dict[int, tuple[float, Path, int]] = {}
         """Of each busy slot: since when, which directory first, and with how many threads to ask for types."""
-        self._worked = 0.0  # seconds of processor that Tasks took in other threads
+        self._worked = self._worked_elsewhere = (
+            0.0  # seconds of processor of Tasks in other threads; in other processes
+        )
+        self._alone = threading.active_count() == 1
         self._allowed = 0  # directories so far
         self._started = time.monotonic()
         self._cancelled = cancelled
@@ -124,12 +128,19 @@ class Engine:
                     changes += self._divide()
                 if event.slot != SLOT:
                     self._worked += event.chunk.cpu
+                if event.slot >= FIRST_SLOT:
+                    self._worked_elsewhere += event.chunk.cpu
                 self.paces.note(now, event.chunk, began, self.planner.roster.under_way, self._worked_each)
         return changes
 
     def _worked_each(self) -> float:
-        """Seconds for which each processor was at work for this, as far as that is the thread we run in, or Tasks."""
-        return (time.thread_time() + self._worked) / cpu_count()
+        """Seconds for which each processor was at work for this.
+
+        What other threads of the caller do is not for this. Where there are none the whole process is ours, which also
+        tells what waking threads costs.
+        """
+        here = time.process_time() + self._worked_elsewhere if self._alone else time.thread_time() + self._worked
+        return here / cpu_count()
 
     def _divide(self) -> list[Event]:
         from scanner.mounts import devices  # not needed where nothing is slow

@@ -34,6 +34,7 @@ MARGIN = 1.25  # slots beyond what is needed, so that none is missed for a momen
 PATIENT, PROBE = 16, 0.9  # windows of doubt before it is tried with fewer than is needed
 TELLING = 0.15  # of the time for a directory: if reading it takes less, it tells nothing
 SURE_DIRECTORIES, FADING = 16, 0.7  # enough to tell how much work one is; what counts of the past in each window
+SPARE = 0.85  # of the processor may be used by more slots: at its limit each of them waits for the others
 NO_HELP = 0.9  # of the latency before: if it stays above this with fewer slots, it was no queue
 
 
@@ -158,7 +159,7 @@ class Pace:
 
     def _add(self, latency: float) -> None:
         more = max(HARMLESS, self.slots + max(1, int(self._stride * self.slots)))
-        self.slots = max(self.slots, int(min(more, self._most, self._enough)))
+        self.slots = max(self.slots, int(min(more, self._most, SPARE * self._enough)))
         self.reason = f"a directory takes {latency * 1e3:.1f} ms, nearly all of it waiting"
 
     def _save_work(self) -> None:
