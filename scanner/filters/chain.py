@@ -7,12 +7,10 @@ A Chain is immutable and shares what it can with the one above. The first source
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import NamedTuple
 
-from scanner.filters.rules import Index, Rule, Rules, small
+from scanner.filters.rules import Rule, Rules, small
 
 COMMAND, IGNORE, GIT, REPOSITORY, USER = range(5)
 """Ranks of sources, the strongest first."""
@@ -32,36 +30,6 @@ class Scope(NamedTuple):
         return self.inside + relative[self.start :]
 
 
-ENDINGS = re.compile(r"\.[^.\0]*(?=\0)")
-
-
-class Sieve:
-    """Finds the names that rules may match, among all of a directory, without a look at each rule."""
-
-    def __init__(self, indexes: Iterable[Index]) -> None:
-        indexes = list(indexes)
-        self._exact = frozenset[str]().union(*(index.exact for index in indexes))
-        self._endings = frozenset[str]().union(*(index.endings for index in indexes))
-        patterns = "|".join(pattern for index in indexes for pattern in index.patterns)
-        self._others = re.compile(f"\0({patterns})(?=\0)") if patterns else None
-
-    def candidates(self, names: list[str], joined: str) -> set[str]:
-        """`joined`: the names with a NUL before and behind each. Most often there are none: that is found out first."""
-        found = set() if self._exact.isdisjoint(names) else set(self._exact.intersection(names))
-        endings = self._endings
-        if endings and not endings.isdisjoint(ENDINGS.findall(joined)):
-            found.update([name for name in names if name[name.rfind(".") :] in endings])
-        if self._others is not None:
-            found.update(self._others.findall(joined))
-        return found
-
-
-@lru_cache(1024)
-def sieve(*all_rules: Rules) -> Sieve:
-    """For the rules that hold everywhere below; the same for all directories that have the same ones."""
-    return Sieve(rules.everywhere for rules in all_rules)
-
-
 class Chain:
     """What holds below some directory. `skip`: characters of a path up to where its root ends."""
 
@@ -70,13 +38,17 @@ class Chain:
         self.skip = skip
         self.in_repository = in_repository
         self.ignore_case = any(scope.rules.ignore_case for scope in scopes)
-        self.sieve = sieve(*(scope.rules for scope in scopes))
 
-    def with_scopes(self, scopes: Iterable[Scope], *, new_repository: bool = False) -> Chain:
-        """The chain for a directory that has rules of its own; where a repository begins, git looks no further up."""
-        kept = [scope for scope in self.scopes if not new_repository or scope.rank not in (GIT, REPOSITORY)]
+    def with_scopes(self, scopes: Iterable[Scope], *, repository_at: int | None = None) -> Chain:
+        """The chain for a directory that has rules of its own. Where a repository begins (`repository_at`: see `start`
+        of Scope) git looks no further up, and the user's own rules begin to hold once more.
+        """
+        kept = list(self.scopes)
+        if repository_at is not None:
+            users = [scope._replace(start=repository_at, inside="") for scope in kept if scope.rank == USER]
+            kept = [scope for scope in kept if scope.rank not in (GIT, REPOSITORY, USER)] + users
         ordered = sorted([*scopes, *kept], key=lambda scope: scope.rank)  # stable: what is deeper stays in front
-        return Chain(tuple(ordered), self.skip, self.in_repository or new_repository)
+        return Chain(tuple(ordered), self.skip, self.in_repository or repository_at is not None)
 
     def relative(self, path: str) -> str:
         """The path of a directory from its root on, with a `/` at the end; nothing for the root."""
@@ -90,12 +62,15 @@ class Chain:
 class Place:
     """A directory, and what holds for the entries in it."""
 
+    __slots__ = ("_chain", "_sources")
+
     def __init__(self, chain: Chain, relative: str) -> None:
         self._chain = chain
-        self._sources = []
-        for scope in chain.scopes:
-            directory = scope.directory(relative)
-            self._sources.append((scope.rules, directory, *scope.rules.in_directory(directory)))
+        self._sources = [
+            (scope.rules, directory, *scope.rules.in_directory(directory))
+            for scope in chain.scopes
+            for directory in (scope.directory(relative) if scope.start or scope.inside else relative,)
+        ]
 
     def candidates(self, names: list[str], joined: str | None = None) -> set[str]:
         """Those of the names that some rule may match. `joined`: see Sieve; made here where it is not there yet."""
@@ -107,10 +82,11 @@ class Place:
         return self._candidates(names, names, join(names) if joined is None else joined)
 
     def _candidates(self, keys: list[str], names: list[str], joined: str) -> set[str]:
-        found = self._chain.sieve.candidates(keys, joined)
+        found: set[str] = set()
         for rules, directory, index, some in self._sources:
+            found.update(rules.everywhere.sieve.candidates(keys, joined))
             if index is not None:
-                found |= index_sieve(index).candidates(keys, joined)
+                found |= index.sieve.candidates(keys, joined)
             for number in some:
                 found.update([name for name in names if rules.matches(number, directory, name)])
         return found
@@ -126,11 +102,6 @@ class Place:
             if rule is not None:
                 return rule
         return None
-
-
-@lru_cache(4096)
-def index_sieve(index: Index) -> Sieve:
-    return Sieve([index])
 
 
 def join(names: list[str]) -> str:

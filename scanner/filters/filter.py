@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 from scanner.filters import git
@@ -32,6 +33,9 @@ class Filter:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.selection = Selection(spec)
+        self.looks = (
+            spec.gitignore or spec.caches or bool(spec.files or spec.tags)
+        )  # at what a directory has of its own
         self._bases = {root: self._base(root) for root in spec.bases}
         self._chains: dict[Path, Chain] = dict(self._bases)
         self._only = self._one()
@@ -88,7 +92,7 @@ class Filter:
             return own
         parent = path[: path.rfind(prefix_of(path)[-1:])]
         if self._last is None or self._last[0] != parent:
-            self._last = parent, next((self._chains[each] for each in upwards(path) if each in self._chains), NOTHING)
+            self._last = parent, self._above(path)
         return self._last[1]
 
     def enter(self, path: Any, names: Any, read: ReadFile) -> tuple[Fault | None, list[Fault]]:
@@ -110,7 +114,7 @@ class Filter:
         if self.spec.gitignore and path not in self._bases and there(dot_git):
             directory = git.git_directory(path)
             if directory is not None:
-                if self.chain(path).in_repository:
+                if self._above(path).in_repository:  # not its own: it may be read again
                     return excluded(path, "it is a repository of its own"), []
                 texts.append((NEW_REPOSITORY, "", b""))
                 files = [*files, (git.info_exclude(directory), REPOSITORY)]
@@ -136,7 +140,7 @@ class Filter:
                 continue
             place = os.path.join(path, as_kind(name, type(path)))
             try:
-                content = git.read_rules(name) if rank == REPOSITORY else read(name)
+                content = git.read_rules(name, follow=True) if rank == REPOSITORY else read(name)
             except OSError as error:
                 faults.append(rules_fault(place, error))
                 continue
@@ -150,7 +154,7 @@ class Filter:
         return faults
 
     def _with_rules(self, path: Any, texts: tuple[tuple[int, str, bytes], ...]) -> Chain:
-        chain = next((self._chains[each] for each in upwards(path) if each in self._chains), NOTHING)
+        chain = self._above(path)
         start = len(chain.relative(text_of(path)))
         scopes = [
             Scope(rank, rules_of(content, source, self.spec.ignore_case), start)
@@ -158,31 +162,39 @@ class Filter:
             if rank != NEW_REPOSITORY
         ]
         # Of several files in a directory, the one that was named last is the strongest.
-        return chain.with_scopes(scopes[::-1], new_repository=texts[0][0] == NEW_REPOSITORY)
+        return chain.with_scopes(scopes[::-1], repository_at=start if texts[0][0] == NEW_REPOSITORY else None)
+
+    def _above(self, path: Any) -> Chain:
+        """What holds in the directory above; above a root, what the Spec says."""
+        if path in self._bases:
+            return self._bases[path]
+        return next((self._chains[each] for each in islice(upwards(path), 1, None) if each in self._chains), NOTHING)
 
     def sift(self, path: Any, dirs: list[Any], links: list[Any], files: list[Any]) -> tuple[Any, Any, Any, list[Fault]]:
         """The names of directories, of links among them, and of others, without what is left out."""
         chain = self.chain(path)
         relative = chain.relative(text_of(path))
-        names = dirs + files
-        texts = as_texts(names)
-        out = self._left_out(chain, relative, texts, texts[: len(dirs)], as_texts(links))
+        names = dirs + files if dirs else files
+        texts, joined = as_texts(names)
+        out = self._left_out(chain, relative, texts, joined, texts[: len(dirs)], as_texts(links)[0] if links else [])
         if out:
             gone = out if texts is names else {name for name, text in zip(names, texts, strict=True) if text in out}
             dirs, links, files = ([name for name in some if name not in gone] for some in (dirs, links, files))
         faults: list[Fault] = []
         if self.spec.prune is not None and dirs:
             dirs, faults = self._pruned(path, relative, dirs)
-            links = [name for name in links if name in dirs]
+            kept = set(dirs)
+            links = [name for name in links if name in kept]
         return dirs, links, files, faults
 
     def select(self, path: Any, names: list[Any]) -> list[Any]:
         """Those of the names of no directories that are shown, as far as names tell."""
         relative = self.chain(path).relative(text_of(path))
-        return self.selection.names(relative, names, as_texts(names))
+        return self.selection.names(relative, names, as_texts(names)[0])
 
-    def _left_out(self, chain: Chain, relative: str, texts: list[str], dirs: list[str], links: list[str]) -> set[str]:
-        joined = join(texts)
+    def _left_out(
+        self, chain: Chain, relative: str, texts: list[str], joined: str, dirs: list[str], links: list[str]
+    ) -> set[str]:
         out: set[str] = set()
         if not self.spec.hidden and "\0." in joined:
             out.update(text for text in texts if text[0] == ".")
@@ -230,11 +242,14 @@ def as_kind(name: Any, kind: type) -> Any:
     return os.fsencode(name) if kind is bytes else os.fsdecode(name)
 
 
-def as_texts(names: list[Any]) -> list[str]:
-    """The names with a character for each byte: mostly themselves."""
-    if not names or (isinstance(names[0], str) and "".join(names).isascii()):
-        return names
-    return [text_of(name) for name in names]
+def as_texts(names: list[Any]) -> tuple[list[str], str]:
+    """The names with a character for each byte, which are mostly themselves; and joined, see Sieve."""
+    if names and isinstance(names[0], str):
+        joined = join(names)
+        if joined.isascii():
+            return names, joined
+    texts = [text_of(name) for name in names]
+    return texts, join(texts)
 
 
 __all__ = ["GIT", "Filter", "Found", "Text"]

@@ -12,12 +12,13 @@ MOST_BYTES = 16 << 20  # of a file of rules
 GIT_SECONDS = 5
 
 
-def read_rules(name: Any, directory: int | None = None) -> bytes | None:
-    """The content of a file of rules; None if there is none. Raises OSError. Follows no link, as git does not.
+def read_rules(name: Any, directory: int | None = None, *, follow: bool = False) -> bytes | None:
+    """The content of a file of rules; None if there is none. Raises OSError. As git does it, links are followed to the
+    rules of a repository or a user, not to those of a tree.
 
     A pipe or a device in its place is no file of rules either: nothing is waited for.
     """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
         descriptor = os.open(name, flags, dir_fd=directory)
     except (FileNotFoundError, NotADirectoryError):
@@ -28,12 +29,16 @@ def read_rules(name: Any, directory: int | None = None) -> bytes | None:
             raise OSError(0, "it is no regular file")
         if status.st_size > MOST_BYTES:
             raise OSError(0, f"it is larger than {MOST_BYTES >> 20} MiB")
-        content = b""
-        while len(content) < MOST_BYTES and (more := os.read(descriptor, 1 << 16)):
-            content += more
-        return content
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(MOST_BYTES)
     finally:
         os.close(descriptor)
+
+
+def read_given(name: Any) -> bytes:
+    """The content of a file that a caller names: a pipe as well. Raises OSError."""
+    with open(name, "rb") as file:
+        return file.read(MOST_BYTES)
 
 
 def git_directory(top: Any) -> str | None:
@@ -42,10 +47,13 @@ def git_directory(top: Any) -> str | None:
     try:
         if stat.S_ISREG(os.lstat(place).st_mode):
             place = _pointed_to(place)
-        is_one = os.path.isdir(place) and os.path.lexists(os.path.join(place, "HEAD"))
+        common = common_directory(place)
     except OSError:
         return None
-    return place if is_one else None
+    there = [os.path.lexists(os.path.join(place, "HEAD")), *(
+        os.path.isdir(os.path.join(common, name)) for name in ("objects", "refs")
+    )]  # fmt: skip
+    return place if all(there) else None
 
 
 def _pointed_to(file: str) -> str:
@@ -53,15 +61,23 @@ def _pointed_to(file: str) -> str:
     content = read_rules(file) or b""
     if not content.startswith(b"gitdir:"):
         return os.devnull
-    return os.path.join(os.path.dirname(file), os.fsdecode(content[7:].strip()))
+    place = content[7:].strip()
+    return os.path.join(os.path.dirname(file), os.fsdecode(place)) if b"\0" not in place else os.devnull
+
+
+def common_directory(git: str) -> str:
+    """What the worktrees of a repository share; what a file `commondir` says that is none is of no use."""
+    try:
+        common = read_rules(os.path.join(git, "commondir")) or b""
+    except OSError:
+        common = b""
+    common = common.strip()
+    return git if not common or b"\0" in common else os.path.join(git, os.fsdecode(common))
 
 
 def info_exclude(git: str) -> str:
     """The file of rules of a repository that its tree does not hold; worktrees share it."""
-    common = read_rules(os.path.join(git, "commondir"))
-    if common:
-        git = os.path.join(git, os.fsdecode(common.strip()))
-    return os.path.join(git, "info", "exclude")
+    return os.path.join(common_directory(git), "info", "exclude")
 
 
 def repository_above(root: Any) -> tuple[str, str] | None:
@@ -91,8 +107,9 @@ def users_excludes() -> str | None:
         ).stdout  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):  # there is no git
         answer = b""
-    configured = os.fsdecode(answer.rstrip(b"\n"))
-    return configured or os.path.join(home, "git", "ignore")
+    if not answer:
+        return os.path.join(home, "git", "ignore")
+    return os.fsdecode(answer.removesuffix(b"\n")) or None  # configured to be none
 
 
 def above_root(root: Any, top: str) -> list[tuple[str, str]]:

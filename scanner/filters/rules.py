@@ -33,7 +33,8 @@ class Rule(NamedTuple):
     """For the whole path, where that cannot be told from the directory and the name."""
 
     def __str__(self) -> str:
-        return f"{self.source} '{self.text}'" if self.source in OPTIONS else f"{self.source}:{self.line}: {self.text}"
+        text, source = shown(self.text), shown(self.source)
+        return f"{source} '{text}'" if source in OPTIONS else f"{source}:{self.line}: {text}"
 
 
 class Problem(NamedTuple):
@@ -52,6 +53,14 @@ class Index:
         self.endings: dict[str, list[int]] = {}
         self.others: list[int] = []
         self.patterns: list[str] = []  # of the others
+        self._sieve: Sieve | None = None
+
+    @property
+    def sieve(self) -> Sieve:
+        """Made when it is needed first, of all rules: none is added from then on."""
+        if self._sieve is None:
+            self._sieve = Sieve(self)
+        return self._sieve
 
     def add(self, number: int, name: list[Token]) -> None:
         literal = literal_end(name)
@@ -67,6 +76,27 @@ class Index:
         """Of the rules that may match this name (in small letters where case does not count)."""
         found = self.exact.get(name, []) + self.endings.get(name[name.rfind(".") :], [])
         return found + self.others
+
+
+ENDINGS = re.compile(r"\.[^.\0]*(?=\0)")
+
+
+class Sieve:
+    """Finds the names that the rules of an Index may match, among all of a directory, without a look at each rule."""
+
+    def __init__(self, index: Index) -> None:
+        self._exact, self._endings = frozenset(index.exact), frozenset(index.endings)
+        self._others = re.compile(f"\0({'|'.join(index.patterns)})(?=\0)") if index.patterns else None
+
+    def candidates(self, names: list[str], joined: str) -> set[str]:
+        """`joined`: the names with a NUL before and behind each. Most often there are none: that is found out first."""
+        found = set() if self._exact.isdisjoint(names) else set(self._exact.intersection(names))
+        endings = self._endings
+        if endings and not endings.isdisjoint(ENDINGS.findall(joined)):
+            found.update([name for name in names if name[name.rfind(".") :] in endings])
+        if self._others is not None:
+            found.update(self._others.findall(joined))
+        return found
 
 
 def literal_end(name: list[Token]) -> str:
@@ -98,7 +128,7 @@ class Rules:
             try:
                 self._add(source, line, text)
             except NeverMatches as error:
-                self.problems.append(Problem(line, text, str(error)))
+                self.problems.append(Problem(line, shown(text), str(error)))
 
     def _add(self, source: str, line: int, text: str) -> None:
         pattern = text[1:] if text[:1] == "!" else text
@@ -136,9 +166,13 @@ class Rules:
         if not (self._below or self._elsewhere or self._whole):
             return None, []
         key = small(directory) if self.ignore_case else directory
-        elsewhere = self._elsewhere.get(key[key.rfind("/", 0, -1) + 1 : -1], []) if key else []
-        some = [number for pattern, number in elsewhere + self._elsewhere.get("", []) if pattern.fullmatch(directory)]
-        return self._below.get(key), some + self._whole
+        some = self._whole
+        for name in (key[key.rfind("/", 0, -1) + 1 : -1], ""):
+            if name in self._elsewhere:
+                some = some + [number for regex, number in self._elsewhere[name] if regex.fullmatch(directory)]
+            if not name:
+                break
+        return self._below.get(key), some
 
     def matches(self, number: int, directory: str, name: str) -> bool:
         rule = self.rules[number]
@@ -157,6 +191,11 @@ class Rules:
 @lru_cache(65536)
 def compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
+
+
+def shown(text: str) -> str:
+    """For people: what has a character for each byte here."""
+    return text.encode("latin-1").decode(errors="surrogateescape")
 
 
 def small(name: str) -> str:

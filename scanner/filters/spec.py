@@ -22,6 +22,13 @@ class Text(NamedTuple):
     inside: str = ""
 
 
+class Given(NamedTuple):
+    """A file of patterns that the caller has named: read once, for it may be a pipe."""
+
+    name: Any
+    content: bytes
+
+
 class Base(NamedTuple):
     """What holds from a root on."""
 
@@ -58,22 +65,34 @@ class Spec(NamedTuple):
         return bool(self.types or self.sizes) or self.newer is not None or self.older is not None
 
 
-def command_texts(exclude: tuple[str, ...], files: tuple[Any, ...], ignore_case: bool) -> list[Text]:
+def command_texts(exclude: tuple[str, ...], files: Any, ignore_case: bool) -> list[Text]:
     """The patterns of the caller, the strongest first. Raises OptionError for one that no name can match."""
     texts = []
     content = patterns_of("exclude", exclude, ignore_case)
     if content:
         texts.append(Text(COMMAND, "exclude", content))
-    for name in reversed(files):
-        try:
-            found = git.read_rules(name)
-        except OSError as error:
-            raise OptionError(f"exclude_from cannot read {name!r}: {error.strerror}") from None
-        if found is None:
-            raise OptionError(f"exclude_from names no file: {str(name)!r} is not there")
+    for name, found in reversed(read_once(files)):
         refuse(rules_of(found, str(name), ignore_case), "exclude_from")
         texts.append(Text(COMMAND, text_of(name), found))
     return texts
+
+
+def read_once(files: Any) -> tuple[Given, ...]:
+    """The files of `exclude_from`, those apart that have been read. Raises OptionError."""
+    from scanner.filters import values  # which needs Spec
+
+    if isinstance(files, tuple) and all(isinstance(each, Given) for each in files):
+        return files
+    return tuple(Given(name, _content(name)) for name in values.strings("exclude_from", files))
+
+
+def _content(name: Any) -> bytes:
+    try:
+        return git.read_given(name)
+    except FileNotFoundError:
+        raise OptionError(f"exclude_from names no file: {str(name)!r} is not there") from None
+    except (OSError, ValueError) as error:
+        raise OptionError(f"exclude_from cannot read {name!r}: {getattr(error, 'strerror', error)}") from None
 
 
 def patterns_of(option: str, patterns: tuple[str, ...], ignore_case: bool) -> bytes:
@@ -85,10 +104,20 @@ def patterns_of(option: str, patterns: tuple[str, ...], ignore_case: bool) -> by
             raise OptionError(f"{option} must be patterns as in a .gitignore, not {pattern!r}")
     # A '#' is a comment in a file only, and spaces count.
     lines = ["\\" + each if each.startswith("#") else each for each in patterns]
-    content = "\n".join(line.removesuffix(" ") + "\\ " if line.endswith(" ") else line for line in lines)
-    encoded = content.encode(errors="surrogateescape")
+    content = "\n".join(_with_its_spaces(line) for line in lines)
+    try:
+        encoded = content.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        raise OptionError(f"{option} must be patterns that a name can match, not {content!r}") from None
     refuse(Rules(enumerate(text_of(content).split("\n"), 1), option, ignore_case), option)
     return encoded
+
+
+def _with_its_spaces(line: str) -> str:
+    """As it must stand in a file so that a space at its end counts."""
+    rest = line.removesuffix(" ")
+    escaped = (len(rest) - len(rest.rstrip("\\"))) % 2
+    return rest + "\\ " if rest != line and not escaped else line
 
 
 def refuse(rules: Rules, option: str) -> None:
@@ -98,8 +127,8 @@ def refuse(rules: Rules, option: str) -> None:
         raise OptionError(f"{option} {pattern!r}{where} can match nothing: {why}")
 
 
-def base_of(root: Path, command: list[Text], gitignore: bool) -> tuple[Base, list[Fault]]:
-    """What holds from this root on, with what lies above it."""
+def base_of(root: Path, command: list[Text], gitignore: bool, users: str | None) -> tuple[Base, list[Fault]]:
+    """What holds from this root on, with what lies above it, and the user's own file."""
     texts, faults = list(command), []
     repository = git.repository_above(root) if gitignore else None
     places: list[tuple[int, str, str]] = []
@@ -108,11 +137,11 @@ def base_of(root: Path, command: list[Text], gitignore: bool) -> tuple[Base, lis
         above = git.above_root(root, top)
         places += [(GIT, f"{place}/.gitignore", inside) for place, inside in reversed(above)]
         places.append((REPOSITORY, git.info_exclude(directory), above[0][1] if above else ""))
-    if gitignore and (users := git.users_excludes()) is not None:
+    if users is not None:
         places.append((USER, users, places[-1][2] if places else ""))
     for rank, name, inside in places:
         try:
-            content = git.read_rules(name)
+            content = git.read_rules(name, follow=rank != GIT)
         except OSError as error:
             faults.append(rules_fault(name, error))
             continue
@@ -130,13 +159,12 @@ def spec_of(options: Any, roots: tuple[Path, ...]) -> Spec:
     from scanner.filters import values  # which needs Spec
 
     case = bool(options.ignore_case)
-    command = command_texts(
-        values.strings("exclude", options.exclude), values.strings("exclude_from", options.exclude_from), case
-    )
+    command = command_texts(values.strings("exclude", options.exclude), options.exclude_from, case)
     include = patterns_of("include", values.strings("include", options.include), case)
     bases, faults = {}, []
+    users = git.users_excludes() if options.gitignore else None
     for root in roots:
-        bases[root], troubles = base_of(root, command, options.gitignore)
+        bases[root], troubles = base_of(root, command, options.gitignore, users)
         faults += troubles
     files = [(name, IGNORE) for name in values.names_of("ignore_files", options.ignore_files)]
     return Spec(

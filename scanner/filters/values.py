@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -12,13 +13,13 @@ from scanner.errors import OptionError
 from scanner.filters.select import TYPES
 
 SPANS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-SIZE = re.compile(r"([+-]?)(\d+)(?:([kmgtp])(b|ib)?|b)?", re.IGNORECASE)
-SPAN = re.compile(r"(\d+)(s|min|h|d|w)")
+SIZE = re.compile(r"([+-]?)(\d{1,30})(?:([kmgtp])(b|ib)?|b)?", re.IGNORECASE)
+SPAN = re.compile(r"(\d{1,15})(s|min|h|d|w)")
 
 
 def types_of(value: Any) -> str:
     """Letters of find: any of f, d, l, p, s, b, c."""
-    letters = value.split(",") if isinstance(value, str) else list(value)
+    letters = value.split(",") if isinstance(value, str) else strings("types", value)
     for letter in letters:
         if letter not in TYPES:
             raise OptionError(f"types must be some of {','.join(TYPES)}, not {letter!r}")
@@ -27,7 +28,7 @@ def types_of(value: Any) -> str:
 
 def sizes_of(value: Any) -> tuple[tuple[str, int], ...]:
     """`+1M`: at least; `-10K`: at most; `0`: exactly. K, M, G, T, P are powers of 1024, as KiB is; KB of 1000."""
-    values = [value] if isinstance(value, str | int) else list(value)
+    values = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     return tuple(_size(each) for each in values)
 
 
@@ -42,10 +43,10 @@ def _size(value: Any) -> tuple[str, int]:
 
 def moment_of(option: str, value: Any) -> int:
     """Nanoseconds since 1970: of a date, of so long ago, or of the last change of a file."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return int(value * 1e9)
     if hasattr(value, "timestamp"):
         return int(value.timestamp() * 1e9)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return int(value * 1e9)
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if isinstance(text, str) and not isinstance(value, os.PathLike) and (found := _written(text)) is not None:
         return found
@@ -60,7 +61,7 @@ def _written(text: str) -> int | None:
     span = SPAN.fullmatch(text)
     if span is not None:
         return time.time_ns() - int(span[1]) * SPANS[span[2]] * 10**9
-    if re.fullmatch(r"@\d+(\.\d+)?", text):
+    if re.fullmatch(r"@\d{1,15}(\.\d+)?", text):
         return int(float(text[1:]) * 1e9)
     if not re.match(r"\d{4}-\d\d-\d\d", text):
         return None

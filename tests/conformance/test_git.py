@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import re
@@ -19,6 +20,9 @@ import scanner
 from scanner.filters.chain import GIT, Chain, Scope
 from scanner.filters.filter import Filter
 from scanner.filters.rules import rules_of
+from scanner.kernel.read import Reader
+from scanner.kernel.walk import Walker
+from scanner.model import Task, names
 from scanner.options import ScanOptions
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -206,7 +210,7 @@ def rule_for(top: Path, path: bytes) -> str | None:
         place = os.path.join(here, name)
         reason = chosen.why_out(here, name, os.path.isdir(place) and not os.path.islink(place))
         if reason is not None:
-            where = re.match(r"(.*?):(\d+): ", reason.encode("latin-1").decode(errors="surrogateescape"), re.DOTALL)
+            where = re.match(r"(.*?):(\d+): ", reason, re.DOTALL)
             assert where is not None
             return f"{os.path.relpath(where[1], top)}:{where[2]}:"
         here = place
@@ -277,6 +281,121 @@ def test_a_repository_below_a_root_that_lies_in_none_begins_anew(tmp_path: Path,
     git(tmp_path / "repo" / "inner", "init", "-q")
     (tmp_path / "repo" / ".git" / "info" / "exclude").write_text("*.o\n")
     assert shown(tmp_path, **backend) == {b".gitignore", b"repo/a.c"}
+
+
+def users_rules(rules: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dotfiles").write_text(rules)
+    (tmp_path / "config" / "git").mkdir(parents=True)
+    (tmp_path / "config" / "git" / "ignore").symlink_to(tmp_path / "dotfiles")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def test_links_to_the_users_rules_and_to_those_of_a_repository_are_followed(
+    nested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users_rules("*.log\n", tmp_path, monkeypatch)
+    (tmp_path / "shared").write_text("*.tmp\n")
+    (nested / ".git" / "info" / "exclude").unlink()
+    (nested / ".git" / "info" / "exclude").symlink_to(tmp_path / "shared")
+    assert shown(nested) == not_ignored(nested)
+    assert {b"a/b/c/z.log", b"a/b/top.tmp"}.isdisjoint(shown(nested))
+
+
+def test_the_users_anchored_rules_begin_anew_in_each_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: dict[str, Any]
+) -> None:
+    users_rules("/scratch\nsub/x\n", tmp_path, monkeypatch)
+    top = tmp_path / "all"
+    for name in ("p/scratch/f", "p/sub/x/g", "p/k", "q/deep/scratch/h", "scratch/i"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).touch()
+    for repository in ("p", "q"):
+        git(top / repository, "init", "-q")
+    assert not_ignored(top / "p") == {b"k"}
+    assert shown(top, **backend) == {b"p/k", b"q/deep/scratch/h"}
+
+
+def test_configured_to_have_no_rules_of_the_users(
+    nested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users_rules("*.c\n", tmp_path, monkeypatch)
+    (tmp_path / ".gitconfig").write_text("[core]\n  excludesFile =\n")
+    monkeypatch.setattr("tests.conformance.test_git.CONFIG", str(tmp_path / ".gitconfig"))
+    assert shown(nested) == not_ignored(nested)
+
+
+def test_what_only_looks_like_a_repository(nested: Path) -> None:
+    (nested / "b" / ".git").mkdir()
+    (nested / "b" / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    assert shown(nested) == not_ignored(nested)
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe", "nul", "link"])
+def test_an_odd_commondir_harms_nothing(kind: str, nested: Path, backend: dict[str, Any]) -> None:
+    """In the root, and in a repository below it."""
+    git(nested / "b", "init", "-q")
+    for common in (nested / ".git" / "commondir", nested / "b" / ".git" / "commondir"):
+        if kind == "directory":
+            common.mkdir()
+        elif kind == "pipe":
+            os.mkfifo(common)
+        elif kind == "nul":
+            common.write_bytes(b"a\0b")
+        else:
+            common.symlink_to("nowhere")
+    for options in ({}, {"types": "f"}):
+        result = scanner.scan(nested, gitignore=True, **options, **backend)
+        assert result.errors == []
+        assert f"{nested}/a/b/c" in [root for root, _, _ in result]
+
+
+def repository_of(files: int, top: Path) -> Path:
+    repo = top / "repo"
+    repo.mkdir(parents=True)
+    git(repo, "init", "-q")
+    (repo / ".gitignore").write_text("*.o\n")
+    for number in range(files):
+        (repo / f"{number}.{'o' if number % 3 == 0 else 'c'}").touch()
+    return repo
+
+
+def test_a_repository_that_is_read_in_parts_by_different_workers(tmp_path: Path, reader: str) -> None:
+    repo = repository_of(100, tmp_path)
+    options = ScanOptions(gitignore=True).starting_at([os.fspath(tmp_path)])
+    found: list[Any] = []
+    task = Task(1, [os.fspath(tmp_path)], 0, 25, 60)
+    while task is not None:
+        walker = Walker(options, joined=True)  # another one for each part: it has nothing but the Task
+        chunk = walker.walk(task)
+        walker.close()
+        assert [fault for fault in chunk.faults if fault.kind != "excluded"] == []
+        found += [name for path, _, _, files in chunk if path == os.fspath(repo) for name in names(files)]
+        rules = chunk.rules
+        task = Task(1, chunk.leftovers, chunk.position, 25, 60, rules=rules) if chunk.leftovers else None  # type: ignore[assignment]
+    assert sorted(found) == sorted([".gitignore", *(f"{number}.c" for number in range(100) if number % 3)])
+
+
+def test_a_repository_that_is_read_once_more_because_of_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = repository_of(10, tmp_path)
+    monkeypatch.setenv("SCANNER_PURE", "1")
+    original, failed = Reader._sort, []
+
+    def sort(self: Reader, path: Any, entries: Iterator[Any], limit: int, **rest: Any) -> Any:
+        def broken() -> Iterator[Any]:
+            yield from entries
+            raise OSError(errno.EIO, "it passes")
+
+        if path == os.fsencode(repo) and not failed:
+            failed.append(path)
+            return original(self, path, broken(), limit, **rest)
+        return original(self, path, entries, limit, **rest)
+
+    monkeypatch.setattr(Reader, "_sort", sort)
+    assert shown(tmp_path, backend="serial") == {b"repo/" + path for path in not_ignored(repo)}
+    assert failed
 
 
 @pytest.mark.timeout(20)

@@ -16,7 +16,7 @@ from scanner.backends.pool import PoolBackend
 from scanner.errors import OptionError
 from tests.support import prunes
 from tests.support.killer import Killer, pools_started
-from tests.support.shell import run
+from tests.support.shell import SCANNER, run
 from tools.make_tree import make_tree
 
 TREE = {
@@ -148,8 +148,6 @@ def test_python_gets_the_same_in_every_way(
     options: dict[str, Any], expected: Any, kind: Any, tree: Path, backend: dict[str, Any]
 ) -> None:
     top = kind(tree)
-    if "link" in expected["."][0] or "include" in options:
-        expected = {root: ([*dirs], files) for root, (dirs, files) in expected.items()}
     result = scanner.scan(top, **options, **backend)
     assert names(result, top) == expected
     assert result.errors == []
@@ -199,17 +197,20 @@ def test_rules_travel_with_what_is_walked_elsewhere(ruled: tuple[Path, list[Any]
 
 
 def test_rules_hold_although_workers_are_killed(ruled: tuple[Path, list[Any]], start_method: str) -> None:
+    """A directory over which two workers were killed, by chance, is lost, and such a result is not looked at."""
     top, expected = ruled
     pools: list[PoolBackend]
+    exact = 0
     with pools_started() as pools:
         killer = Killer(pools, 5, pause=0.2)
         with killer.at_work():
-            while killer.kills < 4:
+            while killer.kills < 4 or not exact:
                 result = scanner.scan(
                     top, ignore_files=".scanignore", backend="pool", max_workers=3, start_method=start_method
                 )
-                assert result.errors == []
-                assert result == expected
+                assert {fault.kind for fault in result.errors} <= {"lost"}
+                assert result == expected or result.errors
+                exact += not result.errors and result.stats.worker_deaths > 0
 
 
 def test_several_roots_have_rules_of_their_own(tree: Path) -> None:
@@ -308,6 +309,13 @@ def test_a_prune_that_fails_is_told_and_keeps_all(tree: Path, backend: dict[str,
         ({"size": "+1Q"}, "size must be a number of bytes like +1M (at least), -10K (at most) or 0, not '+1Q'"),
         ({"newer": "soon"}, "newer must be a date like"),
         ({"older": "2026-13-01"}, "older must be a date like"),
+        ({"newer": float("inf")}, "newer must be a date like"),
+        ({"newer": "@" + "9" * 400}, "newer must be a date like"),
+        ({"size": "9" * 5000}, "size must be a number of bytes like"),
+        ({"size": 1.5}, "size must be a number of bytes like +1M (at least), -10K (at most) or 0, not 1.5"),
+        ({"types": 5}, "types must be text, or several, not 5"),
+        ({"exclude": "\ud800"}, r"exclude must be patterns that a name can match, not '\ud800'"),
+        ({"exclude": "é["}, "exclude 'é[' can match nothing: a '[' has no ']'"),
         ({"min_depth": -1}, "min_depth must be a whole number of 0 or more, not -1"),
         ({"prune": 5}, "prune must be callable"),
         ({"prune": lambda path, names: names}, "prune must be something that can be pickled"),
@@ -316,6 +324,41 @@ def test_a_prune_that_fails_is_told_and_keeps_all(tree: Path, backend: dict[str,
 def test_what_makes_no_sense_is_refused(options: dict[str, Any], message: str, tree: Path) -> None:
     with pytest.raises(OptionError, match="^" + re.escape(message)):
         scanner.scan(tree, **options)
+
+
+def test_a_space_at_the_end_of_a_pattern_counts_escaped_or_not(tmp_path: Path) -> None:
+    for name in ("foo", "foo ", "foo\\"):
+        (tmp_path / name).touch()
+    for pattern in ("foo ", "foo\\ "):
+        assert sorted(scanner.scan(tmp_path, exclude=pattern)[0][2]) == ["foo", "foo\\"]
+
+
+def test_patterns_come_through_a_pipe_and_by_a_link(tree: Path) -> None:
+    command = f"{' '.join(SCANNER)} list --exclude-from <(echo '*.py') --type f {tree}/src"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, check=True)
+    assert b"main.pyc" in result.stdout
+    assert b"main.py\n" not in result.stdout
+    (tree / "patterns").write_text("*.py\n")
+    (tree / "by-link").symlink_to("patterns")
+    assert "main.py" not in scanner.scan(tree / "src", exclude_from=tree / "by-link")[0][2]
+
+
+def test_entries_that_are_not_left_out_are_asked_about(tree: Path, backend: dict[str, Any]) -> None:
+    """Files of rules are read from the directories that are open."""
+    (tree / ".scanignore").write_text("*.o\n/docs\n")
+    (tree / "src" / ".scanignore").write_text("*.pyc\n")
+    (tree / "src" / "build" / ".scanignore").write_text("!out.o\n")
+    errors: list[OSError] = []
+    options: dict[str, Any] = {"ignore_files": ".scanignore", "exclude_caches": True, **backend}
+    entries = list(scanner.entries(tree, stat=("type", "size", "ino"), onerror=errors.append, **options))
+    assert errors == []
+    assert {entry.path: (entry.size, entry.ino) for entry in entries} == {
+        entry.path: (os.lstat(entry).st_size, os.lstat(entry).st_ino) for entry in entries
+    }
+    result = scanner.scan(tree, stat=("type", "size", "ino"), **options)
+    assert set(result.entries()) == {entry for entry in entries if entry.path != f"{tree}/cache"}
+    assert {os.path.relpath(entry, tree) for entry in entries} >= {"src/build/out.o", "cache", "src/main.py"}
+    assert {os.path.relpath(entry, tree) for entry in entries}.isdisjoint({"docs", "src/main.pyc", "cache/data.bin"})
 
 
 @pytest.mark.parametrize(
