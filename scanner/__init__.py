@@ -2,22 +2,25 @@
 
     import scanner
     for root, dirs, files in scanner.walk("/srv"): ...
+    for entry in scanner.entries("/srv", stat=("size", "mtime_ns")): ...
     result = scanner.scan("/srv"); print(result.stats.as_dict(), result.errors)
 
 The house, in the order in which a scan passes its rooms:
 
     cli/            arguments -> options -> report, exit code
-    api, parallel   walk, scan; ParallelScanner, scan_parallel
+    api, parallel   walk, scan, entries; ParallelScanner, scan_parallel
     options         ScanOptions: everything a caller may choose
     run             one scan from start to finish
     engine          the loop between planner and backend
     plan/           planner (which Task runs where and when), merge (os.walk's loop over what has arrived)
     backends/       serial, pool, auto; how worker processes start, how they are talked to
-    kernel/         in the workers: reading directories (_listing.c, or in Python), walking Tasks, packing Chunks
+    kernel/         in the workers: reading directories (_listing.c, or in Python), asking what entries are (_status.c),
+                    walking Tasks, packing Chunks; sinks/: what is made of entries there, bytes for each format, sums
     filters/        what is left out: rules of git, files of them, selection by type, size and time
     model, errors   the nouns: Task, Chunk, Listing, Fault; the exceptions
+    fields, entry   what `stat` tells: columns, and entries made of them
     stats, latency, monitor  what a scan has cost
-    export/         what becomes of Chunks: lists of paths
+    export/         what becomes of Chunks: outputs in every format, whole or not at all; sums of sizes
     report/         what becomes of statistics: text, JSON, Markdown
     progress        the line on the terminal
 
@@ -31,7 +34,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from scanner.api import scan, walk
+    from scanner.api import entries, scan, walk
+    from scanner.entry import Entry
     from scanner.errors import OptionError, OutputError, ScanCancelled, ScanError, ScanTimeout
     from scanner.model import Fault
     from scanner.options import ScanOptions
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from scanner.stats import ScanStats
 
 __all__ = [
+    "Entry",
     "Fault",
     "OptionError",
     "OutputError",
@@ -51,14 +56,17 @@ __all__ = [
     "ScanStats",
     "ScanTimeout",
     "__version__",
+    "entries",
     "scan",
     "scan_parallel",
     "walk",
 ]
 
 _HOMES = {
+    "entries": "api",
     "scan": "api",
     "walk": "api",
+    "Entry": "entry",
     "OptionError": "errors",
     "OutputError": "errors",
     "ScanCancelled": "errors",

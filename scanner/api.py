@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scanner.backends.auto import START_AFTER, AutoBackend, needs_pool_at_once, pays, report, start_pool
 from scanner.engine import Engine, too_late
-from scanner.errors import ScanTimeout
+from scanner.errors import OptionError, ScanTimeout
+from scanner.fields import Columns
 from scanner.kernel.read import Reader
 from scanner.model import Fault, Listing, Path, Walked
-from scanner.options import ScanOptions
+from scanner.options import ScanOptions, SinkSpec
 from scanner.plan.merge import Lookahead, OnError, bottom_up, top_down
 from scanner.run import ProgressCallback, Run, ScanResult, refuse_nul
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from scanner.backends.pool import PoolBackend
+    from scanner.entry import Entry
     from scanner.options import Keywords
 
-__all__ = ["ProgressCallback", "ScanResult", "scan", "walk"]
+__all__ = ["ProgressCallback", "ScanResult", "entries", "scan", "walk"]
 
 
 def walk(
@@ -46,6 +48,8 @@ def walk(
     """
     path = os.fspath(top)
     keywords = {**options, "followlinks": bool(followlinks)}
+    if options.get("stat"):
+        raise OptionError("stat is for scan and entries: walk gives names only")
     return _walk(path, topdown, onerror, ScanOptions.of(keywords))
 
 
@@ -129,17 +133,56 @@ class AutoSource:
             self._engine.backend.stop(wait=wait)
 
 
+def entries(
+    top: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+    *,
+    stat: bool | str | Sequence[str] = True,
+    onerror: OnError = None,
+    followlinks: bool = False,
+    **options: Unpack[Keywords],
+) -> Iterator[Entry]:
+    """Each directory, file and link of a tree with what `stat` tells about it, lazily: `Entry` objects in walk order.
+
+    The root, then for each directory its files in the order of their listing; sub-directories after these, each with
+    all that lies below it. Directories that are not entered, or cannot be, are there as well. `stat`: what to ask, as
+    in `ScanOptions`; the less, the faster. `onerror` gets an OSError for each directory that cannot be listed and each
+    name that cannot be asked about; by default these are passed over, and the latter's fields are None.
+
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and whatever `onerror` raises.
+    """
+    path = os.fspath(top)
+    keywords = {**options, "stat": stat, "followlinks": bool(followlinks)}
+    return _entries(path, onerror, ScanOptions.of({"partial_listings": True, **keywords}))
+
+
+def _entries(top: Path, onerror: OnError, options: ScanOptions) -> Iterator[Entry]:
+    from scanner.entry import entries_of  # not needed otherwise
+
+    refuse_nul(top)
+    columns = Columns(options.fields)
+    if not columns.width:
+        raise OptionError("stat must name what entries are asked for: True, or size, mtime_ns, ...")
+    with Run([top], options._replace(sinks=(SinkSpec("table", (options.fields,)),)), monitored=False) as run:
+        for chunk in run.chunks():
+            for fault in chunk.faults:
+                if onerror is not None and fault.is_error:
+                    onerror(fault.as_error())
+            yield from entries_of(columns, chunk.output, isinstance(top, bytes))
+
+
 def scan(
     path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
     topdown: bool = True,
     *,
     followlinks: bool = False,
+    stat: bool | str | Sequence[str] = False,
     progress_callback: ProgressCallback | None = None,
     **options: Unpack[Keywords],
 ) -> ScanResult:
     """Scan a whole tree: `list(os.walk(path, topdown))`, with `.stats` and `.errors`.
 
-    What cannot be listed is in `.errors`, also the root itself: check them where it matters.
+    With `stat`, `.entries()` gives what that tells about each name. What cannot be listed is in `.errors`, also the
+    root itself: check them where it matters.
     `progress_callback(scanned, total)` hears of directories done and known so far; both only grow, and are equal
     at the end; an exception in it is logged once. The other keywords are described at `ScanOptions`.
 
@@ -147,6 +190,6 @@ def scan(
     """
     top = os.fspath(path)
     refuse_nul(top)
-    keywords = {**options, "followlinks": bool(followlinks)}
+    keywords = {**options, "stat": stat, "followlinks": bool(followlinks)}
     with Run([top], ScanOptions.of(keywords), progress=progress_callback) as run:
         return run.collect(topdown)

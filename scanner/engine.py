@@ -123,6 +123,7 @@ class Engine:
             if not isinstance(event, ChunkArrived):
                 continue
             began, event.chunk.began_at, _ = self._sent.pop(event.slot)
+            event.chunk.worker = max(0, self.planner.roster.worker(event.slot))
             if learning:
                 if event.chunk.slow and not self._divided:
                     changes += self._divide()

@@ -1,7 +1,8 @@
-"""How long directories have taken, by mount: a histogram each, of a fixed size."""
+"""How long directories have taken, by mount: a histogram each, of a fixed size; and which were the slowest."""
 
 from __future__ import annotations
 
+import heapq
 import math
 import os
 from collections import Counter
@@ -13,6 +14,7 @@ from scanner.mounts import mounted_below
 
 FAST = -10_000  # the class of what is too little to be told
 STEPS = 8  # classes to a doubling: percentiles are right within 9 %
+MOST_SLOW = 10  # directories that are told by name
 
 
 class Latencies:
@@ -21,8 +23,9 @@ class Latencies:
     def __init__(self, roots: Sequence[Path]) -> None:
         self._roots = roots
         self._tops: list[Any] = []  # found out when it matters: most scans meet nothing slow
-        self._classes: dict[Any, Counter[int]] = {roots[0]: Counter()}
+        self._classes: dict[Any, Counter[int]] = {root: Counter() for root in roots[:1]}
         self._longest: dict[Any, float] = {}
+        self._slowest: list[tuple[float, Any]] = []
 
     def count(self, chunk: Chunk) -> None:
         if chunk.slow and not self._tops:
@@ -34,8 +37,14 @@ class Latencies:
         top = next((top for top in self._tops if is_below(began_at, top)), self._roots[0])
         classes = self._classes.setdefault(top, Counter())
         classes[FAST] += max(0, chunk.visited - len(chunk.slow))
-        classes.update(math.ceil(STEPS * math.log2(seconds)) for seconds in chunk.slow)
-        self._longest[top] = max(self._longest.get(top, 0.0), *chunk.slow, 0.0)
+        if chunk.slow:
+            classes.update(math.ceil(STEPS * math.log2(seconds)) for seconds, _ in chunk.slow)
+            self._slowest = heapq.nlargest(MOST_SLOW, self._slowest + chunk.slow)
+            self._longest[top] = max(self._longest.get(top, 0.0), max(chunk.slow)[0])
+
+    def slowest(self) -> list[tuple[float, Path]]:
+        """Seconds and path, the slowest first. What took less than a Walker tells of is never among them."""
+        return self._slowest
 
     def figures(self) -> list[dict[str, Any]]:
         return [

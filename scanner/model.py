@@ -119,14 +119,18 @@ class Chunk:
     in this Chunk or in earlier ones; `retries`: what was tried again;
     `seconds`: how long the walk took, `cpu`: how much of that its thread was at work and not waiting, `opening`: how
     much went by until directories were open, which depends on how many names away they were;
-    `slow`: seconds of each directory that took long; `rules`: those that were found and hold for leftovers, as in Task;
-    `began_at`: the first directory of the Task, once it is back;
+    `slow`: directories that took long, and how many seconds; `rules`: those that were found and hold for leftovers,
+    as in Task;
+    `table`: what `stat` tells about names: two fields of rows a Listing (see `kernel.status`);
+    `began_at`: the first directory of the Task, and `worker`: the process it came from (0: this one), once it is
+    back;
     `size`: bytes this Chunk takes while it waits.
     """
 
     __slots__ = (
         "began_at", "cpu", "directories", "entries", "faults", "files", "leftovers", "listings", "opening", "output",
-        "position", "retries", "rules", "seconds", "size", "slow", "task",
+        "position", "retries", "rules", "seconds", "size", "slow", "table", "task",
+        "worker",
     )  # fmt: skip
 
     def __init__(
@@ -144,8 +148,9 @@ class Chunk:
         seconds: float = 0.0,
         cpu: float = 0.0,
         opening: float = 0.0,
-        slow: list[float] | None = None,
+        slow: list[tuple[float, Path]] | None = None,
         rules: dict[Path, tuple[tuple[int, str, bytes], ...]] | None = None,
+        table: list[bytes] | None = None,
         size: int = 0,
     ) -> None:
         self.task = task
@@ -163,7 +168,9 @@ class Chunk:
         self.opening = opening
         self.slow = slow or []
         self.rules = rules or {}
+        self.table = table or []
         self.began_at: Path | None = None
+        self.worker = 0
         self.size = size
 
     def __iter__(self) -> Any:

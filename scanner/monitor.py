@@ -71,10 +71,12 @@ class Watched:
 class Monitor:
     """Watches this process and those that `processes` names (slot -> pid), each time a sample is due."""
 
-    def __init__(self, processes: Callable[[], dict[int, int]], in_flight: Callable[[], int] = lambda: 0) -> None:
-        """`in_flight`: how many directories are being read."""
+    def __init__(
+        self, processes: Callable[[], dict[int, int]], counts: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
+    ) -> None:
+        """`counts`: directories and entries so far, and how many directories are being read."""
         self._processes = processes
-        self._in_flight = in_flight
+        self._counts = counts
         self._watched: dict[int, Watched] = {}
         self._since = time.time()
         self._own_cpu = os.times()[:2]
@@ -82,7 +84,7 @@ class Monitor:
         self._interval = INTERVAL
         self._due = self._started + INTERVAL
         self._peak_sum = 0
-        self._series: list[tuple[float, int, int, int]] = []
+        self._series: list[tuple[float, dict[int, int], tuple[int, int, int]]] = []
 
     def tick(self) -> None:
         """Take a sample if one is due."""
@@ -96,16 +98,16 @@ class Monitor:
             self._due = time.monotonic() + self._interval
             return
         present = self._present(psutil)
-        total = 0
+        memory: dict[int, int] = {}
         for watched in present:
             try:
                 watched.sample()
-                total += watched.rss
+                memory[watched.handle.pid] = watched.rss
             except psutil.Error:
                 continue
-        self._peak_sum = max(self._peak_sum, total)
+        self._peak_sum = max(self._peak_sum, sum(memory.values()))
         now = time.monotonic()
-        self._series.append((round(now - self._started, 3), total, len(present), self._in_flight()))
+        self._series.append((round(now - self._started, 3), memory, self._counts()))
         if len(self._series) >= 2 * MOST_POINTS:
             del self._series[1::2]
             self._interval *= 2
@@ -129,7 +131,7 @@ class Monitor:
     @property
     def memory(self) -> int:
         """Bytes in all processes at the last sample."""
-        return self._series[-1][1] if self._series else 0
+        return sum(self._series[-1][1].values()) if self._series else 0
 
     def figures(self) -> dict[str, Any]:
         """Everything sampled, as plain values: `processes`, `peak_rss_sum_bytes`, `series`."""
@@ -137,8 +139,16 @@ class Monitor:
             "processes": [watched.figures() for watched in self._watched.values()],
             "peak_rss_sum_bytes": self._peak_sum,
             "series": [
-                {"seconds": seconds, "rss_sum_bytes": rss, "processes": count, "in_flight": in_flight}
-                for seconds, rss, count, in_flight in self._series
+                {
+                    "seconds": seconds,
+                    "directories": directories,
+                    "entries": entries,
+                    "in_flight": in_flight,
+                    "processes": len(memory),
+                    "rss_sum_bytes": sum(memory.values()),
+                    "rss_bytes": [memory.get(pid) for pid in self._watched],  # in the order of `processes`
+                }
+                for seconds, memory, (directories, entries, in_flight) in self._series
             ],
         }
 

@@ -10,11 +10,11 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypedDict
 
 from scanner.errors import OptionError
+from scanner.fields import fields_of
 from scanner.model import Path
 
 BackendName = Literal["auto", "serial", "pool"]
 StartMethod = Literal["forkserver", "spawn", "fork"]
-Packing = Literal["names", "paths", "counts"]
 
 BACKENDS = ("auto", "serial", "pool")
 START_METHODS = ("forkserver", "spawn", "fork")
@@ -72,6 +72,13 @@ if TYPE_CHECKING:
         timeout: float | None
 
 
+class SinkSpec(NamedTuple):
+    """What workers are to make of entries: see `kernel.sinks`."""
+
+    kind: str
+    arguments: tuple[Any, ...] = ()
+
+
 class _Fields(NamedTuple):
     followlinks: bool = False
     backend: BackendName = "auto"
@@ -104,11 +111,11 @@ class _Fields(NamedTuple):
     prune: Any = None
     detect_loops: bool = False
     partial_listings: bool = False
+    stat: bool | str | Sequence[str] = False
     # Chosen by the entry point, not by its caller: where the scan begins, what a Listing holds, what ends a path.
     roots: tuple[Path, ...] = ()
     cwd: str = ""  # what relative roots are relative to: workers may have been started elsewhere
-    packing: Packing = "names"
-    separator: bytes = b"\n"
+    sinks: tuple[SinkSpec, ...] | None = None  # what is made of entries in the workers; None: tuples of names
     barred: tuple[Path, ...] = ()  # mount points that are not entered
     filter: Any = None  # a Spec: what is left out, in the form in which it is compared
     pure: bool = False  # directories are read in Python although the compiled reader is there
@@ -169,6 +176,10 @@ class ScanOptions(_Fields):
                   an object with `should_ignore_directory(relative_path)`. Runs in the workers: it must be importable.
     partial_listings  keep the names that were read before a listing broke off (default in the shell); their Fault says
                   `partial`. `os.walk` drops them.
+    stat          what to ask about each entry, for `scan` and `entries`: True for everything, or names of fields: type,
+                  size, blocks (of 512 bytes), mode, uid, gid, ino, dev, nlink, mtime_ns, ctime_ns, atime_ns. What
+                  cannot be asked is None, and a Fault `stat`. A call for each entry: a scan of a local tree takes about
+                  twice as long; on a network a round trip each, as many at a time as pay. Default: nothing.
     window        bytes of results that may wait for their turn (default 16 MiB). Memory is bounded by about four
                   times this plus one Chunk a worker. Larger: workers may run further ahead of a slow consumer.
     """
@@ -178,7 +189,14 @@ class ScanOptions(_Fields):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if len(args) < len(cls._fields):  # not so when it is unpickled
             kwargs.setdefault("pure", os.environ.get("SCANNER_PURE", "") not in ("", "0"))
+        if kwargs.get("exclude_from"):
+            from scanner.filters.spec import read_once  # not needed otherwise
+
+            kwargs["exclude_from"] = read_once(kwargs["exclude_from"])
         options = super().__new__(cls, *args, **kwargs)
+        for name in _SWITCHES:
+            if getattr(options, name) not in (True, False):
+                raise OptionError(f"{name} must be True or False, not {getattr(options, name)!r}")
         _one_of("backend", options.backend, BACKENDS)
         if options.max_workers is not None:
             _whole_number("max_workers", options.max_workers, 1, MAX_WORKERS)
@@ -196,6 +214,8 @@ class ScanOptions(_Fields):
         _whole_number("min_depth", options.min_depth, 0, sys.maxsize)
         if options.max_depth is not None:
             _whole_number("max_depth", options.max_depth, 0, sys.maxsize)
+        if options.stat:
+            fields_of(options.stat)
         if options.filters:
             from scanner.filters.spec import refuse_prune, spec_of  # not needed otherwise
 
@@ -220,12 +240,12 @@ class ScanOptions(_Fields):
         if any(not os.path.isabs(root) for root in roots):
             with contextlib.suppress(OSError):  # it was removed: the roots will say so
                 cwd = os.getcwd()
-        barred: tuple[Path, ...] = ()
+        barred = self.barred
         if self.one_file_system or self.skip_fs:
             from scanner.mounts import mounted_below  # not needed otherwise
 
             kinds = None if self.one_file_system else frozenset(self.skip_fs)
-            barred = tuple(path for path, kind in mounted_below(roots) if kinds is None or kind in kinds)
+            barred += tuple(path for path, kind in mounted_below(roots) if kinds is None or kind in kinds)
         spec = None
         if self.filters:
             from scanner.filters.spec import spec_of  # not needed otherwise
@@ -239,6 +259,16 @@ class ScanOptions(_Fields):
         return self[_FIRST_FILTER : _LAST_FILTER + 1] != _NO_FILTERS
 
     @property
+    def separator(self) -> bytes:
+        """What ends a path, where paths are all that is wanted."""
+        return self.sinks[0].arguments[0] if self.sinks and self.sinks[0].kind == "paths" else b"\n"
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What is asked about each entry."""
+        return fields_of(self.stat)
+
+    @property
     def workers(self) -> int:
         return self.max_workers or min(cpu_count(), MAX_WORKERS)
 
@@ -249,7 +279,10 @@ class ScanOptions(_Fields):
         return "forkserver" if "forkserver" in available_start_methods() else "spawn"
 
 
-_CHOSEN = ("roots", "cwd", "packing", "separator", "barred", "filter", "pure")
+_CHOSEN = ("roots", "cwd", "sinks", "barred", "filter", "pure")
+_SWITCHES = tuple(
+    name for name, default in _Fields._field_defaults.items() if isinstance(default, bool) and name != "stat"
+)
 _FIRST_FILTER, _LAST_FILTER = (_Fields._fields.index(name) for name in ("exclude", "prune"))
 _NO_FILTERS = _Fields()[_FIRST_FILTER : _LAST_FILTER + 1]
 PUBLIC = tuple(name for name in ScanOptions._fields if name not in _CHOSEN)

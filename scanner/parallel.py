@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +46,10 @@ class ParallelScanner:
         timeout: float | None = 300.0,
         *,
         followlinks: bool = False,
+        stat: bool | str | Sequence[str] = False,
         **options: Unpack[CommonKeywords],
     ) -> None:
-        keywords = {"max_workers": max_workers, "timeout": timeout, "followlinks": bool(followlinks)}
+        keywords = {"max_workers": max_workers, "timeout": timeout, "followlinks": bool(followlinks), "stat": stat}
         self.options = ScanOptions.of({**options, **keywords})
         self._progress_callback = progress_callback
         self._lock = threading.Lock()
@@ -169,6 +170,11 @@ async def scan_parallel(
     max_workers: int | None = 4,
     progress_callback: ProgressCallback | None = None,
     timeout: float | None = 300.0,
+    *,
+    followlinks: bool = False,
+    stat: bool | str | Sequence[str] = False,
+    **options: Unpack[CommonKeywords],
 ) -> ScanResult:
-    """Scan one tree from asyncio: `await ParallelScanner(max_workers, progress_callback, timeout).scan(path)`."""
-    return await ParallelScanner(max_workers, progress_callback, timeout).scan(path)
+    """Scan one tree from asyncio: as `scan` of a ParallelScanner with these options."""
+    scanner = ParallelScanner(max_workers, progress_callback, timeout, followlinks=followlinks, stat=stat, **options)
+    return await scanner.scan(path)

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scanner.backends.auto import AutoBackend, needs_pool_at_once
 from scanner.backends.base import Backend
@@ -23,6 +23,7 @@ from scanner.stats import ScanStats
 
 if TYPE_CHECKING:
     from scanner.backends.pool import PoolBackend
+    from scanner.entry import Entry, Stated
     from scanner.monitor import Monitor
 
 RARER_THRESHOLD = 500_000  # tuples and lists: those of some 160,000 directories
@@ -33,9 +34,41 @@ ProgressCallback = Callable[[int, int], object]
 class ScanResult(list[Walked]):
     """`list(os.walk(path))`, and what else came of the scan: `stats`, and `errors`, a Fault each."""
 
-    def __init__(self, stats: ScanStats) -> None:
+    def __init__(self, stats: ScanStats, stated: Stated | None = None) -> None:
         super().__init__()
         self.stats = stats
+        self._stated = stated
+
+    def entries(self) -> Iterator[Entry]:
+        """What was asked by `stat=` about each name: of each tuple the directory, its files, and the directories in it
+        that are not entered. Raises ValueError if nothing was asked. The tuples must not have been changed.
+        """
+        stated = self._what_was_asked()
+        for walked in self:
+            yield from stated.entries(walked)
+
+    def to_arrow(self) -> Any:
+        """The same as a pyarrow.Table: `path`, in bytes, and what was asked; times in nanoseconds, UTC.
+
+        Raises ValueError as `entries` does, and OptionError where pyarrow is not installed.
+        """
+        from scanner.export.frames import arrow_table  # not needed otherwise
+
+        return arrow_table(self, self._what_was_asked())
+
+    def to_pandas(self) -> Any:
+        """The same as a pandas.DataFrame; paths as in the tuples.
+
+        Raises ValueError as `entries` does, and OptionError where pandas is not installed.
+        """
+        from scanner.export.frames import pandas_frame  # not needed otherwise
+
+        return pandas_frame(self, self._what_was_asked())
+
+    def _what_was_asked(self) -> Stated:
+        if self._stated is None:
+            raise ValueError("there are entries in the result of a scan with stat=True, or stat=('size', ...)")
+        return self._stated
 
     @property
     def errors(self) -> list[Fault]:
@@ -61,6 +94,7 @@ class Run:
     ) -> None:
         options = options.starting_at(roots)
         self._roots = roots
+        self._fields = options.fields
         self._keep_pool = keep_pool
         self._progress = None if progress is None else Guarded(progress)
         self._last_progress = (-1, -1)
@@ -72,8 +106,14 @@ class Run:
         self.engine = Engine(
             options, self.backend, ordered=True, cancelled=cancelled, deadline=deadline, observe=self._observe
         )
-        self.monitor = _monitor(self.backend, self.engine) if monitored else None
+        self.monitor = self._monitor() if monitored else None
         self.pool: PoolBackend | None = None
+
+    def _monitor(self) -> Monitor:
+        from scanner.monitor import Monitor  # not loaded where nobody wants figures
+
+        stats = self.stats
+        return Monitor(self.backend.processes, lambda: (stats.directories, stats.entries, self.engine.in_flight()))
 
     def __enter__(self) -> Run:
         return self
@@ -92,8 +132,13 @@ class Run:
 
     def collect(self, topdown: bool = True) -> ScanResult:
         """All tuples. Raises ScanTimeout with those that have arrived."""
-        result = ScanResult(self.stats)
-        collector = Collector(result)
+        stated = None
+        if self._fields:
+            from scanner.entry import Stated  # not needed otherwise
+
+            stated = Stated(self._fields)
+        result = ScanResult(self.stats, stated)
+        collector = Collector(result, stated)
         try:
             with rarer_collections():
                 for chunk in self.chunks():
@@ -117,7 +162,7 @@ class Run:
             if monitor is not None:
                 monitor.sample()
                 self.stats.resources = monitor.figures()
-                self.stats.latencies = self.latencies.figures()
+                self.stats.latencies, self.stats.slowest = self.latencies.figures(), self.latencies.slowest()
         finally:
             pool = self.backend.pool if isinstance(self.backend, AutoBackend) else None
             if self._keep_pool and pool is not None and pool.idle:
@@ -194,12 +239,6 @@ def rarer_collections() -> Iterator[None]:
             gc.set_threshold(*thresholds)
 
 
-def _monitor(backend: Backend, engine: Engine) -> Monitor:
-    from scanner.monitor import Monitor  # not loaded where nobody wants figures
-
-    return Monitor(backend.processes, engine.in_flight)
-
-
 def _backend(options: ScanOptions, pool: PoolBackend | None) -> Backend:
     if options.backend == "serial":
         return SerialBackend(options)
@@ -209,12 +248,15 @@ def _backend(options: ScanOptions, pool: PoolBackend | None) -> Backend:
 class Collector:
     """Appends the tuples of ordered Chunks to `result`; parts of a huge directory become one tuple."""
 
-    def __init__(self, result: list[Walked]) -> None:
+    def __init__(self, result: list[Walked], stated: Stated | None = None) -> None:
         self._result = result
+        self._stated = stated
         self._unfinished: Path | None = None
 
     def add(self, chunk: Chunk) -> None:
         result, unfinished = self._result, self._unfinished
+        if self._stated is not None:
+            self._stated.add(chunk)
         self._unfinished = chunk.leftovers[0] if chunk.position else None
         if unfinished is not None and any(fault.path == unfinished and not fault.partial for fault in chunk.failed):
             result.pop()  # os.walk gives no tuple for a directory whose listing broke off

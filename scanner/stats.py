@@ -6,7 +6,26 @@ import time
 from collections import Counter
 from typing import Any
 
-from scanner.model import Chunk, Fault
+from scanner.model import Chunk, Fault, Path
+
+
+class Share:
+    """What one process has done: Tasks, directories, entries; seconds of reading, in all its threads together, and of
+    work among these.
+    """
+
+    __slots__ = ("cpu", "directories", "entries", "seconds", "tasks")
+
+    def __init__(self) -> None:
+        self.tasks = self.directories = self.entries = 0
+        self.seconds = self.cpu = 0.0
+
+    def count(self, chunk: Chunk) -> None:
+        self.tasks += 1
+        self.directories += chunk.directories
+        self.entries += chunk.entries
+        self.seconds += chunk.seconds
+        self.cpu += chunk.cpu
 
 
 class ScanStats:
@@ -18,7 +37,9 @@ class ScanStats:
     `abandoned_workers`: that could not be killed; `most_in_flight`: directories read at a time, at most, and `pace`:
     why so many; `waiting_share`: of the time for reading them, what was waiting;
     `backend`, `start_method`, `max_workers`: what it ran on; `reader`: what read directories, compiled or python;
-    `latencies`: how long directories took, by mount; `resources`: what the monitor has sampled.
+    `workers`: what each process has done, 0 for this one; `bytes_received`: from other processes;
+    `latencies`: how long directories took, by mount, and `slowest` which most; `resources`: what the monitor has
+    sampled.
     """
 
     def __init__(self, backend: str, max_workers: int, reader: str) -> None:
@@ -36,12 +57,14 @@ class ScanStats:
         self.abandoned_workers = 0
         self.most_in_flight = 0
         self.pace = ""
-        self._reading = self._working = 0.0
+        self.workers: dict[int, Share] = {}
+        self.bytes_received = 0
         self.errors: Counter[str] = Counter()
         self.faults: list[Fault] = []
         self.last_directory: Any = None
         self.resources: dict[str, Any] = {}
         self.latencies: list[dict[str, Any]] = []
+        self.slowest: list[tuple[float, Path]] = []
         self._started = time.monotonic()
         self._ended: float | None = None
 
@@ -50,8 +73,9 @@ class ScanStats:
         self.files += chunk.files
         self.entries += chunk.entries
         self.retries += chunk.retries
-        self._reading += chunk.seconds
-        self._working += chunk.cpu
+        self.workers.setdefault(chunk.worker, Share()).count(chunk)
+        if chunk.worker:
+            self.bytes_received += chunk.size
         if chunk.leftovers:
             self.last_directory = chunk.leftovers[0]
         faults = [fault for fault in chunk.faults if fault.is_error]
@@ -66,7 +90,8 @@ class ScanStats:
     @property
     def waiting_share(self) -> float:
         """Of the time for which directories were being read, how much was waiting and not work."""
-        return max(0.0, 1 - self._working / self._reading) if self._reading else 0.0
+        reading = sum(share.seconds for share in self.workers.values())
+        return max(0.0, 1 - sum(share.cpu for share in self.workers.values()) / reading) if reading else 0.0
 
     @property
     def elapsed_seconds(self) -> float:
@@ -94,6 +119,18 @@ class ScanStats:
             "most_in_flight": self.most_in_flight,
             "pace": self.pace,
             "waiting_share": round(self.waiting_share, 3),
+            "bytes_received": self.bytes_received,
+            "workers": [
+                {
+                    "process": f"worker {number}" if number else "coordinator",
+                    "tasks": share.tasks,
+                    "directories": share.directories,
+                    "entries": share.entries,
+                    "reading_seconds": round(share.seconds, 6),
+                    "working_seconds": round(share.cpu, 6),
+                }
+                for number, share in sorted(self.workers.items())
+            ],
             "errors": dict(self.errors),
             "latencies": self.latencies,
             "resources": self.resources,

@@ -7,7 +7,8 @@ Profiles
     monorepo  directories of 2 to 9 children to a depth of about 9, files spread unevenly
     skewed    the same, but 95 % of everything lies under one top-level directory
     flat      one directory that holds all the files
-    deep      chains of 200 directories, and one of 5,000 (beyond PATH_MAX: made by descriptor)
+    chains    chains of 200 directories
+    deep      the same, and a chain of 5,000 (beyond PATH_MAX: made by descriptor)
     odd       newlines, control characters, names that are no UTF-8, 255-byte names, links of all
               kinds (also to ancestors and to nothing), FIFOs, sockets, empty directories
 """
@@ -109,11 +110,15 @@ def flat(top: Path, directories: int, files: int, rng: random.Random) -> None:
     touch_all(top, (f"file_{i}_{rng.randrange(1000)}{rng.choice(SUFFIXES)}" for i in range(files)))
 
 
-def deep(top: Path, directories: int, files: int, _: random.Random) -> None:
+def deep(top: Path, directories: int, files: int, rng: random.Random) -> None:
     chain(top, "bottomless", 5000)
-    chains = max(1, round(directories / 200))
-    for index in range(chains):
-        chain(top, f"chain{index}", 200, files // chains)
+    chains(top, directories, files, rng)
+
+
+def chains(top: Path, directories: int, files: int, _: random.Random) -> None:
+    count = max(1, round(directories / 200))
+    for index in range(count):
+        chain(top, f"chain{index}", 200, files // count)
 
 
 def chain(top: Path, name: str, levels: int, files: int = 0) -> None:
@@ -171,7 +176,7 @@ def bind_socket(path: Path) -> None:
 
 
 Profile = Callable[[Path, int, int, random.Random], None]
-PROFILES: dict[str, Profile] = {p.__name__: p for p in (monorepo, skewed, flat, deep, odd)}
+PROFILES: dict[str, Profile] = {p.__name__: p for p in (monorepo, skewed, flat, chains, deep, odd)}
 
 
 def make_tree(profile: str, top: str | Path, directories: int, files: int, seed: int = 1) -> None:

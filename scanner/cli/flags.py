@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from scanner.export.formats import FORMATS, USUAL_FIELDS
+from scanner.fields import FIELDS
 from scanner.options import BACKENDS, MAX_DEPTH, MAX_HUNG, MAX_IN_FLIGHT, MAX_WORKERS, START_METHODS
 
 DIR_TIMEOUT = 60  # seconds
@@ -44,8 +46,8 @@ def walking(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def filters(command: argparse.ArgumentParser) -> None:
-    """What is left out, and what of the rest is shown."""
+def filters(command: argparse.ArgumentParser, *, max_depth: bool = True) -> None:
+    """What is left out, and what of the rest is shown. `max_depth` may mean something else to the command."""
     group = command.add_argument_group("leaving out (what is left out is not opened)")
     group.add_argument(
         "--exclude", metavar="PATTERN", action="append", default=[],
@@ -72,10 +74,11 @@ def filters(command: argparse.ArgumentParser) -> None:
         "--exclude-caches", action="store_true", help="do not enter directories with a valid CACHEDIR.TAG"
     )
     group.add_argument("--no-hidden", dest="hidden", action="store_false", help="leave out names that begin with a dot")
-    group.add_argument(
-        "--max-depth", type=int, metavar="N",
-        help=f"levels below ROOT that are shown and entered (default: {MAX_DEPTH:,}, deeper ones are errors)",
-    )  # fmt: skip
+    if max_depth:
+        group.add_argument(
+            "--max-depth", type=int, metavar="N",
+            help=f"levels below ROOT that are shown and entered (default: {MAX_DEPTH:,}, deeper ones are errors)",
+        )  # fmt: skip
     group = command.add_argument_group("showing (directories are entered all the same)")
     group.add_argument(
         "--include", metavar="PATTERN", action="append", default=[],
@@ -129,6 +132,57 @@ def telling(command: argparse.ArgumentParser) -> None:
         "--progress", action=argparse.BooleanOptionalAction, default=None,
         help="show progress on stderr, if it is a terminal (default: yes)",
     )  # fmt: skip
+
+
+def exporting(command: argparse.ArgumentParser) -> None:
+    """What is written of each entry, and where to."""
+    group = command.add_argument_group("writing")
+    group.add_argument("-0", "--null", action="store_true", help="end each path with a NUL, not a newline")
+    # Because of -0, argparse would take the -1 of `--workers -1` for an option, and say nothing useful about it.
+    command._has_negative_number_optionals.clear()
+    group.add_argument(
+        "-o", "--output", metavar="FILE", action="append", default=[],
+        help="write to FILE, whole or not at all; - is standard output (may be repeated: several from one scan)",
+    )  # fmt: skip
+    group.add_argument(
+        "--format", choices=FORMATS, metavar="FORMAT",
+        help=f"{', '.join(FORMATS)} (default: by the suffix of FILE, or paths)",
+    )  # fmt: skip
+    group.add_argument(
+        "--fields", metavar="NAMES",
+        help=f"what to tell in ndjson, csv, parquet, sqlite: {','.join(FIELDS)}, or all "
+        f"(default: {','.join(USUAL_FIELDS)})",
+    )  # fmt: skip
+    group.add_argument(
+        "--template", metavar="TEXT",
+        help="a line for each entry, such as '{size:>12} {mtime} {path}'; also {name}, {parent} and all fields; "
+        "\\t, \\n, \\0",
+    )  # fmt: skip
+
+
+def sizes(command: argparse.ArgumentParser) -> None:
+    """How space is summed up and shown, as `du` has it."""
+    group = command.add_argument_group("summing up")
+    shown = group.add_mutually_exclusive_group()
+    shown.add_argument(
+        "-d",
+        "--max-depth",
+        dest="shown_depth",
+        type=int,
+        metavar="N",
+        help="show directories down to N levels below ROOT",
+    )
+    shown.add_argument("-s", "--summarize", dest="shown_depth", action="store_const", const=0, help="as -d 0")
+    group.add_argument("--top", type=int, metavar="N", help="show the N largest, the largest first")
+    group.add_argument("-c", "--total", action="store_true", help="and the total of all ROOTs")
+    group.add_argument("-l", "--count-links", action="store_true", help="count a file once for each of its names")
+    group.add_argument("--apparent-size", action="store_true", help="bytes that can be read, not those on the disk")
+    unit = group.add_mutually_exclusive_group()
+    unit.add_argument("-B", "--block-size", metavar="SIZE", help="unit: bytes, or K, M, G, T, 4K, ... (default: K)")
+    unit.add_argument("-h", "--human-readable", action="store_true", help="with units that suit: 4.0K, 12M, 1.5G")
+    group.add_argument("-b", "--bytes", action="store_true", help="as --apparent-size -B 1")
+    group.add_argument("-0", "--null", action="store_true", help="end each line with a NUL, not a newline")
+    command._has_negative_number_optionals.clear()
 
 
 def _names(text: str) -> list[str]:

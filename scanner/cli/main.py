@@ -39,9 +39,40 @@ examples
   scanner list /usr | wc -l
   scanner list -0 . | xargs -0 stat --format=%s
   scanner list -o files.txt /srv
+  scanner list -o files.parquet -o files.ndjson.gz /srv
+  scanner list --template '{size} {path}' --type f . | sort -n | tail
 
 Paths are written as they are, byte for byte: a directory, then its files and links, then each of its
-sub-directories in turn. With -o the file appears whole or not at all.
+sub-directories in turn. With -o the file appears whole or not at all; its suffix says the format (.csv,
+.ndjson, .parquet, .sqlite, .ncdu, .folded; anything else: paths) and whether it is compressed (.gz, .zst).
+
+"""
+    + EXITS
+)
+
+
+DU_EXAMPLES = (
+    """\
+examples
+  scanner du -h -d 1 /srv
+  scanner du -h --top 10 /home
+  scanner du -c --apparent-size -B 1 *
+
+As du counts: blocks on the disk, in KiB, of each directory with all that is in it; a file with several names
+once, for the first of them; a ROOT that is a link or a file by itself.
+
+"""
+    + EXITS
+)
+
+
+TREEMAP_EXAMPLES = (
+    """\
+examples
+  scanner treemap /srv -o srv.html
+  scanner treemap --gitignore . -o space.svg
+
+Each rectangle is a directory, as large as what it takes on the disk, as du counts; point at one for its path and size.
 
 """
     + EXITS
@@ -92,6 +123,14 @@ def run_command(args: argparse.Namespace, options: ScanOptions, interruption: ex
         from scanner.cli.why import why_command
 
         return why_command(args, options)
+    if args.command == "du":
+        from scanner.cli.du import du_command
+
+        return du_command(args, options, interruption)
+    if args.command == "treemap":
+        from scanner.cli.treemap import treemap_command
+
+        return treemap_command(args, options, interruption)
     from scanner.cli.list import list_command
 
     return list_command(args, options, interruption)
@@ -105,6 +144,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _scan_parser(commands)
     _list_parser(commands)
+    _du_parser(commands)
+    _treemap_parser(commands)
     _why_parser(commands)
     return top
 
@@ -116,40 +157,66 @@ def _scan_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="FILE",
         action="append",
         default=[],
-        help="also write the report to FILE: JSON or Markdown, by its suffix .json or .md (may be repeated)",
+        help="also write the report to FILE: .json, .md or .html, by its suffix (may be repeated)",
     )
     scan.add_argument("--json", action="store_true", help="print the report as JSON")
+    scan.add_argument(
+        "--sizes",
+        action="store_true",
+        help="report sizes as well: totals, the largest, by size, age, suffix and owner (takes about twice as long)",
+    )
 
 
 def _list_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     listing = _scanning(commands, "list", "list the paths of all files and directories", LIST_EXAMPLES)
-    listing.add_argument("-0", "--null", action="store_true", help="end each path with a NUL, not a newline")
-    # Because of -0, argparse would take the -1 of `--workers -1` for an option, and say nothing useful about it.
-    listing._has_negative_number_optionals.clear()
-    listing.add_argument(
-        "-o", "--output", metavar="FILE", help="write to FILE, whole or not at all; - is standard output"
+    flags.exporting(listing)
+
+
+def _du_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    usage = _scanning(commands, "du", "tell how much space directories take", DU_EXAMPLES, max_depth=False)
+    flags.sizes(usage)
+
+
+def _treemap_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    treemap = _scanning(commands, "treemap", "draw what takes the space", TREEMAP_EXAMPLES)
+    group = treemap.add_argument_group("drawing")
+    group.add_argument(
+        "-o", "--output", metavar="FILE", required=True, help="write to FILE, whole or not at all: .svg or .html"
     )
+    group.add_argument(
+        "--most", type=int, metavar="N", default=1000,
+        help="directories to draw at most, the largest (default: 1000); what is smaller is part of what it lies in",
+    )  # fmt: skip
 
 
 def _command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, examples: str
 ) -> argparse.ArgumentParser:
-    return commands.add_parser(
+    command = commands.add_parser(
         name,
         help=summary,
         description=summary[0].upper() + summary[1:] + ".",
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=name != "du",  # there, -h has another meaning
     )
+    if name == "du":
+        command.add_argument("--help", action="help", help="show this help message and exit")
+    return command
 
 
 def _scanning(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, examples: str
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    summary: str,
+    examples: str,
+    *,
+    max_depth: bool = True,
 ) -> argparse.ArgumentParser:
     command = _command(commands, name, summary, examples)
     command.add_argument("roots", metavar="ROOT", nargs="+", help="a directory to start from")
     flags.walking(command)
-    flags.filters(command)
+    flags.filters(command, max_depth=max_depth)
     flags.running(command)
     flags.telling(command)
     return command
@@ -171,8 +238,7 @@ def options_from(args: argparse.Namespace) -> ScanOptions:
         "dir_timeout": given.get("dir_timeout") or None,
         "detect_loops": True,
         "partial_listings": True,
-        "packing": "counts" if args.command == "scan" else "paths",
-        "separator": b"\0" if given.get("null") else b"\n",
+        "sinks": (),
     }
     return ScanOptions(**{name: given[name] for name in PUBLIC if given.get(name) not in (None, [])} | chosen)
 
@@ -183,7 +249,9 @@ def as_flag(message: str) -> str:
     names = {
         "max_workers": "--workers", "followlinks": "--follow-links", "ignore_files": "--ignore-file", "types": "--type"
     }  # fmt: skip
-    return f"{names.get(name, '--' + name.replace('_', '-'))} {rest}" if name in PUBLIC else message
+    if name not in PUBLIC:
+        return message
+    return f"{names.get(name, '--' + name.replace('_', '-'))} {rest.replace(', or None for no limit', '')}"
 
 
 def joined(arguments: Sequence[str]) -> list[str]:

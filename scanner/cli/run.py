@@ -19,6 +19,10 @@ from scanner.run import Run
 from scanner.stats import ScanStats
 
 
+class Unfinished(Exception):
+    """The result is not whole, so the file must not appear."""
+
+
 class Outcome(NamedTuple):
     """How a scan ended: one word, the exit code, the signal that ended it (0: none), and the statistics."""
 

@@ -22,10 +22,13 @@ class Output:
     A file is written beside its target, synced, and renamed over it when all went well: until then, and after
     any error, whatever was there stays. Devices and pipes are written to as they are. Raises OutputError;
     BrokenPipeError where standard output was closed.
+
+    `named`: it is written by somebody who opens it by its name, `temporary`, until it is whole.
     """
 
-    def __init__(self, path: str | None) -> None:
+    def __init__(self, path: str | None, *, named: bool = False) -> None:
         self._given = self._path = path
+        self._named = named
         self._temporary: str | None = None
         self._descriptor = -1
         self._nameless = False
@@ -35,7 +38,7 @@ class Output:
         try:
             self._open(self._path)
         except OSError as error:
-            raise self._failed(error) from error
+            raise self.failed(error.strerror) from error
         return self
 
     def _open(self, path: str | None) -> None:
@@ -44,13 +47,15 @@ class Output:
             os.fstat(STDOUT)  # may have been closed before we came
             return
         inherited = re.fullmatch(r"/dev/(?:fd/(\d+)|std(in|out|err))", path)
-        if inherited:  # as it is: by its path it would be another file, opened anew
+        if inherited and not self._named:  # as it is: by its path it would be another file, opened anew
             self._descriptor = os.dup(int(inherited[1] or ("in", "out", "err").index(inherited[2])))
             return
         mode = _mode_of(path)
         if not path or (mode is not None and stat.S_ISDIR(mode)):
             raise IsADirectoryError(errno.EISDIR, "it is a directory" if path else "the name is empty")
         if mode is not None and not stat.S_ISREG(mode):
+            if self._named:
+                raise OSError(errno.EINVAL, "it is no regular file")
             self._descriptor = os.open(path, os.O_WRONLY)
             return
         self._path = os.path.realpath(path)  # a link stays a link
@@ -69,7 +74,7 @@ class Output:
         """A new file in the directory of `target`: without a name where that can be, so that not even we see it."""
         directory, name = os.path.split(target)
         self._temporary = os.path.join(directory, f".{name[:200]}-{os.getpid()}-{time.time_ns():x}.part")
-        if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
+        if hasattr(os, "O_TMPFILE") and not self._named and os.path.isdir("/proc/self/fd"):
             try:
                 descriptor = os.open(directory, os.O_TMPFILE | os.O_WRONLY, 0o666)
             except OSError:  # not on every file system
@@ -78,6 +83,16 @@ class Output:
                 self._nameless = True
                 return descriptor
         return os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+
+    @property
+    def temporary(self) -> str:
+        """The name of what is written, if it is `named`."""
+        return self._temporary or ""
+
+    def failed(self, reason: str | None) -> OutputError:
+        """What to raise where it cannot be written."""
+        target = "to standard output" if self._given is None else repr(self._given)
+        return OutputError(f"cannot write {target}: {reason}")
 
     def write(self, body: bytes | memoryview) -> None:
         view = memoryview(body)
@@ -91,7 +106,7 @@ class Output:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise self._failed(error) from error
+            raise self.failed(error.strerror) from error
 
     def _write_back(self) -> None:
         """Have the disk work while the scan does, so that the sync at the end finds little left to do."""
@@ -100,10 +115,6 @@ class Output:
             with contextlib.suppress(OSError):  # it is but advice
                 os.posix_fadvise(self._descriptor, self._under_way, span, os.POSIX_FADV_DONTNEED)
             self._under_way = self._written
-
-    def _failed(self, error: OSError) -> OutputError:
-        target = "to standard output" if self._given is None else repr(self._given)
-        return OutputError(f"cannot write {target}: {error.strerror}")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self._path is None:
@@ -126,7 +137,7 @@ class Output:
                 self._nameless = False
             os.replace(temporary, path)
         except OSError as error:
-            raise self._failed(error) from error
+            raise self.failed(error.strerror) from error
         self._temporary = None
 
 

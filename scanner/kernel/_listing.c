@@ -28,7 +28,7 @@
 #define SYS_openat2 437
 #endif
 
-#define PROTOCOL 3  /* what which.py asks for: to be raised with each change of arguments, result, or the enums below */
+#define PROTOCOL 4  /* what which.py asks for: to be raised with each change of arguments, result, or the enums below */
 #define BLOCK 32768 /* bytes for one call, as in the C library */
 #define BLOCKS 16   /* calls, */
 #define LOOKS 12    /* at entries of a block: more than the 8 from which on a Linux client takes notice */
@@ -55,6 +55,7 @@ struct listing {
     Py_ssize_t records;
     size_t last;                /* where the block begins that was read last */
     int blocks, untold, on_nfs; /* read so far; whether the first had records of unknown type */
+    int keep;                   /* the descriptor is wanted, for asking what the entries are */
     Py_ssize_t count[KINDS - SKIPPED]; /* of each kind */
     int error;
     double opening;             /* seconds */
@@ -132,8 +133,8 @@ static enum state read_some(struct listing *listing, int descriptor, Py_ssize_t 
         }
         if (listing->blocks++ == 0)
             listing->untold = untold;
-        if (listing->records - 2 >= limit || untold > listing->untold)
-            return TROUBLE; /* there may be more; or nobody has looked after all */
+        if (listing->records - 2 >= limit || untold > (listing->keep ? 0 : listing->untold))
+            return TROUBLE; /* there may be more; or nobody has looked after all; or all is to be asked at once */
     }
     return GOES_ON;
 }
@@ -295,6 +296,8 @@ static enum state read_directory(struct listing *listing, int *descriptor, const
             opened = *descriptor >= 0;
             listing->error = opened ? 0 : errno;
             listing->opening = seconds() - started;
+            if (opened) /* our reading is nobody's access; refused for what others own, which does no harm */
+                fcntl(*descriptor, F_SETFL, O_RDONLY | O_NOATIME);
             name = NULL;
         }
         if (opened && state == GOES_ON)
@@ -302,7 +305,7 @@ static enum state read_directory(struct listing *listing, int *descriptor, const
         if (opened && state == READ)
             state = sort_some(listing, *descriptor, rule);
         int directories = listing->count[DIRECTORY - SKIPPED] + listing->count[MARKED - SKIPPED] > 0;
-        if (opened && (state > WHOLE || (state == WHOLE && !directories))) {
+        if (opened && (state == TROUBLE || (!listing->keep && (state == BROKEN_OFF || (state == WHOLE && !directories))))) {
             close(*descriptor);
             *descriptor = -1;
         }
@@ -321,23 +324,23 @@ static enum state read_directory(struct listing *listing, int *descriptor, const
 }
 
 PyDoc_STRVAR(list_directory_doc,
-"list_directory(parent, name, no_link, limit, rule, form, prefix, separator, as_bytes)\n--\n\n"
+"list_directory(parent, name, no_link, limit, rule, form, prefix, separator, as_bytes, keep)\n--\n\n"
 "Open `name` below the descriptor `parent` (None: take over `parent` itself) and list it. Gives a descriptor (-1, and\n"
-"closed, where there are no directories or the listing broke off), directories, those of them that are marked links,\n"
-"other names, how many these are, the error that the listing broke off with, and the seconds that opening took. None if\n"
-"not all types could be told, or there are `limit` entries or more. Raises OSError if it cannot be opened.");
+"closed, where there are no directories or the listing broke off, unless `keep`), directories, those of them that are\n"
+"marked links, other names, how many these are, the error that the listing broke off with, and the seconds that opening\n"
+"took. None if not all types could be told, or there are `limit` entries or more. Raises OSError if it cannot be opened.");
 
 static PyObject *list_directory(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
-    int descriptor, no_link, rule, form, as_bytes;
+    int descriptor, no_link, rule, form, as_bytes, keep;
     Py_ssize_t limit;
     PyObject *given, *name = NULL, *result = NULL;
     Py_buffer prefix, separator;
-    if (!PyArg_ParseTuple(arguments, "iOpniiy*y*p", &descriptor, &given, &no_link, &limit, &rule, &form, &prefix,
-                          &separator, &as_bytes))
+    if (!PyArg_ParseTuple(arguments, "iOpniiy*y*pp", &descriptor, &given, &no_link, &limit, &rule, &form, &prefix,
+                          &separator, &as_bytes, &keep))
         return NULL;
     if (given == Py_None || PyUnicode_FSConverter(given, &name)) {
-        struct listing listing = {0};
+        struct listing listing = {.keep = keep};
         const char *text = name != NULL ? PyBytes_AsString(name) : NULL;
         enum state state = read_directory(&listing, &descriptor, text, no_link, limit, (enum rule)rule);
         if (state != TROUBLE)

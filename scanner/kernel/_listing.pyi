@@ -10,6 +10,7 @@ def list_directory(
     prefix: bytes,
     separator: bytes,
     as_bytes: bool,
+    keep: bool,
 ) -> (
     tuple[int, list[str] | list[bytes], list[str] | list[bytes], list[str] | list[bytes] | str | bytes, int, int, float]
     | None

@@ -12,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 FEW = 12  # entries that tell whether asking takes long; more than 8 requests are what makes a Linux client take notice
 SLOW = 300e-6  # seconds for one
 LEAST = 4  # entries for a thread
@@ -50,7 +51,10 @@ def asked(entries: Iterator[os.DirEntry[Any]], *, follow: bool, threads: int) ->
                 yield some[start + FEW :]
                 break
     if broken_off is not None:
-        raise broken_off
+        try:
+            raise broken_off
+        finally:
+            broken_off = None  # it knows this frame: workers collect no cycles
 
 
 def _look(entries: list[os.DirEntry[Any]]) -> bool:
@@ -65,21 +69,28 @@ def _look(entries: list[os.DirEntry[Any]]) -> bool:
 
 
 def _ask(entries: list[os.DirEntry[Any]], follow: bool, threads: int) -> None:
-    todo = iter(entries)
+    spread(entries, lambda entry: entry.is_dir(follow_symlinks=follow), threads)
+
+
+def spread(todo: Sequence[T], act: Callable[[T], object], threads: int, least: int = LEAST) -> None:
+    """Do `act` with each, several at a time. An OSError means that somebody else is going to ask again.
+
+    `least`: how many there must be for a thread.
+    """
+    left = iter(todo)
 
     def run() -> None:
-        for entry in todo:
+        for each in left:
             with contextlib.suppress(OSError):
-                entry.is_dir(follow_symlinks=follow)
+                act(each)
 
     others: list[threading.Thread] = []
-    count = min(threads, len(entries) // LEAST)
+    count = min(threads, len(todo) // least)
     with contextlib.suppress(RuntimeError):  # the system has no more threads
         while len(others) < count - 1:
             thread = threading.Thread(target=run, name="scanner-ask", daemon=True)
             thread.start()
             others.append(thread)
-    if others:
-        run()
+    run()
     for thread in others:
         thread.join()

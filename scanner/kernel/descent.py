@@ -11,6 +11,8 @@ Python an open directory lists its names as str only, which a scan for bytes has
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,6 +22,7 @@ from scanner.model import Path, prefix_of
 HERE = -100  # AT_FDCWD: no descriptor, paths mean what they mean to everybody
 MOST_OPEN = 48  # descriptors for the way down; a deeper one is thinned out, and what is missing opened again
 _READ = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NO_ATIME = getattr(os, "O_NOATIME", 0)  # our reading is nobody's access
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # enough to go on from; needs no permission
 
 
@@ -55,10 +58,15 @@ class Descent:
         """A descriptor of the directory `path`: the caller's, to close or to `keep`. Raises OSError, ValueError."""
         parent, name, no_link = self.place(path)
         if parent == HERE:
-            return os.open(path, _READ)
-        if has_steps(name):
-            return self._step_down(path)
-        return os.open(name, _READ | (os.O_NOFOLLOW if no_link else 0), dir_fd=parent)
+            descriptor = os.open(path, _READ)
+        elif has_steps(name):
+            descriptor = self._step_down(path)
+        else:
+            descriptor = os.open(name, _READ | (os.O_NOFOLLOW if no_link else 0), dir_fd=parent)
+        if _NO_ATIME:
+            with contextlib.suppress(OSError):  # refused for what others own, also where it could be set at once
+                fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_RDONLY | _NO_ATIME)
+        return descriptor
 
     def _root_of(self, path: Any) -> Any:
         """The root that `path` lies below; None if it is one, or below none (a path that the caller has added)."""

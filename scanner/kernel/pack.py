@@ -1,6 +1,6 @@
 """What a Chunk holds of each Listing: names for tuples, finished bytes for a sink of paths, or counts only.
 
-The names of files are packed where the directory is read, in one of four forms, so that the compiled reader need not
+The names of files are packed where the directory is read, in one of five forms, so that the compiled reader need not
 make a Python object of each.
 """
 
@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from scanner.model import ENCODING, ERRORS, prefix_of
+from scanner.kernel.part import Stated
+from scanner.model import ENCODING, ERRORS, Fault, prefix_of
 from scanner.options import ScanOptions
 
-LIST, JOINED, LINES, COUNT = range(4)  # as in _listing.c
-"""Names in a list; in one string with NULs between them; as the lines that a sink of paths writes; not at all."""
+LIST, JOINED, LINES, COUNT, STATED = range(5)  # as in _listing.c, which does not know the last
+"""Names in a list; in one string with NULs between them; as the lines that a sink of paths writes; not at all;
+or joined, with what `stat` tells about each."""
 
 
 def form_of(options: ScanOptions, *, joined: bool) -> int:
     """`joined`: the Chunk will travel to another process."""
-    if options.packing == "names":
-        return JOINED if joined else LIST
-    return LINES if options.packing == "paths" else COUNT
+    if options.sinks is None:
+        return STATED if options.stat else JOINED if joined else LIST
+    if not options.sinks:
+        return COUNT
+    return LINES if not options.stat and [sink.kind for sink in options.sinks] == ["paths"] else STATED
 
 
 def pack(names: list[Any], path: Any, form: int, separator: bytes) -> Any:
@@ -43,13 +47,14 @@ class Packer(Protocol):
     """Collects the Listings of one Chunk. `keeps_broken`: names read before a listing broke off are kept.
 
     `add` takes a Listing, or a part of one, with its files in the form that is wanted; `unread` a directory that is
-    there but has none.
+    there but has none, and why, with the row of it if rows are wanted and it can be asked about.
     """
 
     keeps_broken: bool
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None: ...
-    def unread(self, path: Any) -> None: ...
+    def unread(self, path: Any, row: bytes, fault: Fault) -> None: ...
+    def table(self) -> list[bytes]: ...
     def listings(self) -> list[Any]: ...
     def output(self) -> bytes: ...
 
@@ -64,8 +69,11 @@ class Names:
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
         self._listings += (path, dirs, links, files)
 
-    def unread(self, path: Any) -> None:
+    def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         pass
+
+    def table(self) -> list[bytes]:
+        return []
 
     def listings(self) -> list[Any]:
         return self._listings
@@ -84,52 +92,30 @@ class JoinedNames(Names):
             self._listings += (path, path[:0], path[:0], files)
 
 
-class Paths:
-    """The path of each directory, then of each of its files, as bytes."""
+class StatedNames(JoinedNames):
+    """And two rows fields for each: of the directory and its files, of its links."""
 
-    keeps_broken = True
-
-    def __init__(self, separator: bytes) -> None:
-        self._separator = separator
-        self._lines: list[bytes] = []
+    def __init__(self, keeps_broken: bool) -> None:
+        super().__init__(keeps_broken)
+        self._rows: list[bytes] = []
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
-        if first:
-            self.unread(path)
-        if files:
-            self._lines.append(files)
-        for name in links:
-            self.unread(prefix_of(path) + name)
+        stated = files if isinstance(files, Stated) else Stated(path[:0], b"")
+        super().add(path, dirs, links, stated.files, first)
+        self._rows += stated.rows, stated.links
 
-    def unread(self, path: Any) -> None:
-        self._lines += (path.encode(ENCODING, ERRORS), self._separator)
-
-    def listings(self) -> list[Any]:
-        return []
-
-    def output(self) -> bytes:
-        return b"".join(self._lines)
-
-
-class Counts:
-    keeps_broken = True
-
-    def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
-        pass
-
-    def unread(self, path: Any) -> None:
-        pass
-
-    def listings(self) -> list[Any]:
-        return []
-
-    def output(self) -> bytes:
-        return b""
+    def table(self) -> list[bytes]:
+        return self._rows
 
 
 def new_packer(options: ScanOptions, form: int) -> Packer:
+    if options.sinks is None:
+        kind = StatedNames if form == STATED else JoinedNames if form == JOINED else Names
+        return kind(options.partial_listings)
     if form == LINES:
-        return Paths(options.separator)
-    if form == COUNT:
-        return Counts()
-    return JoinedNames(options.partial_listings) if form == JOINED else Names(options.partial_listings)
+        from scanner.kernel.sinks.paths import Lines  # not needed otherwise
+
+        return Lines(options.separator)
+    from scanner.kernel.sinks import sink_of  # not needed otherwise
+
+    return sink_of(options)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from scanner.model import Fault
 
@@ -14,3 +15,16 @@ there is more to read, and how many entries were. When there is no (whole) listi
 def no_listing(fault: Fault) -> Part:
     """What comes of a directory that cannot be listed at all."""
     return [], [], [], 0, [fault], False, 0
+
+
+class Stated(NamedTuple):
+    """In the place of the names of files, where it was asked what entries are (see `status`).
+
+    `files`: their names, joined; `rows`: of the directory itself and of these; `links`: rows of the directories in it
+    that are not entered; `left_out`: names that are not shown, for who tells these as well.
+    """
+
+    files: Any
+    rows: bytes
+    links: bytes = b""
+    left_out: Sequence[Any] = ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -13,14 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.kernel.ask import asked
 from scanner.kernel.descent import MOST_OPEN, Descent, has_steps
-from scanner.kernel.pack import COUNT, JOINED, LINES, LIST, pack
-from scanner.kernel.part import Part, no_listing
+from scanner.kernel.gate import Elsewhere, Gate
+from scanner.kernel.pack import COUNT, JOINED, LINES, LIST, STATED, join, pack
+from scanner.kernel.part import Part, Stated, no_listing
 from scanner.kernel.which import LINK_RULES, by_whole_paths, compiled_reader, link_rule
 from scanner.model import ENCODING, ERRORS, Fault, Path, children, excluded, prefix_of
-from scanner.options import MAX_DEPTH, ScanOptions
+from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
     from scanner.kernel.sift import Sifter
+    from scanner.kernel.status import Statuses
 
 RETRIES = {
     errno.ESTALE: 2, errno.EMFILE: 2, errno.ENFILE: 2, errno.ENOMEM: 2, errno.EAGAIN: 2, errno.EINTR: 2, errno.EIO: 1,
@@ -33,10 +34,6 @@ HELD_DIRECTORIES = 4
 ONE_BY_ONE = {errno.ELOOP, errno.EXDEV, errno.ENAMETOOLONG, errno.ENOSYS, errno.EPERM, errno.EAGAIN}
 """Errors of opening what is several names away at once that opening one name after the other may not have, or tells
 better: a path that is too long, a link on the way, a system that cannot do it."""
-
-
-class Elsewhere(Exception):
-    """A directory is on another file system than its root."""
 
 
 class Held(NamedTuple):
@@ -58,22 +55,19 @@ class Reader:
 
     def __init__(self, options: ScanOptions, form: int = LIST, most_open: int = MOST_OPEN) -> None:
         self.retries = 0
-        self.opening = 0.0  # seconds spent on opening directories
         self.threads = 1  # for asking types, where that is slow
         self.wary = True  # whether it may be: it was in the directory before
         self._form, self._separator = form, options.separator
+        self._sink = options.sinks is not None
         links = link_rule(options)
         self._follow, self._mark = links != "file", links == "mark"
         self._compiled, self._rule = compiled_reader(options), LINK_RULES.index(links)
-        self._listed = (
-            LIST if options.filter is not None and form != JOINED else form
-        )  # the form in which names are read
-        self._detect_loops = options.detect_loops and options.followlinks
-        self._one_file_system = options.one_file_system
-        self._checks = self._detect_loops or self._one_file_system
-        self._max_depth = sys.maxsize if options.max_depth is None else options.max_depth
-        self._longest_sure = 2 * min(self._max_depth, MAX_DEPTH)  # characters that cannot be too many levels
+        self._listed = JOINED if form == STATED else form  # the form in which names are read
+        if options.filter is not None and form != JOINED:
+            self._listed = LIST
         self._descent = Descent(options.roots, follow=options.followlinks, most_open=most_open)
+        self._gate = Gate(options, self._descent)
+        self._checks, self._longest_sure = self._gate.checks, self._gate.longest_sure
         self._barred = frozenset(options.barred)
         self._bars = bool(options.barred) or options.max_depth is not None
         self._by_path = by_whole_paths(options)
@@ -81,11 +75,25 @@ class Reader:
         if options.filter is not None:
             from scanner.kernel.sift import Sifter  # not needed otherwise
 
-            self.sifter = Sifter(options.filter, self._descent, by_path=self._by_path, follow=options.followlinks)
+            tells = any(sink.kind == "ncdu" for sink in options.sinks or ())
+            self.sifter = Sifter(
+                options.filter, self._descent, by_path=self._by_path, follow=options.followlinks, tells=tells
+            )
             if self.sifter.asks:
                 self._compiled = None  # it tells names only
+        self.statuses: Statuses | None = None
+        if form == STATED and options.fields:
+            from scanner.kernel.status import Statuses  # not needed otherwise
+
+            self.statuses = Statuses(options, self._descent, self._once_more)
+        self._keeps_entries = self.statuses is not None or (self.sifter is not None and self.sifter.asks)
         self._appetite = 1 << 62  # entries to read at a time: less when memory has run out
         self._held: dict[Path, Held] = {}
+
+    @property
+    def opening(self) -> float:
+        """Seconds spent on opening directories."""
+        return self._gate.opening
 
     def read(self, path: Path, limit: int) -> Part:
         """The first `limit` entries of `path`, or what there are, sorted. What may pass is tried again.
@@ -96,7 +104,11 @@ class Reader:
         part = self._try(path, limit)
         if part[4]:
             part = self._insist(path, limit, part)
-        if self._bars:
+        return self._finished(path, part)
+
+    def _finished(self, path: Path, part: Part) -> Part:
+        """With what is not entered among the links."""
+        if self._bars and self._form != STATED:  # otherwise it is done: they have been asked about
             self._bar(path, part)
         return part
 
@@ -104,9 +116,10 @@ class Reader:
         """Have what must not be entered treated like links: shown, and no more."""
         dirs, links, *_ = part
         prefix = prefix_of(path)
-        last = self._max_depth < sys.maxsize and self._descent.depth(path) + 1 >= self._max_depth
-        links += [name for name in dirs if (last or prefix + name in self._barred) and name not in links]
-        if self.sifter is not None and self._form == LINES and links:
+        last = self._gate.is_last(path)
+        marked = set(links)
+        links += [name for name in dirs if (last or prefix + name in self._barred) and name not in marked]
+        if self.sifter is not None and self._sink and links:
             links[:] = [name for name in links if self.sifter.shows(prefix + name)]
 
     def _insist(self, path: Path, limit: int, part: Part) -> Part:
@@ -147,7 +160,7 @@ class Reader:
         # What nearly every directory needs, and nothing else: a call more here is a percent of a scan.
         if limit > self._appetite:
             limit = self._appetite
-        if len(path) > self._longest_sure and (fault := self._too_deep(path)) is not None:
+        if len(path) > self._longest_sure and (fault := self._gate.too_deep(path)) is not None:
             return no_listing(fault)
         descriptor = -1
         try:
@@ -157,11 +170,10 @@ class Reader:
                     return self._part_of(path, *found)
                 self.wary = True
             if self._by_path:
-                if self._one_file_system:
-                    self._refuse_elsewhere(path, path)
+                self._gate.refuse_elsewhere(path, path)
                 entries: Any = os.scandir(path)
             else:
-                descriptor = self._open(path)
+                descriptor = self._gate.open(path)
                 entries = os.scandir(descriptor)
         except OSError as error:
             if descriptor >= 0:
@@ -171,7 +183,7 @@ class Reader:
             return no_listing(excluded(path, "it is on another file system"))
         except ValueError as error:  # a NUL in a name that the caller has added
             return no_listing(Fault(path, "open", errno.EINVAL, str(error), "name"))
-        part = self._sort(path, entries, limit, first=True)
+        part = self._sort(path, entries, limit, first=True, descriptor=descriptor)
         dirs, _, _, _, faults, more, _ = part
         if faults or more or descriptor < 0:
             self._put_away(path, entries, descriptor, part)
@@ -181,19 +193,12 @@ class Reader:
             os.close(descriptor)
         return part
 
-    def _too_deep(self, path: Path) -> Fault | None:
-        depth = self._descent.depth(path)
-        if depth >= self._max_depth:
-            return excluded(path, f"it lies {depth} levels deep")
-        if depth > MAX_DEPTH:
-            return Fault(path, "open", errno.ELOOP, f"it lies deeper than {MAX_DEPTH:,} levels", "depth")
-        return None
-
     def _list(self, path: Any, limit: int) -> Any:
         """What the compiled reader makes of a directory; None if it is left to `os.scandir`."""
         compiled: Any = self._compiled
         prefix = prefix_of(path).encode(ENCODING, ERRORS) if self._listed == LINES else b""
-        rest = (limit, self._rule, self._listed, prefix, self._separator, isinstance(path, bytes))
+        keep = self.statuses is not None
+        rest = (limit, self._rule, self._listed, prefix, self._separator, isinstance(path, bytes), keep)
         if not self._checks:
             parent, name, no_link = self._descent.place(path)
             try:
@@ -201,69 +206,61 @@ class Reader:
             except OSError as error:
                 if error.errno not in ONE_BY_ONE or not has_steps(name):
                     raise
-        return compiled(self._open(path), None, False, *rest)
+        return compiled(self._gate.open(path), None, False, *rest)
 
     def _part_of(
         self, path: Path, descriptor: int, dirs: list[Any], links: list[Any], files: Any, count: int, error: int,
         opening: float,
     ) -> Part:  # fmt: skip
-        self.opening += opening
+        self._gate.opening += opening
         faults = [Fault.of(OSError(error, os.strerror(error)), path, "read")] if error else []
-        if descriptor >= 0:
-            self._descent.keep(path, descriptor)
         part = dirs, links, files, count, faults, False, len(dirs) + count
-        if self.sifter is None:
-            return part
-        return self._packed(path, self.sifter.sift(path, part, {}, first=True, known=True))
+        try:
+            if self.sifter is not None:
+                part = self.sifter.sift(path, part, {}, first=True, known=not error)
+            if self.sifter is not None or self._form == STATED:
+                part = self._packed(path, part, descriptor, {})
+        finally:  # not before: whoever opens something from here meanwhile would have it closed
+            if descriptor >= 0:
+                self._descent.keep(path, descriptor)
+        return part
 
-    def _packed(self, path: Path, part: Part) -> Part:
+    def _packed(self, path: Path, part: Part, descriptor: int, entry_of: dict[Any, Any]) -> Part:
         """With the names of files in the form that is wanted."""
-        dirs, links, files, count, *rest = part
-        if isinstance(files, list):
+        dirs, links, files, count, faults, *rest = part
+        if self._form == STATED and not (faults and faults[-1].operation == "open"):
+            rows = link_rows = b""
+            if self._bars:
+                self._bar(path, part)
+            if self.statuses is not None:
+                place = path if descriptor < 0 else descriptor
+                rows = self.statuses.of_directory(path, place, files, entry_of, self.threads, faults)
+                if links:
+                    link_rows = self._rows_of_links(path, place, links, self.statuses, faults)
+            left_out = self.sifter.left_out if self.sifter is not None else ()
+            files = Stated(files if isinstance(files, str | bytes) else join(files, path), rows, link_rows, left_out)
+        elif isinstance(files, list):
             files = pack(files, path, self._form, self._separator)
-        return (dirs, links, files, count, *rest)
+        return (dirs, links, files, count, faults, *rest)
 
-    def _open(self, path: Any) -> int:
-        started = time.monotonic()
-        descriptor = self._descent.open(path)
-        self.opening += time.monotonic() - started
-        if self._checks:
-            try:
-                if self._one_file_system:
-                    self._refuse_elsewhere(path, descriptor)
-                if self._detect_loops:
-                    self._refuse_loop(path, descriptor)
-            except (OSError, Elsewhere):
-                os.close(descriptor)
-                raise
-        return descriptor
+    def _rows_of_links(
+        self, path: Path, place: Any, links: list[Any], statuses: Statuses, faults: list[Fault]
+    ) -> bytes:
+        """Nothing is asked of what is mounted and must not be entered: it may hang."""
+        prefix = prefix_of(path)
+        some = [(prefix + name, None if prefix + name in self._barred else name) for name in links]
+        return statuses.of_some(place, some, faults)
 
-    def _refuse_elsewhere(self, path: Any, place: Any) -> None:
-        """Raise Elsewhere if the directory `path`, open as or found at `place`, is on another file system."""
-        if self._descent.is_elsewhere(path, os.stat(place).st_dev):
-            raise Elsewhere
-
-    def _refuse_loop(self, path: Any, descriptor: int) -> None:
-        """Raise OSError if `path` is a link that leads to a directory above itself."""
-        if not self._descent.is_link(path):
-            return
-        target = os.fstat(descriptor)
-        for above in self._descent.above(path):
-            try:
-                same = os.path.samestat(os.stat(above), target)
-            except OSError:  # beyond PATH_MAX, or gone: cannot be told, and the depth has its limit
-                same = False
-            if same:
-                raise OSError(errno.ELOOP, f"a link that leads back to '{os.fsdecode(above)}'")
-
-    def _sort(self, path: Path, entries: Iterator[os.DirEntry[str]], limit: int, *, first: bool) -> Part:
+    def _sort(
+        self, path: Path, entries: Iterator[os.DirEntry[str]], limit: int, *, first: bool, descriptor: int
+    ) -> Part:
         """The next `limit` entries of an open directory: directories, and the rest."""
         dirs: list[Any] = []
         marked: list[Any] = []
         files: list[Any] = []
         faults: list[Fault] = []
         entry_of: dict[Any, Any] = {}
-        follow, mark, asks = self._follow, self._mark, self.sifter is not None and self.sifter.asks
+        follow, mark, keep = self._follow, self._mark, self._keeps_entries
         try:
             some = islice(entries, limit)
             for batch in asked(some, follow=follow, threads=self.threads) if self.wary else (some,):
@@ -278,7 +275,7 @@ class Reader:
                             marked.append(entry.name)
                     else:
                         files.append(entry.name)
-                    if asks:
+                    if keep:
                         entry_of[entry.name] = entry
         except OSError as error:
             faults.append(Fault.of(error, path, "read"))
@@ -292,21 +289,23 @@ class Reader:
             entry_of = {os.fsencode(name): entry for name, entry in entry_of.items()}
         part = dirs, marked, files, count, faults, more, len(dirs) + count
         if self.sifter is not None:
-            part = self.sifter.sift(path, part, entry_of, first=first, known=not more)
-        return self._packed(path, part)
+            broken_off = bool(faults) and faults[-1].drops_listing
+            part = self.sifter.sift(path, part, entry_of, first=first, known=not more and not broken_off)
+        return self._packed(path, part, descriptor, entry_of)
 
     def _ask_again(self, path: Any, entry: os.DirEntry[str], error: OSError, faults: list[Fault]) -> bool:
         """Whether `entry` is a directory, for all that can be found out."""
         attempts = 1
-        while self._once_more(error.errno or 0, attempts):
+        name: Any = entry.name if isinstance(path, str) else os.fsencode(entry.name)
+        fault = Fault.of(error, prefix_of(path) + name, "stat")
+        while self._once_more(fault.errno, attempts):
             attempts += 1
             try:
                 return entry.is_dir(follow_symlinks=self._follow)
             except OSError as another:
-                error = another
+                fault = Fault.of(another, fault.path, "stat", attempts)
         if (self._follow and not self._mark) or not is_link(entry):  # a link that is not entered leads to nothing lost
-            name: Any = entry.name if isinstance(path, str) else os.fsencode(entry.name)
-            faults.append(Fault.of(error, prefix_of(path) + name, "stat", attempts))
+            faults.append(fault)
         return False
 
     def _put_away(self, path: Path, entries: Any, descriptor: int, part: Part) -> None:
@@ -336,9 +335,8 @@ class Reader:
             if fault is not None:
                 return no_listing(fault), below
             held = self._held.pop(path)
-        part = self._sort(path, held.entries, min(limit, self._appetite), first=False)
-        if self._bars:
-            self._bar(path, part)
+        part = self._sort(path, held.entries, min(limit, self._appetite), first=False, descriptor=held.descriptor)
+        part = self._finished(path, part)
         dirs, links, _, _, _, more, read = part
         if more:
             below = children(path, dirs, links) + held.below

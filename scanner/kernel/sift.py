@@ -15,30 +15,36 @@ from scanner.model import Fault, Path, names
 
 
 class Sifter:
-    """The Filter of one Reader. `follow`: links are what they lead to."""
+    """The Filter of one Reader. `follow`: links are what they lead to. `tells`: what is left out is wanted as well."""
 
-    def __init__(self, spec: Spec, descent: Descent, *, by_path: bool, follow: bool) -> None:
+    def __init__(self, spec: Spec, descent: Descent, *, by_path: bool, follow: bool, tells: bool) -> None:
         self.filter = Filter(spec)
         self.shown = True  # whether the directory that was sifted last is shown itself
+        self.left_out: list[Any] = []  # of the directory that was sifted last
         self.asks = self.filter.selection.asks
-        self._descent, self._by_path, self._follow = descent, by_path, follow
+        self._descent, self._by_path, self._follow, self._tells = descent, by_path, follow, tells
 
     def sift(self, path: Path, part: Part, entry_of: dict[Any, Any], *, first: bool, known: bool) -> Part:
         """Without what is left out. `first`: nothing of it was read before; `known`: these are all names there are."""
         dirs, links, packed, _, faults, more, read = part
         files = listed = names(packed)
-        if first:
+        everything = dirs + files if self._tells else []
+        if first and self.filter.looks:
             there = dirs + files if known else None
             refusal, useless = self.filter.enter(path, there, lambda name: self._content(path, name))
             if refusal is not None:
                 return no_listing(refusal)
             faults[:0] = useless  # the last fault is the one that says why a listing broke off
+        if first and not self.filter.selection.all:
             self.shown = self._shows(path, lambda: self._status(path))
         dirs, links, files, useless = self.filter.sift(path, dirs, links, files)
         faults[:0] = useless
         if not self.filter.selection.all:
             dirs, links, files, useless = self._select(path, dirs, links, files, entry_of)
             faults[:0] = useless
+        if self._tells:
+            kept = {*dirs, *files}
+            self.left_out = [name for name in everything if name not in kept]
         return dirs, links, packed if files is listed else files, len(files), faults, more, read
 
     def _select(

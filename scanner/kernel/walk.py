@@ -64,7 +64,7 @@ class Walker:
         faults: list[Fault] = []
         position = task.position
         directories = entries = files = text = 0
-        slow: list[float] = []
+        slow: list[tuple[float, Path]] = []
         quota = task.quota or sys.maxsize
         retries, opening, reader.threads = reader.retries, reader.opening, task.threads
         now = started = time.monotonic()
@@ -85,7 +85,7 @@ class Walker:
                     dirs, links, names, count, troubles, more, read = part
                 else:
                     dirs, links, names, count, troubles, more, read = reader.read(path, task.entries)
-            dropped = bool(troubles) and self._drop(path, troubles, position, packer)
+            dropped = bool(troubles) and self._drop(path, troubles, position, packer, shut)
             faults += troubles
             if dropped:
                 position = 0
@@ -106,7 +106,7 @@ class Walker:
             before, now = now, time.monotonic()
             reader.wary = now - before >= SLOW
             if reader.wary:
-                slow.append(now - before)
+                slow.append((now - before, path))
             if entries >= task.entries or now >= deadline or text >= CHUNK_TEXT or directories >= quota:
                 break
             if now >= look:
@@ -117,7 +117,7 @@ class Walker:
         return Chunk(
             task.number, packer.listings(), packer.output(), stack, position, faults, directories, entries, files,
             reader.retries - retries, time.monotonic() - started, time.thread_time() - cpu, reader.opening - opening,
-            slow, sifter.filter.found_above(stack) if sifter is not None else None,
+            slow, sifter.filter.found_above(stack) if sifter is not None else None, packer.table(),
         )  # fmt: skip
 
     def _shut(self, task: Task) -> dict[Path, Fault]:
@@ -129,7 +129,7 @@ class Walker:
                 shut[path] = refused(path, *task.shut[above])
         return shut
 
-    def _drop(self, path: Path, troubles: list[Fault], position: int, packer: Packer) -> bool:
+    def _drop(self, path: Path, troubles: list[Fault], position: int, packer: Packer, shut: dict[Path, Fault]) -> bool:
         """Whether nothing of `path` is to be kept, for want of a (whole) listing."""
         last = troubles[-1]
         if not last.drops_listing:
@@ -138,7 +138,8 @@ class Walker:
             troubles[-1] = last._replace(partial=True)
             return False
         if not position and last.kind not in NOT_THERE and (self._sifter is None or self._sifter.shows(path)):
-            packer.unread(path)
+            statuses = self._reader.statuses
+            packer.unread(path, b"" if statuses is None or path in shut else statuses.of_one(path), last)
         return True
 
     def close(self) -> None:

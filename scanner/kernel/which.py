@@ -11,7 +11,7 @@ LinkRule = Literal["mark", "enter", "file"]
 """What a link to a directory is: a directory that is not entered (`os.walk`), one that is entered
 (`followlinks`), or no directory at all (`find`: costs no `stat` of the target)."""
 LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")  # in the order of _listing.c
-EXPECTED = 3  # PROTOCOL there
+EXPECTED, EXPECTED_STATUS = 4, 2  # PROTOCOL in _listing.c, in _status.c
 
 
 def by_whole_paths(options: ScanOptions) -> bool:
@@ -30,6 +30,17 @@ def compiled_reader(options: ScanOptions) -> Callable[..., Any] | None:
     return list_directory if PROTOCOL == EXPECTED else None  # else it was built from another state of the source
 
 
+def compiled_status(options: ScanOptions) -> Callable[..., Any] | None:
+    """The compiled way to ask what entries are."""
+    if compiled_reader(options) is None:
+        return None
+    try:
+        from scanner.kernel._status import PROTOCOL, fill_rows
+    except ImportError:
+        return None
+    return fill_rows if PROTOCOL == EXPECTED_STATUS else None
+
+
 def reader_name(options: ScanOptions) -> str:
     return "python" if compiled_reader(options) is None else "compiled"
 
@@ -38,4 +49,4 @@ def link_rule(options: ScanOptions) -> LinkRule:
     """What links to directories are to this scan: tuples show them as `os.walk` does, sinks as `find` does."""
     if options.followlinks:
         return "enter"
-    return "mark" if options.packing == "names" else "file"
+    return "mark" if options.sinks is None else "file"

@@ -24,7 +24,7 @@ class Answer(NamedTuple):
 
 def why(root: str, path: str, options: ScanOptions) -> Answer:
     """Whether a scan of `root` shows `path`, and if not, why. Raises OptionError."""
-    options = options.starting_at([root])._replace(packing="names")
+    options = options.starting_at([root])._replace(sinks=None)
     names = _names_below(root, path)
     if names is None:
         return Answer(f"it does not lie in '{root}'", known=False)

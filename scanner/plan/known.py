@@ -1,4 +1,6 @@
-"""The rules that directories have of their own, as far as something below them is still to be walked elsewhere."""
+"""The rules that directories have of their own, where something below them was left to be walked elsewhere: kept to the
+end of the scan.
+"""
 
 from __future__ import annotations
 

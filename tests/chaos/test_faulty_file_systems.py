@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 import scanner
-from scanner.kernel import read
+from scanner.kernel import gate
 from tests.support.faultfs import FaultFS, unavailable
 from tests.support.shell import SCANNER, run, start
 
@@ -277,7 +278,7 @@ def test_a_tree_without_an_end_ends_at_the_greatest_depth(
     kind: str, backend: Any, mounted: Mounter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fifty here, for the sake of the test."""
-    monkeypatch.setattr(read, "MAX_DEPTH", 50)
+    monkeypatch.setattr(gate, "MAX_DEPTH", 50)
     fs = mounted(tree={"x": {"$": kind}, "y": {"f": 1}})
     result = scanner.scan(fs.mnt, **backend)
     assert [root.count("/d") for root, _, _ in result] == [0, *range(50), 0]
@@ -334,3 +335,43 @@ def session_of(pid: int) -> int:
         return os.getsid(pid)
     except ProcessLookupError:
         return 0
+
+
+@pytest.mark.parametrize("how", [["--backend", "serial"], ["--backend", "pool", "--workers", "2"]])
+def test_what_cannot_be_asked_is_null_and_told(how: list[str], mounted: Mounter, reader: str, tmp_path: Path) -> None:
+    tree = {"a": 1, "b": 2, "d": {"c": 3, "e": {}}}
+    fs = mounted(
+        {"path": "/b", "op": "lookup", "errno": "EACCES"}, {"path": "/d/c", "op": "lookup", "errno": "EIO"}, tree=tree
+    )
+    outputs = [argument for name in ("x.ndjson", "x.csv", "x.ncdu") for argument in ("-o", str(tmp_path / name))]
+    result = run("list", *outputs, *how, fs.mnt)
+    assert result.returncode == 1
+    assert result.stderr.decode().splitlines() == [
+        f"scanner: cannot read '{fs.mnt}/b': {os.strerror(errno.EACCES)}",
+        f"scanner: cannot read '{fs.mnt}/d/c': {os.strerror(errno.EIO)}",
+    ]
+    rows = {
+        row["path"].removeprefix(fs.mnt): row
+        for row in map(json.loads, (tmp_path / "x.ndjson").read_text().splitlines())
+    }
+    assert list(rows) == ["", "/a", "/b", "/d", "/d/c", "/d/e"]
+    assert {path: row["size"] for path, row in rows.items() if row["type"] != "d"} == {
+        "/a": 1,
+        "/b": None,
+        "/d/c": None,
+    }
+    with (tmp_path / "x.csv").open(newline="") as file:
+        assert f"{fs.mnt}/b,,,\r\n" in file.read()
+    assert '{"name":"b","read_error":true}' in (tmp_path / "x.ncdu").read_text()
+    assert run("du", "-b", *how, fs.mnt).returncode == 1
+
+
+def test_each_failed_stat_of_many_is_told(mounted: Mounter, reader: str) -> None:
+    names = [f"f{number}" for number in range(600)]
+    fs = mounted({"path": "/x/f*7", "op": "lookup", "errno": "EACCES"}, tree={"x": dict.fromkeys(names, 1)})
+    errors: list[OSError] = []
+    entries = {entry.name: entry.size for entry in scanner.entries(fs.mnt, stat="size", onerror=errors.append)}
+    failed = {name for name in names if name.endswith("7")}
+    assert {os.path.basename(error.filename) for error in errors} == failed
+    assert {name for name, size in entries.items() if size is None} == failed
+    assert len(errors) == len(failed)

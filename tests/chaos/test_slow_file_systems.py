@@ -15,7 +15,9 @@ import pytest
 
 import scanner
 from scanner.kernel.read import Reader
+from scanner.kernel.which import reader_name
 from scanner.model import below_any
+from scanner.options import ScanOptions
 from tests.support.faultfs import FaultFS, unavailable
 from tests.support.killer import Killer, pools_started
 from tools.make_tree import make_tree
@@ -186,3 +188,22 @@ def test_types_that_are_not_told_are_asked_for_many_at_a_time(mounted: Mounter, 
     assert peak == 1 if backend["backend"] == "serial" else peak >= 16
     assert result == at_once(fs)
     assert [len(files) for _, _, files in result][1] == 1495
+
+
+@pytest.mark.parametrize("preset", ["nfs", "strict"])
+def test_metadata_costs_no_request_more_than_it_must(preset: str, tmp_path: Path, backend: dict[str, Any]) -> None:
+    """Where listings bring attributes along: none. Where nothing is cached: what one `lstat` by name costs, each."""
+    if reader_name(ScanOptions()) != "compiled":
+        pytest.skip("os.stat always asks for access times as well")
+    with FaultFS(tmp_path / "m", tree={"$": "synth", "fanout": [4, 5], "files": 7}, preset=preset) as fs:
+        scanner.scan(fs.mnt, **backend)
+        names = fs.stats()["ops"]
+        fs.reset()
+        entries = list(scanner.entries(fs.mnt, stat=("size", "mtime_ns", "ino"), **backend))
+        asked = fs.stats()["ops"]
+    more = {name: asked.get(name, 0) - names.get(name, 0) for name in ("getattr", "opendir", "readdir")}
+    if preset == "nfs":
+        assert more["getattr"] <= 1  # of the root
+    else:
+        assert more == {"getattr": len(entries), "opendir": 0, "readdir": 0}
+    assert asked["opendir"] == 25

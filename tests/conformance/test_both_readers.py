@@ -19,16 +19,17 @@ from hypothesis import HealthCheck, given, settings
 from scanner.kernel.walk import Walker
 from scanner.kernel.which import reader_name
 from scanner.model import Chunk, Task
-from scanner.options import ScanOptions
+from scanner.options import ScanOptions, SinkSpec
 from tests.conformance.test_any_tree import TREES, build
 from tests.support.faultfs import FaultFS, unavailable
 
 OPTIONS: list[dict[str, Any]] = [
-    {"packing": "names"},
-    {"packing": "names", "followlinks": True, "detect_loops": True},
-    {"packing": "paths"},
-    {"packing": "paths", "separator": b"\0"},
-    {"packing": "counts"},
+    {},
+    {"followlinks": True, "detect_loops": True},
+    {"sinks": (SinkSpec("paths", (b"\n",)),)},
+    {"sinks": (SinkSpec("paths", (b"\0",)),)},
+    {"sinks": ()},
+    {"sinks": (SinkSpec("profile", (3,)),)},
 ]
 
 
@@ -77,7 +78,7 @@ def test_on_every_profile(
     if profile == "odd" and "followlinks" in options:
         pytest.skip("its links lead round the whole machine")
     tops: list[Any] = [str(trees[profile])]
-    if options["packing"] == "names":
+    if options.get("sinks") is None:
         tops.append(os.fsencode(tops[0]))
     for top in tops:
         compiled, pure = (walked(top, pure, joined, options, entries) for pure in (False, True))

@@ -184,11 +184,13 @@ def test_a_report_needs_a_known_suffix(tmp_path: Path) -> None:
     assert result.stderr.decode().startswith("scanner: --report 'report.pdf': the suffix says the format")
 
 
-@pytest.mark.parametrize("arguments", [("list", "-o"), ("scan", "--report")])
-def test_an_output_that_cannot_be_written(arguments: tuple[str, str], tmp_path: Path) -> None:
-    command, option = arguments
-    result = run(command, option, "/no/such/folder/out.json", tmp_path)
-    assert result.stderr == b"scanner: cannot write '/no/such/folder/out.json': No such file or directory\n"
+@pytest.mark.parametrize(
+    ("command", "option", "name"),
+    [("list", "-o", "out"), ("list", "-o", "out.sqlite"), ("scan", "--report", "out.json")],
+)
+def test_an_output_that_cannot_be_written(command: str, option: str, name: str, tmp_path: Path) -> None:
+    result = run(command, option, f"/no/such/folder/{name}", tmp_path)
+    assert result.stderr == f"scanner: cannot write '/no/such/folder/{name}': No such file or directory\n".encode()
     assert result.returncode == 3
 
 

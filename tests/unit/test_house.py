@@ -12,11 +12,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "scanner"
-FOUNDATION = {"errors", "model", "options"}
+FOUNDATION = {"errors", "fields", "model", "options"}
 ALLOWED = {
     "errors": set(),
     "model": {"errors"},
-    "options": {"errors", "model", "mounts", "filters"},
+    "fields": {"errors"},
+    "options": {"errors", "fields", "model", "mounts", "filters"},
+    "entry": {"errors", "fields", "model"},
     "filters": {"errors", "model"},
     "mounts": {"errors", "model"},
     "kernel": FOUNDATION | {"filters", "mounts"},
@@ -27,10 +29,10 @@ ALLOWED = {
     "latency": {"errors", "model", "mounts"},
     "progress": {"errors", "model", "stats"},
     "monitor": {"errors", "model"},
-    "export": FOUNDATION,
-    "report": {"model", "stats"},
-    "run": FOUNDATION | {"kernel", "plan", "backends", "engine", "stats", "monitor", "latency"},
-    "api": FOUNDATION | {"kernel", "plan", "backends", "engine", "run"},
+    "export": FOUNDATION | {"entry"},
+    "report": FOUNDATION | {"stats", "export", "kernel"},
+    "run": FOUNDATION | {"kernel", "plan", "backends", "engine", "stats", "monitor", "latency", "entry", "export"},
+    "api": FOUNDATION | {"entry", "kernel", "plan", "backends", "engine", "run"},
     "parallel": FOUNDATION | {"backends", "run", "stats"},
     "cli": None,
     "__main__": {"cli"},

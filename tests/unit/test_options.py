@@ -22,6 +22,8 @@ BAD = [
     ({"timeout": float("inf")}, "timeout must be a positive number of seconds, or None for no limit, not inf"),
     ({"backend": "threads"}, "backend must be one of auto, serial, pool, not 'threads'"),
     ({"start_method": "vfork"}, "start_method must be one of forkserver, spawn, fork, not 'vfork'"),
+    ({"gitignore": "yes"}, "gitignore must be True or False, not 'yes'"),
+    ({"hidden": None}, "hidden must be True or False, not None"),
     ({"window": 0}, "window must be a whole number of 1 or more, not 0"),
     ({"window": None}, "window must be a whole number of 1 or more, not None"),
 ]

@@ -1,0 +1,168 @@
+"""`scanner du`: how much space directories take, with the figures of GNU du."""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Sequence
+
+from scanner.cli import exits
+from scanner.cli.run import conclude, run_scan
+from scanner.errors import OptionError
+from scanner.export.formats import SIZES_FIELDS
+from scanner.export.output import Output
+from scanner.export.tree import Total, Tree, key_of
+from scanner.model import Chunk, Path
+from scanner.options import ScanOptions, SinkSpec
+
+UNITS = "KMGTPE"
+BLOCK_SIZE = re.compile(rf"(\d*)([{UNITS}]?)(B|iB)?", re.IGNORECASE)
+
+
+def du_command(args: argparse.Namespace, options: ScanOptions, interruption: exits.Interruption) -> int:
+    for name, value, least in (("-d", args.shown_depth, 0), ("--top", args.top, 1)):
+        if value is not None and value < least:
+            raise OptionError(f"{name} must be a whole number of {least} or more, not {value}")
+    form = form_of(args)
+    named, files = distinct(args.roots, follow=options.followlinks)
+    args.roots = [root for root in named if root not in files]
+    known = tuple(map(key_of, files.values()))
+    options = options._replace(
+        sinks=(SinkSpec("sizes", (args.shown_depth, args.count_links, known)),),
+        stat=SIZES_FIELDS,
+        barred=counted_before(args.roots),
+    )
+    tree = Tree(named, files, every_name=args.count_links)
+    with Output(None) as output:
+        lines = Lines(args, named, form, output)
+
+        def take(chunk: Chunk) -> None:
+            with interruption.raising():
+                lines.add(tree.add(chunk.output) if chunk.output else ())
+
+        outcome = run_scan(args, options, take, interruption, monitored=False)
+        whole = outcome.word not in ("timeout", "interrupted")
+        if whole:
+            lines.add(tree.finish())
+        lines.finish(total=args.total and whole)
+    if outcome.code == exits.NO_RESULT and files:
+        outcome = outcome._replace(code=exits.INCOMPLETE)
+    return conclude(args, outcome)
+
+
+class Lines:
+    """Writes them: at once, or the largest at the end; and adds up the ROOTs."""
+
+    def __init__(
+        self, args: argparse.Namespace, roots: Sequence[str], form: Callable[[int], str], output: Output
+    ) -> None:
+        self._form, self._output = form, output
+        self._apparent = args.apparent_size or args.bytes
+        self._end = b"\0" if args.null else b"\n"
+        self._roots = frozenset(roots)
+        self._sum = 0
+        self._top: int | None = args.top
+        self._largest: list[tuple[int, int, Total]] = []
+        self._count = 0
+
+    def add(self, totals: Iterable[Total]) -> None:
+        for total in totals:
+            size = self._bytes(total)
+            if total.path in self._roots:
+                self._sum += size
+            if self._top is None:
+                self._write(size, total.path)
+                continue
+            self._count -= 1  # of two that are equally large the first stays
+            heapq.heappush(self._largest, (size, self._count, total))
+            if len(self._largest) > self._top:
+                heapq.heappop(self._largest)
+
+    def finish(self, *, total: bool) -> None:
+        for size, _, each in sorted(self._largest, reverse=True):
+            self._write(size, each.path)
+        if total:
+            self._write(self._sum, "total")
+
+    def _bytes(self, total: Total) -> int:
+        return total.size if self._apparent else total.disk
+
+    def _write(self, size: int, path: Path) -> None:
+        self._output.write(self._form(size).encode() + b"\t" + os.fsencode(path) + self._end)
+
+
+def distinct(paths: Sequence[str], *, follow: bool) -> tuple[list[str], dict[Path, os.stat_result]]:
+    """Without directories that are, or lie below, one that comes before: they are counted there. And what those are
+    that are no directories: these are not scanned.
+    """
+    named: list[str] = []
+    files: dict[Path, os.stat_result] = {}
+    places: list[str] = []
+    for path in dict.fromkeys(paths):
+        try:
+            status = os.stat(path) if follow else os.lstat(path)
+        except (OSError, ValueError):  # the scan will say so
+            named.append(path)
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            place = os.path.realpath(path)
+            if any(_below(place, other) for other in places):
+                continue
+            places.append(place)
+        else:
+            files[path] = status
+        named.append(path)
+    return named, files
+
+
+def counted_before(roots: Sequence[str]) -> tuple[str, ...]:
+    """Roots below one that comes later, as that spells them: there they are not entered, for they are counted."""
+    places = [os.path.realpath(root) for root in roots]
+    return tuple(
+        os.path.join(root, os.path.relpath(places[earlier], places[later]))
+        for later, root in enumerate(roots)
+        for earlier in range(later)
+        if _below(places[earlier], places[later])
+    )
+
+
+def _below(place: str, other: str) -> bool:
+    return os.path.commonpath([place, other]) == other
+
+
+def form_of(args: argparse.Namespace) -> Callable[[int], str]:
+    """How a number of bytes is shown. Raises OptionError."""
+    if args.human_readable:
+        return human
+    if args.block_size is None:
+        unit, letters = 1 if args.bytes else 1024, ""
+    else:
+        unit, letters = block_size(args.block_size), args.block_size if args.block_size[0].isalpha() else ""
+    return lambda count: f"{-(-count // unit)}{letters}"
+
+
+def block_size(text: str) -> int:
+    match = BLOCK_SIZE.fullmatch(text)
+    if match and (match[1] or match[2]):
+        size = int(match[1] or 1)
+        for _ in range((" " + UNITS).index(match[2].upper() or " ")):
+            size *= 1000 if (match[3] or "").upper() == "B" else 1024
+        if size:
+            return size
+    raise OptionError(f"-B must be a number of bytes or a unit like 512, K, 4K, MB, not {text!r}")
+
+
+def human(count: int) -> str:
+    """Rounded up, as du does it: 4.0K, 12M."""
+    size = 1
+    for letter in ("", *UNITS):
+        tenths, whole = -(-count * 10 // size), -(-count // size)
+        if letter and tenths < 100:
+            return f"{tenths // 10}.{tenths % 10}{letter}"
+        if whole < 1024:
+            return f"{whole}{letter}"
+        size *= 1024
+    return f"{whole}{letter}"

@@ -1,0 +1,72 @@
+"""SQLite: a table `entries`, with an index on each of its columns that is asked for by size or by path."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from scanner.export.output import Output
+from scanner.fields import Columns
+
+INDEXED = ("size", "mtime_ns")  # as well as the path
+
+
+class Database:
+    """Rows in walk order, their paths as text, or as blobs where they are no UTF-8; in WAL mode once it is finished.
+
+    It is written without a journal: until it is whole it has another name.
+    """
+
+    def __init__(self, output: Output, fields: Sequence[str]) -> None:
+        self._columns = Columns(fields)
+        self._fields = fields
+        self._output = output
+        self._database = sqlite3.connect(output.temporary, isolation_level=None)
+        kinds = [f"{name} {'TEXT' if name == 'type' else 'INTEGER'}" for name in fields]
+        self._run("PRAGMA journal_mode=OFF")
+        self._run("PRAGMA synchronous=OFF")
+        self._run("PRAGMA cache_size=-16384")  # KiB
+        self._run(f"CREATE TABLE entries ({', '.join(['path NOT NULL', *kinds])})")
+        self._run("BEGIN")
+        self._insert = f"INSERT INTO entries VALUES ({', '.join('?' * (1 + len(fields)))})"
+
+    def _run(self, statement: str, rows: Any = None) -> None:
+        try:
+            if rows is None:
+                self._database.execute(statement)
+            else:
+                self._database.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise self._output.failed(str(error)) from error
+
+    def take(self, made: bytes | memoryview) -> None:
+        joined, rows = self._columns.take_apart(made)
+        if not joined:
+            return
+        try:
+            paths: list[Any] = joined.decode().split("\0")
+        except UnicodeDecodeError:
+            paths = [_text_or_bytes(path) for path in joined.split(b"\0")]
+        values = self._columns.values(rows)
+        columns = [map(_signed, values[name]) if name in ("ino", "dev") else values[name] for name in self._fields]
+        self._run(self._insert, zip(paths, *columns, strict=True))
+
+    def finish(self) -> None:
+        self._run("COMMIT")
+        for name in ("path", *(name for name in INDEXED if name in self._fields)):
+            self._run(f"CREATE INDEX entries_by_{name.removesuffix('_ns')} ON entries ({name})")
+        self._run("PRAGMA journal_mode=WAL")
+        self._database.close()
+
+
+def _text_or_bytes(path: bytes) -> str | bytes:
+    try:
+        return path.decode()
+    except UnicodeDecodeError:
+        return path
+
+
+def _signed(value: int | None) -> int | None:
+    """As SQLite has it: 64 bits with a sign."""
+    return value if value is None or value < 1 << 63 else value - (1 << 64)

@@ -1,0 +1,117 @@
+"""What the coordinator does with what workers have made: puts it in order, and what has to be around it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from scanner import __version__
+from scanner.export.formats import Target
+from scanner.export.output import Output
+from scanner.export.tree import Total, Tree
+from scanner.model import Path
+
+Write = Callable[[bytes | memoryview], object]
+
+
+class Writer(Protocol):
+    """Takes what came of each Chunk, in walk order, and is told when that was all."""
+
+    def take(self, made: bytes | memoryview) -> None: ...
+    def finish(self) -> None: ...
+
+
+class Plain:
+    """Bytes, as they are, after a head."""
+
+    def __init__(self, write: Write, head: bytes = b"") -> None:
+        self._write = write
+        if head:
+            write(head)
+
+    def take(self, made: bytes | memoryview) -> None:
+        self._write(made)
+
+    def finish(self) -> None:
+        pass
+
+
+class NcduTree:
+    """Closes the lists of ncdu's JSON that lie between two Chunks."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._depth = 0  # of lists that are open
+        write(f'[1,2,{{"progname":"scanner","progver":"{__version__}"}},\n'.encode())
+
+    def take(self, made: bytes | memoryview) -> None:
+        view = memoryview(made)
+        first, last = (int.from_bytes(view[at : at + 8], "little") for at in (0, 8))
+        if len(view) > 16:
+            self._write(b"]" * (self._depth - first))
+            self._write(view[16:])
+            self._depth = last
+
+    def finish(self) -> None:
+        self._write(b"]" * self._depth + b"]\n")
+
+
+class Folded:
+    """A line for each directory: the way down to it with semicolons, and the bytes on disk of what it holds itself."""
+
+    def __init__(self, write: Write, roots: Sequence[Path]) -> None:
+        self._write = write
+        self._tree = Tree(roots)
+
+    def take(self, made: bytes | memoryview) -> None:
+        self._write(b"".join(map(_folded, self._tree.add(made))))
+
+    def finish(self) -> None:
+        self._write(b"".join(map(_folded, self._tree.finish())))
+
+
+def _folded(total: Total) -> bytes:
+    path = os.fsencode(total.path)
+    root, slash, rest = path[:1], b"/", path[1:] if path[:1] == b"/" else path
+    names = ([root] if root == slash else []) + [name for name in rest.split(slash) if name]
+    shown = (name.replace(b";", b":").replace(b"\n", b"?").replace(b"\r", b"?") for name in names)
+    return b";".join(shown) + b" %d\n" % total.own_disk
+
+
+def writer_of(target: Target, output: Output, write: Write, roots: Sequence[Path]) -> Writer:
+    """What writes this target of a scan of `roots`, by `write`. Raises OptionError where an extra is missing."""
+    if target.format == "parquet":
+        from scanner.export.parquet import ParquetFile  # each is needed by few
+
+        return ParquetFile(write, target.fields)
+    if target.format == "sqlite":
+        from scanner.export.sqlite import Database
+
+        return Database(output, target.fields)
+    if target.compression is not None:
+        from scanner.export.compress import Compressed
+
+        stream = Compressed(write, target.compression)
+        return Finishing(_plain_writer(target, stream.write, roots), stream.finish)
+    return _plain_writer(target, write, roots)
+
+
+def _plain_writer(target: Target, write: Write, roots: Sequence[Path]) -> Writer:
+    if target.format == "ncdu":
+        return NcduTree(write)
+    if target.format == "folded":
+        return Folded(write, roots)
+    return Plain(write, ",".join(("path", *target.fields)).encode() + b"\r\n" if target.format == "csv" else b"")
+
+
+class Finishing:
+    """A Writer after whose end there is something else to do."""
+
+    def __init__(self, writer: Writer, finish: Callable[[], object]) -> None:
+        self.take = writer.take
+        self._finish: tuple[Callable[[], Any], ...] = (writer.finish, finish)
+
+    def finish(self) -> None:
+        for finish in self._finish:
+            finish()

@@ -1,0 +1,82 @@
+"""What can be asked about an entry: the fields, and how their values travel, as columns of whole numbers."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from typing import Any
+
+from scanner.errors import OptionError
+
+COLUMNS = ("size", "blocks", "mode", "uid", "gid", "ino", "dev", "nlink", "mtime_ns", "ctime_ns", "atime_ns")
+"""What `stat` tells, in the order of _listing.c; 64 bits with a sign each."""
+FIELDS = ("type", *COLUMNS)
+NULL = -(1 << 63)
+"""In the place of a value that could not be asked."""
+TYPES = {
+    stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l", stat.S_IFIFO: "p", stat.S_IFSOCK: "s", stat.S_IFBLK: "b",
+    stat.S_IFCHR: "c",
+}  # fmt: skip
+"""As in `find -type`."""
+
+
+def fields_of(wanted: bool | Sequence[str]) -> tuple[str, ...]:
+    """The fields that a caller asks for by `stat=`: all, some, or none. Raises OptionError."""
+    if isinstance(wanted, bool):
+        return FIELDS if wanted else ()
+    names = wanted.split(",") if isinstance(wanted, str) else tuple(wanted)
+    for name in names:
+        if name not in FIELDS:
+            raise OptionError(f"stat must be True, or of the fields {', '.join(FIELDS)}; not {name!r}")
+    return tuple(name for name in FIELDS if name in names)
+
+
+def columns_of(fields: Sequence[str]) -> tuple[str, ...]:
+    """The columns from which these fields can be told."""
+    return tuple(name for name in COLUMNS if name in fields or (name == "mode" and "type" in fields))
+
+
+def type_of(mode: int) -> str | None:
+    """The letter for a mode; None for one that is not known."""
+    return None if mode == NULL else TYPES.get(stat.S_IFMT(mode), "?")
+
+
+class Columns:
+    """Takes rows apart that hold `fields`, as far as they are `wanted` (default: all)."""
+
+    def __init__(self, fields: Sequence[str], wanted: Sequence[str] | None = None) -> None:
+        self._wanted = set(fields if wanted is None else wanted)
+        self._columns = columns_of(fields)
+        self.width = len(self._columns)
+
+    def take_apart(self, table: bytes | memoryview) -> tuple[bytes, memoryview]:
+        """The paths, joined, and the rows of what the sink `table` has made."""
+        view = memoryview(table)
+        end = 8 + 8 * self.width * int.from_bytes(view[:8], "little")
+        return bytes(view[end:]), view[8:end].cast("q")
+
+    def values(self, rows: memoryview) -> dict[str, list[Any]]:
+        """Each field that is wanted, as a list; None where nothing is known."""
+        count = len(rows) // (self.width or 1)
+        found: dict[str, list[Any]] = {}
+        for number, name in enumerate(self._columns):
+            if name not in self._wanted and not (name == "mode" and "type" in self._wanted):
+                continue
+            values: list[Any] = rows[number * count : (number + 1) * count].tolist()
+            if name == "mode" and "type" in self._wanted:
+                known = {mode: type_of(mode) for mode in set(values)}
+                found["type"] = [known[mode] for mode in values]
+            if name in self._wanted:
+                found[name] = _known(values, unsigned=name in ("ino", "dev"))
+        return found
+
+
+def _known(values: list[Any], *, unsigned: bool) -> list[Any]:
+    """With None for NULL; what has no sign has none again."""
+    if not values or min(values) >= 0:
+        return values
+    if NULL in values:
+        values = [None if value == NULL else value for value in values]
+    if unsigned:
+        values = [value + (1 << 64) if value is not None and value < 0 else value for value in values]
+    return values

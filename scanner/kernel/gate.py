@@ -1,0 +1,77 @@
+"""What is in the way of entering a directory: its depth, another file system, a link that leads back."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+from typing import Any
+
+from scanner.kernel.descent import Descent
+from scanner.model import Fault, Path, excluded
+from scanner.options import MAX_DEPTH, ScanOptions
+
+
+class Elsewhere(Exception):
+    """A directory is on another file system than its root."""
+
+
+class Gate:
+    """Opens directories for one Reader, with all that has to be looked at first."""
+
+    def __init__(self, options: ScanOptions, descent: Descent) -> None:
+        self._descent = descent
+        self._detect_loops = options.detect_loops and options.followlinks
+        self._one_file_system = options.one_file_system
+        self.checks = self._detect_loops or self._one_file_system  # whether to look once a directory is open
+        self._max_depth = sys.maxsize if options.max_depth is None else options.max_depth
+        self.longest_sure = 2 * min(self._max_depth, MAX_DEPTH)  # characters that cannot be too many levels
+        self.opening = 0.0  # seconds spent on it
+
+    def is_last(self, path: Path) -> bool:
+        """Whether nothing below `path` is to be entered."""
+        return self._max_depth < sys.maxsize and self._descent.depth(path) + 1 >= self._max_depth
+
+    def too_deep(self, path: Path) -> Fault | None:
+        depth = self._descent.depth(path)
+        if depth >= self._max_depth:
+            return excluded(path, f"it lies {depth} levels deep")
+        if depth > MAX_DEPTH:
+            return Fault(path, "open", errno.ELOOP, f"it lies deeper than {MAX_DEPTH:,} levels", "depth")
+        return None
+
+    def open(self, path: Any) -> int:
+        """A descriptor of the directory `path`: the caller's. Raises OSError, ValueError, Elsewhere."""
+        started = time.monotonic()
+        descriptor = self._descent.open(path)
+        self.opening += time.monotonic() - started
+        if self.checks:
+            try:
+                self.refuse_elsewhere(path, descriptor)
+                if self._detect_loops:
+                    self._refuse_loop(path, descriptor)
+            except (OSError, Elsewhere):
+                os.close(descriptor)
+                raise
+        return descriptor
+
+    def refuse_elsewhere(self, path: Any, place: Any) -> None:
+        """Raise Elsewhere if the directory `path`, open as or found at `place`, must be on its root's file system and
+        is on another.
+        """
+        if self._one_file_system and self._descent.is_elsewhere(path, os.stat(place).st_dev):
+            raise Elsewhere
+
+    def _refuse_loop(self, path: Any, descriptor: int) -> None:
+        """Raise OSError if `path` is a link that leads to a directory above itself."""
+        if not self._descent.is_link(path):
+            return
+        target = os.fstat(descriptor)
+        for above in self._descent.above(path):
+            try:
+                same = os.path.samestat(os.stat(above), target)
+            except OSError:  # beyond PATH_MAX, or gone: cannot be told, and the depth has its limit
+                same = False
+            if same:
+                raise OSError(errno.ELOOP, f"a link that leads back to '{os.fsdecode(above)}'")

@@ -1,0 +1,115 @@
+"""The tree as ncdu's JSON: a list for each directory, of itself and what is in it.
+
+Which lists are to be closed before a directory depends on where the one before was. So the depth of the first directory
+and that of the last come before the text; whoever puts Chunks in order closes what lies between.
+
+Bytes that are no UTF-8 are as they are, as ncdu itself writes them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from json.encoder import encode_basestring
+from typing import Any
+
+from scanner.fields import Columns
+from scanner.kernel.part import Stated
+from scanner.kernel.sinks.base import Sink
+from scanner.kernel.status import nothing
+from scanner.model import ENCODING, ERRORS, EXCLUDED, Fault, prefix_of
+from scanner.options import ScanOptions
+
+OTHER_FILE_SYSTEM, LEFT_OUT = ',"excluded":"otherfs"', ',"excluded":"pattern"'
+FIELDS = ("size", "blocks", "mode", "uid", "gid", "ino", "dev", "nlink", "mtime_ns")
+
+
+class Ncdu(Sink):
+    """For one root."""
+
+    def __init__(self, options: ScanOptions) -> None:
+        self._columns = Columns(options.fields, FIELDS)
+        (self._root,) = options.roots
+        self._barred = frozenset(options.barred)
+        self._first: int | None = None
+        self._last = -1
+        self._pieces: list[str] = []
+
+    def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
+        rows = self._rows(stated.rows)
+        depth = self._depth(path)
+        if first:
+            self._open(path, depth, self._info(self._name(path), rows[0], directory=True))
+        else:
+            self._go_to(depth + 1)
+            self._last = depth
+        names = os.fsdecode(stated.files).split("\0") if stated.files else []
+        for name, row in zip(names, rows[1:], strict=True):
+            self._pieces.append(",\n{" + self._info(name, row) + "}")
+        for name, row in zip(links, self._rows(stated.links) if links else [], strict=True):
+            mark = OTHER_FILE_SYSTEM if prefix_of(path) + name in self._barred else ""
+            self._pieces.append(",\n[{" + self._info(os.fsdecode(name), row, directory=True) + mark + "}]")
+        for name in stated.left_out:
+            self._pieces.append(",\n{" + _named(os.fsdecode(name)) + LEFT_OUT + "}")
+
+    def unread(self, path: Any, row: bytes, fault: Fault) -> None:
+        (values,) = self._rows(row or nothing(self._columns.width, 1))
+        mark = ',"read_error":true'
+        if fault.kind == EXCLUDED:
+            mark = OTHER_FILE_SYSTEM if "file system" in fault.message else LEFT_OUT
+        self._open(path, self._depth(path), self._info(self._name(path), values, directory=True) + mark)
+
+    def _open(self, path: Any, depth: int, info: str) -> None:
+        self._go_to(depth)
+        self._last = depth
+        self._pieces.append((",\n" if depth else "") + "[{" + info + "}")
+
+    def _go_to(self, depth: int) -> None:
+        """Close what is not above it."""
+        if self._first is None:
+            self._first = depth
+        else:
+            self._pieces.append("]" * (self._last - depth + 1))
+
+    def _depth(self, path: Any) -> int:
+        if path == self._root:
+            return 0
+        prefix = prefix_of(self._root)
+        count: int = path.count(prefix[-1:], len(prefix))
+        return count + 1
+
+    def _name(self, path: Any) -> str:
+        name = path if path == self._root else os.path.basename(path)
+        return os.fsdecode(name)
+
+    def _rows(self, rows: bytes) -> list[dict[str, Any]]:
+        values = self._columns.values(memoryview(rows).cast("q"))
+        return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+    def _info(self, name: str, row: dict[str, Any], *, directory: bool = False) -> str:
+        text = _named(name)
+        if row["mode"] is None:
+            return text if directory else text + ',"read_error":true'
+        if row["size"]:
+            text += f',"asize":{row["size"]}'
+        if row["blocks"]:
+            text += f',"dsize":{512 * row["blocks"]}'
+        if directory:
+            text += f',"dev":{row["dev"]}'
+        text += f',"ino":{row["ino"]}'
+        if not directory and row["nlink"] > 1:
+            text += f',"hlnkc":true,"nlink":{row["nlink"]}'
+        if not directory and not stat.S_ISREG(row["mode"]):
+            text += ',"notreg":true'
+        return text + f',"uid":{row["uid"]},"gid":{row["gid"]},"mode":{row["mode"]},"mtime":{row["mtime_ns"] // 10**9}'
+
+    def output(self) -> bytes:
+        ends = (self._first or 0).to_bytes(8, "little") + (self._last + 1).to_bytes(8, "little")
+        return ends + "".join(self._pieces).encode(ENCODING, ERRORS)
+
+
+def _named(name: str) -> str:
+    return '"name":' + encode_basestring(name).replace("\x7f", "\\u007f")  # which ncdu takes only so
+
+
+SINK = Ncdu

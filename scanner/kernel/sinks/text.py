@@ -1,0 +1,154 @@
+"""Entries as lines of text: by a template, as NDJSON, as CSV."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import os
+import string
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from json.encoder import encode_basestring
+from typing import Any
+
+from scanner.fields import Columns
+from scanner.kernel.part import Stated
+from scanner.kernel.sinks.base import Sink
+from scanner.kernel.status import nothing
+from scanner.model import ENCODING, ERRORS, Fault, prefix_of
+from scanner.options import ScanOptions
+
+Values = dict[str, list[Any]]
+Formatter = Callable[[list[str], Values], bytes]
+
+
+class Text(Sink):
+    """One line an entry. `form`: template, ndjson or csv; `fields`: those that are in it."""
+
+    def __init__(self, options: ScanOptions, form: str, fields: Sequence[str], *arguments: Any) -> None:
+        self._columns = Columns(options.fields, fields)
+        self._format: Formatter = FORMS[form](fields, *arguments)
+        self._pieces: list[bytes] = []
+
+    def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
+        path, prefix = os.fsdecode(path), os.fsdecode(prefix_of(path))
+        files = os.fsdecode(stated.files)
+        paths = (prefix + files.replace("\0", "\0" + prefix)).split("\0") if files else []
+        values = self._columns.values(memoryview(stated.rows).cast("q"))
+        if first:
+            paths.insert(0, path)
+        else:
+            values = {name: column[1:] for name, column in values.items()}
+        if paths:
+            self._pieces.append(self._format(paths, values))
+        if links:
+            below = [prefix + os.fsdecode(name) for name in links]
+            self._pieces.append(self._format(below, self._columns.values(memoryview(stated.links).cast("q"))))
+
+    def unread(self, path: Any, row: bytes, fault: Fault) -> None:
+        rows = memoryview(row or nothing(self._columns.width, 1)).cast("q")
+        self._pieces.append(self._format([os.fsdecode(path)], self._columns.values(rows)))
+
+    def output(self) -> bytes:
+        return b"".join(self._pieces)
+
+
+SINK = Text
+
+
+class Template:
+    """As `str.format` would: `{size:>12,} {path}`."""
+
+    def __init__(self, fields: Sequence[str], template: str, end: str) -> None:
+        parts = []
+        self._names: list[str] = []
+        for literal, name, spec, conversion in string.Formatter().parse(template):
+            parts.append(literal.replace("{", "{{").replace("}", "}}"))
+            if name is not None:
+                self._names.append(name)
+                parts.append("{" + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "") + "}")
+        self._line = "".join(parts) + end
+
+    def __call__(self, paths: list[str], values: Values) -> bytes:
+        columns = [_derived(name, paths, values) for name in self._names]
+        lines = map(self._line.format, *columns) if columns else [self._line] * len(paths)
+        return "".join(lines).encode(ENCODING, ERRORS)
+
+
+class Unknown:
+    """In the place of a value that could not be asked, whatever its format."""
+
+    def __format__(self, spec: str) -> str:
+        return "-"
+
+
+UNKNOWN = Unknown()
+
+
+def _derived(name: str, paths: list[str], values: Values) -> Sequence[Any]:
+    """A column of a template: a field, or what can be told from one."""
+    if name == "path":
+        return paths
+    if name == "name":
+        return [os.path.basename(path) or path for path in paths]
+    if name == "parent":
+        return [os.path.dirname(path) for path in paths]
+    if name in ("mtime", "ctime", "atime"):
+        return [UNKNOWN if ns is None else _date(ns) for ns in values[f"{name}_ns"]]
+    column = values[name]
+    return [UNKNOWN if value is None else value for value in column] if None in column else column
+
+
+def _date(nanoseconds: int) -> str:
+    """In UTC, to the second: the same everywhere."""
+    try:
+        return datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):  # a time that no calendar has
+        return f"@{nanoseconds // 1_000_000_000}"
+
+
+class Ndjson:
+    """An object a line. Where a path is no UTF-8, `path_b64` has its bytes, and `path` is for people only."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self._fields = fields
+        rest = "".join(f',"{name}":{{}}' for name in fields) + "}}\n"
+        self._line, self._line_b64 = '{{"path":{}' + rest, '{{"path":{},"path_b64":"{}"' + rest
+
+    def __call__(self, paths: list[str], values: Values) -> bytes:
+        columns = [_json(values[name]) for name in self._fields]
+        try:
+            return "".join(map(self._line.format, map(encode_basestring, paths), *columns)).encode()
+        except UnicodeEncodeError:
+            return "".join(map(self._any_line, paths, *columns)).encode()
+
+    def _any_line(self, path: str, *values: Any) -> str:
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            exact = path.encode(ENCODING, ERRORS)
+            shown = encode_basestring(exact.decode(errors="replace"))
+            return self._line_b64.format(shown, base64.b64encode(exact).decode(), *values)
+        return self._line.format(encode_basestring(path), *values)
+
+
+def _json(column: list[Any]) -> list[Any]:
+    if column and any(isinstance(value, str) for value in column):
+        return ["null" if value is None else f'"{value}"' for value in column]
+    return ["null" if value is None else value for value in column] if None in column else column
+
+
+class Csv:
+    """By RFC 4180; a value that could not be asked is empty. The bytes of paths are as they are."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self._fields = fields
+
+    def __call__(self, paths: list[str], values: Values) -> bytes:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(zip(paths, *(values[name] for name in self._fields), strict=True))
+        return text.getvalue().encode(ENCODING, ERRORS)
+
+
+FORMS: dict[str, Callable[..., Formatter]] = {"template": Template, "ndjson": Ndjson, "csv": Csv}

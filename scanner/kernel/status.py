@@ -1,0 +1,204 @@
+"""Asking what entries are: size, times, owner. By descriptor and name, many at a time where each costs a round trip.
+
+Rows hold the answers: columns of 64-bit numbers one after the other, each with a value for every entry asked about.
+What cannot be asked is a Fault `stat` and NULL in each column; the name stays.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from struct import pack_into
+from typing import Any
+
+from scanner.fields import COLUMNS, NULL, columns_of
+from scanner.kernel.ask import FEW, LEAST, SLOW, spread
+from scanner.kernel.descent import HERE, Descent
+from scanner.kernel.pack import join
+from scanner.kernel.which import by_whole_paths, compiled_status
+from scanner.model import ENCODING, ERRORS, Fault, Path, names, prefix_of
+from scanner.options import ScanOptions
+
+SLICE = LEAST  # entries that a thread asks for before it takes the next
+BROKEN = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR}  # errors of following a link that leads nowhere
+
+
+class Statuses:
+    """Asks for one Reader. `once_more` tells whether what has failed so often may pass (and waits for that)."""
+
+    def __init__(self, options: ScanOptions, descent: Descent, once_more: Callable[[int, int], bool]) -> None:
+        columns = columns_of(options.fields)
+        self._numbers = bytes(COLUMNS.index(name) for name in columns)
+        self._width = len(columns)
+        self._values: Callable[[os.stat_result], Any] = attrgetter(*(f"st_{name}" for name in columns))
+        self._follow = options.followlinks
+        self._compiled = compiled_status(options)
+        self._descent, self._by_path = descent, by_whole_paths(options)
+        self._once_more = once_more
+
+    def of_directory(
+        self, path: Path, place: Any, files: Any, entry_of: dict[Any, Any], threads: int, faults: list[Fault]
+    ) -> bytes:
+        """Rows of the directory `path` itself, open as or found at `place`, and of `files` in it.
+
+        `entry_of`: their entries, if they were read in Python. The last of `faults` stays the last.
+        """
+        new: list[Fault] = []
+        if entry_of or self._compiled is None:
+            entries = [entry_of[name] for name in names(files)]
+            told = {fault.path for fault in faults}
+            rows = self._of_entries(path, place, entries, threads, new, told)
+        else:
+            joined = files if isinstance(files, str | bytes) else join(files, path)
+            rows = self._of_names(path, place, joined, threads, new)
+        faults[:0] = new
+        return rows
+
+    def of_some(self, place: Any, some: Sequence[tuple[Path, Any]], faults: list[Fault]) -> bytes:
+        """Rows of entries of the directory that is open as, or found at, `place`: their paths, and names unless they
+        are not to be asked about.
+        """
+        if isinstance(place, int):
+            return self._of_places(some, place, faults)
+        return self._of_places([(each, name and each) for each, name in some], None, faults)
+
+    def of_one(self, path: Path) -> bytes:
+        """The row of the directory `path`, which cannot be listed: asked for by its name."""
+        try:
+            parent, name, _ = self._descent.place(path)
+        except OSError:
+            return nothing(self._width, 1)
+        return self._of_places([(path, name)], None if parent == HERE else parent, [])
+
+    def _of_places(self, some: Sequence[tuple[Path, Any]], descriptor: int | None, faults: list[Fault]) -> bytes:
+        new: list[Fault] = []
+        rows = []
+        for path, place in some:
+
+            def status(follow: bool, place: Any = place) -> os.stat_result:
+                return os.stat(place, dir_fd=descriptor, follow_symlinks=follow)
+
+            rows.append(None if place is None else self._one(path, status, new, set()))
+        faults[:0] = new
+        return self._packed(rows)
+
+    def _of_entries(
+        self, path: Path, place: Any, entries: list[Any], threads: int, faults: list[Fault], told: set[Path]
+    ) -> bytes:
+        follow, prefix = self._follow, prefix_of(path)
+
+        def ask(entry: os.DirEntry[Any]) -> None:
+            entry.stat(follow_symlinks=follow)  # it remembers
+
+        started = time.monotonic()
+        spread(entries[:FEW], ask, 1)
+        if time.monotonic() - started > FEW * SLOW:
+            spread(entries[FEW:], ask, threads)
+        rows = [self._one(path, lambda _: os.stat(place), faults, told)]
+        for entry in entries:
+            name = entry.name if isinstance(path, str) else os.fsencode(entry.name)
+
+            def status(follow: bool, entry: Any = entry) -> os.stat_result:
+                return entry.stat(follow_symlinks=follow)  # type: ignore[no-any-return]
+
+            rows.append(self._one(prefix + name, status, faults, told))
+        return self._packed(rows)
+
+    def _of_names(self, path: Path, descriptor: int, joined: Any, threads: int, faults: list[Fault]) -> bytes:
+        text = joined if isinstance(joined, bytes) else joined.encode(ENCODING, ERRORS)
+        count = 1 + (text.count(b"\0") + 1 if text else 0)
+        rows = bytearray(8 * self._width * count)
+        compiled: Any = self._compiled
+
+        def fill(some: bytes, first: int, last: int, *, patient: bool) -> Any:
+            return compiled(descriptor, some, self._numbers, self._follow, patient, rows, first, last)
+
+        row, failures = fill(text, 0, count, patient=threads == 1)
+        if row < count:
+            failures += self._fill_at_once(fill, text.split(b"\0"), row, threads)
+        if failures:
+            self._mend(path, descriptor, names(joined), rows, faults)
+        return bytes(rows)
+
+    def _fill_at_once(self, fill: Callable[..., tuple[int, int]], listed: list[bytes], row: int, threads: int) -> int:
+        """The rows from `row` on, many at a time. How many could not be asked."""
+        failures: list[int] = []
+
+        def fill_slice(first: int) -> None:
+            some = listed[max(0, first - 1) : first - 1 + SLICE]
+            failures.append(fill(b"\0".join(some), first, min(first + SLICE, len(listed) + 1), patient=True)[1])
+
+        spread(range(row, len(listed) + 1, SLICE), fill_slice, threads, 1)
+        return sum(failures)
+
+    def _mend(self, path: Path, descriptor: int, listed: list[Any], rows: bytearray, faults: list[Fault]) -> None:
+        """Ask once more, one by one, for what could not be told."""
+        prefix, count = prefix_of(path), len(listed) + 1
+        first_column = memoryview(rows).cast("q")[:count].tolist()
+        for row in [row for row, value in enumerate(first_column) if value == NULL]:
+            if row == 0:
+                found = self._one(path, lambda _: os.stat(descriptor), faults, set())
+            else:
+                name = listed[row - 1]
+
+                def status(follow: bool, name: Any = name) -> os.stat_result:
+                    return os.stat(name, dir_fd=descriptor, follow_symlinks=follow)
+
+                found = self._one(prefix + name, status, faults, set())
+            for column, value in enumerate(self._row(found)):
+                pack_into("q", rows, 8 * (column * count + row), value)
+
+    def _one(
+        self, path: Path, status: Callable[[bool], os.stat_result], faults: list[Fault], told: set[Path]
+    ) -> os.stat_result | None:
+        """What `status` tells, tried again where that is worth it. `told`: of these the failure is known already."""
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                return status(self._follow)
+            except OSError as error:
+                if self._follow and error.errno in BROKEN and (link := _link(status)) is not None:
+                    return link
+                if not self._once_more(error.errno or 0, attempts):
+                    if path not in told:
+                        faults.append(Fault.of(error, path, "stat", attempts))
+                    return None
+
+    def _row(self, found: os.stat_result | None) -> tuple[int, ...]:
+        if found is None:
+            return (NULL,) * self._width
+        values = self._values(found)
+        return tuple(map(_fitting, values if self._width > 1 else (values,)))
+
+    def _packed(self, found: Sequence[os.stat_result | None]) -> bytes:
+        rows = [self._row(each) for each in found]
+        return b"".join(array("q", column).tobytes() for column in zip(*rows, strict=True))
+
+
+def nothing(width: int, count: int) -> bytes:
+    """Rows of so many entries that nothing is known of."""
+    return array("q", [NULL]).tobytes() * (width * count)
+
+
+def _link(status: Callable[[bool], os.stat_result]) -> os.stat_result | None:
+    """What a link itself is; None if it is none."""
+    try:
+        found = status(False)
+    except OSError:
+        return None
+    return found if stat.S_ISLNK(found.st_mode) else None
+
+
+def _fitting(value: int) -> int:
+    """In 64 bits with a sign: numbers of inodes and devices have none; a time may be too far away."""
+    if value > 0xFFFF_FFFF_FFFF_FFFF:
+        return (1 << 63) - 1
+    if value >= 1 << 63:
+        return value - (1 << 64)
+    return max(value, NULL + 1)

@@ -1,0 +1,135 @@
+"""What a report says of sizes: merged, in walk order, from what workers have summed up."""
+
+from __future__ import annotations
+
+import heapq
+import marshal
+import os
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from scanner.export.tree import Total, Tree
+from scanner.fields import TYPES
+from scanner.kernel.sinks.sizes import FIELDS as SIZES_FIELDS
+from scanner.kernel.sinks.summary import AGES, DAY, largest
+from scanner.kernel.sinks.summary import FIELDS as SUMMARY_FIELDS
+from scanner.model import Path
+from scanner.options import SinkSpec
+from scanner.report.data import path_fields
+from scanner.report.names import MOST_SUFFIXES, OTHER
+
+if TYPE_CHECKING:
+    from scanner.report.treemap import Treemap
+
+MOST = 10  # of the largest
+KINDS = {"f": "files", "d": "directories", "l": "links", "p": "pipes", "s": "sockets", "b": "block devices",
+         "c": "character devices"}  # fmt: skip
+
+Counts = dict[Any, list[int]]
+
+
+class Sizes:
+    """Takes in what its sinks have made of each Chunk, in walk order."""
+
+    FIELDS = tuple({*SIZES_FIELDS, *SUMMARY_FIELDS})
+
+    def __init__(self, roots: Sequence[Path], treemap: Treemap | None = None) -> None:
+        """`treemap`: hears of all directories as well."""
+        self.sinks = (SinkSpec("sizes", (None, False)), SinkSpec("summary", (time.time_ns(), MOST)))
+        self._treemap = treemap
+        self._roots = set(roots)
+        self._tree = Tree(roots)
+        self._size = self._disk = 0
+        self._directories: list[tuple[int, int, Total]] = []
+        self._met = 0
+        self._types: dict[int, int] = {}
+        self._sizes: Counts = {}
+        self._ages: Counts = {}
+        self._suffixes: Counts = {}
+        self._owners: Counts = {}
+        self._files: list[tuple[int, bytes]] = []
+
+    def take(self, records: bytes | memoryview, summary: bytes | memoryview) -> None:
+        self._count(self._tree.add(records))
+        types, sizes, ages, suffixes, owners, files = marshal.loads(summary)
+        for kind, count in types.items():
+            self._types[kind] = self._types.get(kind, 0) + count
+        for counts, more in ((self._sizes, sizes), (self._ages, ages), (self._owners, owners)):
+            _merge(counts, more)
+        room = MOST_SUFFIXES - len(self._suffixes)
+        new = [suffix for suffix in suffixes if suffix not in self._suffixes][max(0, room) :]
+        for suffix in new:
+            _merge(self._suffixes, {OTHER: suffixes.pop(suffix)})
+        _merge(self._suffixes, suffixes)
+        self._files = largest(MOST, self._files + files)
+
+    def _count(self, totals: Iterable[Total]) -> None:
+        for total in totals:
+            if self._treemap is not None:
+                self._treemap.add(total)
+            if total.path in self._roots:
+                self._size += total.size
+                self._disk += total.disk
+            self._met -= 1  # of two that are equally large the first stays
+            item = (total.own_disk, self._met, total)
+            (heapq.heappush if len(self._directories) < MOST else heapq.heappushpop)(self._directories, item)
+
+    def data(self) -> dict[str, Any]:
+        """As plain values. Nothing can be added any more."""
+        self._count(self._tree.finish())
+        directories = [total for _, _, total in sorted(self._directories, reverse=True)]
+        return {
+            "apparent_bytes": self._size,
+            "disk_bytes": self._disk,
+            "types": {KINDS.get(TYPES.get(kind, "?"), "others"): count for kind, count in sorted(self._types.items())},
+            "largest_files": [{**path_fields(path), "bytes": size} for size, path in self._files],
+            "largest_directories": [
+                {**path_fields(total.path), "own_disk_bytes": total.own_disk, "disk_bytes": total.disk}
+                for total in directories
+            ],
+            "by_size": [
+                {"below_bytes": 4**power, "files": count, "bytes": size}
+                for power, (count, size) in sorted(self._sizes.items())
+            ],
+            "by_age": [
+                {"below_days": days_of(age), "files": count, "bytes": size}
+                for age, (count, size) in sorted(self._ages.items())
+            ],
+            "by_suffix": [
+                {"suffix": os.fsencode(suffix).decode(errors="replace"), "files": count, "bytes": size}
+                for suffix, (count, size) in _by_bytes(self._suffixes)[:100]
+            ],
+            "by_owner": [
+                {"uid": uid, "owner": owner_of(uid), "entries": count, "disk_bytes": size}
+                for uid, (count, size) in _by_bytes(self._owners)[:100]
+            ],
+        }
+
+
+def days_of(age: int) -> int | None:
+    """The end of a class of ages, in days: 0 for what is yet to come, None for the oldest."""
+    return AGES[age] // DAY if age < len(AGES) else None
+
+
+def owner_of(uid: int) -> str:
+    import pwd  # not needed otherwise
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _merge(counts: Counts, more: Counts) -> None:
+    for key, (count, size) in more.items():
+        sums = counts.setdefault(key, [0, 0])
+        sums[0] += count
+        sums[1] += size
+
+
+def _by_bytes(counts: Counts) -> list[tuple[Any, list[int]]]:
+    return sorted(counts.items(), key=lambda item: (-item[1][1], -item[1][0], str(item[0])))
+
+
+assert set(KINDS) == set(TYPES.values())

@@ -1,0 +1,183 @@
+"""Outputs of `scanner list`: what is refused, what goes wrong on the way, and that nothing half-written stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import scanner
+from scanner.errors import OptionError
+from tests.support.shell import SCANNER, run
+from tests.support.trees import make
+
+FORMATS = [
+    "out.txt",
+    "out.ndjson",
+    "out.csv.gz",
+    "out.ndjson.zst",
+    "out.parquet",
+    "out.sqlite",
+    "out.ncdu",
+    "out.folded",
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--template", "{nope} {path}"], "--template: {nope} is no field; the fields are path, name, parent,"),
+        (["--template", "{path"], "--template '{path' cannot be read: expected '}' before end of string"),
+        (["--template", "{}"], "--template: {} is no field"),
+        (["--template", "{size:%Q}"], "--template '{size:%Q}' cannot be read: Invalid format specifier"),
+        (["--template", "{path.__class__}"], "--template: {path.__class__} is no field"),
+        (["--template", "{size:{uid}}"], "--template '{size:{uid}}' cannot be read: a field in the format of another"),
+        (["--template", "x", "--format", "csv"], "--template and --format: choose one of them"),
+        (["--format", "xml"], "argument --format: invalid choice: 'xml'"),
+        (["-o", "x.json"], "-o 'x.json': there are several kinds of JSON; say --format ndjson or --format ncdu"),
+        (["-o", "x.parquet.gz"], "-o 'x.parquet.gz': parquet is not to be compressed once more; leave out the .gz"),
+        (["--format", "sqlite"], "--format sqlite needs a file: -o FILE"),
+        (["--format", "csv", "--fields", "size,weight"], "--fields 'size,weight': must be all, or of path, type,"),
+        (["--fields", "size"], "--fields is for ndjson, csv, parquet and sqlite, not for paths"),
+        (["--format", "csv", "-0"], "-0 is for paths and --template, not for csv"),
+        (["--format", "ncdu", "--type", "f"], "--type is not for --format ncdu: its tree is whole; --exclude is"),
+        (["--format", "ncdu", "/"], "--format ncdu takes one ROOT: its tree has one"),
+        (["-o", "x", "-o", "x"], "-o, --errors: two outputs cannot go to one file"),
+        (["-o", "x.csv", "-o", "./x.csv"], "-o, --errors: two outputs cannot go to one file"),
+        (["-o", "-", "-o", "-"], "-o, --errors: two outputs cannot go to one file"),
+        (["-o", "x", "--errors", "x"], "-o, --errors: two outputs cannot go to one file"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(arguments: list[str], message: str, tmp_path: Path) -> None:
+    result = run("list", *arguments, tmp_path, cwd=tmp_path)
+    assert message in result.stderr.decode()
+    assert b"Traceback" not in result.stderr
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_target_that_is_a_directory(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    result = run("list", "-o", tmp_path / name, tmp_path)
+    assert result.stderr.decode() == f"scanner: cannot write '{tmp_path / name}': it is a directory\n"
+    assert result.returncode == 3
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_full_disk(name: str, trees: dict[str, Path], tmp_path: Path) -> None:
+    """One sentence, exit 3, nothing half-written; of another output that is whole, all or nothing, too."""
+    script = f"""
+        mount -t tmpfs -o size=8k none {tmp_path} || exit 99
+        {" ".join(map(str, SCANNER))} list -o {tmp_path}/{name} {trees["monorepo"]}
+        code=$?
+        ls -A {tmp_path}
+        exit $code
+    """
+    result = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, timeout=30, check=False)
+    if result.returncode == 99:
+        pytest.skip("nothing can be mounted here")
+    error = result.stderr.decode()
+    assert error.startswith(f"scanner: cannot write '{tmp_path}/{name}': ")
+    assert error.count("\n") == 1
+    assert (result.stdout, result.returncode) == (b"", 3)
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out.ndjson.zst"])
+def test_an_extra_that_is_missing(name: str, tmp_path: Path) -> None:
+    """As if it were not installed."""
+    hidden = tmp_path / "hidden"
+    for module in ("pyarrow", "zstandard", "pandas"):
+        (hidden / module).mkdir(parents=True)
+        (hidden / module / "__init__.py").write_text(f"raise ImportError('no {module}')")
+    (tmp_path / "top").mkdir()
+    command = [arg for arg in SCANNER if arg != "-P"]
+    result = subprocess.run(
+        [*command, "list", "-o", tmp_path / "top" / name, tmp_path / "top"],
+        env={**os.environ, "PYTHONPATH": os.fspath(hidden)}, capture_output=True, check=False, timeout=20,
+    )  # fmt: skip
+    extra = "parquet" if "parquet" in name else "zstd"
+    assert result.stderr.decode().endswith(f"needs what is not installed: pip install 'parallel-scanner[{extra}]'\n")
+    assert result.stderr.count(b"\n") == 1
+    assert (result.returncode, os.listdir(tmp_path / "top")) == (2, [])
+
+
+@pytest.mark.parametrize("name", ["out.ndjson", "out.csv", "out.parquet", "out.sqlite"])
+def test_nothing_is_asked_where_only_paths_are_wanted(name: str, trees: dict[str, Path], tmp_path: Path) -> None:
+    command = ["strace", "-f", "-e", "trace=statx,newfstatat", "-o", str(tmp_path / "trace"), *SCANNER]
+    flags = ["--backend", "serial", "--fields", "path"]
+    target = tmp_path / name
+    subprocess.run([*SCANNER, "list", *flags, "-o", target, trees["odd"]], check=True)
+    assert target.stat().st_size > 0
+    template = run("list", "--backend", "serial", "-0", "--template", "{path}", trees["odd"])
+    assert template.stdout == run("list", "-0", trees["odd"]).stdout
+    if shutil.which("strace"):
+        subprocess.run([*command, "list", *flags, "-o", target, trees["odd"]], check=True)
+        assert os.fspath(trees["odd"]) + "/" not in (tmp_path / "trace").read_text()
+        assert "statx(" not in (tmp_path / "trace").read_text()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_time_is_up(name: str, tmp_path: Path, trees: dict[str, Path]) -> None:
+    result = run("list", "--timeout", "0.000001", "-o", tmp_path / name, trees["monorepo"])
+    assert result.returncode == 75
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_empty_directory(name: str, tmp_path: Path) -> None:
+    (tmp_path / "top").mkdir()
+    assert run("list", "-o", tmp_path / name, tmp_path / "top").returncode == 0
+    assert (tmp_path / name).stat().st_size > 0
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_was_there_is_replaced_and_keeps_its_mode(name: str, tmp_path: Path) -> None:
+    (tmp_path / "top").mkdir()
+    target = tmp_path / name
+    target.write_text("what was there")
+    target.chmod(0o640)
+    assert run("list", "-o", target, tmp_path / "top").returncode == 0
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert b"what was there" not in target.read_bytes()
+    assert sorted(os.listdir(tmp_path)) == sorted([name, "top"])
+
+
+def test_the_marks_of_ncdu_for_what_is_not_entered(tmp_path: Path) -> None:
+    top = make(tmp_path, {"kept": {"f": None}, "tagged": {".nobackup": None, "g": None}, "left": {"h": None}})
+    output = run("list", "--format", "ncdu", "--exclude", "left", "--exclude-if-present", ".nobackup", top).stdout
+    _, _, _, tree = json.loads(output)
+    marks = {}
+    for item in tree[1:]:
+        info = item[0] if isinstance(item, list) else item
+        marks[info["name"]] = info.get("excluded")
+    assert marks == {"kept": None, "tagged": "pattern", "left": "pattern"}
+
+
+def test_reading_does_not_change_access_times(reader: str, tmp_path: Path) -> None:
+    top = make(tmp_path, {"scanned": {"below": {"f": None}}, "control": {"f": None}})
+    for path in (top / "scanned", top / "scanned" / "below", top / "control"):
+        os.utime(path, (1e9, path.stat().st_mtime))
+    os.listdir(top / "control")
+    if (top / "control").stat().st_atime == 1e9:
+        pytest.skip("access times are not kept here")
+    scanner.scan(top / "scanned")
+    assert (top / "scanned").stat().st_atime == (top / "scanned" / "below").stat().st_atime == 1e9
+
+
+def test_python_says_so_as_well(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="stat must be True, or of the fields type, size"):
+        scanner.scan(tmp_path, stat="weight")
+    with pytest.raises(OptionError, match="stat must name what entries are asked for"):
+        next(scanner.entries(tmp_path, stat=False))
+    with pytest.raises(ValueError, match="there are entries in the result of a scan with stat=True"):
+        scanner.scan(tmp_path).to_arrow()
+    with pytest.raises(OptionError, match="stat is for scan and entries: walk gives names only"):
+        scanner.walk(tmp_path, stat=True)
