@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from scanner.model import Fault, Path
@@ -15,23 +17,39 @@ SCHEMA = 1
 
 
 def report_data(
-    roots: Sequence[Path], outcome: str, stats: ScanStats, filesystems: Sequence[str], version: str
+    roots: Sequence[Path],
+    outcome: str,
+    stats: ScanStats,
+    filesystems: Sequence[str],
+    version: str,
+    *,
+    names: dict[str, Any] | None = None,
+    sizes: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Everything about one scan. `outcome`: complete, incomplete, timeout, interrupted or failed."""
+    """Everything about one scan, as docs/report.md has it. `outcome`: complete, incomplete, timeout, interrupted or
+    failed; `names`, `sizes`: where they were asked for.
+    """
+    finished_at = datetime.now().astimezone()
     return {
         "schema": SCHEMA,
         "scanner": version,
-        "roots": [_path_fields(root) for root in roots],
+        "host": platform.node(),
+        "started_at": (finished_at - timedelta(seconds=stats.elapsed_seconds)).isoformat(timespec="seconds"),
+        "finished_at": finished_at.isoformat(timespec="seconds"),
+        "roots": [path_fields(root) for root in roots],
         "filesystems": list(filesystems),
         "outcome": outcome,
         **stats.as_dict(),
+        "slowest_directories": [{**path_fields(path), "seconds": round(seconds, 6)} for seconds, path in stats.slowest],
+        **({} if names is None else {"names": names}),
+        **({} if sizes is None else {"sizes": sizes}),
         "faults": [fault_fields(fault) for fault in stats.faults],
     }
 
 
 def fault_fields(fault: Fault) -> dict[str, Any]:
     return {
-        **_path_fields(fault.path),
+        **path_fields(fault.path),
         "operation": fault.operation,
         "errno": fault.errno,
         "message": fault.message,
@@ -41,7 +59,7 @@ def fault_fields(fault: Fault) -> dict[str, Any]:
     }
 
 
-def _path_fields(path: Path) -> dict[str, str]:
+def path_fields(path: Path) -> dict[str, str]:
     """`path` for people; `path_b64` too, where the name is no UTF-8."""
     raw = os.fsencode(path)
     try:

@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from scanner.report.data import shown
+from scanner.report.tables import Table, as_text, human, megabytes, scan_tables, size_tables
 
 FIRST_FAULTS = 5  # shown of each kind
-NAME_WIDTH = 20
+MOST_FAULTS = 100  # where there is room
+NAME_WIDTH, LINE_WIDTH = 20, 80
 
 
 def text_report(data: dict[str, Any]) -> str:
-    lines = [f"{name:<{NAME_WIDTH}}{value}" for name, value in facts(data)]
+    lines = [line for name, value in facts(data) for line in _fact_lines(name, value)]
+    for table in size_tables(data["sizes"]) if "sizes" in data else ():
+        lines += as_text(table)
     if data["faults"]:
         lines += ["", "Not read:", *(f"  {line}" for line in fault_lines(data))]
     return "\n".join(lines) + "\n"
 
 
+def _fact_lines(name: str, value: str) -> list[str]:
+    """In 80 columns; paths are never broken."""
+    head, room = f"{name:<{NAME_WIDTH}}", LINE_WIDTH - NAME_WIDTH
+    if name == "Scanned":
+        return [head + value]
+    first, *rest = textwrap.wrap(value, room, break_long_words=False, break_on_hyphens=False) or [""]
+    return [head + first, *(" " * NAME_WIDTH + line for line in rest)]
+
+
 def markdown_report(data: dict[str, Any]) -> str:
-    lines = ["## Scan report", "", "| | |", "|---|---|"]
+    lines = [f"## Scan report, {data['started_at'][:16].replace('T', ' ')}", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {_cell(value)} |" for name, value in facts(data)]
-    lines += ["", "### Processes", "", "| process | peak memory | mean memory | CPU user | CPU system | CPU |"]
-    lines.append("|---|--:|--:|--:|--:|--:|")
-    for process in data["resources"].get("processes", []):
-        cells = (
-            process["process"],
-            megabytes(process["peak_rss_bytes"]),
-            megabytes(process["mean_rss_bytes"]),
-            f"{process['cpu_user_seconds']:.2f} s",
-            f"{process['cpu_system_seconds']:.2f} s",
-            f"{process['cpu_percent']:.0f} %",
-        )
-        lines.append(f"| {' | '.join(cells)} |")
     if data["faults"]:
         lines += ["", "### Not read", "", *(f"- {_cell(line)}" for line in fault_lines(data))]
+    for table in scan_tables(data):
+        lines += _markdown_table(table)
+    for table in size_tables(data["sizes"]) if "sizes" in data else ():
+        lines += _markdown_table(table)
     return "\n".join(lines) + "\n"
+
+
+def _markdown_table(table: Table) -> list[str]:
+    lines = ["", f"### {table.title}", "", f"| {' | '.join(table.heads)} |"]
+    lines.append("|" + "--:|" * (len(table.heads) - 1) + "---|")
+    return lines + [f"| {' | '.join(map(_cell, row))} |" for row in table.rows]
 
 
 def facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -43,6 +56,8 @@ def facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Outcome", data["outcome"]
     yield "Directories", f"{data['scanned_directories']:,}"
     yield "Files", f"{data['files']:,}"
+    if "sizes" in data:
+        yield "Size", f"{human(data['sizes']['disk_bytes'])} on disk, {human(data['sizes']['apparent_bytes'])} to read"
     yield "Errors", _errors(data["errors"])
     if trouble := ", ".join(_trouble(data)):
         yield "Trouble", trouble
@@ -94,7 +109,7 @@ def _usage(processes: list[dict[str, Any]]) -> str:
     system = sum(process["cpu_system_seconds"] for process in processes)
     percent = sum(process["cpu_percent"] for process in processes)
     each = " each at most" if len(processes) > 1 else ""
-    return f"{megabytes(peak)}{each}, CPU {user:.2f} s user + {system:.2f} s system ({percent:.0f} %)"
+    return f"{megabytes(peak)}{each}, CPU {user:.2f} s user, {system:.2f} s system ({percent:.0f}%)"
 
 
 def _backend(data: dict[str, Any]) -> str:
@@ -126,13 +141,19 @@ def _in_flight(data: dict[str, Any]) -> str:
 
 
 def fault_lines(data: dict[str, Any]) -> Iterator[str]:
-    """The first few faults of each kind, and how many more there are."""
-    for kind, total in sorted(data["errors"].items()):
-        faults = [fault for fault in data["faults"] if fault["kind"] == kind][:FIRST_FAULTS]
-        for fault in faults:
+    for kind, some, total in faults_by_kind(data, FIRST_FAULTS):
+        for fault in some:
             yield f"{kind}: {shown(fault['path'])}: {fault['message']} ({fault_detail(fault)})"
-        if total > len(faults):
-            yield f"{kind}: and {total - len(faults):,} more"
+        if total > len(some):
+            yield f"{kind}: and {total - len(some):,} more"
+
+
+def faults_by_kind(data: dict[str, Any], most: int = MOST_FAULTS) -> list[tuple[str, list[dict[str, Any]], int]]:
+    """Of each kind the first few faults, and how many there are."""
+    return [
+        (kind, list(islice((fault for fault in data["faults"] if fault["kind"] == kind), most)), total)
+        for kind, total in sorted(data["errors"].items())
+    ]
 
 
 def fault_detail(fault: dict[str, Any]) -> str:
@@ -141,10 +162,6 @@ def fault_detail(fault: dict[str, Any]) -> str:
     if fault["attempts"] > 1:
         detail += f", {fault['attempts']} attempts"
     return detail + (", the names read before are kept" if fault["partial"] else "")
-
-
-def megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
 
 
 def _cell(text: str) -> str:

@@ -1,0 +1,58 @@
+"""`scanner treemap`: a picture of what takes the space."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+
+from scanner.cli.exits import Interruption
+from scanner.cli.run import Unfinished, conclude, refuse_shared, run_scan
+from scanner.errors import OptionError
+from scanner.export.formats import SIZES_FIELDS
+from scanner.export.output import Output
+from scanner.export.tree import Tree
+from scanner.model import Chunk
+from scanner.options import ScanOptions, SinkSpec
+from scanner.report.data import shown
+from scanner.report.treemap import Treemap
+
+
+def treemap_command(args: argparse.Namespace, options: ScanOptions, interruption: Interruption) -> int:
+    refuse_shared("-o, --errors", [args.output, args.errors])
+    if args.most < 1:
+        raise OptionError(f"--most must be a whole number of 1 or more, not {args.most}")
+    write = _writer_of(args.output)
+    treemap, tree = Treemap(args.roots, args.most), Tree(args.roots)
+
+    def take(chunk: Chunk) -> None:
+        for total in tree.add(chunk.output) if chunk.output else ():
+            treemap.add(total)
+
+    options = options._replace(sinks=(SinkSpec("sizes", (None, False)),), stat=SIZES_FIELDS)
+    try:
+        with Output(args.output) as output:
+            outcome = run_scan(args, options, take, interruption, monitored=False)
+            if outcome.word in ("timeout", "interrupted", "failed"):
+                raise Unfinished
+            for total in tree.finish():
+                treemap.add(total)
+            output.write(write(args, treemap).encode())
+    except Unfinished:
+        pass
+    return conclude(args, outcome)
+
+
+def _writer_of(path: str) -> Callable[[argparse.Namespace, Treemap], str]:
+    suffix = os.path.splitext(path)[1]
+    if suffix == ".svg":
+        return lambda _, treemap: treemap.svg()
+    if suffix == ".html":
+        return _page
+    raise OptionError(f"-o {path!r}: the suffix says the format, and must be one of .svg, .html")
+
+
+def _page(args: argparse.Namespace, treemap: Treemap) -> str:
+    from scanner.report.html import html_treemap  # its libraries take a second, and memory that is not the scan's
+
+    return html_treemap(treemap, f"Space in {', '.join(map(shown, args.roots))}")

@@ -1,0 +1,43 @@
+"""Reports in files: the suffix says the format."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from scanner.errors import OptionError, OutputError
+from scanner.export.extras import need
+from scanner.report.text import markdown_report
+
+if TYPE_CHECKING:
+    from scanner.report.treemap import Treemap
+
+Write = Callable[[dict[str, Any], "Treemap | None"], str]
+
+
+def json_report(data: dict[str, Any], _: Treemap | None = None) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def writer_of(path: str) -> Write:
+    """What makes the report for a file of that name. Raises OptionError, also where a package is missing."""
+    suffix = os.path.splitext(path)[1]
+    if suffix == ".html":
+        need("report", "a report in HTML", "matplotlib", "jinja2")
+    if suffix not in FORMATS:
+        raise OptionError(f"--report {path!r}: the suffix says the format, and must be one of {', '.join(FORMATS)}")
+    return FORMATS[suffix]
+
+
+def _html(data: dict[str, Any], treemap: Treemap | None) -> str:
+    try:
+        from scanner.report.html import html_report  # its libraries take a second, and memory that is not the scan's
+    except ImportError as error:
+        raise OutputError(f"cannot make a report in HTML: {error}") from error
+
+    return html_report(data, treemap)
+
+
+FORMATS: dict[str, Write] = {".json": json_report, ".md": lambda data, _: markdown_report(data), ".html": _html}

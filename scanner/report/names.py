@@ -1,0 +1,72 @@
+"""What a report says of a tree by names alone, merged from what workers have counted."""
+
+from __future__ import annotations
+
+import heapq
+import marshal
+from collections import Counter
+from typing import Any
+
+from scanner.model import Path
+from scanner.options import SinkSpec
+from scanner.report.data import path_fields
+
+MOST = 10  # directories
+MOST_SUFFIXES = 10_000  # that are told apart: what comes later is OTHER
+OTHER = "(other)"
+
+
+class Names:
+    """Takes in what its sink has made of each Chunk, in walk order."""
+
+    SINKS = (SinkSpec("profile", (MOST,)),)
+
+    def __init__(self) -> None:
+        self._suffixes: Counter[str] = Counter()
+        self._depths: dict[int, list[int]] = {}
+        self._largest: list[tuple[int, int, Path]] = []
+        self._met = 0
+        self._last: tuple[int, Path] | None = None
+
+    def take(self, output: bytes | memoryview) -> None:
+        suffixes, depths, entries = marshal.loads(output)
+        for suffix, count in suffixes.items():
+            name = suffix.lower()
+            self._suffixes[name if name in self._suffixes or len(self._suffixes) < MOST_SUFFIXES else OTHER] += count
+        for depth, counts in depths.items():
+            sums = self._depths.setdefault(depth, [0, 0])
+            sums[:] = (ours + theirs for ours, theirs in zip(sums, counts, strict=True))
+        for count, path in entries:
+            self._meet(count, path)
+
+    def _meet(self, count: int, path: Path) -> None:
+        """A directory, or the next part of a huge one."""
+        if self._last is not None and self._last[1] == path:
+            count += self._last[0]
+        else:
+            self._keep()
+        self._last = count, path
+
+    def _keep(self) -> None:
+        if self._last is not None:
+            self._met -= 1  # of two that are equally large the first stays
+            item = (self._last[0], self._met, self._last[1])
+            (heapq.heappush if len(self._largest) < MOST else heapq.heappushpop)(self._largest, item)
+            self._last = None
+
+    def data(self) -> dict[str, Any]:
+        """As plain values. Nothing can be added any more."""
+        self._keep()
+        return {
+            "by_depth": [
+                {"depth": depth, "directories": directories, "files": files}
+                for depth, (directories, files) in sorted(self._depths.items())
+            ],
+            "by_suffix": [
+                {"suffix": suffix.encode(errors="replace").decode(), "files": count}
+                for suffix, count in sorted(self._suffixes.items(), key=lambda item: (-item[1], item[0]))[:100]
+            ],
+            "largest_directories": [
+                {**path_fields(path), "entries": count} for count, _, path in sorted(self._largest, reverse=True)
+            ],
+        }

@@ -1,0 +1,113 @@
+"""Plots as SVG for pages: their colours are those of the page, light or dark; their text can be read aloud."""
+
+from __future__ import annotations
+
+import io
+import re
+import textwrap
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+Draw = Callable[[Any], None]
+"""Draws on the axes it is given."""
+Series = dict[str, tuple[list[float], list[float]]]
+"""For each name x and y values."""
+
+LETTERS = 11  # to an inch of a title
+WIDTH, HEIGHT = 4.6, 2.7  # inches: as wide as a phone, so that letters stay as large as those of the page
+INK, FAINT = "#010203", "#040506"  # stand for colours of the page
+PALETTE = {"#0072b2": "--c1", "#e69f00": "--c2", "#009e73": "--c3", "#d55e00": "--c4", "#cc79a7": "--c5",
+           "#56b4e9": "--c6", "#767676": "--c7"}  # fmt: skip
+"""Okabe and Ito's colours, which colour-blind people can tell apart; a page may have others for the dark."""
+COLOURS = list(PALETTE)
+SHORT = 26  # letters of a name in a legend of two columns
+DASHES = ["-", "--", "-.", ":"]
+MARKS = ["o", "s", "^", "D", "v", "P", "X"]  # beside colours, so that these are not all that tells lines apart
+STYLE = {
+    "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left", "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": FAINT,
+    "xtick.color": INK, "ytick.color": INK, "grid.color": FAINT, "grid.alpha": 0.4, "grid.linewidth": 0.5,
+    "axes.grid": True,
+    "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
+    "legend.fontsize": 8, "lines.linewidth": 1.6, "lines.markersize": 4,
+    "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+}  # fmt: skip
+
+
+def plot(name: str, title: str, told: str, draw: Draw, height: float = HEIGHT, *, width: float = WIDTH) -> str:
+    """An SVG of what `draw` draws on the axes it is given. `name` is unlike those of other plots on the page; `told`
+    is what somebody hears who cannot see it.
+    """
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_title("\n".join(textwrap.wrap(title, int(LETTERS * width))))
+        draw(axes)
+        target = io.StringIO()
+        figure.savefig(target, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _for_page(target.getvalue(), f"{title}: {told}")
+
+
+def _for_page(text: str, told: str) -> str:
+    """Without what only a file of its own needs, ids that nothing refers to, and colours that the page decides."""
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    wanted = set(re.findall(r"(?:url\(|href=\")#([^)\"]+)", text))
+    text = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in wanted else "", text)
+    for colour, variable in {INK: "--ink", FAINT: "--faint", **PALETTE}.items():
+        text = text.replace(colour, f"var({variable}, {colour})")
+    text = re.sub(r'<svg ([^>]*?)width="[^"]*"', r'<svg \1class="plot"', text, count=1)
+    text = re.sub(r'(<svg [^>]*?) height="[^"]*"', r"\1", text, count=1)
+    text = text.replace("<svg ", f'<svg role="img" aria-label="{escape(told)}" ', 1)
+    return re.sub(r"font: ([^;\"]*?)'sans-serif'[^;\"]*", r"font: \1system-ui, sans-serif", text)
+
+
+def plain(text: str) -> str:
+    """Text that is no formula."""
+    return text.replace("$", r"\$")
+
+
+def lines(series: Series, x: str, y: str, *, marks: bool = False, whole: str = "") -> Draw:
+    """Draws lines: for each name its x and y values. `x`, `y`: what these are, with their units; `whole`: which of
+    them have no halves.
+    """
+
+    def draw(axes: Any) -> None:
+        for number, (name, (xs, ys)) in enumerate(series.items()):
+            mark = {"marker": MARKS[number % len(MARKS)]} if marks else {}
+            colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
+            axes.plot(xs, ys, dash, label=plain(name), color=colour, **mark)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.set_ylim(0, 1.08 * max((max(ys, default=0) for _, ys in series.values()), default=0) or 1)
+        for axis in whole:
+            getattr(axes, f"{axis}axis").set_major_locator(MaxNLocator(integer=True, nbins=8))
+        if len(series) > 1:
+            columns = 2 if max(map(len, series)) <= SHORT else 1
+            axes.figure.legend(ncols=columns, loc="outside lower left")
+
+    return draw
+
+
+def bars(names: list[str], parts: dict[str, list[float]], unit: str) -> Draw:
+    """Draws a horizontal bar for each name, the first at the top, made of `parts` one after the other."""
+
+    def draw(axes: Any) -> None:
+        starts = [0.0] * len(names)
+        for number, (part, values) in enumerate(parts.items()):
+            axes.barh(names, values, left=starts, label=part, color=COLOURS[number], height=0.7)
+            starts = [start + value for start, value in zip(starts, values, strict=True)]
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(unit)
+        axes.locator_params(axis="x", nbins=5)
+        if len(parts) > 1:
+            axes.figure.legend(ncols=len(parts), loc="outside lower left")
+
+    return draw

@@ -1,0 +1,144 @@
+"""Tables of a report, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from scanner.report.data import shown
+
+MOST_ROWS = 10
+
+
+class Table(NamedTuple):
+    """Columns of numbers, then one of text."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+def scan_tables(data: dict[str, Any]) -> Iterator[Table]:
+    """Of what the scan has cost, and of names; those that would be empty are not there."""
+    processes = {each["process"]: each for each in data["resources"].get("processes", [])}
+    yield from _some("Processes", ("peak memory", "mean", "CPU user", "system", "CPU", "process"), [
+        (
+            megabytes(each["peak_rss_bytes"]), megabytes(each["mean_rss_bytes"]), f"{each['cpu_user_seconds']:.2f} s",
+            f"{each['cpu_system_seconds']:.2f} s", f"{each['cpu_percent']:.0f} %", name,
+        )
+        for name, each in processes.items()
+    ])  # fmt: skip
+    yield from _some("Who has read how much", ("tasks", "directories", "entries", "waiting", "process"), [
+        (
+            f"{each['tasks']:,}", f"{each['directories']:,}", f"{each['entries']:,}",
+            f"{max(0.0, 1 - each['working_seconds'] / (each['reading_seconds'] or 1)):.0%}", each["process"],
+        )
+        for each in data["workers"]
+    ])  # fmt: skip
+    yield from _over_time(data["resources"].get("series", []))
+    yield from _some("Slowest directories", ("seconds", "path"), [
+        (f"{each['seconds']:.4f}", shown(each["path"])) for each in data["slowest_directories"]
+    ])  # fmt: skip
+    if "names" in data:
+        yield from _name_tables(data["names"])
+
+
+def _over_time(series: list[dict[str, Any]]) -> Iterator[Table]:
+    """Some of the samples; rates are those since the one before."""
+    step = -(-len(series) // MOST_ROWS) or 1
+    some = series[step - 1 :: step]
+    before = [{"seconds": 0.0, "entries": 0, "directories": 0}, *some]
+    yield from _some("Over time", ("entries/s", "directories/s", "in flight", "memory", "seconds"), [
+        (
+            *(f"{(now[what] - then[what]) / max(1e-3, now['seconds'] - then['seconds']):,.0f}"
+              for what in ("entries", "directories")),
+            f"{now['in_flight']}", megabytes(now["rss_sum_bytes"]), f"{now['seconds']:.1f}",
+        )
+        for then, now in zip(before, some, strict=False)
+    ])  # fmt: skip
+
+
+def _name_tables(names: dict[str, Any]) -> Iterator[Table]:
+    yield from _some("Directories with the most entries", ("entries", "path"), [
+        (f"{each['entries']:,}", shown(each["path"])) for each in names["largest_directories"]
+    ])  # fmt: skip
+    yield from _some("Suffixes of files", ("files", "suffix"), [
+        (f"{each['files']:,}", shown(each["suffix"])) for each in names["by_suffix"][:MOST_ROWS]
+    ])  # fmt: skip
+    yield from _some("Levels below the root", ("directories", "files", "level"), [
+        (f"{each['directories']:,}", f"{each['files']:,}", f"{each['depth']}") for each in some_of(names["by_depth"])
+    ])  # fmt: skip
+
+
+def some_of(depths: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first levels, where there are very many, and the last."""
+    return depths if len(depths) <= 2 * MOST_ROWS else [*depths[: 2 * MOST_ROWS - 1], depths[-1]]
+
+
+def size_tables(sizes: dict[str, Any]) -> Iterator[Table]:
+    """Of the report's `sizes`; those that would be empty are not there."""
+    yield from _some("Largest files", ("size", "path"), [
+        (human(file["bytes"]), shown(file["path"])) for file in sizes["largest_files"]
+    ])  # fmt: skip
+    yield from _some("Largest directories, by what they hold themselves", ("on disk", "with all below", "path"), [
+        (human(each["own_disk_bytes"]), human(each["disk_bytes"]), shown(each["path"]))
+        for each in sizes["largest_directories"]
+    ])  # fmt: skip
+    counted = ("files", "bytes")
+    yield from _some("Files by size", (*counted, "size"), [
+        (*_counts(each), size_class(each["below_bytes"])) for each in sizes["by_size"]
+    ])  # fmt: skip
+    yield from _some("Files by age of their last change", (*counted, "age"), [
+        (*_counts(each), age_class(each["below_days"])) for each in sizes["by_age"]
+    ])  # fmt: skip
+    yield from _some("Files by suffix", (*counted, "suffix"), [
+        (*_counts(each), shown(each["suffix"]) or "none") for each in sizes["by_suffix"][:MOST_ROWS]
+    ])  # fmt: skip
+    yield from _some("Everything by owner", ("entries", "on disk", "owner"), [
+        (f"{each['entries']:,}", human(each["disk_bytes"]), each["owner"]) for each in sizes["by_owner"][:MOST_ROWS]
+    ])  # fmt: skip
+
+
+def _some(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[Table]:
+    if rows:
+        yield Table(title, heads, rows)
+
+
+def _counts(each: dict[str, Any]) -> tuple[str, str]:
+    return f"{each['files']:,}", human(each["bytes"])
+
+
+def size_class(below: int) -> str:
+    """Empty, or under so many bytes."""
+    return "empty" if below == 1 else f"under {human(below)}"
+
+
+def age_class(days: int | None) -> str:
+    if days is None:
+        return "older"
+    return "in the future" if days == 0 else f"under {days:,} day{'s' if days > 1 else ''}"
+
+
+def human(size: int) -> str:
+    """In binary units: 1.5 GiB."""
+    number = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}" if unit == "B" or number.is_integer() else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} PiB"
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def as_text(table: Table) -> list[str]:
+    """Lines: numbers to the right, the text after them."""
+    lines_of = [table.heads, *table.rows]
+    widths = [max(len(row[at]) for row in lines_of) for at in range(len(table.heads) - 1)]
+    lines = ["", f"{table.title}:"]
+    for row in lines_of:
+        cells = [f"{cell:>{width}}" for cell, width in zip(row, widths, strict=False)]
+        lines.append("  " + "  ".join([*cells, row[-1]]))
+    return lines

@@ -1,0 +1,271 @@
+"""Reports and pictures, of real scans of trees with odd names."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import os
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from scanner.cli.paint import colours_wanted, painted
+from scanner.export.tree import Total
+from scanner.kernel.sinks.summary import suffix_of
+from scanner.report.treemap import LEAST_AREA, Node, Treemap
+from tests.support.shell import ROOT, run
+from tests.support.trees import make
+
+SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text())
+WAYS = {"serial": ["--backend", "serial"], "pool": ["--backend", "pool", "--workers", "2"]}
+
+
+def report_of(tmp_path: Path, *arguments: Any) -> dict[str, Any]:
+    file = tmp_path / "report.json"
+    result = run("scan", *arguments, "--report", file)
+    assert result.returncode == 0, result.stderr
+    report: dict[str, Any] = json.loads(file.read_text())
+    return report
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("sizes", [[], ["--sizes"]], ids=["names", "sizes"])
+def test_a_report_is_as_its_schema_says(way: str, sizes: list[str], trees: dict[str, Path], tmp_path: Path) -> None:
+    report = report_of(tmp_path, *WAYS[way], *sizes, trees["odd"])
+    jsonschema.validate(report, SCHEMA)
+    assert set(report) - {"sizes"} == set(SCHEMA["required"]), "what is told is documented"
+    assert ("sizes" in report) == bool(sizes)
+
+
+def test_the_report_of_a_scan_that_failed_is_as_its_schema_says(tmp_path: Path) -> None:
+    run("scan", tmp_path / "none", "--report", tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text())
+    jsonschema.validate(report, SCHEMA)
+    assert report["outcome"] == "failed"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_it_says_of_names(way: str, trees: dict[str, Path], tmp_path: Path) -> None:
+    """The same as somebody finds who walks the tree; links to directories are files here."""
+    depths: dict[int, list[int]] = {}
+    suffixes: Counter[str] = Counter()
+    entries = {}
+    for root, dirs, files in os.walk(trees["odd"]):
+        links = [name for name in dirs if os.path.islink(os.path.join(root, name))]
+        depth = os.path.relpath(root, trees["odd"]).count("/") + (root != str(trees["odd"]))
+        counts = depths.setdefault(depth, [0, 0])
+        counts[0] += 1
+        counts[1] += len(files) + len(links)
+        suffixes.update(suffix_of(name) for name in files + links)
+        entries[root] = len(dirs) + len(files)
+    names = report_of(tmp_path, *WAYS[way], trees["odd"])["names"]
+    assert [[each["directories"], each["files"]] for each in names["by_depth"]] == [depths[n] for n in sorted(depths)]
+    del suffixes[""]
+    assert {each["suffix"]: each["files"] for each in names["by_suffix"]} == {
+        suffix.encode(errors="replace").decode(): count for suffix, count in suffixes.items()
+    }
+    told = [each["entries"] for each in names["largest_directories"]]
+    assert told == sorted(entries.values(), reverse=True)[: len(told)]
+
+
+def test_a_directory_that_comes_in_parts_is_one(tmp_path: Path) -> None:
+    make(tmp_path / "tree", {"flat": {f"{n}.TXT": None for n in range(50_000)}, "other": {"a.txt": None}})
+    for way in WAYS.values():
+        names = report_of(tmp_path, *way, tmp_path / "tree")["names"]
+        assert [each["entries"] for each in names["largest_directories"]] == [50_000, 2, 1]
+        assert names["by_suffix"] == [{"suffix": ".txt", "files": 50_001}]
+        assert names["by_depth"][1] == {"depth": 1, "directories": 2, "files": 50_001}
+
+
+def test_everything_is_read_by_somebody(trees: dict[str, Path], tmp_path: Path) -> None:
+    report = report_of(tmp_path, *WAYS["pool"], trees["monorepo"])
+    assert sum(worker["entries"] for worker in report["workers"]) == report["entries"]
+    assert sum(worker["directories"] for worker in report["workers"]) == report["scanned_directories"]
+    assert sum(worker["tasks"] for worker in report["workers"]) == report["tasks"]
+    assert report["bytes_received"] > 0
+    last = report["resources"]["series"][-1]
+    assert (last["directories"], last["entries"]) == (report["scanned_directories"], report["entries"])
+
+
+class Page(html.parser.HTMLParser):
+    """What a page holds: elements that are open when it ends, ids, what it would load, titles of plots."""
+
+    VOID = frozenset({"meta", "br", "link", "img", "input"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.loads: list[str] = []
+        self.told: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "svg":
+            self.told.append(given.get("aria-label") or "")
+        if "id" in given:
+            self.ids.append(str(given["id"]))
+        self.loads += [str(given[name]) for name in ("src", "href", "xlink:href") if name in given]
+        assert tag != "script"
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_page_is_whole_by_itself(way: str, trees: dict[str, Path], tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    assert run("scan", *WAYS[way], "--sizes", trees["odd"], "--report", file).returncode == 0
+    text = file.read_text()
+    page = Page(text)
+    assert not page.open
+    assert len(set(page.ids)) == len(page.ids)
+    assert all(target.startswith("#") for target in page.loads), "nothing is loaded from anywhere"
+    assert len(page.told) >= 5
+    assert all(page.told), "all pictures have words"
+    assert "\x1b" not in text
+    assert "complete" in text
+
+
+def test_names_are_no_markup(tmp_path: Path) -> None:
+    tree = make(tmp_path / "tree", {"<script>alert(1)</script>": {"a.<b>": None}, "$x$_{2}&amp;": {"f.$y^{2$": None}})
+    file = tmp_path / "report.html"
+    assert run("scan", "--sizes", tree, "--report", file).returncode == 0
+    Page(file.read_text())  # which has no script
+    assert "&lt;script&gt;alert(1)" in file.read_text()
+
+
+def test_errors_are_in_the_page_by_kind(tmp_path: Path) -> None:
+    tree = make(tmp_path / "tree", {"loop": ".", "a": {}})
+    file = tmp_path / "report.html"
+    assert run("scan", "-L", tree, "--report", file).returncode == 1
+    assert "<h3>loop: 1</h3>" in file.read_text()
+
+
+def drawn(file: Path) -> ET.Element:
+    return ET.fromstring(re.sub(r"^.*?(<svg[^>]*treemap)", r"\1", file.read_text(), flags=re.DOTALL))
+
+
+def test_a_treemap_has_areas_by_size(tmp_path: Path) -> None:
+    tree = make(tmp_path / "tree", {"large": {"below": {}}, "small": {}})
+    (tree / "large" / "below" / "file").write_bytes(b"x" * 3_000_000)
+    (tree / "small" / "file").write_bytes(b"x" * 1_000_000)
+    file = tmp_path / "map.svg"
+    assert run("treemap", tree, "-o", file).returncode == 0
+    areas = {}
+    for group in drawn(file).iter("{http://www.w3.org/2000/svg}g"):
+        title, rectangle = group[0], group[1]
+        areas[str(title.text).partition("\n")[0]] = float(rectangle.get("width", 0)) * float(rectangle.get("height", 0))
+    assert areas[f"{tree}/large"] / areas[f"{tree}/small"] == pytest.approx(3, rel=0.05)
+    assert f"{tree}/large/below" in areas
+
+
+@pytest.mark.parametrize("suffix", ["svg", "html"])
+def test_a_treemap_of_odd_names(suffix: str, trees: dict[str, Path], tmp_path: Path) -> None:
+    file = tmp_path / f"map.{suffix}"
+    assert run("treemap", trees["odd"], "-o", file).returncode == 0
+    if suffix == "svg":
+        assert drawn(file).get("role") == "img"
+    else:
+        assert not Page(file.read_text()).open
+
+
+def test_what_a_treemap_keeps_is_a_tree() -> None:
+    """The largest, in a bounded number, each with all that it lies in."""
+    treemap = Treemap(["/r"], most=5)
+    for path, disk in (
+        ("/r/a/b/c", 7), ("/r/a/b/d", 1), ("/r/a/b", 8), ("/r/a/e", 2), ("/r/a", 10), ("/r/f", 3), ("/r/g/h", 8),
+        ("/r/g", 8), ("/r", 21),
+    ):  # fmt: skip
+        treemap.add(Total(path, disk, disk, 1, 0, 0))
+    (root,) = treemap.nodes()
+    assert [(node.path, node.rest) for node in root.below] == [("/r/a", 2), ("/r/g", 0)]
+    assert [node.below for node in root.below] == [[Node("/r/a/b", 8, [])], [Node("/r/g/h", 8, [])]]
+    assert root.rest == 3
+
+
+def test_a_treemap_of_a_deep_chain(tmp_path: Path) -> None:
+    treemap = Treemap(["/r"])
+    paths = ["/r" + "/d" * depth for depth in range(900)]
+    for path in reversed(paths):
+        treemap.add(Total(path, 1 << 20, 1 << 20, 1, 0, 0))
+    assert treemap.svg().count("<g>") > 10
+    assert LEAST_AREA > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["treemap", "."], "the following arguments are required: -o/--output"),
+        (["treemap", ".", "-o", "x.png"], "-o 'x.png': the suffix says the format, and must be one of .svg, .html"),
+        (["treemap", ".", "-o", "x.svg", "--most", "0"], "--most must be a whole number of 1 or more, not 0"),
+        (["treemap", ".", "-o", "x.svg", "--errors", "x.svg"], "-o, --errors: two outputs cannot go to one file"),
+        (["scan", ".", "--report", "x.htm"], "must be one of .json, .md, .html"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(arguments: list[str], message: str, tmp_path: Path) -> None:
+    result = run(*arguments, cwd=tmp_path)
+    assert message in result.stderr.decode()
+    assert (result.returncode, result.stdout, list(tmp_path.iterdir())) == (2, b"", [])
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [("matplotlib", ["scan", ".", "--report", "x.html"]), ("squarify", ["treemap", ".", "-o", "x.svg"])],
+)
+def test_without_the_extra_one_sentence_says_what_to_install(module: str, arguments: list[str], tmp_path: Path) -> None:
+    """As where it is not installed: what looks for it finds nothing."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as util; found = util.find_spec\n"
+        f"util.find_spec = lambda name, *rest: None if name == {module!r} else found(name, *rest)\n"
+    )
+    result = run(*arguments, cwd=tmp_path, env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"})
+    assert result.stderr.decode().endswith("needs what is not installed: pip install 'parallel-scanner[report]'\n")
+    assert (result.returncode, result.stdout) == (2, b"")
+
+
+def test_a_report_that_cannot_be_written_is_still_printed(tmp_path: Path) -> None:
+    result = run("scan", tmp_path, "--report", "/dev/full")
+    assert result.returncode == 2, "it has no suffix"
+    (tmp_path / "full.json").symlink_to("/dev/full")
+    result = run("scan", tmp_path, "--report", tmp_path / "full.json")
+    assert result.returncode == 3
+    assert result.stderr.startswith(b"scanner: cannot write")
+    assert b"Outcome             complete" in result.stdout
+
+
+def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        "Scanned             /x\nOutcome             failed\nErrors              2 denied\n\nNot read:\n  denied: /x\n"
+    )
+    assert painted(text) == (
+        "\x1b[1mScanned             \x1b[0m/x\n"
+        "\x1b[1mOutcome             \x1b[0m\x1b[1;31mfailed\x1b[0m\n"
+        "\x1b[1mErrors              \x1b[0m\x1b[1;33m2 denied\x1b[0m\n"
+        "\n\x1b[1;31mNot read:\x1b[0m\n  denied: x\n"
+    )
+
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal: Any = Terminal()
+    assert colours_wanted(terminal)
+    assert not colours_wanted(None)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not colours_wanted(terminal)
+
+
+def test_lines_of_the_report_fit_a_terminal(trees: dict[str, Path]) -> None:
+    result = run("scan", "--backend", "pool", "--workers", "2", ".", cwd=trees["monorepo"])
+    assert max(map(len, result.stdout.decode().splitlines())) <= 80
