@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Put the tables of benchmarks/results into README.md.
+"""Put the tables of benchmarks/results into README.md and docs/benchmarks.md.
 
     python benchmarks/figures.py
 
-What stands there between `<!-- NAME -->` and `<!-- /NAME -->` is written anew from the results of that name.
+What stands there between `<!-- NAME -->` and `<!-- /NAME -->` is written anew from the results: `full.json` is what
+`tools/bench` has written, the others come from benchmarks/network.py and benchmarks/real.
 """
 
 from __future__ import annotations
@@ -12,42 +13,50 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import foundation, network
+from benchmarks import network, outputs
+from benchmarks.cases import GROUPS
 
 RESULTS = ROOT / "benchmarks" / "results"
-README = ROOT / "README.md"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
 
 
-def rows(name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((RESULTS / f"{name}.json").read_text())["rows"]
+def results(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     return found
 
 
-def table_of_foundation() -> str:
-    return foundation.markdown(rows("foundation"), {}).lstrip()
+def table_of_group(group: str) -> str:
+    return "\n".join(outputs.tables(results("full"), (group,))).strip() + "\n"
 
 
-def table_of_filters() -> str:
-    return foundation.markdown(rows("filters"), {}).lstrip()
+def about() -> str:
+    return outputs.about(results("full")) + "\n"
+
+
+def slower() -> str:
+    return "\n\n".join(line for line in outputs.conclusions(results("full")) if line) + "\n"
 
 
 def table_of_network() -> str:
     """What has a baseline."""
-    return network.markdown([row for row in rows("network") + rows("sshfs") if "against" in row])
+    rows = results("network")["rows"] + results("sshfs")["rows"]
+    return network.markdown([row for row in rows if "against" in row])
 
 
 def table_of_settings() -> str:
     """Fixed numbers of directories at a time, beside the one that is found: seconds."""
-    found = [re.fullmatch(r"nfs, (\S+) ms, (\d+ fixed|found)", row["case"]) for row in rows("network")]
+    rows = results("network")["rows"]
+    found = [re.fullmatch(r"nfs, (\S+) ms, (\d+ fixed|found)", row["case"]) for row in rows]
     seconds = {
         (match[1], match[2].removesuffix(" fixed")): row["seconds"]
-        for match, row in zip(found, rows("network"), strict=True) if match
+        for match, row in zip(found, rows, strict=True) if match
     }  # fmt: skip
     latencies = list(dict.fromkeys(latency for latency, _ in seconds))
     settings = ["1", "4", "8", "16", "32", "64", "found"]
@@ -63,8 +72,9 @@ def table_of_nfs() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "foundation": table_of_foundation,
-    "filters": table_of_filters,
+    "about": about,
+    "slower": slower,
+    **{group: partial(table_of_group, group) for group in GROUPS},
     "network": table_of_network,
     "settings": table_of_settings,
     "nfs": table_of_nfs,
@@ -72,15 +82,17 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def filled(text: str) -> str:
-    """`text` with the tables of the results."""
+    """`text` with the tables of the results in the places that it has for them."""
     for name, table in TABLES.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
-        before, _, rest = text.partition(begin)
-        _, _, after = rest.partition(end)
-        assert after, f"README.md has no place for {name}"
-        text = f"{before}{begin}\n{table()}\n{end}{after}"
+        if begin in text:
+            before, _, rest = text.partition(begin)
+            _, closed, after = rest.partition(end)
+            assert closed, f"{begin.strip()} has no end"
+            text = f"{before}{begin}\n{table()}\n{end}{after}"
     return text
 
 
 if __name__ == "__main__":
-    README.write_text(filled(README.read_text()))
+    for page in PAGES:
+        page.write_text(filled(page.read_text()))

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import scanner
-from benchmarks.foundation import machine
+from benchmarks.suite import machine
 from scanner.model import is_below
 from scanner.plan.pace import Pace
 from tests.support.faultfs import FaultFS, unavailable
@@ -204,6 +204,32 @@ def case_flat(runs: int) -> list[dict[str, Any]]:
         return mount.rows
 
 
+def case_metadata(runs: int) -> list[dict[str, Any]]:
+    """Size and time of everything: where listings bring them along, and where each costs two requests."""
+    asked = {"stat": ("size", "mtime_ns")}
+    with Mount(runs, tree=SMALL, preset="nfs") as mount:
+        theirs = mount.measure("nfs, 2 ms, os.walk and os.lstat", 2, lambda: walk_and_lstat(mount.top), runs=1)
+        ours = mount.measure("nfs, 2 ms, scan(stat=('size', 'mtime_ns'))", 2, lambda: mount.scan(**asked))
+        mount.compare(theirs, ours, "os.walk and os.lstat")
+        rows = mount.rows
+    with Mount(runs, tree={"flat": {"$": "flat", "n": 2000, "dirs": 0}}, preset="strict") as mount:
+        one = mount.measure(
+            "2,000 sizes and times at 2 ms, one at a time", 2, lambda: mount.scan(max_in_flight=1, **asked), runs=1
+        )
+        many = mount.measure("2,000 sizes and times at 2 ms, scan", 2, lambda: mount.scan(**asked))
+        mount.compare(one, many, "one at a time")
+        return rows + mount.rows
+
+
+def walk_and_lstat(top: str) -> list[Any]:
+    walked = []
+    for root, dirs, files in os.walk(top):
+        walked.append((root, dirs, files))
+        for name in dirs + files:
+            os.lstat(os.path.join(root, name))
+    return walked
+
+
 CASES: dict[str, Callable[[int], list[dict[str, Any]]]] = {
     "presets": case_presets,
     "ramp": case_ramp,
@@ -212,12 +238,13 @@ CASES: dict[str, Callable[[int], list[dict[str, Any]]]] = {
     "mixed": case_mixed,
     "rate": case_rate,
     "flat": case_flat,
+    "metadata": case_metadata,
 }
 
 
 def report(rows: list[dict[str, Any]], to: Path | None) -> None:
     """Print the rows as Markdown; write them to a file of JSON as well."""
-    about = machine()
+    about = machine(Path(tempfile.gettempdir()))
     print(", ".join(f"{name} {value}" for name, value in about.items()) + "\n\n" + markdown(rows), end="")
     if to is not None:
         to.write_text(json.dumps({"schema": 1, "machine": about, "rows": rows}, indent=2) + "\n")

@@ -1,0 +1,188 @@
+"""What is measured: each case is a candidate beside a baseline, on one tree."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import programs
+from benchmarks.corpora import Corpora
+from benchmarks.programs import Program, listing, os_walk, scan
+
+FORMATS = ("txt", "ndjson", "ndjson.gz", "ndjson.zst", "csv", "parquet", "sqlite", "ncdu", "folded")
+FIELDS = ("--fields", "size,mtime_ns")
+FAR = {"$": "synth", "fanout": [10, 10], "files": 3}  # 111 directories
+
+
+class Case(NamedTuple):
+    """`place`: where it stands in plots, by axis; `compared`: what both show must be the same; `before`: called before
+    each run; `runs`: not more often than that; `weighed`, `counted`: memory and system calls are of interest.
+    """
+
+    group: str
+    corpus: str
+    entries: int
+    candidate: Program
+    baseline: Program
+    place: dict[str, float] = {}  # noqa: RUF012  # never changed
+    compared: bool = True
+    before: Callable[[], None] = lambda: None
+    runs: int = 1000
+    weighed: bool = False
+    counted: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.candidate.name}, {self.corpus}"
+
+
+class Site(NamedTuple):
+    """Where cases are run: the trees, a place for files, and whether there is little time."""
+
+    corpora: Corpora
+    scratch: Path
+    quick: bool
+
+    def out(self, name: str) -> str:
+        return str(self.scratch / name)
+
+
+def walking(site: Site) -> Iterator[Case]:
+    """scan and walk beside os.walk, on trees of every shape."""
+    for corpus in ("monorepo", "skewed", "deep", "flat"):
+        top, entries = site.corpora.top(corpus), site.corpora.entries(corpus)
+        whole = corpus == "monorepo"
+        yield Case("walking", corpus, entries, scan(top), os_walk(top), weighed=whole, counted=whole)
+        if corpus == "monorepo" or not site.quick:
+            pool = scan(top, "backend='pool'")
+            yield Case("walking", corpus, entries, pool, os_walk(top), counted=whole)
+        if whole:
+            pure = scan(top, "backend='pool'", environment={"SCANNER_PURE": "1"})
+            pure = pure._replace(name=f"{pure.name}, SCANNER_PURE=1")
+            yield Case("walking", corpus, entries, pure, os_walk(top))
+    for corpus, repeat in (("monorepo", 1), ("tiny", 200), ("small", 20)):
+        top, entries = site.corpora.top(corpus), site.corpora.entries(corpus)
+        yield Case("walking", corpus, entries, programs.walk(top, repeat=repeat),
+                   os_walk(top, into="count", repeat=repeat))  # fmt: skip
+
+
+def peers(site: Site) -> Iterator[Case]:
+    """scan beside others that walk for Python; the command beside others that list paths, whole processes."""
+    top, entries = site.corpora.top("monorepo"), site.corpora.entries("monorepo")
+    for peer in programs.in_python(top):
+        yield Case("peers", "monorepo", entries, scan(top), peer, weighed=not site.quick)
+    out = site.out("list.txt")
+    for lister in programs.listers(top):
+        yield Case("peers", "monorepo", entries, listing(top, out), lister, weighed=not site.quick, counted=True)
+    if (ripgrep := programs.ripgrep(top, "-uuu")) is not None:
+        yield Case("peers", "monorepo", entries, listing(top, out, "--type", "f"), ripgrep, counted=True)
+
+
+def filters(site: Site) -> Iterator[Case]:
+    """What rules save and cost; beside ripgrep, which reads the same ones."""
+    top, entries = site.corpora.top("ruled"), site.corpora.entries("ruled")
+    unfiltered = scan(top, "backend='pool'")
+    yield Case("filters", "ruled", entries, scan(top, "backend='pool', gitignore=True"), unfiltered, compared=False)
+    file = site.scratch / "patterns.txt"
+    file.write_text(programs.patterns())
+    for workers in (2,) if site.quick else (1, 2):
+        options = f"backend='pool', max_workers={workers}"
+        name = f"scan(exclude_from=..., max_workers={workers})"
+        ruled = scan(top, f"{options}, exclude_from={str(file)!r}", name=name)
+        yield Case("filters", "ruled", entries, ruled, scan(top, options))
+    as_git = ["--hidden", "--no-require-git", "--no-ignore-global", "--no-ignore-exclude", "--no-ignore-parent"]
+    if (ripgrep := programs.ripgrep(top, *as_git)) is not None:
+        ripgrep = ripgrep._replace(name="rg --files --hidden > FILE")
+        ours = listing(top, site.out("list.txt"), "--gitignore", "--type", "f")
+        yield Case("filters", "ruled", entries, ours, ripgrep, counted=True)
+
+
+def metadata(site: Site) -> Iterator[Case]:
+    """Sizes and times, and what directories take."""
+    top, entries = site.corpora.top("monorepo"), site.corpora.entries("monorepo")
+    for backend in ("pool",) if site.quick else ("auto", "pool"):
+        yield Case("metadata", "monorepo", entries, programs.scan_stated(top, backend),
+                   programs.os_walk_and_lstat(top), counted=backend == "pool")  # fmt: skip
+    if (find := programs.find_printf(top)) is not None:
+        ours = listing(top, site.out("list.txt"), telling=("--template", "{size} {mtime_ns} {path}"))
+        yield Case("metadata", "monorepo", entries, ours, find, weighed=True, counted=True)
+    for flags in ((),) if site.quick else ((), ("-s",)):
+        if (du := programs.du(top, *flags)) is not None:
+            ours = programs.scanner_du(top, *flags)
+            yield Case("metadata", "monorepo", entries, ours, du, weighed=not flags, counted=not flags)
+
+
+def exports(site: Site) -> Iterator[Case]:
+    """Each format, whole process: beside find where it tells the same."""
+    find = programs.find_printf(site.corpora.top("monorepo"))
+    sizes = [name for name in ("monorepo", "100,000", "1,000,000") if name in site.corpora]
+    for suffix in ("ndjson",) if site.quick else FORMATS:
+        for corpus in sizes[:1] if site.quick else sizes:
+            top, entries = site.corpora.top(corpus), site.corpora.entries(corpus)
+            fields = FIELDS if suffix.partition(".")[0] in ("ndjson", "csv", "parquet", "sqlite") else ()
+            ours = listing(top, site.out(f"list.{suffix}"), telling=fields, suffix=f".{suffix}")
+            theirs = None if find is None else find._replace(command=[find.command[0], top, *find.command[2:]])
+            if theirs is not None:
+                yield Case("exports", corpus, entries, ours, theirs, compared=False, weighed=True,
+                           runs=1000 if corpus == "monorepo" else 0)  # fmt: skip
+
+
+def workers(site: Site) -> Iterator[Case]:
+    """More and more workers."""
+    top, entries = site.corpora.top("monorepo"), site.corpora.entries("monorepo")
+    most = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for number in sorted({1, 2, most} if site.quick else {1, 2, most, 2 * most}):
+        ours = scan(top, f"backend='pool', max_workers={number}")
+        yield Case("workers", "monorepo", entries, ours, os_walk(top), {"workers": number}, weighed=not site.quick)
+
+
+def sizes(site: Site) -> Iterator[Case]:
+    """Larger and larger trees, of one kind."""
+    repeats = {"tiny": 200, "small": 20, "medium": 4, "100,000": 1, "monorepo": 1, "1,000,000": 1}
+    for corpus, repeat in repeats.items():
+        if corpus in site.corpora:
+            top, entries = site.corpora.top(corpus), site.corpora.entries(corpus)
+            yield Case("sizes", corpus, entries, scan(top, name="scan()", repeat=repeat), os_walk(top, repeat=repeat),
+                       {"entries": entries})  # fmt: skip
+
+
+def latency(site: Site) -> Iterator[Case]:
+    """A file system that takes its time: a FUSE mount, as a cold NFS client (three round trips a directory)."""
+    from tests.support.faultfs import FaultFS, unavailable
+
+    if reason := unavailable():
+        raise programs.NotHere(f"latency: {reason}")
+    with tempfile.TemporaryDirectory() as scratch:
+        mount = Path(scratch, "mount")
+        with FaultFS(mount, tree=FAR, preset="nfs") as fs:
+            entries = 111 + 333
+            for milliseconds in (2,) if site.quick else (0.2, 2, 10):
+                fs.latency(milliseconds)
+                top = str(mount)
+                name = f"round trips of {milliseconds} ms"
+                yield Case("latency", name, entries, scan(top), os_walk(top), {"milliseconds": milliseconds},
+                           before=drop_caches, runs=3)  # fmt: skip
+
+
+def drop_caches() -> None:
+    with contextlib.suppress(OSError):  # not root: what the mount itself does not cache is cold anyway
+        Path("/proc/sys/vm/drop_caches").write_text("2")
+
+
+def memory(site: Site) -> Iterator[Case]:
+    """Bounded memory: a consumer that is ten times slower than the walk, beside os.walk with the same one."""
+    corpora = ("monorepo",) if site.quick else ("100,000", "1,000,000", "flat, 1,000,000")
+    for corpus in corpora:
+        top, entries = site.corpora.top(corpus), site.corpora.entries(corpus)
+        for slow, baseline in programs.slow_consumers(top):
+            if not (corpus.startswith("flat") and slow.inside):  # its one tuple is the whole tree
+                yield Case("memory", corpus, entries, slow, baseline, compared=False, weighed=True, runs=0)
+
+
+GROUPS: dict[str, Callable[[Site], Iterator[Case]]] = {
+    each.__name__: each for each in (walking, peers, filters, metadata, exports, workers, sizes, latency, memory)
+}

@@ -1,0 +1,118 @@
+"""Two results, case by case: ratios to the baseline of the same run, never seconds of two machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+MACHINE = ("system", "cores", "filesystem")
+"""What ratios depend on: a result from another kind of machine says nothing about this one."""
+
+
+class Unlike(Exception):
+    """These cannot be compared, and why."""
+
+
+class Change(NamedTuple):
+    """`slower`: how many times slower the new one is beside the same baseline; `sure`: the intervals do not overlap.
+    `reason`: why it was not compared.
+    """
+
+    name: str
+    old: float = 0.0
+    new: float = 0.0
+    slower: float = 0.0
+    sure: bool = False
+    failed: bool = False
+    reason: str = ""
+
+
+def refuse_unlike(old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Raise Unlike if the two have nothing to say about each other."""
+    for what in MACHINE:
+        ours, theirs = old["machine"].get(what), new["machine"].get(what)
+        if ours != theirs:
+            raise Unlike(f"these are results of unlike machines: {what} {ours} and {theirs}")
+    if old["suite"] != new["suite"]:
+        raise Unlike(f"one is of the {old['suite']} suite, the other of the {new['suite']} one")
+    if python_of(old) != python_of(new):
+        raise Unlike(f"these are results of Python {python_of(old)} and {python_of(new)}, whose os.walk differ")
+    if not timed(old).keys() & timed(new).keys():
+        raise Unlike("the two have no case in common")
+
+
+def python_of(results: dict[str, Any]) -> str:
+    return ".".join(str(results["machine"]["python"]).split(".")[:2])
+
+
+def timed(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {f"{row['name']} / {row['baseline']}": row for row in results["cases"] if "times_as_fast" in row}
+
+
+def compare(old: dict[str, Any], new: dict[str, Any], fail_slower: float) -> list[Change]:
+    """All cases of either. A failure: so many times slower, and not by chance."""
+    before, after = timed(old), timed(new)
+    changes = []
+    for name in {**before, **after}:
+        if name not in before or name not in after:
+            changes.append(Change(name, reason=f"only in the {'new' if name in after else 'old'} results"))
+        elif (reason := unlike(before[name], after[name], old, new)) is not None:
+            changes.append(Change(name, reason=reason))
+        else:
+            changes.append(changed(name, before[name], after[name], fail_slower))
+    return changes
+
+
+def unlike(old_row: dict[str, Any], new_row: dict[str, Any], old: dict[str, Any], new: dict[str, Any]) -> str | None:
+    corpora = (old["corpora"].get(old_row["corpus"]), new["corpora"].get(new_row["corpus"]))
+    if corpora[0] != corpora[1] or old_row["entries"] != new_row["entries"]:
+        return f"the trees differ: {corpora[0]} and {corpora[1]}"
+    if old_row["peer"] != new_row["peer"] and not old_row["peer"].startswith("3."):
+        return f"the baselines differ: {old_row['peer']} and {new_row['peer']}"
+    return None
+
+
+def changed(name: str, old: dict[str, Any], new: dict[str, Any], fail_slower: float) -> Change:
+    slower = old["times_as_fast"] / new["times_as_fast"]
+    sure = new["interval"][1] < old["interval"][0]
+    return Change(name, old["times_as_fast"], new["times_as_fast"], slower, sure, sure and slower > fail_slower)
+
+
+def told(changes: list[Change], fail_slower: float) -> str:
+    """A table in Markdown, and one sentence."""
+    lines = ["| case / baseline | old | new | slower | |", "|---|--:|--:|--:|---|"]
+    for change in changes:
+        if change.reason:
+            lines.append(f"| {change.name} | | | | not compared: {change.reason} |")
+        else:
+            figures = f"{change.old:.2f}x | {change.new:.2f}x | {change.slower:.2f}"
+            lines.append(f"| {change.name} | {figures} | {word(change, fail_slower)} |")
+    failed = [change for change in changes if change.failed]
+    compared = [change for change in changes if not change.reason]
+    lines += ["", f"{len(failed)} of {len(compared)} cases more than {fail_slower:g} times slower."]
+    return "\n".join(lines) + "\n"
+
+
+def word(change: Change, fail_slower: float) -> str:
+    if change.failed:
+        return "**too slow**"
+    if change.slower > fail_slower:
+        return "slower perhaps: the intervals overlap"
+    return ""
+
+
+def junit(changes: list[Change], fail_slower: float, file: Path) -> None:
+    from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+    suite = TestSuite("benchmarks")
+    for change in changes:
+        case = TestCase(change.name, "benchmarks")
+        if change.reason:
+            case.result = [Skipped(change.reason)]
+        elif change.failed:
+            message = f"{change.slower:.2f} times slower: {change.old:.2f}x, now {change.new:.2f}x its baseline"
+            case.result = [Failure(f"{message}; at most {fail_slower:g} is allowed", "slower")]
+        suite.add_testcase(case)
+    xml = JUnitXml("benchmarks")
+    xml.add_testsuite(suite)
+    xml.write(str(file), pretty=True)

@@ -1,0 +1,195 @@
+"""Runs cases and puts together what they say."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cases import GROUPS, Case, Site
+from benchmarks.corpora import FULL, QUICK, Corpora
+from benchmarks.measure import ROOT, Failed, Runner
+from benchmarks.programs import NotHere
+from benchmarks.verdict import verdict
+from scanner.mounts import filesystem_type
+
+SCHEMA = 1
+RUNS = {"quick": 5, "full": 7}
+
+
+class Suite:
+    """`say` hears how it goes."""
+
+    def __init__(self, scratch: Path, *, quick: bool, runs: int | None, package: Path = ROOT) -> None:
+        self._kind = "quick" if quick else "full"
+        self._runs = runs or RUNS[self._kind]
+        self._corpora = Corpora(scratch, QUICK if quick else FULL)
+        self._site = Site(self._corpora, scratch, quick)
+        self._runner = Runner(package, scratch / "out")
+        self._compared: set[tuple[str, ...]] = set()
+        self._rows: list[dict[str, Any]] = []
+        self._left_out: list[str] = []
+        self._failed: list[str] = []
+
+    def run(self, groups: list[str]) -> dict[str, Any]:
+        """The results, also if some cases have failed or somebody has had enough."""
+        started = time.time()
+        with contextlib.suppress(KeyboardInterrupt):  # what was measured until then is worth keeping
+            for group in groups or GROUPS:
+                self._run_group(group)
+        return {
+            "schema": SCHEMA,
+            "suite": self._kind,
+            "runs": self._runs,
+            "date": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(started)),
+            "took_seconds": round(time.time() - started, 1),
+            "command": " ".join(["tools/bench", *sys.argv[1:]]),
+            "machine": machine(self._site.scratch, self._runner.package),
+            "corpora": self._corpora.used,
+            "left_out": self._left_out,
+            "failed": self._failed,
+            "cases": self._rows,
+        }
+
+    def _run_group(self, group: str) -> None:
+        say(f"{group}:")
+        try:
+            for case in GROUPS[group](self._site):
+                self._run_case(case)
+        except NotHere as reason:
+            say(f"  {reason}")
+            self._left_out.append(str(reason))
+
+    def _run_case(self, case: Case) -> None:
+        try:
+            row = self._measured(case)
+        except Failed as error:
+            say(f"  {error}")
+            self._failed.append(str(error))
+        else:
+            say(f"  {case.name}: {told(row)}")
+            self._rows.append(row)
+
+    def _measured(self, case: Case) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "name": case.name, "group": case.group, "corpus": case.corpus, "entries": case.entries,
+            "candidate": case.candidate.name, "baseline": case.baseline.name, "peer": case.baseline.version,
+            "place": case.place,
+        }  # fmt: skip
+        if case.compared:
+            self._compare(case)
+        if case.runs:
+            row |= self._timed(case)
+        for who, program in (("candidate", case.candidate), ("baseline", case.baseline)):
+            if case.weighed:
+                peak, series = self._runner.weigh(program)
+                row |= {f"{who}_peak_bytes": peak, f"{who}_memory": series_of(series)}
+            if case.counted and (calls := self._runner.count_calls(program)) is not None:
+                row[f"{who}_system_calls"] = calls
+        return row
+
+    def _compare(self, case: Case) -> None:
+        """Raise Failed unless both find the same. Once is enough for each two."""
+        top = case.candidate.command[-1] if case.candidate.command[-1] == case.baseline.command[-1] else ""
+        top = top or self._corpora.top(case.corpus)
+        if case.candidate.shows is None or case.baseline.shows is None:
+            return
+        two = (*case.candidate.shows, *case.baseline.shows)
+        if two in self._compared:
+            return
+        self._compared.add(two)
+        ours, theirs = (self._runner.shown(program, top) for program in (case.candidate, case.baseline))
+        if ours != theirs:
+            examples = sorted(ours ^ theirs)[:3]
+            raise Failed(f"{case.name} and {case.baseline.name} differ in {len(ours ^ theirs):,} entries: {examples}")
+
+    def _timed(self, case: Case) -> dict[str, Any]:
+        both = case.candidate, case.baseline
+        for program in both:  # warm
+            case.before()
+            self._runner.run(program)
+        samples = []
+        for _ in range(min(case.runs, self._runs)):
+            pair = []
+            for program in both:
+                case.before()
+                pair.append(self._runner.run(program))
+            samples.append(pair)
+        says = verdict([(ours.seconds, theirs.seconds) for ours, theirs in samples])
+        return {
+            "times_as_fast": round(says.ratio, 3),
+            "deviation": round(says.deviation, 3),
+            "interval": [round(says.low, 3), round(says.high, 3)],
+            "confidence": round(says.confidence, 3),
+            "verdict": says.word,
+            "candidate_seconds": [round(ours.seconds, 6) for ours, _ in samples],
+            "baseline_seconds": [round(theirs.seconds, 6) for _, theirs in samples],
+            "candidate_cpu_seconds": round(statistics.median(ours.cpu for ours, _ in samples), 4),
+            "baseline_cpu_seconds": round(statistics.median(theirs.cpu for _, theirs in samples), 4),
+            **samples[-1][0].told,
+        }
+
+
+def told(row: dict[str, Any]) -> str:
+    if "times_as_fast" not in row:
+        return (
+            f"{row['candidate_peak_bytes'] / 1e6:.1f} MB, {row['baseline']} {row['baseline_peak_bytes'] / 1e6:.1f} MB"
+        )
+    return f"{row['times_as_fast']:.2f}x {row['baseline']}: {row['verdict']}"
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def series_of(series: list[tuple[float, int]], most: int = 120) -> dict[str, list[float]]:
+    some = series[:: -(-len(series) // most) or 1]
+    return {"seconds": [at for at, _ in some], "megabytes": [round(size / 1e6, 2) for _, size in some]}
+
+
+def machine(scratch: Path, package: Path = ROOT) -> dict[str, Any]:
+    """What figures depend on that are measured in `scratch`."""
+    return {
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "filesystem": filesystem_type(str(scratch)),
+        "python": platform.python_version(),
+        "reader": reader(package),
+        "revision": revision(package),
+    }
+
+
+def processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def reader(package: Path) -> str:
+    """What reads directories in the `scanner` that is measured."""
+    code = "from scanner.kernel.which import reader_name as told; from scanner.options import ScanOptions as O"
+    code += "; print(told(O()))"
+    result = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(package)},
+    )  # fmt: skip
+    return result.stdout.strip() or "unknown"
+
+
+def revision(package: Path) -> str:
+    """Of git, with a + where something is changed."""
+    result = subprocess.run(
+        ["git", "-C", str(package), "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=False
+    )
+    return result.stdout.strip() or "unknown"

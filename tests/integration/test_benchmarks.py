@@ -1,0 +1,164 @@
+"""The benchmark suite on tiny trees: what it is for can read what it writes, and a slower scanner is found out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from junitparser import JUnitXml
+
+from benchmarks import cases, corpora, suite
+from benchmarks.__main__ import main
+from benchmarks.corpora import Corpus
+from benchmarks.measure import Runner
+from benchmarks.outputs import markdown
+from benchmarks.programs import Program, listers, listing, scan
+from tests.integration.test_reports import Page
+from tests.support.shell import ROOT
+
+SMALL = {name: Corpus("monorepo", 30, 300) for name in corpora.QUICK} | {"ruled": Corpus("monorepo", 30, 300, True)}
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suite, "QUICK", SMALL)
+
+
+def measured(tmp_path: Path, *arguments: str) -> Path:
+    out = tmp_path / f"report{len(list(tmp_path.iterdir()))}"
+    scratch = tmp_path / "scratch"
+    assert main(["run", "--quick", "--runs", "3", "--scratch", str(scratch), "-o", str(out), *arguments]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of one run of the whole suite."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suite, "QUICK", SMALL)
+        patch.setattr(cases, "drop_caches", lambda: None)
+        return measured(tmp_path_factory.mktemp("bench"))
+
+
+@pytest.mark.timeout(180)
+def test_every_group_is_measured(report: Path) -> None:
+    results = json.loads((report / "results.json").read_text())
+    told = " ".join(results["left_out"])
+    assert {row["group"] for row in results["cases"]} >= {group for group in cases.GROUPS if group not in told}
+    for row in results["cases"]:
+        if row["group"] != "memory":
+            assert len(row["candidate_seconds"]) == 3, row["name"]
+            assert row["interval"][0] <= row["times_as_fast"] <= row["interval"][1]
+    machine = results["machine"]
+    assert machine["reader"] in ("compiled", "python")
+    assert all(machine.values())
+    assert results["corpora"]["monorepo"]["seed"] == corpora.SEED
+
+
+@pytest.mark.timeout(180)
+def test_github_action_benchmark_reads_it(report: Path) -> None:
+    """As its README describes the two custom tools: name, unit and value; range and extra are text."""
+    for name in ("github-smaller-is-better.json", "github-bigger-is-better.json"):
+        entries = json.loads((report / name).read_text())
+        assert entries
+        for entry in entries:
+            assert set(entry) <= {"name", "unit", "value", "range", "extra"}
+            assert isinstance(entry["value"], int | float)
+            assert all(isinstance(entry[key], str) for key in set(entry) - {"value"})
+        assert len({entry["name"] for entry in entries}) == len(entries), "it tells them apart by name"
+
+
+@pytest.mark.timeout(180)
+def test_pyperf_reads_it(report: Path) -> None:
+    import pyperf
+
+    read = pyperf.BenchmarkSuite.load(str(report / "pyperf.json"))
+    results = json.loads((report / "results.json").read_text())
+    by_name = {benchmark.get_name(): benchmark for benchmark in read}
+    row = results["cases"][0]
+    assert list(by_name[f"{row['group']}: {row['name']} / {row['baseline']}"].get_values()) == row["candidate_seconds"]
+
+
+@pytest.mark.timeout(180)
+def test_the_page_is_whole_by_itself(report: Path) -> None:
+    page = Page((report / "results.html").read_text())
+    assert not page.open
+    assert all(target.startswith("#") for target in page.loads)
+    assert len(page.told) >= 3
+    assert all(page.told)
+
+
+@pytest.mark.timeout(180)
+def test_the_reports_can_be_made_once_more(report: Path, tmp_path: Path) -> None:
+    assert main(["report", str(report / "results.json"), "-o", str(tmp_path)]) == 0
+    for file in report.iterdir():
+        if file.name != "pyperf.json":  # says when it was written
+            assert (tmp_path / file.name).read_text() == file.read_text()
+
+
+@pytest.mark.timeout(120)
+def test_a_slower_scanner_is_found_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A copy of the package that takes half a millisecond longer for each directory."""
+    slowed = tmp_path / "slowed"
+    shutil.copytree(ROOT / "scanner", slowed / "scanner", ignore=shutil.ignore_patterns("__pycache__"))
+    reading = slowed / "scanner" / "kernel" / "read.py"
+    text = reading.read_text()
+    place = "        part = self._try(path, limit)\n        if part[4]:\n"
+    assert text.count(place) == 1
+    reading.write_text(text.replace(place, f"        time.sleep(0.0005)\n{place}"))
+    old, new = measured(tmp_path, "sizes"), measured(tmp_path, "--package", str(slowed), "sizes")
+    junit = tmp_path / "junit.xml"
+    assert main(["compare", str(old / "results.json"), str(new / "results.json"), "--junit", str(junit)]) == 1
+    assert "**too slow**" in capsys.readouterr().out
+    xml = JUnitXml.fromfile(str(junit))
+    assert (xml.tests, xml.failures) == (3, 3)
+    assert main(["compare", str(old / "results.json"), str(old / "results.json"), "--junit", str(junit)]) == 0
+    assert JUnitXml.fromfile(str(junit)).failures == 0
+
+
+def test_a_peer_that_finds_something_else_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(site: Any) -> Any:
+        top = site.corpora.top("monorepo")
+        blind = Program("blind", ["true"], shows=["printf", "/nothing"])
+        yield cases.Case("peers", "monorepo", 330, scan(top), blind)
+
+    monkeypatch.setitem(cases.GROUPS, "peers", wrong)
+    results = suite.Suite(tmp_path, quick=True, runs=1).run(["peers"])
+    assert results["cases"] == []
+    assert "and blind differ in 331 entries" in results["failed"][0]
+    assert "Failed: scan(), monorepo and blind differ" in markdown(results)
+
+
+def test_all_listers_show_the_same(tmp_path: Path) -> None:
+    site = cases.Site(corpora.Corpora(tmp_path, SMALL), tmp_path, quick=True)
+    top = site.corpora.top("monorepo")
+    runner = Runner(ROOT, tmp_path / "out")
+    ours = runner.shown(listing(top, site.out("list")), top)
+    assert len(ours) == 330
+    for lister in listers(top):
+        assert runner.shown(lister, top) == ours, lister.name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nothing"], "there is no group nothing; there are walking, peers,"),
+        (["run", "--package", "/nowhere"], "--package /nowhere: there is no scanner in it"),
+        (["compare", "/nowhere", "/nowhere"], "No such file or directory: '/nowhere'"),
+        (["compare", __file__, __file__], "it is no JSON"),
+        (["report", str(ROOT / "docs" / "report.schema.json")], "these are no results of schema 1"),
+    ],
+)
+def test_what_is_refused(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
