@@ -1,0 +1,51 @@
+"""The tools beside the package."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.shell import ROOT
+
+
+def profile(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """tools/profile_scan, in this environment."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "tools.profiling", *map(str, arguments)],
+        capture_output=True, text=True, check=False, timeout=50, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def shares(table: str) -> dict[str, dict[str, float]]:
+    head, *rows = table.splitlines()
+    names = ["seconds", *head.split()[1:]]
+    return {
+        row[:14].strip(): dict(zip(names, map(float, re.findall(r"[\d.]+", row[14:])), strict=True)) for row in rows
+    }
+
+
+def test_a_profile_of_a_list(trees: dict[str, Path], tmp_path: Path) -> None:
+    result = profile("list", "--backend", "pool", "--workers", "2", "-o", tmp_path / "out", trees["monorepo"])
+    assert result.returncode == 0
+    told = shares(result.stderr)
+    assert set(told) >= {"coordinator", "worker 1"}
+    for row in told.values():
+        assert 99 < sum(row.values()) - row["seconds"] < 101
+    assert told["worker 1"]["walk"] > 0
+    assert told["coordinator"]["sink"] > 0
+    assert (tmp_path / "out").read_bytes().count(b"\n") > 100
+
+
+def test_a_profile_of_tuples(trees: dict[str, Path]) -> None:
+    told = shares(profile("tuples", trees["monorepo"]).stderr)
+    assert told["coordinator"]["merge"] > 0
+    assert told["coordinator"]["walk"] == 0, "that is for the workers"
+
+
+def test_without_arguments_it_says_what_it_does() -> None:
+    result = profile()
+    assert result.returncode == 2
+    assert "tools/profile_scan list" in result.stdout
