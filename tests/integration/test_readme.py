@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.figures import filled
+from benchmarks.figures import PAGES, filled
 from tests.support.shell import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -48,8 +48,9 @@ def test_a_command_runs(command: str, tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_the_figures_are_those_of_the_results() -> None:
-    assert filled(README) == README, "python benchmarks/figures.py writes them anew"
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_the_figures_are_those_of_the_results(page: Path) -> None:
+    assert filled(page.read_text()) == page.read_text(), "python benchmarks/figures.py writes them anew"
 
 
 def test_the_options_are_all_there() -> None:
