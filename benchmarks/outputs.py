@@ -42,8 +42,16 @@ def about(results: dict[str, Any]) -> str:
     return (
         f"{results['date'][:10]}, `{results['command']}`: {machine['cores']} cores ({machine['processor']}), "
         f"{machine['system']} {machine['kernel']}, {machine['filesystem']}, Python {machine['python']}, "
-        f"{machine['reader']} reader, revision {machine['revision']}; medians of {results['runs']} pairs of runs."
+        f"{machine['reader']} reader, revision {machine['revision']}; medians of pairs of runs{confidences(results)}."
     )
+
+
+def confidences(results: dict[str, Any]) -> str:
+    """Of the intervals, by the number of pairs."""
+    rows = [row for row in results["cases"] if "times_as_fast" in row]
+    found = sorted({(len(row["candidate_seconds"]), row["confidence"]) for row in rows}, reverse=True)
+    told = ", ".join(f"{100 * confidence:.1f} % with {pairs}" for pairs, confidence in found)
+    return f", in intervals that hold the true one with a confidence of {told} pairs" if told else ""
 
 
 def conclusions(results: dict[str, Any]) -> list[str]:
@@ -88,15 +96,19 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 def costs(rows: list[dict[str, Any]]) -> list[str]:
     """What was weighed and counted."""
-    told = [row for row in rows if "candidate_peak_bytes" in row or "candidate_system_calls" in row]
+    told = [row for row in rows if costly(row)]
     if not told:
         return []
-    lines = ["| case | peak memory | CPU | system calls | against | its memory | CPU | calls |"]
-    lines.append("|---|--:|--:|--:|---|--:|--:|--:|")
+    lines = ["| case | peak memory | CPU | system calls | tasks, bytes between | against | its memory | CPU | calls |"]
+    lines.append("|---|--:|--:|--:|--:|---|--:|--:|--:|")
     for row in told:
-        cells = [" | ".join(costs_of(row, who)) for who in ("candidate", "baseline")]
-        lines.append(f"| {row['name']} | {cells[0]} | {row['baseline']} | {cells[1]} |")
+        ours, theirs = (" | ".join(costs_of(row, who)) for who in ("candidate", "baseline"))
+        lines.append(f"| {row['name']} | {ours} | {between(row)} | {row['baseline']} | {theirs} |")
     return [*lines, ""]
+
+
+def costly(row: dict[str, Any]) -> bool:
+    return not row.keys().isdisjoint({"candidate_peak_bytes", "candidate_system_calls", "tasks"})
 
 
 def costs_of(row: dict[str, Any], who: str) -> list[str]:
@@ -105,6 +117,11 @@ def costs_of(row: dict[str, Any], who: str) -> list[str]:
     return [
         f"{peak / 1e6:.1f} MB" if peak else "", f"{cpu:.2f} s" if cpu else "", f"{calls:,}" if calls else "",
     ]  # fmt: skip
+
+
+def between(row: dict[str, Any]) -> str:
+    """What went between processes."""
+    return f"{row['tasks']:,}, {row['bytes_between'] / 1e6:.1f} MB" if "tasks" in row else ""
 
 
 def smaller_is_better(results: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import GROUPS
-from benchmarks.outputs import about, case_of, conclusions, costs_of
+from benchmarks.outputs import about, between, case_of, conclusions, costly, costs_of
 from scanner.report import html
 from scanner.report.plots import HEIGHT, INK, Series, lines, plain, plot
 from scanner.report.tables import Table
@@ -128,10 +128,13 @@ def tables(results: dict[str, Any], group: str) -> Iterator[Table]:
     if timed:
         heads = ("times as fast", "between", "verdict", "seconds", "its seconds", "case / baseline")
         yield Table(group.capitalize(), heads, [(*_figures(row), case_of(row)) for row in timed])
-    told = [row for row in rows if "candidate_peak_bytes" in row or "candidate_system_calls" in row]
+    told = [row for row in rows if costly(row)]
     if told:
-        heads = ("peak memory", "CPU", "system calls", "its memory", "its CPU", "its calls", "case / baseline")
-        costs = [(*costs_of(row, "candidate"), *costs_of(row, "baseline"), case_of(row)) for row in told]
+        heads = ("peak memory", "CPU", "system calls", "tasks, bytes between")
+        heads = (*heads, "its memory", "its CPU", "its calls", "case / baseline")
+        costs = [
+            (*costs_of(row, "candidate"), between(row), *costs_of(row, "baseline"), case_of(row)) for row in told
+        ]
         yield Table(f"{group.capitalize()}: what it costs", heads, costs)
 
 

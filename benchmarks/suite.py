@@ -49,13 +49,19 @@ class Suite:
             "runs": self._runs,
             "date": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(started)),
             "took_seconds": round(time.time() - started, 1),
-            "command": " ".join(["tools/bench", *sys.argv[1:]]),
+            "command": self._command(groups),
             "machine": machine(self._site.scratch, self._runner.package),
             "corpora": self._corpora.used,
             "left_out": self._left_out,
             "failed": self._failed,
             "cases": self._rows,
         }
+
+    def _command(self, groups: list[str]) -> str:
+        """What gives such results anywhere: without directories of this machine."""
+        quick = ["--quick"] if self._kind == "quick" else []
+        runs = [] if self._runs == RUNS[self._kind] else ["--runs", str(self._runs)]
+        return " ".join(["tools/bench", *quick, *runs, *groups])
 
     def _run_group(self, group: str) -> None:
         say(f"{group}:")

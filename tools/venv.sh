@@ -4,11 +4,11 @@
 ensure_venv() {
     local venv=$1 python=$2 extras=$3
     # The stamp is written last, so an interrupted set-up is done again; it is older than what has changed since. It
-    # says what became of the compiled reader: without a compiler (it may come later), none (it has failed), built.
-    local source=$root/scanner/kernel/_listing.c
-    if [ "$venv/.ready" -nt "$root/pyproject.toml" ] && [ "$venv/.ready" -nt "$source" ]; then
+    # says what became of the compiled modules: without a compiler (it may come later), none (it has failed), built.
+    local sources=("$root"/scanner/kernel/*.c)
+    if [ -e "$venv/.ready" ] && [ -z "$(find "$root/pyproject.toml" "${sources[@]}" -newer "$venv/.ready")" ]; then
         case $(cat "$venv/.ready") in
-        built) [ -e "${source%.c}.abi3.so" ] && return ;;
+        built) all_built && return ;;
         without) command -v cc >/dev/null || return 0 ;;
         none) return ;;
         esac
@@ -23,15 +23,22 @@ ensure_venv() {
     fi
     # editable_mode=compat: a plain line in a .pth file; the other way costs 10 ms at every start
     echo "${0##*/}: setting up $venv (once)" >&2
-    rm -rf "$venv" "${source%.c}".*.so
+    rm -rf "$venv" "${sources[@]/%.c/.abi3.so}"
     "$python" -m venv "$venv" >&2 &&
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root$extras" \
             --config-settings editable_mode=compat >&2 &&
-        reader_state "$source" >"$venv/.ready"
+        compiled_state >"$venv/.ready"
 }
 
-reader_state() {
-    if [ -e "${1%.c}.abi3.so" ]; then
+all_built() {
+    local source
+    for source in "$root"/scanner/kernel/*.c; do
+        [ -e "${source%.c}.abi3.so" ] || return
+    done
+}
+
+compiled_state() {
+    if all_built; then
         echo built
     elif command -v cc >/dev/null; then
         echo none

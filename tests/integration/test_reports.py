@@ -250,7 +250,7 @@ def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
         "\x1b[1mScanned             \x1b[0m/x\n"
         "\x1b[1mOutcome             \x1b[0m\x1b[1;31mfailed\x1b[0m\n"
         "\x1b[1mErrors              \x1b[0m\x1b[1;33m2 denied\x1b[0m\n"
-        "\n\x1b[1;31mNot read:\x1b[0m\n  denied: x\n"
+        "\n\x1b[1;31mNot read:\x1b[0m\n  denied: /x\n"
     )
 
     class Terminal:
