@@ -76,7 +76,8 @@ class Runner:
         over = threading.Event()
         with open(self.out, "wb") as target, tempfile.TemporaryFile() as errors:
             process = self._start(program.command, program, target, errors)
-            watcher = threading.Thread(target=watch, args=(process.pid, series, over))
+            top = psutil.Process(process.pid)  # here, where it cannot be gone: nobody has waited for it yet
+            watcher = threading.Thread(target=watch, args=(top, series, over))
             watcher.start()
             try:
                 process.wait(PATIENCE)
@@ -111,8 +112,8 @@ class Runner:
         return {line.rstrip(b"/") for line in result.stdout.split(b"\0")} - {root, b""}
 
 
-def watch(pid: int, series: list[tuple[float, int]], over: threading.Event) -> None:
-    top, started = psutil.Process(pid), time.perf_counter()
+def watch(top: psutil.Process, series: list[tuple[float, int]], over: threading.Event) -> None:
+    started = time.perf_counter()
     while not over.wait(SAMPLE_EVERY):
         total = 0
         try:

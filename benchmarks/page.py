@@ -132,9 +132,7 @@ def tables(results: dict[str, Any], group: str) -> Iterator[Table]:
     if told:
         heads = ("peak memory", "CPU", "system calls", "tasks, bytes between")
         heads = (*heads, "its memory", "its CPU", "its calls", "case / baseline")
-        costs = [
-            (*costs_of(row, "candidate"), between(row), *costs_of(row, "baseline"), case_of(row)) for row in told
-        ]
+        costs = [(*costs_of(row, "candidate"), between(row), *costs_of(row, "baseline"), case_of(row)) for row in told]
         yield Table(f"{group.capitalize()}: what it costs", heads, costs)
 
 
