@@ -95,7 +95,7 @@ def run_command(args: argparse.Namespace) -> int:
         results = suite.run(args.groups)
     write_all(results, args.output)
     print(markdown(results), end="")
-    return int(bool(results["failed"]))
+    return 130 if results["interrupted"] else int(bool(results["failed"]))
 
 
 def compare_command(args: argparse.Namespace) -> int:

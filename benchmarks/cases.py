@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import NamedTuple
 
 from benchmarks import programs
 from benchmarks.corpora import Corpora
+from benchmarks.measure import drop_caches
 from benchmarks.programs import Program, listing, os_walk, scan
 
 FORMATS = ("txt", "ndjson", "ndjson.gz", "ndjson.zst", "csv", "parquet", "sqlite", "ncdu", "folded")
@@ -165,12 +165,7 @@ def latency(site: Site) -> Iterator[Case]:
                 top = str(mount)
                 name = f"round trips of {milliseconds} ms"
                 yield Case("latency", name, entries, scan(top), os_walk(top), {"milliseconds": milliseconds},
-                           before=drop_caches, runs=3)  # fmt: skip
-
-
-def drop_caches() -> None:
-    with contextlib.suppress(OSError):  # not root: what the mount itself does not cache is cold anyway
-        Path("/proc/sys/vm/drop_caches").write_text("2")
+                           before=drop_caches, runs=5)  # fmt: skip
 
 
 def memory(site: Site) -> Iterator[Case]:

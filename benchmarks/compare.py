@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-MACHINE = ("system", "cores", "filesystem")
+from benchmarks.verdict import ENOUGH
+
+MACHINE = ("system", "cores", "filesystem", "reader")
 """What ratios depend on: a result from another kind of machine says nothing about this one."""
 
 
@@ -14,8 +16,8 @@ class Unlike(Exception):
 
 
 class Change(NamedTuple):
-    """`slower`: how many times slower the new one is beside the same baseline; `sure`: the intervals do not overlap.
-    `reason`: why it was not compared.
+    """`slower`: how many times slower the new one is beside the same baseline; `sure`: the intervals do not overlap,
+    and come from enough pairs. `reason`: why it was not compared, or why it has failed without that.
     """
 
     name: str
@@ -33,6 +35,9 @@ def refuse_unlike(old: dict[str, Any], new: dict[str, Any]) -> None:
         ours, theirs = old["machine"].get(what), new["machine"].get(what)
         if ours != theirs:
             raise Unlike(f"these are results of unlike machines: {what} {ours} and {theirs}")
+    for results in (old, new):
+        if results.get("interrupted"):
+            raise Unlike(f"the results of {results['date']} were interrupted: they are not whole")
     if old["suite"] != new["suite"]:
         raise Unlike(f"one is of the {old['suite']} suite, the other of the {new['suite']} one")
     if python_of(old) != python_of(new):
@@ -46,13 +51,16 @@ def python_of(results: dict[str, Any]) -> str:
 
 
 def timed(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {f"{row['name']} / {row['baseline']}": row for row in results["cases"] if "times_as_fast" in row}
+    return {
+        f"{row['group']}: {row['name']} / {row['baseline']}": row
+        for row in results["cases"] if "times_as_fast" in row
+    }  # fmt: skip
 
 
 def compare(old: dict[str, Any], new: dict[str, Any], fail_slower: float) -> list[Change]:
-    """All cases of either. A failure: so many times slower, and not by chance."""
+    """All cases of either. A failure: so many times slower, and not by chance; or that could not be measured."""
     before, after = timed(old), timed(new)
-    changes = []
+    changes = [Change(error, failed=True, reason="it failed") for error in new["failed"]]
     for name in {**before, **after}:
         if name not in before or name not in after:
             changes.append(Change(name, reason=f"only in the {'new' if name in after else 'old'} results"))
@@ -67,14 +75,14 @@ def unlike(old_row: dict[str, Any], new_row: dict[str, Any], old: dict[str, Any]
     corpora = (old["corpora"].get(old_row["corpus"]), new["corpora"].get(new_row["corpus"]))
     if corpora[0] != corpora[1] or old_row["entries"] != new_row["entries"]:
         return f"the trees differ: {corpora[0]} and {corpora[1]}"
-    if old_row["peer"] != new_row["peer"] and not old_row["peer"].startswith("3."):
+    if old_row["peer"] != new_row["peer"]:
         return f"the baselines differ: {old_row['peer']} and {new_row['peer']}"
     return None
 
 
 def changed(name: str, old: dict[str, Any], new: dict[str, Any], fail_slower: float) -> Change:
     slower = old["times_as_fast"] / new["times_as_fast"]
-    sure = new["interval"][1] < old["interval"][0]
+    sure = new["interval"][1] < old["interval"][0] and min(old["confidence"], new["confidence"]) >= ENOUGH
     return Change(name, old["times_as_fast"], new["times_as_fast"], slower, sure, sure and slower > fail_slower)
 
 
@@ -83,13 +91,15 @@ def told(changes: list[Change], fail_slower: float) -> str:
     lines = ["| case / baseline | old | new | slower | |", "|---|--:|--:|--:|---|"]
     for change in changes:
         if change.reason:
-            lines.append(f"| {change.name} | | | | not compared: {change.reason} |")
+            lines.append(f"| {change.name} | | | | {'' if change.failed else 'not compared: '}{change.reason} |")
         else:
             figures = f"{change.old:.2f}x | {change.new:.2f}x | {change.slower:.2f}"
             lines.append(f"| {change.name} | {figures} | {word(change, fail_slower)} |")
-    failed = [change for change in changes if change.failed]
     compared = [change for change in changes if not change.reason]
-    lines += ["", f"{len(failed)} of {len(compared)} cases more than {fail_slower:g} times slower."]
+    slower = sum(change.failed for change in compared)
+    lines += ["", f"{slower} of {len(compared)} cases more than {fail_slower:g} times slower."]
+    if broken := sum(change.failed for change in changes) - slower:
+        lines[-1] += f" {broken} could not be measured."
     return "\n".join(lines) + "\n"
 
 
@@ -97,7 +107,7 @@ def word(change: Change, fail_slower: float) -> str:
     if change.failed:
         return "**too slow**"
     if change.slower > fail_slower:
-        return "slower perhaps: the intervals overlap"
+        return "slower perhaps: the intervals overlap, or there are too few pairs"
     return ""
 
 
@@ -107,7 +117,9 @@ def junit(changes: list[Change], fail_slower: float, file: Path) -> None:
     suite = TestSuite("benchmarks")
     for change in changes:
         case = TestCase(change.name, "benchmarks")
-        if change.reason:
+        if change.failed and change.reason:
+            case.result = [Failure(change.reason, "failed")]
+        elif change.reason:
             case.result = [Skipped(change.reason)]
         elif change.failed:
             message = f"{change.slower:.2f} times slower: {change.old:.2f}x, now {change.new:.2f}x its baseline"

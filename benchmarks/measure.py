@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,7 +57,8 @@ class Runner:
         with open(self.out, "wb") as target, tempfile.TemporaryFile() as errors:
             started = time.perf_counter()
             process = self._start(program.command, program, target, errors)
-            _, status, used = os.wait4(process.pid, 0)
+            with killed_after(PATIENCE, process):
+                _, status, used = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - started
             process.returncode = os.waitstatus_to_exitcode(status)
             self._check(program, process, errors)
@@ -68,9 +71,9 @@ class Runner:
             message = errors.read().decode(errors="replace").strip()
             raise Failed(f"{program.name}: exit code {process.returncode}: {message[-400:]}")
 
-    def weigh(self, program: Program) -> tuple[int, list[tuple[float, int]]]:
+    def weigh(self, program: Program) -> tuple[int, list[tuple[float, int]]] | None:
         """Peak of the memory of all its processes together, and how it went. What forked processes share with each
-        other counts once (PSS, not RSS).
+        other counts once (PSS, not RSS). None where that cannot be told, or it was over too soon.
         """
         series: list[tuple[float, int]] = []
         over = threading.Event()
@@ -79,21 +82,25 @@ class Runner:
             top = psutil.Process(process.pid)  # here, where it cannot be gone: nobody has waited for it yet
             watcher = threading.Thread(target=watch, args=(top, series, over))
             watcher.start()
-            try:
-                process.wait(PATIENCE)
-            finally:
-                over.set()
-                watcher.join()
+            with killed_after(PATIENCE, process):
+                process.wait()
+            over.set()
+            watcher.join()
             self._check(program, process, errors)
-        return max((size for _, size in series), default=0), series
+        return (max(size for _, size in series), series) if series else None
 
     def count_calls(self, program: Program) -> int | None:
         """System calls of all its processes; None where nothing counts them."""
         with tempfile.NamedTemporaryFile() as told, open(self.out, "wb") as target, tempfile.TemporaryFile() as errors:
             for counter in (perf, strace):
                 command = counter(told.name, program.command)
-                if command is not None and self._start(command, program, target, errors).wait(PATIENCE) == 0:
-                    return counted(Path(told.name).read_text())
+                if command is None:
+                    continue
+                process = self._start(command, program, target, errors)
+                with killed_after(PATIENCE, process):
+                    done = process.wait() == 0
+                if done and (count := counted(Path(told.name).read_text())) is not None:
+                    return count
         return None
 
     def shown(self, program: Program, top: str) -> set[bytes]:
@@ -102,14 +109,26 @@ class Runner:
         """
         assert program.shows is not None
         result = subprocess.run(
-            program.shows, capture_output=True, check=False, env=self.environment(program), cwd=self.out.parent
-        )
+            program.shows, capture_output=True, check=False, timeout=PATIENCE,
+            env=self.environment(program), cwd=self.out.parent,
+        )  # fmt: skip
         if result.returncode:
             raise Failed(
                 f"{program.name}: exit code {result.returncode}: {result.stderr.decode(errors='replace')[-400:]}"
             )
         root = os.fsencode(top)
         return {line.rstrip(b"/") for line in result.stdout.split(b"\0")} - {root, b""}
+
+
+@contextlib.contextmanager
+def killed_after(seconds: float, process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """So that one that hangs is a failure, and no more."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def watch(top: psutil.Process, series: list[tuple[float, int]], over: threading.Event) -> None:
@@ -138,9 +157,17 @@ def strace(told: str, command: list[str]) -> list[str] | None:
 
 def counted(text: str) -> int | None:
     """The number in what perf or strace have written."""
-    for line in reversed(text.splitlines()):
+    end = 0  # of the column of calls: another one may be empty
+    for line in text.splitlines():
         if ",raw_syscalls:sys_enter" in line and (first := line.partition(",")[0]).isdigit():
             return int(first)
-        if line.endswith("total"):
-            return int(line.split()[3 if len(line.split()) > 4 else 2])
+        if line.startswith("% time"):
+            end = line.index(" calls") + len(" calls")
+        if end and line.endswith(" total"):
+            return int(line[:end].split()[-1])
     return None
+
+
+def drop_caches() -> None:
+    with contextlib.suppress(OSError):  # not root: what the mount itself does not cache is cold anyway
+        Path("/proc/sys/vm/drop_caches").write_text("2")

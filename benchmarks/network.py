@@ -11,7 +11,6 @@ Requests are counted by the file system itself: they tell more than seconds on a
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import statistics
@@ -27,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import scanner
+from benchmarks.measure import drop_caches
 from benchmarks.suite import machine
 from scanner.model import is_below
 from scanner.plan.pace import Pace
@@ -108,11 +108,6 @@ class Mount:
     def fixed(self, slots: int) -> Any:
         with mock.patch("scanner.plan.paces.Pace", return_value=Fixed(slots)):
             return scanner.scan(self.top, max_in_flight=slots)
-
-
-def drop_caches() -> None:
-    with contextlib.suppress(OSError):  # not root: what the mount itself does not cache is cold anyway
-        Path("/proc/sys/vm/drop_caches").write_text("2")
 
 
 def case_presets(runs: int) -> list[dict[str, Any]]:

@@ -14,16 +14,14 @@ from benchmarks.verdict import deviation
 
 
 def write_all(results: dict[str, Any], directory: Path) -> None:
+    """Results first: from these everything else can be made once more."""
+    (directory / "results.json").write_text(json_of(results))
+    (directory / "results.md").write_text(markdown(results))
+    for name, rows in (("smaller", smaller_is_better(results)), ("bigger", bigger_is_better(results))):
+        (directory / f"github-{name}-is-better.json").write_text(json.dumps(list(rows), indent=2) + "\n")
     from benchmarks.page import page  # with libraries that take their time
 
-    for name, text in (
-        ("results.json", json_of(results)),
-        ("results.md", markdown(results)),
-        ("results.html", page(results)),
-        ("github-smaller-is-better.json", json.dumps(list(smaller_is_better(results)), indent=2) + "\n"),
-        ("github-bigger-is-better.json", json.dumps(list(bigger_is_better(results)), indent=2) + "\n"),
-    ):
-        (directory / name).write_text(text)
+    (directory / "results.html").write_text(page(results))
     write_pyperf(results, directory / "pyperf.json")
 
 
@@ -59,7 +57,8 @@ def conclusions(results: dict[str, Any]) -> list[str]:
     rows = [row for row in results["cases"] if "times_as_fast" in row]
     slower = [f"{case_of(row)} ({row['times_as_fast']:.2f}x)" for row in rows if row["verdict"] == "slower"]
     unstable = [case_of(row) for row in rows if row["verdict"] == "unstable"]
-    lines = [f"Failed: {error}" for error in results["failed"]]
+    lines = ["Interrupted: this is not the whole suite."] if results["interrupted"] else []
+    lines += [f"Failed: {error}" for error in results["failed"]]
     lines += [f"Left out: {reason}" for reason in results["left_out"]]
     if slower:
         lines.append(f"Slower: {'; '.join(slower)}.")

@@ -19,7 +19,8 @@ AXES = {
     "entries": ("Speed by size of the tree", "entries in the tree (logarithmic)", True),
     "milliseconds": ("Speed by latency", "milliseconds a round trip (logarithmic)", True),
 }
-LOOKS = {"faster": ("#0072b2", "o"), "slower": ("#d55e00", "s"), "same": ("#767676", "D"), "unstable": ("#cc79a7", "X")}
+LOOKS = {"faster": ("#0072b2", "o"), "slower": ("#d55e00", "s"), "same": ("#767676", "D"), "unstable": ("#cc79a7", "X"),
+         "unsure": ("#e69f00", "v")}  # fmt: skip
 """Colour and mark of each verdict: neither is all that tells them apart."""
 
 
@@ -94,7 +95,7 @@ def _ratios(rows: list[dict[str, Any]]) -> str:
         axes.set_xticks(ticks(rows), [f"{tick:g}x" for tick in ticks(rows)])
         axes.minorticks_off()
         axes.set_xlabel("times as fast as its baseline (logarithmic)")
-        axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
+        axes.legend(ncols=len(LOOKS), loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
 
     heard = ", ".join(f"{case_of(row)} {row['times_as_fast']:.2f}" for row in reversed(rows))
     return plot("ratios", "", heard, draw, 1.2 + 0.36 * len(rows), width=7)
@@ -115,9 +116,7 @@ def _memories(results: dict[str, Any]) -> Iterator[str]:
                 row[who]: (row[f"{who}_memory"]["seconds"], row[f"{who}_memory"]["megabytes"])
                 for who in ("candidate", "baseline") if row.get(f"{who}_memory")
             }  # fmt: skip
-            peaks = ", ".join(
-                f"{row[who]} {row[f'{who}_peak_bytes'] / 1e6:.0f} MB" for who in ("candidate", "baseline")
-            )
+            peaks = ", ".join(f"{name} {max(sizes):.0f} MB" for name, (_, sizes) in series.items())
             draw = lines(series, "seconds since the start", "memory of all processes in MB")
             yield plot(f"memory-{row['name']}", f"Memory: {row['name']}", f"at most {peaks}", draw, HEIGHT + 0.2)
 

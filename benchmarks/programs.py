@@ -93,7 +93,7 @@ def python(name: str, walk: str, top: str, *, prelude: str, into: str = "list", 
         loop = f"result = {walk}"
     code = INSIDE.format(prelude=prelude, code=loop, repeat=repeat, told=told)
     shows = [*PYTHON, "-c", SHOWING.format(prelude=prelude, walk=walk), top]
-    return Program(name, [*PYTHON, "-c", code, top], True, shows, environment or {}, sys.version.partition(" ")[0])
+    return Program(name, [*PYTHON, "-c", code, top], True, shows, environment or {})
 
 
 def scan(

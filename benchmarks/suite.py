@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import statistics
@@ -21,6 +20,7 @@ from scanner.mounts import filesystem_type
 
 SCHEMA = 1
 RUNS = {"quick": 5, "full": 7}
+TROUBLE = (Failed, OSError, subprocess.SubprocessError)
 
 
 class Suite:
@@ -32,17 +32,19 @@ class Suite:
         self._corpora = Corpora(scratch, QUICK if quick else FULL)
         self._site = Site(self._corpora, scratch, quick)
         self._runner = Runner(package, scratch / "out")
-        self._compared: set[tuple[str, ...]] = set()
+        self._compared: set[str] = set()
         self._rows: list[dict[str, Any]] = []
         self._left_out: list[str] = []
         self._failed: list[str] = []
 
     def run(self, groups: list[str]) -> dict[str, Any]:
         """The results, also if some cases have failed or somebody has had enough."""
-        started = time.time()
-        with contextlib.suppress(KeyboardInterrupt):  # what was measured until then is worth keeping
+        started, interrupted = time.time(), False
+        try:
             for group in groups or GROUPS:
                 self._run_group(group)
+        except KeyboardInterrupt:  # what was measured until then is worth keeping
+            interrupted = True
         return {
             "schema": SCHEMA,
             "suite": self._kind,
@@ -52,6 +54,7 @@ class Suite:
             "command": self._command(groups),
             "machine": machine(self._site.scratch, self._runner.package),
             "corpora": self._corpora.used,
+            "interrupted": interrupted,
             "left_out": self._left_out,
             "failed": self._failed,
             "cases": self._rows,
@@ -71,16 +74,21 @@ class Suite:
         except NotHere as reason:
             say(f"  {reason}")
             self._left_out.append(str(reason))
+        except TROUBLE as error:  # with a tree, or a mount
+            self._fail(f"{group}: {error}")
 
     def _run_case(self, case: Case) -> None:
         try:
             row = self._measured(case)
-        except Failed as error:
-            say(f"  {error}")
-            self._failed.append(str(error))
+        except TROUBLE as error:
+            self._fail(str(error))
         else:
             say(f"  {case.name}: {told(row)}")
             self._rows.append(row)
+
+    def _fail(self, reason: str) -> None:
+        say(f"  {reason}")
+        self._failed.append(reason)
 
     def _measured(self, case: Case) -> dict[str, Any]:
         row: dict[str, Any] = {
@@ -93,8 +101,8 @@ class Suite:
         if case.runs:
             row |= self._timed(case)
         for who, program in (("candidate", case.candidate), ("baseline", case.baseline)):
-            if case.weighed:
-                peak, series = self._runner.weigh(program)
+            if case.weighed and (weighed := self._runner.weigh(program)) is not None:
+                peak, series = weighed
                 row |= {f"{who}_peak_bytes": peak, f"{who}_memory": series_of(series)}
             if case.counted and (calls := self._runner.count_calls(program)) is not None:
                 row[f"{who}_system_calls"] = calls
@@ -106,14 +114,14 @@ class Suite:
         top = top or self._corpora.top(case.corpus)
         if case.candidate.shows is None or case.baseline.shows is None:
             return
-        two = (*case.candidate.shows, *case.baseline.shows)
+        two = repr([(program.shows, program.environment) for program in (case.candidate, case.baseline)])
         if two in self._compared:
             return
-        self._compared.add(two)
         ours, theirs = (self._runner.shown(program, top) for program in (case.candidate, case.baseline))
         if ours != theirs:
             examples = sorted(ours ^ theirs)[:3]
             raise Failed(f"{case.name} and {case.baseline.name} differ in {len(ours ^ theirs):,} entries: {examples}")
+        self._compared.add(two)
 
     def _timed(self, case: Case) -> dict[str, Any]:
         both = case.candidate, case.baseline
@@ -144,9 +152,8 @@ class Suite:
 
 def told(row: dict[str, Any]) -> str:
     if "times_as_fast" not in row:
-        return (
-            f"{row['candidate_peak_bytes'] / 1e6:.1f} MB, {row['baseline']} {row['baseline_peak_bytes'] / 1e6:.1f} MB"
-        )
+        ours, theirs = (row.get(f"{who}_peak_bytes", 0) / 1e6 for who in ("candidate", "baseline"))
+        return f"{ours:.1f} MB, {row['baseline']} {theirs:.1f} MB"
     return f"{row['times_as_fast']:.2f}x {row['baseline']}: {row['verdict']}"
 
 

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 CONFIDENCE = 0.95  # aimed at
-NOISY = 0.1  # of the median: a deviation beyond which a machine cannot tell small differences
+ENOUGH = 0.9  # for a word
+NOISY = 0.1  # of the median: a deviation of ratios beyond which small differences cannot be told
 WIDE = 1.25  # between the ends of an interval that says nothing
 
 
 class Verdict(NamedTuple):
     """`ratio`: how many times as fast as the baseline; the true median lies between `low` and `high` with `confidence`;
-    `deviation`: the median absolute one, of ratios. `word`: faster, slower, same or unstable.
+    `deviation`: the median absolute one, of ratios. `word`: faster, slower, same, unstable; or unsure, after too few
+    pairs.
     """
 
     ratio: float
@@ -31,11 +33,12 @@ def verdict(pairs: Sequence[tuple[float, float]]) -> Verdict:
     middle = statistics.median(ratios)
     skipped, confidence = ends(len(ratios))
     low, high = ratios[skipped], ratios[-1 - skipped]
-    noisy = max(noise([ours for ours, _ in pairs]), noise([theirs for _, theirs in pairs])) > NOISY
-    if low > 1 or high < 1:
+    if confidence < ENOUGH:
+        word = "unsure"
+    elif low > 1 or high < 1:
         word = "faster" if low > 1 else "slower"
     else:
-        word = "unstable" if noisy or high / low > WIDE else "same"
+        word = "unstable" if deviation(ratios) > NOISY * middle or high > WIDE * low else "same"
     return Verdict(middle, deviation(ratios), low, high, confidence, word)
 
 
@@ -59,8 +62,3 @@ def deviation(values: Sequence[float]) -> float:
     """The median absolute deviation."""
     middle = statistics.median(values)
     return statistics.median(abs(value - middle) for value in values)
-
-
-def noise(values: Sequence[float]) -> float:
-    """Of the median."""
-    return deviation(values) / statistics.median(values)

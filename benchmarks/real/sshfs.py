@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import scanner
-from benchmarks.network import drop_caches, report
+from benchmarks.measure import drop_caches
+from benchmarks.network import report
 from tools.make_tree import make_tree
 
 HERE = Path(__file__).parent

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from junitparser import JUnitXml
 
-from benchmarks import cases, corpora, suite
+from benchmarks import cases, corpora, measure, suite
 from benchmarks.__main__ import main
 from benchmarks.corpora import Corpus
 from benchmarks.measure import Runner
@@ -30,7 +30,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def measured(tmp_path: Path, *arguments: str) -> Path:
     out = tmp_path / f"report{len(list(tmp_path.iterdir()))}"
     scratch = tmp_path / "scratch"
-    assert main(["run", "--quick", "--runs", "3", "--scratch", str(scratch), "-o", str(out), *arguments]) == 0
+    assert main(["run", "--quick", "--runs", "5", "--scratch", str(scratch), "-o", str(out), *arguments]) == 0
     return out
 
 
@@ -50,7 +50,7 @@ def test_every_group_is_measured(report: Path) -> None:
     assert {row["group"] for row in results["cases"]} >= {group for group in cases.GROUPS if group not in told}
     for row in results["cases"]:
         if row["group"] != "memory":
-            assert len(row["candidate_seconds"]) == 3, row["name"]
+            assert len(row["candidate_seconds"]) == 5, row["name"]
             assert row["interval"][0] <= row["times_as_fast"] <= row["interval"][1]
     machine = results["machine"]
     assert machine["reader"] in ("compiled", "python")
@@ -130,6 +130,44 @@ def test_a_peer_that_finds_something_else_does_not_count(tmp_path: Path, monkeyp
     assert results["cases"] == []
     assert "and blind differ in 331 entries" in results["failed"][0]
     assert "Failed: scan(), monorepo and blind differ" in markdown(results)
+
+
+def test_it_does_not_count_the_second_time_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def twice(site: Any) -> Any:
+        top = site.corpora.top("monorepo")
+        blind = Program("blind", ["true"], shows=["printf", "/nothing"])
+        for _ in range(2):
+            yield cases.Case("peers", "monorepo", 330, scan(top), blind)
+
+    monkeypatch.setitem(cases.GROUPS, "peers", twice)
+    results = suite.Suite(tmp_path, quick=True, runs=1).run(["peers"])
+    assert (len(results["failed"]), results["cases"]) == (2, [])
+
+
+def test_one_that_hangs_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hanging(site: Any) -> Any:
+        top = site.corpora.top("monorepo")
+        yield cases.Case("peers", "monorepo", 330, scan(top), Program("sleepy", ["sleep", "60"]))
+        yield cases.Case("peers", "monorepo", 330, scan(top), next(listers(top)))
+
+    monkeypatch.setattr(measure, "PATIENCE", 2)
+    monkeypatch.setitem(cases.GROUPS, "peers", hanging)
+    results = suite.Suite(tmp_path, quick=True, runs=1).run(["peers"])
+    assert "sleepy: exit code -9" in results["failed"][0]
+    assert [row["baseline"] for row in results["cases"]] == ["find > FILE"]
+
+
+def test_an_interruption_keeps_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def impatient(site: Any) -> Any:
+        top = site.corpora.top("monorepo")
+        yield cases.Case("peers", "monorepo", 330, scan(top), next(listers(top)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(cases.GROUPS, "peers", impatient)
+    assert main(["run", "--quick", "--runs", "1", "--scratch", str(tmp_path), "-o", str(tmp_path), "peers"]) == 130
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert (results["interrupted"], len(results["cases"])) == (True, 1)
+    assert "Interrupted:" in (tmp_path / "results.md").read_text()
 
 
 def test_all_listers_show_the_same(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.compare import Unlike, compare, refuse_unlike, told
+from benchmarks.compare import Unlike, compare, junit, refuse_unlike, told
 from benchmarks.measure import counted
 from benchmarks.verdict import coverage, ends, verdict
 
@@ -19,6 +21,9 @@ from benchmarks.verdict import coverage, ends, verdict
         ([(2.0, 1.0), (2.0, 1.1), (2.1, 0.9), (1.9, 1.0), (2.0, 1.0)], "slower"),
         ([(1.0, 1.0), (1.01, 1.0), (1.0, 1.01), (1.0, 1.0), (0.99, 1.0)], "same"),
         ([(1.0, 1.0), (2.0, 1.0), (1.0, 2.0), (1.5, 1.0), (1.0, 1.5)], "unstable"),
+        ([(1.0, 1.0), (1.3, 1.3), (1.0, 1.0), (1.6, 1.6), (1.1, 1.1)], "same"),  # that the clock drifts does not count
+        ([(1.0, 2.0), (1.1, 2.0), (0.9, 2.1), (1.0, 1.9)], "unsure"),
+        ([(1.0, 1.02)], "unsure"),
     ],
 )
 def test_words(pairs: list[tuple[float, float]], word: str) -> None:
@@ -42,13 +47,17 @@ def test_the_confidence_is_true() -> None:
     assert hits / 4000 == pytest.approx(says.confidence, abs=0.02)
 
 
+HEAD = f"% time     seconds  usecs/call     calls    errors syscall\n{'-' * 56}"
+
+
 @pytest.mark.parametrize(
     ("text", "calls"),
     [
         ("# started on Mon\n\n12345,,raw_syscalls:sys_enter,530390,100.00,,\n", 12345),
         ("<not supported>,,raw_syscalls:sys_enter,0,100.00,,\n", None),
-        ("100.00    0.000211           1       145        19 total\n", 145),
-        ("100.00    0.000211           1       145           total\n", 145),
+        (f"{HEAD}\n100.00    0.000211           1       145        19 total\n", 145),
+        (f"{HEAD}\n100.00    0.000211           1       145           total\n", 145),
+        (f"{HEAD}\n100.00    0.000211                   145        19 total\n", 145),
         ("", None),
     ],
 )
@@ -60,10 +69,11 @@ def results(ratio: float, spread: float = 0.05, **changes: Any) -> dict[str, Any
     row = {
         "name": "scan(), tree", "group": "walking", "corpus": "tree", "entries": 10, "candidate": "scan()",
         "baseline": "find", "peer": "find 4.9", "place": {}, "times_as_fast": ratio,
-        "interval": [ratio - spread, ratio + spread], "deviation": 0.01, "verdict": "faster",
+        "interval": [ratio - spread, ratio + spread], "deviation": 0.01, "verdict": "faster", "confidence": 0.9375,
     }  # fmt: skip
-    machine = {"system": "Linux", "cores": 2, "filesystem": "ext4", "python": "3.11.7"}
+    machine = {"system": "Linux", "cores": 2, "filesystem": "ext4", "python": "3.11.7", "reader": "compiled"}
     made = {"suite": "quick", "machine": machine, "corpora": {"tree": {"files": 10}}, "cases": [row]}
+    made |= {"date": "2026-11-24T03:00:00+0000", "interrupted": False, "failed": []}
     for name, value in changes.items():
         place = made if name in made else machine if name in machine else row
         place[name] = value
@@ -96,6 +106,8 @@ def test_what_may_be_chance_does_not_fail() -> None:
         ({"filesystem": "nfs4"}, "unlike machines: filesystem ext4 and nfs4"),
         ({"suite": "full"}, "one is of the quick suite, the other of the full one"),
         ({"python": "3.13.1"}, "Python 3.11 and 3.13, whose os.walk differ"),
+        ({"reader": "python"}, "unlike machines: reader compiled and python"),
+        ({"interrupted": True}, "the results of 2026-11-24T03:00:00.0000 were interrupted"),
         ({"cases": []}, "the two have no case in common"),
     ],
 )
@@ -115,6 +127,29 @@ def test_unlike_cases_are_left_out(changes: dict[str, Any], reason: str) -> None
     (change,) = compare(results(2.0), results(0.1, **changes), 1.3)
     assert reason in change.reason
     assert not change.failed
+
+
+def test_what_comes_of_too_few_pairs_does_not_fail() -> None:
+    (change,) = compare(results(2.0), results(1.0, confidence=0.75), 1.3)
+    assert not change.failed
+    assert "too few pairs" in told([change], 1.3)
+
+
+def test_what_could_not_be_measured_fails(tmp_path: Path) -> None:
+    changes = compare(results(2.0), results(2.0, failed=["scan() differs"]), 1.3)
+    assert [change.failed for change in changes] == [True, False]
+    assert told(changes, 1.3).endswith("\n0 of 1 cases more than 1.3 times slower. 1 could not be measured.\n")
+    junit(changes, 1.3, tmp_path / "junit.xml")
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot().find("testsuite")
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+
+
+def test_cases_that_two_groups_have_are_told_apart() -> None:
+    old, new = results(2.0), results(2.0)
+    new["cases"].append({**results(1.0)["cases"][0], "group": "sizes"})
+    old["cases"].append({**results(2.0)["cases"][0], "group": "sizes"})
+    assert [change.failed for change in compare(old, new, 1.3)] == [False, True]
 
 
 def test_cases_that_only_one_has_are_told() -> None:
