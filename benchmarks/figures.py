@@ -32,8 +32,8 @@ def results(name: str) -> dict[str, Any]:
     return found
 
 
-def table_of_group(group: str) -> str:
-    return "\n".join(outputs.tables(results("full"), (group,))).strip() + "\n"
+def table_of_group(group: str, *, cost: bool = True) -> str:
+    return "\n".join(outputs.tables(results("full"), (group,), cost=cost)).strip() + "\n"
 
 
 def about() -> str:
@@ -41,7 +41,7 @@ def about() -> str:
 
 
 def slower() -> str:
-    return "\n\n".join(line for line in outputs.conclusions(results("full")) if line) + "\n"
+    return "\n".join(outputs.listed(results("full")))
 
 
 def table_of_network() -> str:
@@ -75,6 +75,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "about": about,
     "slower": slower,
     **{group: partial(table_of_group, group) for group in GROUPS},
+    **{f"{group}, speed": partial(table_of_group, group, cost=False) for group in GROUPS},
     "network": table_of_network,
     "settings": table_of_settings,
     "nfs": table_of_nfs,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import GROUPS
 from benchmarks.verdict import deviation
+
+Cells = tuple[str, ...]
 
 
 def write_all(results: dict[str, Any], directory: Path) -> None:
@@ -32,7 +34,7 @@ def json_of(results: dict[str, Any]) -> str:
 
 
 def markdown(results: dict[str, Any]) -> str:
-    return "\n".join(["## Benchmarks", "", about(results), "", *conclusions(results), *tables(results)]) + "\n"
+    return "\n".join(["## Benchmarks", "", about(results), "", *listed(results), *tables(results)]) + "\n"
 
 
 def about(results: dict[str, Any]) -> str:
@@ -52,58 +54,79 @@ def confidences(results: dict[str, Any]) -> str:
     return f", in intervals that hold the true one with a confidence of {told} pairs" if told else ""
 
 
-def conclusions(results: dict[str, Any]) -> list[str]:
-    """What is slower than its baseline, and what the machine was too noisy for."""
-    rows = [row for row in results["cases"] if "times_as_fast" in row]
-    slower = [f"{case_of(row)} ({row['times_as_fast']:.2f}x)" for row in rows if row["verdict"] == "slower"]
-    unstable = [case_of(row) for row in rows if row["verdict"] == "unstable"]
-    lines = ["Interrupted: this is not the whole suite."] if results["interrupted"] else []
-    lines += [f"Failed: {error}" for error in results["failed"]]
-    lines += [f"Left out: {reason}" for reason in results["left_out"]]
-    if slower:
-        lines.append(f"Slower: {'; '.join(slower)}.")
-    if unstable:
-        lines.append(f"Unstable here: {'; '.join(unstable)}.")
-    return [*lines, ""] if lines else []
+def conclusions(results: dict[str, Any]) -> dict[str, list[str]]:
+    """What is slower than its baseline, what the machine was too noisy for, and what went wrong."""
+    told: dict[str, list[str]] = {word: [] for word in ("slower", "unstable", "unsure")}
+    for row in results["cases"]:
+        if row.get("verdict") in told:
+            told[row["verdict"]].append(f"{case_of(row)}: {row['times_as_fast']:.2f}")
+    return {
+        "Interrupted": ["this is not the whole suite"] if results["interrupted"] else [],
+        "Failed": results["failed"],
+        "Left out": results["left_out"],
+        "Slower": told["slower"],
+        "Unstable here": told["unstable"],
+        "After too few pairs": told["unsure"],
+    }
+
+
+def listed(results: dict[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for heading, points in conclusions(results).items():
+        if points:
+            lines += [f"{heading}:", "", *(f"- {point}" for point in points), ""]
+    return lines
 
 
 def case_of(row: dict[str, Any]) -> str:
     return f"{row['name']} / {row['baseline']}"
 
 
-def tables(results: dict[str, Any], groups: tuple[str, ...] = ()) -> Iterator[str]:
+def tables(results: dict[str, Any], groups: Iterable[str] = (), *, cost: bool = True) -> Iterator[str]:
     for group in groups or GROUPS:
         rows = [row for row in results["cases"] if row["group"] == group]
         if rows:
-            yield from ["" if groups else f"### {group.capitalize()}", "", *table(rows), *costs(rows)]
+            yield from ["" if groups else f"### {group.capitalize()}", "", *speeds(rows)]
+            yield from costs(rows) if cost else ()
 
 
-def table(rows: list[dict[str, Any]]) -> list[str]:
+def speeds(rows: list[dict[str, Any]]) -> list[str]:
     """Ratios and seconds."""
-    timed = [row for row in rows if "times_as_fast" in row]
-    if not timed:
-        return []
-    lines = ["| case | against | times as fast | | seconds | its seconds | entries/s |"]
-    lines.append("|---|---|--:|---|--:|--:|--:|")
-    for row in timed:
+    heads = ("case", "against", "times as fast", "", "seconds", "its seconds", "entries/s")
+    lines = []
+    for row in (row for row in rows if "times_as_fast" in row):
         ours, theirs = (statistics.median(row[f"{who}_seconds"]) for who in ("candidate", "baseline"))
         ratio = "**{:.2f}** ({:.2f} to {:.2f})".format(row["times_as_fast"], *row["interval"])
-        figures = f"{ours:.4f} | {theirs:.4f} | {row['entries'] / ours:,.0f}"
-        lines.append(f"| {row['name']} | {row['baseline']} | {ratio} | {row['verdict']} | {figures} |")
-    return [*lines, ""]
+        figures = f"{ours:.4f}", f"{theirs:.4f}", f"{row['entries'] / ours:,.0f}"
+        lines.append((row["name"], row["baseline"], ratio, row["verdict"], *figures))
+    return table(heads, lines, words=4)
 
 
 def costs(rows: list[dict[str, Any]]) -> list[str]:
     """What was weighed and counted."""
-    told = [row for row in rows if costly(row)]
-    if not told:
+    heads, lines = costs_table(rows)
+    return table(heads, lines, words=2)
+
+
+def costs_table(rows: list[dict[str, Any]]) -> tuple[Cells, list[Cells]]:
+    """Heads and rows; what was measured of none is left out."""
+    heads = ("case", "against", "peak memory", "CPU", "system calls", "tasks, bytes between")
+    lines = [(*heads, "its memory", "its CPU", "its calls")]
+    for row in rows:
+        if costly(row):
+            cells = *costs_of(row, "candidate"), between(row), *costs_of(row, "baseline")
+            lines.append((row["name"], row["baseline"], *cells))
+    wanted = [number for number in range(len(lines[0])) if any(line[number] for line in lines[1:])]
+    told = [tuple(line[number] for number in wanted) for line in lines]
+    return told[0], told[1:]
+
+
+def table(heads: Cells, lines: list[Cells], *, words: int) -> list[str]:
+    """`words`: how many of the first columns are no figures."""
+    if not lines:
         return []
-    lines = ["| case | peak memory | CPU | system calls | tasks, bytes between | against | its memory | CPU | calls |"]
-    lines.append("|---|--:|--:|--:|--:|---|--:|--:|--:|")
-    for row in told:
-        ours, theirs = (" | ".join(costs_of(row, who)) for who in ("candidate", "baseline"))
-        lines.append(f"| {row['name']} | {ours} | {between(row)} | {row['baseline']} | {theirs} |")
-    return [*lines, ""]
+    rules = ["---" if number < words and number != 2 else "--:" for number in range(len(heads))]
+    return [f"| {' | '.join(line)} |".replace("|  |", "| |") for line in (heads, rules, *lines)] + [""]
 
 
 def costly(row: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import GROUPS
-from benchmarks.outputs import about, between, case_of, conclusions, costly, costs_of
+from benchmarks.outputs import about, case_of, conclusions, costs_table
 from scanner.report import html
 from scanner.report.plots import HEIGHT, INK, Series, lines, plain, plot
 from scanner.report.tables import Table
@@ -30,7 +30,7 @@ def page(results: dict[str, Any]) -> str:
         beside=HERE,
         results=results,
         about=about(results).replace("`", ""),
-        conclusions=[line for line in conclusions(results) if line],
+        conclusions=conclusions(results),
         pictures=list(pictures(results)),
         tables=[table for group in GROUPS for table in tables(results, group)],
     )
@@ -127,12 +127,13 @@ def tables(results: dict[str, Any], group: str) -> Iterator[Table]:
     if timed:
         heads = ("times as fast", "between", "verdict", "seconds", "its seconds", "case / baseline")
         yield Table(group.capitalize(), heads, [(*_figures(row), case_of(row)) for row in timed])
-    told = [row for row in rows if costly(row)]
+    heads, told = costs_table(rows)
     if told:
-        heads = ("peak memory", "CPU", "system calls", "tasks, bytes between")
-        heads = (*heads, "its memory", "its CPU", "its calls", "case / baseline")
-        costs = [(*costs_of(row, "candidate"), between(row), *costs_of(row, "baseline"), case_of(row)) for row in told]
-        yield Table(f"{group.capitalize()}: what it costs", heads, costs)
+        yield Table(
+            f"{group.capitalize()}: what it costs",
+            (*heads[2:], "case / baseline"),
+            [(*line[2:], " / ".join(line[:2])) for line in told],
+        )
 
 
 def _figures(row: dict[str, Any]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ MOST_POINTS = 240  # of the time series: at twice this every other one goes, and
 class Watched:
     """One process: its figures so far. It may be gone between two samples; what was seen of it stays."""
 
-    def __init__(self, name: str, handle: psutil.Process, since: float) -> None:
+    def __init__(self, name: str, handle: psutil.Process, since: float, *, warm: bool) -> None:
+        """`warm`: it is older than `since`, and charged from now on; another one from its birth."""
         self.name = name
         self.handle = handle
         self._since = since
@@ -30,10 +31,8 @@ class Watched:
         self.rss = self._rss_peak = 0
         self._user = self._system = 0.0
         self._io: dict[str, int] | None = None
-        # A worker that was started for this scan is charged from its birth, one kept warm from now on.
-        born = handle.create_time()
-        self._base = (0.0, 0.0) if born >= since else self._cpu()
-        self._first = max(born, since)
+        self._base = self._cpu() if warm else (0.0, 0.0)
+        self._first = since if warm else max(handle.create_time(), since)  # which may be a second too early
 
     def charge_from(self, user: float, system: float) -> None:
         self._base = (user, system)
@@ -72,10 +71,16 @@ class Monitor:
     """Watches this process and those that `processes` names (slot -> pid), each time a sample is due."""
 
     def __init__(
-        self, processes: Callable[[], dict[int, int]], counts: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
+        self,
+        processes: Callable[[], dict[int, int]],
+        counts: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0),
+        warm: Collection[int] = (),
     ) -> None:
-        """`counts`: directories and entries so far, and how many directories are being read."""
+        """`counts`: directories and entries so far, and how many directories are being read; `warm`: those of the
+        processes that were there before.
+        """
         self._processes = processes
+        self._warm = frozenset(warm)
         self._counts = counts
         self._watched: dict[int, Watched] = {}
         self._since = time.time()
@@ -121,7 +126,7 @@ class Monitor:
             if pid in self._watched:
                 continue
             try:
-                self._watched[pid] = Watched(name, psutil.Process(pid), self._since)
+                self._watched[pid] = Watched(name, psutil.Process(pid), self._since, warm=pid in self._warm)
             except psutil.Error:
                 continue
             if name == "coordinator":

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -106,14 +106,17 @@ class Run:
         self.engine = Engine(
             options, self.backend, ordered=True, cancelled=cancelled, deadline=deadline, observe=self._observe
         )
-        self.monitor = self._monitor() if monitored else None
+        warm = pool.processes().values() if pool is not None else ()
+        self.monitor = self._monitor(warm) if monitored else None
         self.pool: PoolBackend | None = None
 
-    def _monitor(self) -> Monitor:
+    def _monitor(self, warm: Collection[int]) -> Monitor:
         from scanner.monitor import Monitor  # not loaded where nobody wants figures
 
         stats = self.stats
-        return Monitor(self.backend.processes, lambda: (stats.directories, stats.entries, self.engine.in_flight()))
+        return Monitor(
+            self.backend.processes, lambda: (stats.directories, stats.entries, self.engine.in_flight()), warm
+        )
 
     def __enter__(self) -> Run:
         return self

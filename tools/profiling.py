@@ -3,9 +3,9 @@
     tools/profile_scan list -o out.txt /usr        any command of scanner, with its options
     tools/profile_scan tuples /usr                 scanner.scan(ROOT), as from Python
 
-Waiting for the other side is `waiting`; what is in no column is `rest`: start, loops, options. With the compiled reader
-names are packed while they are read, so `pack` is what comes after that. Workers are forked, so that they measure, too;
-measuring adds a few microseconds to each directory.
+Of the seconds of all threads together. `waiting`: for the file system, the disk, a lock or the other side; what is in
+no column is `rest`: start, loops, options. With the compiled reader names are packed while they are read, so `pack` is
+what comes after that. Workers are forked, so that they measure, too; measuring adds some microseconds a directory.
 """
 
 from __future__ import annotations
@@ -25,34 +25,45 @@ from typing import Any
 PARTS = ("walk", "pack", "transport", "plan", "merge", "sink", "waiting")
 
 
+class Times:
+    """Of one thread. A part within another is not counted in that."""
+
+    def __init__(self, started: float) -> None:
+        self.started = self.ended = started
+        self.seconds: Counter[str] = Counter()
+        self.inside = 0.0, 0.0  # seconds of the parts within the one that runs; of the processor
+
+
 class Meter:
-    """Seconds of each part, in all threads of this process. A part within another is not counted in that."""
+    """Seconds of each part, of all threads of this process. What is not work of the processor is waiting."""
 
     def __init__(self, directory: Path) -> None:
-        self.started = time.perf_counter()
-        self.seconds: Counter[str] = Counter()
-        self._own = threading.local()
         self._directory = directory
+        self._begin()
         os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        self.started = time.perf_counter()
-        self.seconds.clear()
-        self._own = threading.local()
+        self._telling = threading.Lock()
+        self._main = threading.get_ident()
+        self._threads = {self._main: Times(time.perf_counter())}
 
     def of(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, its time counted as `part`."""
 
         @functools.wraps(function)
         def metered(*args: Any, **kwargs: Any) -> Any:
-            above, self._own.inside = getattr(self._own, "inside", 0.0), 0.0
-            started = time.perf_counter()
+            started, worked = time.perf_counter(), time.thread_time()
+            mine = self._threads.setdefault(threading.get_ident(), Times(started))
+            above, mine.inside = mine.inside, (0.0, 0.0)
             try:
                 return function(*args, **kwargs)
             finally:
-                seconds = time.perf_counter() - started
-                self.seconds[part] += seconds - self._own.inside
-                self._own.inside = above + seconds
+                mine.ended = time.perf_counter()
+                seconds, work = mine.ended - started, time.thread_time() - worked
+                own, own_work = seconds - mine.inside[0], work - mine.inside[1]
+                mine.seconds[part] += own_work
+                mine.seconds["waiting"] += max(0.0, own - own_work)
+                mine.inside = above[0] + seconds, above[1] + work
 
         return metered
 
@@ -62,8 +73,13 @@ class Meter:
 
     def tell(self, name: str) -> None:
         """Leave the figures so far for whoever makes the table."""
-        told = {"process": name, "all": time.perf_counter() - self.started, **self.seconds}
-        (self._directory / f"{name}-{os.getpid()}").write_text(json.dumps(told))
+        with self._telling:
+            threads = list(self._threads.values())
+            self._threads[self._main].ended = time.perf_counter()
+            seconds = sum((times.seconds for times in threads), Counter())
+            whole = sum(times.ended - times.started for times in threads)
+            told = {"process": name, "all": whole, "threads": len(threads), **seconds}
+            (self._directory / f"{name}-{os.getpid()}").write_text(json.dumps(told))
 
 
 class Metered:
@@ -116,7 +132,7 @@ def run(arguments: list[str]) -> int:
 
 def table(directory: Path) -> str:
     rows = [json.loads(file.read_text()) for file in sorted(directory.iterdir())]
-    lines = [f"{'':<14}{'seconds':>9}" + "".join(f"{part:>11}" for part in (*PARTS, "rest"))]
+    lines = [f"{'':<14}{'threads':>9}{'seconds':>9}" + "".join(f"{part:>11}" for part in (*PARTS, "rest"))]
     numbers: Counter[str] = Counter()
     for row in rows:
         numbers[row["process"]] += 1
@@ -125,7 +141,7 @@ def table(directory: Path) -> str:
         shares = "".join(
             f"{seconds / row['all']:>10.1%} " for seconds in (*(row.get(part, 0.0) for part in PARTS), rest)
         )
-        lines.append(f"{name:<14}{row['all']:>9.3f}{''.join(shares)}")
+        lines.append(f"{name:<14}{row['threads']:>9}{row['all']:>9.3f}{''.join(shares)}")
     return "\n".join(lines) + "\n"
 
 

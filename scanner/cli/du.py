@@ -6,10 +6,10 @@ import argparse
 import heapq
 import os
 import re
-import stat
 from collections.abc import Callable, Iterable, Sequence
 
 from scanner.cli import exits
+from scanner.cli.roots import counted_before, distinct
 from scanner.cli.run import conclude, run_scan
 from scanner.errors import OptionError
 from scanner.export.formats import SIZES_FIELDS
@@ -92,45 +92,6 @@ class Lines:
 
     def _write(self, size: int, path: Path) -> None:
         self._output.write(self._form(size).encode() + b"\t" + os.fsencode(path) + self._end)
-
-
-def distinct(paths: Sequence[str], *, follow: bool) -> tuple[list[str], dict[Path, os.stat_result]]:
-    """Without directories that are, or lie below, one that comes before: they are counted there. And what those are
-    that are no directories: these are not scanned.
-    """
-    named: list[str] = []
-    files: dict[Path, os.stat_result] = {}
-    places: list[str] = []
-    for path in dict.fromkeys(paths):
-        try:
-            status = os.stat(path) if follow else os.lstat(path)
-        except (OSError, ValueError):  # the scan will say so
-            named.append(path)
-            continue
-        if stat.S_ISDIR(status.st_mode):
-            place = os.path.realpath(path)
-            if any(_below(place, other) for other in places):
-                continue
-            places.append(place)
-        else:
-            files[path] = status
-        named.append(path)
-    return named, files
-
-
-def counted_before(roots: Sequence[str]) -> tuple[str, ...]:
-    """Roots below one that comes later, as that spells them: there they are not entered, for they are counted."""
-    places = [os.path.realpath(root) for root in roots]
-    return tuple(
-        os.path.join(root, os.path.relpath(places[earlier], places[later]))
-        for later, root in enumerate(roots)
-        for earlier in range(later)
-        if _below(places[earlier], places[later])
-    )
-
-
-def _below(place: str, other: str) -> bool:
-    return os.path.commonpath([place, other]) == other
 
 
 def form_of(args: argparse.Namespace) -> Callable[[int], str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from scanner.model import Path
-from scanner.report.data import shown
+from scanner.report.data import printable, shown
 from scanner.stats import ScanStats
 
 COMPLETE, INCOMPLETE, USAGE, NO_RESULT, OUT_OF_TIME = 0, 1, 2, 3, 75
@@ -66,11 +66,11 @@ class Interruption:
 
     @contextlib.contextmanager
     def deferring(self) -> Iterator[None]:
-        self._deferring = True
+        before, self._deferring = self._deferring, True
         try:
             yield
         finally:
-            self._deferring = False
+            self._deferring = before
 
     @contextlib.contextmanager
     def raising(self) -> Iterator[None]:
@@ -148,6 +148,6 @@ def tell_faults(roots: Sequence[Path], stats: ScanStats, *, everything: bool, re
     for fault in some:
         what = "cannot scan" if fault.path in roots else "in" if fault.kind in TOLD_IN else "cannot read"
         kept = " (the names read before are kept)" if fault.partial else ""
-        say(f"{what} '{shown(fault.path)}': {fault.message}{kept}")
+        say(f"{what} '{shown(fault.path)}': {printable(fault.message)}{kept}")
     if len(faults) > len(some):
         say(f"and {len(faults) - len(some):,} more errors (-v lists all)")

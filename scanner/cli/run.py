@@ -50,11 +50,17 @@ def run_scan(
             monitored = monitored or _shows_progress(args)
             run = Run(list(args.roots), options, cancelled=interruption, monitored=monitored)
             outcome = _outcome(args, run, take)
-        if interruption.is_set():  # perhaps after the engine's last turn
-            outcome = Outcome("interrupted", 128 + interruption.number, interruption.number, run.stats)
+        outcome = interrupted_late(outcome, interruption)
         if errors is not None:
             write_errors(errors, run.stats.faults)
     return outcome
+
+
+def interrupted_late(outcome: Outcome, interruption: exits.Interruption) -> Outcome:
+    """What a signal makes of it that was deferred, and has come after the engine's last turn."""
+    if not interruption.is_set():
+        return outcome
+    return Outcome("interrupted", 128 + interruption.number, interruption.number, outcome.stats)
 
 
 def write_errors(output: Output, faults: list[Fault]) -> None:

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 from scanner import __version__
 from scanner.cli.exits import Interruption
 from scanner.cli.paint import colours_wanted, painted
-from scanner.cli.run import conclude, refuse_shared, run_scan
+from scanner.cli.roots import refuse_shared_directories
+from scanner.cli.run import conclude, interrupted_late, refuse_shared, run_scan
+from scanner.errors import OutputError
 from scanner.export.output import Output
 from scanner.kernel.sinks.base import apart
 from scanner.model import Chunk
 from scanner.mounts import filesystem_type
 from scanner.options import ScanOptions, SinkSpec
 from scanner.report.data import report_data
-from scanner.report.formats import json_report, writer_of
+from scanner.report.formats import Write, json_report, takes_longest, writer_of
 from scanner.report.text import text_report
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def scan_command(args: argparse.Namespace, options: ScanOptions, interruption: Interruption) -> int:
-    formats = [(writer_of(path), path) for path in args.report]
+    formats = [(writer_of(path), path) for path in sorted(args.report, key=takes_longest)]
     refuse_shared("--report, --errors", [*args.report, args.errors])
     roots = list(args.roots)
     collected = Collected(args)
@@ -37,14 +39,28 @@ def scan_command(args: argparse.Namespace, options: ScanOptions, interruption: I
         with contextlib.ExitStack() as stack:
             reports = [(write, stack.enter_context(Output(path))) for write, path in formats]
             filesystems = [filesystem_type(root) for root in roots]
-            outcome = run_scan(args, collected.asking(options), collected.take, interruption, monitored=True)
-            data = report_data(roots, outcome.word, outcome.stats, filesystems, __version__, **collected.data())
-            for write, output in reports:
-                output.write(write(data, collected.treemap).encode())
+            with interruption.deferring():  # reports of a long scan are not lost because somebody ends it now
+                outcome = run_scan(args, collected.asking(options), collected.take, interruption, monitored=True)
+                data = report_data(roots, outcome.word, outcome.stats, filesystems, __version__, **collected.data())
+                _write(reports, data, collected.treemap)
+            outcome = interrupted_late(outcome, interruption)
     finally:
         if data is not None:  # also when it cannot be written: nothing that was found is lost
-            _print(json_report(data) if args.json else text_report(data), colours=not args.json)
+            _print(data, as_json=args.json)
     return conclude(args, outcome)
+
+
+def _write(reports: list[tuple[Write, Output]], data: dict[str, Any], treemap: Treemap | None) -> None:
+    """Each by itself: one that cannot be written does not cost another. Raises OutputError."""
+    failures = []
+    for write, output in reports:
+        try:
+            output.write(write(data, treemap).encode())
+            output.publish()
+        except OutputError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 class Collected:
@@ -61,6 +77,7 @@ class Collected:
 
             self._names = Names()
         if args.sizes:
+            refuse_shared_directories(args.roots)
             from scanner.report.sizes import Sizes  # not needed otherwise
 
             if any(path.endswith(".html") for path in args.report):
@@ -92,8 +109,12 @@ class Collected:
         return {name: part.data() for name, part in parts.items() if part}
 
 
-def _print(text: str, *, colours: bool) -> None:
-    """In colour, where that is wanted and can be seen."""
-    text = painted(text) if colours and colours_wanted(sys.stdout) else text
+def _print(data: dict[str, Any], *, as_json: bool) -> None:
+    """As text in the terminal's encoding, in colour where that is wanted and can be seen; or as JSON."""
     with Output(None) as output:
+        if as_json:
+            output.write(json_report(data).encode())
+            return
+        text = text_report(data)
+        text = painted(text) if colours_wanted(sys.stdout) else text
         output.write(text.encode(sys.stdout.encoding or "utf-8", errors="backslashreplace"))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 
 from scanner.cli.exits import Interruption
+from scanner.cli.roots import refuse_shared_directories
 from scanner.cli.run import Unfinished, conclude, refuse_shared, run_scan
 from scanner.errors import OptionError
 from scanner.export.formats import SIZES_FIELDS
@@ -22,6 +23,7 @@ def treemap_command(args: argparse.Namespace, options: ScanOptions, interruption
     refuse_shared("-o, --errors", [args.output, args.errors])
     if args.most < 1:
         raise OptionError(f"--most must be a whole number of 1 or more, not {args.most}")
+    refuse_shared_directories(args.roots)
     write = _writer_of(args.output)
     treemap, tree = Treemap(args.roots, args.most), Tree(args.roots)
 

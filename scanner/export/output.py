@@ -116,12 +116,17 @@ class Output:
                 os.posix_fadvise(self._descriptor, self._under_way, span, os.POSIX_FADV_DONTNEED)
             self._under_way = self._written
 
+    def publish(self) -> None:
+        """It is whole: have it appear now, not only where the context ends."""
+        if self._temporary is not None and self._path is not None:
+            self._publish(self._temporary, self._path)
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self._path is None:
             return
         try:
-            if self._temporary is not None and kind is None:
-                self._publish(self._temporary, self._path)
+            if kind is None:
+                self.publish()
         finally:
             os.close(self._descriptor)
             if self._temporary is not None and not self._nameless:

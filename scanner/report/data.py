@@ -26,8 +26,8 @@ def report_data(
     names: dict[str, Any] | None = None,
     sizes: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Everything about one scan, as docs/report.md has it. `outcome`: complete, incomplete, timeout, interrupted or
-    failed; `names`, `sizes`: where they were asked for.
+    """Everything about one scan, as docs/report.schema.json has it. `outcome`: complete, incomplete, timeout,
+    interrupted or failed; `names`, `sizes`: where they were asked for.
     """
     finished_at = datetime.now().astimezone()
     return {
@@ -52,7 +52,7 @@ def fault_fields(fault: Fault) -> dict[str, Any]:
         **path_fields(fault.path),
         "operation": fault.operation,
         "errno": fault.errno,
-        "message": fault.message,
+        "message": printable(fault.message),
         "kind": fault.kind,
         "attempts": fault.attempts,
         "partial": fault.partial,
@@ -70,11 +70,21 @@ def path_fields(path: Path) -> dict[str, str]:
         return {"path": raw.decode(errors="replace"), "path_b64": base64.b64encode(raw).decode()}
 
 
+def shown_suffix(suffix: str) -> str:
+    """As plain text: bytes that are no UTF-8 become the sign for that."""
+    return suffix.encode(errors="surrogateescape").decode(errors="replace")
+
+
 def shown(path: Path) -> str:
     """A path for a terminal: control characters and bytes that are no UTF-8 escaped, a long one without its middle."""
     text = os.fsencode(path).decode(errors="surrogateescape")
     if len(text) > LONGEST_SHOWN:
         text = f"{text[: LONGEST_SHOWN // 2]}[... {len(text):,} characters ...]{text[-LONGEST_SHOWN // 2 :]}"
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Text for people, of which names and lines of somebody's files may be part."""
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 

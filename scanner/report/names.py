@@ -9,7 +9,7 @@ from typing import Any
 
 from scanner.model import Path
 from scanner.options import SinkSpec
-from scanner.report.data import path_fields
+from scanner.report.data import path_fields, shown_suffix
 
 MOST = 10  # directories
 MOST_SUFFIXES = 10_000  # that are told apart: what comes later is OTHER
@@ -31,7 +31,7 @@ class Names:
     def take(self, output: bytes | memoryview) -> None:
         suffixes, depths, entries = marshal.loads(output)
         for suffix, count in suffixes.items():
-            name = suffix.lower()
+            name = shown_suffix(suffix.lower())
             self._suffixes[name if name in self._suffixes or len(self._suffixes) < MOST_SUFFIXES else OTHER] += count
         for depth, counts in depths.items():
             sums = self._depths.setdefault(depth, [0, 0])
@@ -63,7 +63,7 @@ class Names:
                 for depth, (directories, files) in sorted(self._depths.items())
             ],
             "by_suffix": [
-                {"suffix": suffix.encode(errors="replace").decode(), "files": count}
+                {"suffix": suffix, "files": count}
                 for suffix, count in sorted(self._suffixes.items(), key=lambda item: (-item[1], item[0]))[:100]
             ],
             "largest_directories": [

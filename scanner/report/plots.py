@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
+import warnings
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -44,7 +45,8 @@ def plot(name: str, title: str, told: str, draw: Draw, height: float = HEIGHT, *
     """An SVG of what `draw` draws on the axes it is given. `name` is unlike those of other plots on the page; `told`
     is what somebody hears who cannot see it.
     """
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+    with warnings.catch_warnings(), matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # the page has other letters than we here
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.add_subplot()
         axes.set_title("\n".join(textwrap.wrap(title, int(LETTERS * width))))
@@ -99,10 +101,12 @@ def bars(names: list[str], parts: dict[str, list[float]], unit: str) -> Draw:
     """Draws a horizontal bar for each name, the first at the top, made of `parts` one after the other."""
 
     def draw(axes: Any) -> None:
+        places = range(len(names))  # not the names themselves: two that look alike would be one
         starts = [0.0] * len(names)
         for number, (part, values) in enumerate(parts.items()):
-            axes.barh(names, values, left=starts, label=part, color=COLOURS[number], height=0.7)
+            axes.barh(places, values, left=starts, label=part, color=COLOURS[number], height=0.7)
             starts = [start + value for start, value in zip(starts, values, strict=True)]
+        axes.set_yticks(places, names)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(unit)

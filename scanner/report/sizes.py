@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import marshal
-import os
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from scanner.kernel.sinks.summary import AGES, DAY, largest
 from scanner.kernel.sinks.summary import FIELDS as SUMMARY_FIELDS
 from scanner.model import Path
 from scanner.options import SinkSpec
-from scanner.report.data import path_fields
+from scanner.report.data import path_fields, shown_suffix
 from scanner.report.names import MOST_SUFFIXES, OTHER
 
 if TYPE_CHECKING:
@@ -57,6 +56,7 @@ class Sizes:
             self._types[kind] = self._types.get(kind, 0) + count
         for counts, more in ((self._sizes, sizes), (self._ages, ages), (self._owners, owners)):
             _merge(counts, more)
+        suffixes = _decoded(suffixes)
         room = MOST_SUFFIXES - len(self._suffixes)
         new = [suffix for suffix in suffixes if suffix not in self._suffixes][max(0, room) :]
         for suffix in new:
@@ -97,7 +97,7 @@ class Sizes:
                 for age, (count, size) in sorted(self._ages.items())
             ],
             "by_suffix": [
-                {"suffix": os.fsencode(suffix).decode(errors="replace"), "files": count, "bytes": size}
+                {"suffix": suffix, "files": count, "bytes": size}
                 for suffix, (count, size) in _by_bytes(self._suffixes)[:100]
             ],
             "by_owner": [
@@ -119,6 +119,13 @@ def owner_of(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+def _decoded(suffixes: Counts) -> Counts:
+    told: Counts = {}
+    for suffix, counts in suffixes.items():
+        _merge(told, {shown_suffix(suffix): counts})
+    return told
 
 
 def _merge(counts: Counts, more: Counts) -> None:

@@ -116,7 +116,7 @@ def size_class(below: int) -> str:
 def age_class(days: int | None) -> str:
     if days is None:
         return "older"
-    return "in the future" if days == 0 else f"under {days:,} day{'s' if days > 1 else ''}"
+    return "changed since the scan began" if days == 0 else f"under {days:,} day{'s' if days > 1 else ''}"
 
 
 def human(size: int) -> str:

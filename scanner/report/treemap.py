@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import unicodedata
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any, NamedTuple
@@ -107,6 +108,9 @@ class Treemap:
 
     def _forest(self, roots: list[Node]) -> Iterator[str]:
         page = Box(0, 0, WIDTH, HEIGHT)
+        if not any(root.disk for root in roots):
+            yield rectangle(page, "root")
+            yield label(page, ["Nothing here takes space."])
         for node, box in self._divided([(root, root.disk) for root in roots], page):
             yield from self._drawn(node, box, "root", shown(node.path))
 
@@ -175,5 +179,15 @@ def label(box: Box, texts: list[str]) -> str:
     room = int((box.width - 2 * GAP - 4) / LETTER)
     if box.height < HEAD - 2 or room < LEAST_NAME:
         return ""
-    text = next((text for text in texts if len(text) <= room), f"{texts[-1][: room - 1]}…")
+    text = next((text for text in texts if columns(text) <= room), "")
+    if not text:
+        text = texts[-1][: room - 1]
+        while columns(text) > room - 1:
+            text = text[:-1]
+        text += "…"
     return f'<text class="name" x="{box.left + 4:.1f}" y="{box.top + 12:.1f}">{escape(text)}</text>'
+
+
+def columns(text: str) -> int:
+    """How much room text takes, in letters: Chinese ones are twice as wide."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

@@ -129,7 +129,7 @@ def test_a_peer_that_finds_something_else_does_not_count(tmp_path: Path, monkeyp
     results = suite.Suite(tmp_path, quick=True, runs=1).run(["peers"])
     assert results["cases"] == []
     assert "and blind differ in 331 entries" in results["failed"][0]
-    assert "Failed: scan(), monorepo and blind differ" in markdown(results)
+    assert "Failed:\n\n- scan(), monorepo and blind differ" in markdown(results)
 
 
 def test_it_does_not_count_the_second_time_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import html.parser
 import json
 import os
 import re
+import signal
 import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from scanner.cli.paint import colours_wanted, painted
 from scanner.export.tree import Total
 from scanner.kernel.sinks.summary import suffix_of
-from scanner.report.treemap import LEAST_AREA, Node, Treemap
+from scanner.report.treemap import GAP, LETTER, Box, Node, Treemap, columns, label
 from tests.support.shell import ROOT, run
 from tests.support.trees import make
 
@@ -67,7 +68,7 @@ def test_what_it_says_of_names(way: str, trees: dict[str, Path], tmp_path: Path)
     assert [[each["directories"], each["files"]] for each in names["by_depth"]] == [depths[n] for n in sorted(depths)]
     del suffixes[""]
     assert {each["suffix"]: each["files"] for each in names["by_suffix"]} == {
-        suffix.encode(errors="replace").decode(): count for suffix, count in suffixes.items()
+        suffix.encode(errors="surrogateescape").decode(errors="replace"): count for suffix, count in suffixes.items()
     }
     told = [each["entries"] for each in names["largest_directories"]]
     assert told == sorted(entries.values(), reverse=True)[: len(told)]
@@ -198,7 +199,102 @@ def test_a_treemap_of_a_deep_chain(tmp_path: Path) -> None:
     for path in reversed(paths):
         treemap.add(Total(path, 1 << 20, 1 << 20, 1, 0, 0))
     assert treemap.svg().count("<g>") > 10
-    assert LEAST_AREA > 0
+
+
+def test_a_treemap_of_nothing_says_so() -> None:
+    treemap = Treemap(["/r"])
+    treemap.add(Total("/r", 0, 0, 1, 0, 0))
+    assert "Nothing here takes space." in treemap.svg()
+
+
+def test_a_name_of_wide_letters_stays_in_its_box() -> None:
+    box = Box(0, 0, 4 + 2 * GAP + 10 * LETTER, 20)
+    assert columns("文件" * 3) == 12
+    assert ">文件文件…<" in label(box, ["文件" * 30])
+    assert ">plain nam…<" in label(box, ["plain names"])
+
+
+@pytest.mark.parametrize("command", [["scan", "--sizes"], ["treemap", "-o", "x.svg"]])
+@pytest.mark.parametrize("roots", [("a", "a/b"), ("a/b", "a"), ("a", "a"), ("a", "link")])
+def test_sizes_of_roots_that_share_directories_are_refused(
+    command: list[str], roots: tuple[str, str], tmp_path: Path
+) -> None:
+    make(tmp_path, {"a": {"b": {}}, "link": "a/b"})
+    result = run(*command, *roots, cwd=tmp_path)
+    assert "would count twice what ROOTs" in result.stderr.decode()
+    assert result.returncode == 2
+
+
+def test_depths_below_the_nearest_of_several_roots(tmp_path: Path) -> None:
+    tree = make(tmp_path / "tree", {"a": {"b": {"c": None}}})
+    for way in WAYS.values():
+        names = report_of(tmp_path, *way, tree, tree / "a")["names"]
+        assert [(each["directories"], each["files"]) for each in names["by_depth"]] == [(3, 0), (2, 2)]
+
+
+@pytest.mark.parametrize("suffix", ["json", "md", "html"])
+def test_a_line_of_rules_that_is_no_text(suffix: str, tmp_path: Path) -> None:
+    """It is part of an error's message."""
+    tree = make(tmp_path / "tree", {".gitignore": None})
+    (tree / ".gitignore").write_bytes(b"a\xff\x1b[31m\\\n")
+    file = tmp_path / f"report.{suffix}"
+    result = run("scan", "-v", "--gitignore", tree, "--report", file)
+    assert result.returncode == 0
+    for text in (file.read_text(), result.stdout.decode(), result.stderr.decode()):
+        assert "can match nothing" in text
+        assert "\x1b" not in text
+
+
+def test_markdown_is_made_of_no_name(tmp_path: Path) -> None:
+    name = "a&lt;b ~~x~~ $y$ @z www.a.b |*"
+    tree = make(tmp_path / "tree", {name: {"file": None}, "http:": {}})
+    file = tmp_path / "report.md"
+    assert run("scan", tree, "--report", file).returncode == 0
+    text = file.read_text()
+    assert r"a\&lt;b \~\~x\~\~ \$y\$ @<!-- -->z www<!-- -->.a.b \|\*" in text
+
+
+def test_suffixes_that_look_alike_are_one(tmp_path: Path) -> None:
+    tree = make(tmp_path / "tree", {})
+    for name in (b"a.\xe9", b"b.\xe8", "c.文件".encode()):
+        (Path(os.fsdecode(os.fsencode(tree) + b"/" + name))).touch()
+    file = tmp_path / "report.html"
+    result = run("scan", "--sizes", tree, "--report", tmp_path / "report.json", "--report", file)
+    assert (result.returncode, result.stderr) == (0, b"")
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert data["names"]["by_suffix"] == [{"suffix": ".\ufffd", "files": 2}, {"suffix": ".文件", "files": 1}]
+    assert {each["suffix"]: each["files"] for each in data["sizes"]["by_suffix"]} == {".\ufffd": 2, ".文件": 1}
+
+
+def test_json_is_json_whatever_the_locale(tmp_path: Path) -> None:
+    make(tmp_path / "tree", {"é.é": None})
+    result = run("scan", "--json", tmp_path / "tree", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert json.loads(result.stdout)["names"]["by_suffix"] == [{"suffix": ".é", "files": 1}]
+
+
+def test_one_report_that_cannot_be_written_costs_no_other(tmp_path: Path) -> None:
+    (tmp_path / "full.json").symlink_to("/dev/full")
+    result = run("scan", tmp_path, "--report", tmp_path / "full.json", "--report", tmp_path / "there.md")
+    assert result.returncode == 3
+    assert "full.json" in result.stderr.decode()
+    assert "## Scan report" in (tmp_path / "there.md").read_text()
+
+
+def test_a_signal_while_reports_are_written_costs_none(tmp_path: Path) -> None:
+    """Sent once drawing has begun."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'scanner.report.html': os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.meta_path.insert(0, Watch())\n"
+    )
+    files = [tmp_path / "report.html", tmp_path / "report.json"]
+    result = run("scan", "-q", tmp_path, *(f"--report={file}" for file in files),
+                 env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"})  # fmt: skip
+    assert result.returncode == -signal.SIGTERM
+    assert all(file.stat().st_size for file in files)
+    assert b"Outcome" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.support.faultfs import FaultFS, unavailable
 from tests.support.shell import ROOT
 
 
@@ -21,7 +24,7 @@ def profile(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def shares(table: str) -> dict[str, dict[str, float]]:
     head, *rows = table.splitlines()
-    names = ["seconds", *head.split()[1:]]
+    names = head.split()
     return {
         row[:14].strip(): dict(zip(names, map(float, re.findall(r"[\d.]+", row[14:])), strict=True)) for row in rows
     }
@@ -33,7 +36,8 @@ def test_a_profile_of_a_list(trees: dict[str, Path], tmp_path: Path) -> None:
     told = shares(result.stderr)
     assert set(told) >= {"coordinator", "worker 1"}
     for row in told.values():
-        assert 99 < sum(row.values()) - row["seconds"] < 101
+        assert 99 < sum(row.values()) - row["seconds"] - row["threads"] < 101
+        assert row["rest"] >= 0
     assert told["worker 1"]["walk"] > 0
     assert told["coordinator"]["sink"] > 0
     assert (tmp_path / "out").read_bytes().count(b"\n") > 100
@@ -43,6 +47,20 @@ def test_a_profile_of_tuples(trees: dict[str, Path]) -> None:
     told = shares(profile("tuples", trees["monorepo"]).stderr)
     assert told["coordinator"]["merge"] > 0
     assert told["coordinator"]["walk"] == 0, "that is for the workers"
+
+
+@pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+def test_a_profile_of_what_waits(tmp_path: Path) -> None:
+    """Also where many threads do."""
+    (tmp_path / "mount").mkdir()
+    with FaultFS(tmp_path / "mount", tree={"$": "synth", "fanout": [10, 10], "files": 3}, preset="nfs") as fs:
+        fs.latency(5)
+        told = shares(profile("tuples", tmp_path / "mount").stderr)
+    rows = [row for name, row in told.items() if name != "coordinator"]
+    assert max(row["threads"] for row in rows) > 1
+    for row in rows:
+        assert row["waiting"] > row["walk"] > 0
+        assert row["rest"] >= 0
 
 
 def test_without_arguments_it_says_what_it_does() -> None:

@@ -41,8 +41,8 @@ class Profile(Sink):
         self._entries.append((len(dirs) + count, path))
 
     def _depth(self, path: Any) -> int:
-        """Levels below its root."""
-        if self._root is None or not is_below(path, self._root):
+        """Levels below its root: the nearest, of several."""
+        if self._root is None or len(self._roots) > 1 or not is_below(path, self._root):
             self._root = next(root for root in self._roots if is_below(path, root))
         if path == self._root:
             return 0
