@@ -9,7 +9,7 @@ from itertools import islice, repeat
 from typing import Any, NamedTuple
 
 from scanner.fields import COLUMNS, FIELDS, Columns
-from scanner.model import Chunk, Path, Walked, names, prefix_of
+from scanner.model import Chunk, Path, Walked, names, prefix_of, split
 
 
 class _Fields(NamedTuple):
@@ -51,6 +51,16 @@ class Entry(_Fields):
         return self.path
 
 
+class Part(NamedTuple):
+    """Where in a table the rows of a directory, or of a part of it, are: its own, those of files, those of links."""
+
+    table: memoryview
+    start: int
+    files: int
+    links: Any
+    entered: int
+
+
 _make = partial(tuple.__new__, Entry)
 
 
@@ -71,17 +81,30 @@ def entries_of(columns: Columns, table: bytes | memoryview, as_bytes: bool) -> I
 
 
 class Stated:
-    """What was asked about the entries of a result: for each directory the parts in which it came."""
+    """What was asked about the entries of a result: columns, as they came, and where in them each directory is."""
 
     def __init__(self, fields: Sequence[str]) -> None:
         self.fields = fields
         self._columns = Columns(fields)
-        self._parts: dict[Path, list[tuple[Any, bytes, bytes]]] = {}
+        self._chunks: list[tuple[Any, Any, bytes, bytes]] = []
+        self._parts: dict[Path, list[Part]] = {}
 
     def add(self, chunk: Chunk) -> None:
-        rows = iter(chunk.table)
-        for (path, _, links, _), files, entered in zip(chunk, rows, rows, strict=True):
-            self._parts.setdefault(path, []).append((links, files, entered))
+        if chunk.listings:
+            paths, _, links, _ = chunk.listings
+            self._chunks.append((paths, links, *chunk.table))
+
+    def _parts_of(self, path: Path) -> list[Part]:
+        """Those in which the directory came. All are looked for when the first is wanted."""
+        for paths, all_links, rows, counts in self._chunks:
+            numbers, start = memoryview(counts).cast("i").tolist(), 0
+            table = memoryview(rows).cast("q")
+            listings = split((paths, all_links))
+            for (each, links), files, entered in zip(listings, numbers[::2], numbers[1::2], strict=True):
+                self._parts.setdefault(each, []).append(Part(table, start, files, links, entered))
+                start += 1 + files + entered
+        self._chunks.clear()
+        return self._parts.get(path, [])
 
     def entries(self, walked: Walked) -> Iterator[Entry]:
         """The directory itself, its files, then its directories that are not entered."""
@@ -94,23 +117,21 @@ class Stated:
         prefix = prefix_of(path)
         left = iter(files)
         shut: list[tuple[list[Any], memoryview]] = []
-        for number, (links, rows, link_rows) in enumerate(self._parts.get(path, ())):
-            view = memoryview(rows).cast("q")
-            count = len(view) // self._columns.width
-            paths = [prefix + name for name in islice(left, count - 1)]
-            if number:
-                view = _without_first(view, count)
-            else:
+        for number, part in enumerate(self._parts_of(path)):
+            paths = [prefix + name for name in islice(left, part.files)]
+            if not number:
                 paths.insert(0, path)
-            yield paths, view
-            shut.append(([prefix + name for name in names(links)], memoryview(link_rows).cast("q")))
+            after = part.start + 1 + part.files
+            yield paths, self._rows(part.table, after - len(paths), after)
+            below = [prefix + name for name in names(part.links)]
+            shut.append((below, self._rows(part.table, after, after + part.entered)))
         yield from shut
 
-
-def _without_first(rows: memoryview, count: int) -> memoryview:
-    """Of each column."""
-    columns = [rows[start + 1 : start + count] for start in range(0, len(rows), count)]
-    return memoryview(b"".join(columns)).cast("q")
+    def _rows(self, table: memoryview, first: int, last: int) -> memoryview:
+        """Some of each column."""
+        size = len(table) // self._columns.width
+        columns = [table[start + first : start + last] for start in range(0, len(table), size)]
+        return memoryview(b"".join(columns)).cast("q")
 
 
 assert _Fields._fields[2:] == COLUMNS

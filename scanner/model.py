@@ -113,7 +113,7 @@ class Listing(NamedTuple):
 class Chunk:
     """What came of one Task: a run of directories in walk order, and what was not got to.
 
-    `listings`: flat, four fields a Listing, when names were asked for;
+    `listings`: the four fields of Listings, each of all of them: lists, or joined (see `split`). None, if empty;
     `output`: bytes ready for a sink, when those were asked for;
     `leftovers`: directories not walked yet, in walk order; the first `position` entries of the first are
     in this Chunk or in earlier ones; `retries`: what was tried again;
@@ -121,7 +121,8 @@ class Chunk:
     much went by until directories were open, which depends on how many names away they were;
     `slow`: directories that took long, and how many seconds; `rules`: those that were found and hold for leftovers,
     as in Task;
-    `table`: what `stat` tells about names: two fields of rows a Listing (see `kernel.status`);
+    `table`: what `stat` tells about names: columns, each with a value for each directory, its files, its links; and how
+    many files and links there are in each, as 32-bit numbers;
     `began_at`: the first directory of the Task, and `worker`: the process it came from (0: this one), once it is
     back;
     `size`: bytes this Chunk takes while it waits.
@@ -136,7 +137,7 @@ class Chunk:
     def __init__(
         self,
         task: int,
-        listings: list[Any],
+        listings: tuple[Any, ...],
         output: bytes | memoryview,
         leftovers: list[Path],
         position: int,
@@ -175,8 +176,7 @@ class Chunk:
 
     def __iter__(self) -> Any:
         """The listings, as tuples of path, dirs, links, files."""
-        fields = iter(self.listings)
-        return zip(fields, fields, fields, fields, strict=True)
+        return split(self.listings)
 
     @property
     def visited(self) -> int:
@@ -229,6 +229,20 @@ class ChunkArrived(NamedTuple):
 
 
 BackendEvent: TypeAlias = SlotUp | SlotDown | SlotLost | SlotStuck | ChunkArrived
+
+
+def split(listings: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """The Listings of a Chunk one by one, or some of their fields.
+
+    What is joined are paths, by NULs, and packed names of directories, by slashes.
+    """
+    if not listings:
+        return iter(())
+    paths, *fields = listings
+    if isinstance(paths, list):
+        return zip(paths, *fields, strict=True)
+    nul, slash = ("\0", "/") if isinstance(paths, str) else (b"\0", b"/")
+    return zip(paths.split(nul), *(field.split(slash) for field in fields), strict=True)
 
 
 def names(packed: Any) -> list[Any]:

@@ -264,13 +264,16 @@ class Collector:
         if unfinished is not None and any(fault.path == unfinished and not fault.partial for fault in chunk.failed):
             result.pop()  # os.walk gives no tuple for a directory whose listing broke off
         listings = iter(chunk)
-        if unfinished is not None and chunk.listings[:1] == [unfinished]:
-            _, dirs, _, files = next(listings)
-            result[-1][1].extend(names(dirs))
-            result[-1][2].extend(names(files))
-        if chunk.listings and not isinstance(chunk.listings[1], list):
+        if unfinished is not None and (first := next(listings, None)) is not None:
+            path, dirs, _, files = first
+            if path == unfinished:
+                result[-1][1].extend(names(dirs))
+                result[-1][2].extend(names(files))
+            else:
+                result.append((path, names(dirs), names(files)))
+        if chunk.listings and not isinstance(chunk.listings[0], list):
             # names(), spelled out: two calls a directory are a tenth of the coordinator's time
-            nul = "\0" if isinstance(chunk.listings[1], str) else b"\0"
+            nul = "\0" if isinstance(chunk.listings[0], str) else b"\0"
             result += [
                 (path, dirs.split(nul) if dirs else [], files.split(nul) if files else [])
                 for path, dirs, _, files in listings

@@ -6,7 +6,7 @@ ensure_venv() {
     # The stamp is written last, so an interrupted set-up is done again; it is older than what has changed since. It
     # says what became of the compiled modules: without a compiler (it may come later), none (it has failed), built.
     local sources=("$root"/scanner/kernel/*.c)
-    if [ -e "$venv/.ready" ] && [ -z "$(find "$root/pyproject.toml" "${sources[@]}" -newer "$venv/.ready")" ]; then
+    if [ -e "$venv/.ready" ] && [ -z "$(find "$root/pyproject.toml" "$root"/scanner/kernel/*.[ch] -newer "$venv/.ready")" ]; then
         case $(cat "$venv/.ready") in
         built) all_built && return ;;
         without) command -v cc >/dev/null || return 0 ;;

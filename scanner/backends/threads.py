@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
 
-from scanner.kernel.walk import Walker, nowhere
+from scanner.kernel.runs import Place
+from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task
 from scanner.options import ScanOptions
 
@@ -26,10 +26,10 @@ class WalkingThread(threading.Thread):
         deliver: Callable[[Chunk | BaseException], object],
         *,
         joined: bool,
-        whereabouts: Callable[[Any], object] = nowhere,
+        place: Place | None = None,
     ) -> None:
         super().__init__(name="scanner-walk", daemon=True)
-        self._walker = Walker(options, joined=joined, whereabouts=whereabouts, most_open=MOST_OPEN)
+        self._walker = Walker(options, joined=joined, place=place, most_open=MOST_OPEN)
         self._deliver = deliver
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
         self._asked = False

@@ -18,7 +18,7 @@ from typing import Any
 from scanner.model import ENCODING, ERRORS
 
 MOST_THREADS = 256
-SIZE = 1 << 14  # bytes of a place: paths that are longer are not told
+SIZE = 1 << 14  # bytes of a place, as in _run.c: paths that are longer are not told
 _HEADER = 16
 
 
@@ -26,9 +26,8 @@ class Place:
     """Where one thread is."""
 
     def __init__(self, view: memoryview) -> None:
-        self._view = view
+        self.view = view
         self._header = view[:_HEADER].cast("Q")
-        self._count = 0
 
     def at(self, path: str | bytes) -> None:
         """In the worker: `path` comes next."""
@@ -36,10 +35,9 @@ class Place:
         header = self._header
         header[1] = 0
         if len(body) <= SIZE - _HEADER:
-            self._view[_HEADER : _HEADER + len(body)] = body
+            self.view[_HEADER : _HEADER + len(body)] = body
         header[1] = len(body)
-        self._count += 1
-        header[0] = self._count
+        header[0] += 1
 
     def nowhere(self) -> None:
         """In the worker: no directory is being read."""
@@ -53,11 +51,11 @@ class Place:
     def read(self) -> bytes | None:
         """The directory that is being read, or was when the worker ended; None if there is none, or it is too long."""
         length = self._header[1]
-        return bytes(self._view[_HEADER : _HEADER + length]) if 0 < length <= SIZE - _HEADER else None
+        return bytes(self.view[_HEADER : _HEADER + length]) if 0 < length <= SIZE - _HEADER else None
 
     def close(self) -> None:
         self._header.release()
-        self._view.release()
+        self.view.release()
 
 
 class Whereabouts:

@@ -139,7 +139,7 @@ class Crew:
             self._have_obeyed(number, task)
         elif task is not None:
             if self._walker is None:
-                self._walker = Walker(self._options, joined=True, whereabouts=self._whereabouts.of(number).at)
+                self._walker = Walker(self._options, joined=True, place=self._whereabouts.of(number))
             self._deliver(number, self._walker.walk(task, self._asked))
 
     def _asked(self) -> bool:
@@ -157,13 +157,13 @@ class Crew:
             if thread is not None:
                 thread.give_up()
             return
-        whereabouts = self._whereabouts.of(number).at
+        place = self._whereabouts.of(number)
         if thread is None:
             deliver = partial(self._deliver, number)
             try:
-                thread = WalkingThread(self._options, deliver, joined=True, whereabouts=whereabouts)
+                thread = WalkingThread(self._options, deliver, joined=True, place=place)
             except RuntimeError:  # the system has no more of them
-                walker = Walker(self._options, joined=True, whereabouts=whereabouts)
+                walker = Walker(self._options, joined=True, place=place)
                 deliver(walker.walk(task))
                 walker.close()
                 return

@@ -9,18 +9,12 @@
 #endif
 #include <Python.h>
 
-#include <fcntl.h>
-#include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <time.h>
-#include <unistd.h>
 
-#include <linux/stat.h>
+#include "_columns.h"
 
-#define PROTOCOL 2 /* what which.py asks for: to be raised with each change of arguments, result, or the enum below */
+#define PROTOCOL 3 /* what which.py asks for: to be raised with each change of arguments, result, or of _columns.h */
 #define SOME 16    /* entries to ask for between two looks at the clock, and at whether a signal has come */
 #define SLOW 300   /* microseconds for one, from which on threads pay */
 
@@ -29,48 +23,6 @@ static double seconds(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-enum column { SIZE, BLOCKS, MODE, UID, GID, INO, DEV, NLINK, MTIME, CTIME, ATIME }; /* as in fields.py */
-
-static const unsigned MASKS[] = {STATX_SIZE, STATX_BLOCKS, STATX_TYPE | STATX_MODE, STATX_UID, STATX_GID, STATX_INO,
-                                 0, STATX_NLINK, STATX_MTIME, STATX_CTIME, STATX_ATIME};
-
-static int64_t nanoseconds(const struct statx_timestamp *time)
-{
-    if (time->tv_sec >= INT64_MAX / 1000000000)
-        return INT64_MAX;
-    if (time->tv_sec <= INT64_MIN / 1000000000)
-        return INT64_MIN + 1; /* the least itself says that nothing is known */
-    return time->tv_sec * 1000000000 + time->tv_nsec;
-}
-
-static int64_t value_of(const struct statx *status, enum column column)
-{
-    switch (column) {
-    case SIZE:
-        return (int64_t)status->stx_size;
-    case BLOCKS:
-        return (int64_t)status->stx_blocks;
-    case MODE:
-        return status->stx_mode;
-    case UID:
-        return status->stx_uid;
-    case GID:
-        return status->stx_gid;
-    case INO:
-        return (int64_t)status->stx_ino;
-    case DEV:
-        return (int64_t)makedev(status->stx_dev_major, status->stx_dev_minor);
-    case NLINK:
-        return status->stx_nlink;
-    case MTIME:
-        return nanoseconds(&status->stx_mtime);
-    case CTIME:
-        return nanoseconds(&status->stx_ctime);
-    default:
-        return nanoseconds(&status->stx_atime);
-    }
 }
 
 struct rows { /* columns one after the other, each with a value for the directory itself and one for each name */

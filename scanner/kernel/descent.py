@@ -20,6 +20,7 @@ from typing import Any
 from scanner.model import Path, prefix_of
 
 HERE = -100  # AT_FDCWD: no descriptor, paths mean what they mean to everybody
+FAR = 3000  # characters: a name that is longer may be more than the system takes at once
 MOST_OPEN = 48  # descriptors for the way down; a deeper one is thinned out, and what is missing opened again
 _READ = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_ATIME = getattr(os, "O_NOATIME", 0)  # our reading is nobody's access
@@ -38,7 +39,7 @@ class Descent:
         self._prefix: Any = None
         self._separator: Any = None
         self._parent = -1
-        self._most_open = most_open
+        self.most_open = most_open
         self._devices: dict[Any, int] = {}  # of roots
 
     def place(self, path: Any) -> tuple[int, Any, bool]:
@@ -53,6 +54,17 @@ class Descent:
                 return HERE, path, False
             self.keep(root, os.open(root, _PASS))
         return self._parent, path[len(self._prefix) :] or os.curdir, self._no_link
+
+    def start(self, path: Any) -> tuple[Any, int]:
+        """An open directory that `path` lies below, as far up as can be: what paths in it begin with, its descriptor.
+
+        No characters if `path` is a root, or below none. Raises OSError.
+        """
+        parent, _, _ = self.place(path)
+        if parent == HERE:
+            return path[:0], HERE
+        prefix, _ = self._way[0]
+        return self._way[0] if len(path) - len(prefix) < FAR else self._way[-1]
 
     def open(self, path: Any) -> int:
         """A descriptor of the directory `path`: the caller's, to close or to `keep`. Raises OSError, ValueError."""
@@ -85,12 +97,14 @@ class Descent:
 
     def is_elsewhere(self, path: Any, device: int) -> bool:
         """Whether the directory `path`, on this device, is on another file system than its root. Raises OSError."""
+        return self._root_of(path) is not None and device != self.device(path)
+
+    def device(self, path: Any) -> int:
+        """That of the root that `path` lies below. Raises OSError."""
         root = self._root_of(path)
-        if root is None:
-            return False
         if root not in self._devices:
-            self._devices[root] = os.stat(root).st_dev
-        return device != self._devices[root]
+            self._devices[root] = os.stat(path if root is None else root).st_dev
+        return self._devices[root]
 
     def above(self, path: Any) -> Iterator[Any]:
         """The directories above `path`, from its parent up to its root."""
@@ -126,7 +140,7 @@ class Descent:
 
     def keep(self, path: Any, descriptor: int) -> None:
         """Go on from `descriptor`, which is `path`'s: what is opened next may lie below it."""
-        if len(self._way) >= self._most_open:
+        if len(self._way) >= self.most_open:
             self._thin_out()
         self._prefix = prefix_of(path)
         self._separator = self._prefix[-1:]
@@ -140,14 +154,14 @@ class Descent:
 
     def _thin_out(self) -> None:
         """Close every other descriptor of the upper part, so that the way back up never starts over from the root."""
-        some = slice(1, max(2, self._most_open * 3 // 4), 2) if self._most_open > 1 else slice(None)
+        some = slice(1, max(2, self.most_open * 3 // 4), 2) if self.most_open > 1 else slice(None)
         for _, descriptor in self._way[some]:
             os.close(descriptor)
         del self._way[some]
 
     def make_do_with_less(self) -> None:
         """Descriptors are short: hold fewer of them, at the price of opening more often."""
-        self._most_open = max(1, self._most_open // 8)
+        self.most_open = max(1, self.most_open // 8)
 
     def close(self) -> None:
         """Close everything; the next `open` starts from its root."""

@@ -6,9 +6,13 @@ make a Python object of each.
 
 from __future__ import annotations
 
+from array import array
 from typing import Any, Protocol
 
+from scanner.fields import columns_of
 from scanner.kernel.part import Stated
+from scanner.kernel.rows import Rows
+from scanner.kernel.runs import Run
 from scanner.model import ENCODING, ERRORS, Fault, prefix_of
 from scanner.options import ScanOptions
 
@@ -47,27 +51,37 @@ class Packer(Protocol):
     """Collects the Listings of one Chunk. `keeps_broken`: names read before a listing broke off are kept.
 
     `add` takes a Listing, or a part of one, with its files in the form that is wanted; `unread` a directory that is
-    there but has none, and why, with the row of it if rows are wanted and it can be asked about.
+    there but has none, and why, with the row of it if rows are wanted and it can be asked about; `add_run` takes what
+    was walked at once, with names in the form `run_form`, and lines that end with `run_separator`.
     """
 
     keeps_broken: bool
+    run_form: int
+    run_separator: bytes
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None: ...
+    def add_run(self, run: Run) -> None: ...
     def unread(self, path: Any, row: bytes, fault: Fault) -> None: ...
     def table(self) -> list[bytes]: ...
-    def listings(self) -> list[Any]: ...
+    def listings(self) -> tuple[Any, ...]: ...
     def output(self) -> bytes: ...
 
 
 class Names:
     """Lists as they were read, for a consumer in this process."""
 
+    run_form, run_separator = JOINED, b""
+
     def __init__(self, keeps_broken: bool) -> None:
         self.keeps_broken = keeps_broken  # os.walk gives no tuple for a directory whose listing broke off
-        self._listings: list[Any] = []
+        self._fields: tuple[list[Any], list[Any], list[Any], list[Any]] = [], [], [], []
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
-        self._listings += (path, dirs, links, files)
+        for field, value in zip(self._fields, (path, dirs, links, files), strict=True):
+            field.append(value)
+
+    def add_run(self, run: Run) -> None:
+        raise NotImplementedError("names that were read in C are joined")
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         pass
@@ -75,8 +89,8 @@ class Names:
     def table(self) -> list[bytes]:
         return []
 
-    def listings(self) -> list[Any]:
-        return self._listings
+    def listings(self) -> tuple[Any, ...]:
+        return self._fields if self._fields[0] else ()
 
     def output(self) -> bytes:
         return b""
@@ -86,32 +100,49 @@ class JoinedNames(Names):
     """All names joined, for a consumer in another process."""
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
-        if dirs:
-            self._listings += (path, join(dirs, path), join(links, path), files)
-        else:
-            self._listings += (path, path[:0], path[:0], files)
+        super().add(path, join(dirs, path), join(links, path), files, first)
+
+    def add_run(self, run: Run) -> None:
+        if run.directories:
+            for field, value in zip(self._fields, run.names, strict=True):
+                field.append(value)
+
+    def listings(self) -> tuple[Any, ...]:
+        paths, *fields = super().listings() or ((),)
+        if not paths:
+            return ()
+        nul, slash = ("\0", "/") if isinstance(paths[0], str) else (b"\0", b"/")
+        return (nul.join(paths), *(slash.join(field) for field in fields))
 
 
 class StatedNames(JoinedNames):
-    """And two rows fields for each: of the directory and its files, of its links."""
+    """And what is known of each."""
 
-    def __init__(self, keeps_broken: bool) -> None:
+    def __init__(self, keeps_broken: bool, width: int) -> None:
         super().__init__(keeps_broken)
-        self._rows: list[bytes] = []
+        self._rows, self._counts, self._width = Rows(range(width), width), array("i"), width
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
         stated = files if isinstance(files, Stated) else Stated(path[:0], b"")
         super().add(path, dirs, links, stated.files, first)
-        self._rows += stated.rows, stated.links
+        for rows in (stated.rows, stated.links):
+            self._rows.add(rows)
+        self._counts.extend((len(stated.rows) // (8 * self._width) - 1, len(stated.links) // (8 * self._width)))
+
+    def add_run(self, run: Run) -> None:
+        super().add_run(run)
+        self._rows.add(run.rows)
+        self._counts.frombytes(run.counts)
 
     def table(self) -> list[bytes]:
-        return self._rows
+        return [self._rows.joined(), self._counts.tobytes()]
 
 
 def new_packer(options: ScanOptions, form: int) -> Packer:
     if options.sinks is None:
-        kind = StatedNames if form == STATED else JoinedNames if form == JOINED else Names
-        return kind(options.partial_listings)
+        if form == STATED:
+            return StatedNames(options.partial_listings, len(columns_of(options.fields)))
+        return (JoinedNames if form == JOINED else Names)(options.partial_listings)
     if form == LINES:
         from scanner.kernel.sinks.paths import Lines  # not needed otherwise
 

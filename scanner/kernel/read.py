@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.kernel.ask import asked
-from scanner.kernel.descent import MOST_OPEN, Descent, has_steps
+from scanner.kernel.descent import Descent, has_steps
 from scanner.kernel.gate import Elsewhere, Gate
 from scanner.kernel.pack import COUNT, JOINED, LINES, LIST, STATED, join, pack
 from scanner.kernel.part import Part, Stated, no_listing
@@ -53,7 +53,7 @@ class Held(NamedTuple):
 class Reader:
     """Reads directories for one scan; names of files come packed in `form`. Not for use by two threads."""
 
-    def __init__(self, options: ScanOptions, form: int = LIST, most_open: int = MOST_OPEN) -> None:
+    def __init__(self, options: ScanOptions, form: int = LIST, descent: Descent | None = None) -> None:
         self.retries = 0
         self.threads = 1  # for asking types, where that is slow
         self.wary = True  # whether it may be: it was in the directory before
@@ -65,7 +65,7 @@ class Reader:
         self._listed = JOINED if form == STATED else form  # the form in which names are read
         if options.filter is not None and form != JOINED:
             self._listed = LIST
-        self._descent = Descent(options.roots, follow=options.followlinks, most_open=most_open)
+        self._descent = descent or Descent(options.roots, follow=options.followlinks)
         self._gate = Gate(options, self._descent)
         self._checks, self._longest_sure = self._gate.checks, self._gate.longest_sure
         self._barred = frozenset(options.barred)

@@ -10,12 +10,12 @@ import errno
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
-from scanner.kernel.descent import MOST_OPEN
+from scanner.kernel.descent import MOST_OPEN, Descent
 from scanner.kernel.pack import Packer, form_of, new_packer
 from scanner.kernel.part import no_listing
 from scanner.kernel.read import Reader
+from scanner.kernel.runs import Place, runs_of
 from scanner.model import Chunk, Fault, Path, Task, children, is_below
 from scanner.options import ScanOptions
 
@@ -37,16 +37,18 @@ class Walker:
         options: ScanOptions,
         *,
         joined: bool,
-        whereabouts: Callable[[Any], object] = nowhere,
+        place: Place | None = None,
         most_open: int = MOST_OPEN,
     ) -> None:
-        """`joined`: Chunks travel to another process, so names are joined (see `pack`). `whereabouts` hears of each
+        """`joined`: Chunks travel to another process, so names are joined (see `pack`). `place` hears of each
         directory before it is touched. `most_open`: descriptors for the way down from the root.
         """
+        descent = Descent(options.roots, follow=options.followlinks, most_open=most_open)
         self._options = options
-        self._form = form_of(options, joined=joined)
-        self._whereabouts = whereabouts
-        self._reader = Reader(options, self._form, most_open)
+        self._runs = runs_of(options, descent, place, SLOW)
+        self._form = form_of(options, joined=joined or self._runs is not None)
+        self._whereabouts = nowhere if place is None else place.at
+        self._reader = Reader(options, self._form, descent)
         self._sifter = self._reader.sifter
 
     def walk(self, task: Task, asked: Callable[[], bool] = lambda: False) -> Chunk:
@@ -55,9 +57,11 @@ class Walker:
 
         One long loop, on purpose: a call for each directory is half a percent of a scan.
         """
-        reader, whereabouts = self._reader, self._whereabouts
+        reader, whereabouts, runs = self._reader, self._whereabouts, self._runs
         packer = new_packer(self._options, self._form)
         shut, fences = self._shut(task), task.fences
+        if shut or fences:
+            runs = None
         if (sifter := self._sifter) is not None:
             sifter.filter.begin(task.rules)
         stack = task.directories[::-1]
@@ -71,6 +75,27 @@ class Walker:
         cpu = time.thread_time()
         deadline, look = now + task.seconds, now + LOOK_EVERY
         while stack:
+            if runs is not None and not (position or reader.wary):
+                budget = task.entries - entries, quota - directories, CHUNK_TEXT - text, min(look, deadline) - now
+                run = runs.walk(stack, task.entries, packer.run_form, packer.run_separator, *budget)
+                now = time.monotonic()
+                if run is not None:
+                    packer.add_run(run)
+                    directories += run.directories
+                    entries += run.entries
+                    files += run.files
+                    text += run.text
+                    if run.slow:
+                        reader.wary = True
+                        slow.append((run.slow, run.slowest))
+                    if entries >= task.entries or now >= deadline or text >= CHUNK_TEXT or directories >= quota:
+                        break
+                    if now >= look:
+                        look = now + LOOK_EVERY
+                        if len(stack) > 1 and asked():
+                            break
+                    if not run.trouble:
+                        continue
             path = stack.pop()
             if fences and path in fences:
                 stack.append(path)

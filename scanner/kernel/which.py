@@ -11,7 +11,7 @@ LinkRule = Literal["mark", "enter", "file"]
 """What a link to a directory is: a directory that is not entered (`os.walk`), one that is entered
 (`followlinks`), or no directory at all (`find`: costs no `stat` of the target)."""
 LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")  # in the order of _listing.c
-EXPECTED, EXPECTED_STATUS = 4, 2  # PROTOCOL in _listing.c, in _status.c
+EXPECTED, EXPECTED_RUN, EXPECTED_STATUS = 5, 1, 3  # PROTOCOL in _listing.c, _run.c, _status.c
 
 
 def by_whole_paths(options: ScanOptions) -> bool:
@@ -28,6 +28,17 @@ def compiled_reader(options: ScanOptions) -> Callable[..., Any] | None:
     except ImportError:
         return None
     return list_directory if PROTOCOL == EXPECTED else None  # else it was built from another state of the source
+
+
+def compiled_walk(options: ScanOptions) -> Callable[..., Any] | None:
+    """The compiled way to walk many directories at a time."""
+    if compiled_reader(options) is None:
+        return None
+    try:
+        from scanner.kernel._run import PROTOCOL, walk_run
+    except ImportError:
+        return None
+    return walk_run if PROTOCOL == EXPECTED_RUN else None
 
 
 def compiled_status(options: ScanOptions) -> Callable[..., Any] | None:

@@ -111,5 +111,5 @@ def run_schedule(
             instructions = planner.handle(SlotLost(slot), SlotUp(slot))
             continue
         chunk = walkers[slot].walk(task)
-        chunk.size = 100 * len(chunk.listings)
+        chunk.size = 400 * chunk.directories
         instructions = planner.handle(ChunkArrived(slot, chunk))

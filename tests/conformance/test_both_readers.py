@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import shutil
 import signal
@@ -16,9 +17,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from scanner.kernel.sinks.base import apart
+from scanner.kernel.sinks.sizes import FIELDS as SIZES_FIELDS
 from scanner.kernel.walk import Walker
 from scanner.kernel.which import reader_name
-from scanner.model import Chunk, Task
+from scanner.model import Chunk, Task, names
 from scanner.options import ScanOptions, SinkSpec
 from tests.conformance.test_any_tree import TREES, build
 from tests.support.faultfs import FaultFS, unavailable
@@ -30,19 +33,39 @@ OPTIONS: list[dict[str, Any]] = [
     {"sinks": (SinkSpec("paths", (b"\0",)),)},
     {"sinks": ()},
     {"sinks": (SinkSpec("profile", (3,)),)},
+    {"stat": ("size", "mode", "mtime_ns")},
+    {"stat": True, "sinks": (SinkSpec("table", (("size", "ino"),)),)},
+    {"stat": ("size", "mode"), "sinks": (SinkSpec("text", ("ndjson", ("type", "size"))),)},
+    {"stat": SIZES_FIELDS, "sinks": (SinkSpec("sizes", (None, False)),)},
+    {"stat": SIZES_FIELDS, "sinks": (SinkSpec("sizes", (1, False)), *(SinkSpec("profile", (n,)) for n in (3, 4)))},
+    {"stat": True, "sinks": (SinkSpec("ncdu"),)},
+    {"stat": True, "sinks": (SinkSpec("summary", (0, 3)),)},
+    {"one_file_system": True},
+    {"max_depth": 3},
 ]
 
 
-TOLD = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "opening", "slow")]
+TOLD = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "opening", "slow", "listings", "output")]
+MARSHALLED = ("profile", "sizes", "summary")  # equal values may be written in two ways
+
+
+def output_of(chunk: Chunk, options: dict[str, Any]) -> list[Any]:
+    """What each sink has made."""
+    kinds = [sink.kind for sink in options.get("sinks") or ()]
+    made = zip(kinds, apart(chunk.output, len(kinds)), strict=True) if kinds else ()
+    return [marshal.loads(each) if kind in MARSHALLED else bytes(each) for kind, each in made]
 
 
 def walked(top: Any, pure: bool, joined: bool, options: dict[str, Any], entries: int = 10_000) -> list[Any]:
     """What all Chunks hold, from the root to the end."""
-    walker = Walker(ScanOptions(roots=(top,), max_depth=30, pure=pure, **options), joined=joined)
-    told, todo, position = [], [top], 0
+    if options.get("followlinks"):
+        options = {**options, "max_depth": 30}  # its links lead round in circles
+    walker = Walker(ScanOptions(roots=(top,), pure=pure, **options), joined=joined)
+    told, todo, position = list[Any](), [top], 0
     try:
         while todo:
             chunk = walker.walk(Task(1, todo, position, entries, 60.0))
+            told += [[(path, *map(names, packed)) for path, *packed in chunk], output_of(chunk, options)]
             told.append([getattr(chunk, name) for name in TOLD])
             todo, position = chunk.leftovers, chunk.position
     finally:

@@ -6,12 +6,13 @@ from typing import Any
 
 from scanner.model import Chunk, Fault
 from scanner.run import Collector, post_order
+from tests.support.chunks import packed
 
 
 def chunk(*listings: Any, unfinished: str | None = None, faults: list[Fault] | None = None) -> Chunk:
-    flat = [field for path, files in listings for field in (path, "", "", "\0".join(files))]
     leftovers: list[Any] = [unfinished] if unfinished else []
-    return Chunk(0, flat, b"", leftovers, int(bool(unfinished)), faults or [], 0, 0, 0)
+    names = packed(*((path, [], files) for path, files in listings))
+    return Chunk(0, names, b"", leftovers, int(bool(unfinished)), faults or [], 0, 0, 0)
 
 
 def collected(*chunks: Chunk) -> list[Any]:

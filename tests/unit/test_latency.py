@@ -9,7 +9,7 @@ from scanner.model import Chunk
 
 
 def chunk(*slow: float, fast: int = 0, at: str = "/srv") -> Chunk:
-    made = Chunk(0, [], b"", [], 0, [], len(slow) + fast, 0, 0, slow=[(seconds, at) for seconds in slow])
+    made = Chunk(0, (), b"", [], 0, [], len(slow) + fast, 0, 0, slow=[(seconds, at) for seconds in slow])
     made.began_at = at
     return made
 

@@ -9,6 +9,7 @@ from scanner.model import Chunk, ChunkArrived, Fault, SlotUp, Task
 from scanner.options import ScanOptions
 from scanner.plan.events import Add, Deliver, Event, Pruned, Waiting, Wanted
 from scanner.plan.merge import Lookahead, bottom_up, top_down
+from tests.support.chunks import packed
 
 
 class Script:
@@ -25,8 +26,7 @@ class Script:
 
 
 def chunk(*listings: Any, leftovers: list[str] | None = None, position: int = 0, faults: Any = ()) -> Chunk:
-    flat = [field for path, dirs, files in listings for field in (path, "\0".join(dirs), "", "\0".join(files))]
-    return Chunk(0, flat, b"", leftovers or [], position, list(faults), len(listings), 0, 0, size=1)
+    return Chunk(0, packed(*listings), b"", leftovers or [], position, list(faults), len(listings), 0, 0, size=1)
 
 
 TREE = [("/", ["a", "b"], ["f"]), ("/a", ["x"], []), ("/a/x", [], ["g", "h"]), ("/b", [], [])]

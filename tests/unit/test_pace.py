@@ -34,7 +34,7 @@ class Scan:
                 heapq.heappush(self._under_way, (done + WORK, self._now))
             self._now, began = heapq.heappop(self._under_way)
             self._worked += self.work
-            chunk = Chunk(0, [], b"", [], 0, [], 1, 0, 0, seconds=self._now - began, cpu=WORK)
+            chunk = Chunk(0, (), b"", [], 0, [], 1, 0, 0, seconds=self._now - began, cpu=WORK)
             chunk.opening = opening / latency * chunk.seconds if latency else 0.0
             self.pace.note(self._now, chunk, began, len(self._under_way) + 1, lambda: self._worked)
             history.append(self.pace.slots)
@@ -136,7 +136,7 @@ def test_it_never_goes_below_what_there_is_anyway_nor_above_the_cap() -> None:
 def test_one_directory_that_was_interrupted_does_not_count(samples: int) -> None:
     """By another process on this processor, or by the interpreter lock."""
     pace = Pace(1, 64)
-    chunk = Chunk(0, [], b"", [], 0, [], 1, 0, 0, seconds=0.0015, cpu=0.0001)
+    chunk = Chunk(0, (), b"", [], 0, [], 1, 0, 0, seconds=0.0015, cpu=0.0001)
     for number in range(samples):
         pace.note(number * 0.0001, chunk, number * 0.0001, 1, lambda: 0.0)
     assert pace.slots == 1

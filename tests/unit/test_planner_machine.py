@@ -98,7 +98,7 @@ class PlannerMachine(RuleBasedStateMachine):
             listed.append(path)
             stack += below(path, self.breadth, self.depth)[::-1]
         output = " ".join(listed).encode()
-        return Chunk(task.number, [], output, stack[::-1], 0, faults, len(listed), 0, 0, size=len(listed))
+        return Chunk(task.number, (), output, stack[::-1], 0, faults, len(listed), 0, 0, size=len(listed))
 
     def somewhere_in(self, data: st.DataObject, slot: int) -> str:
         """A directory that the slot may be reading."""

@@ -74,7 +74,7 @@ def test_chunks_and_tasks_come_back_as_they_were(name: str | bytes) -> None:
     assert wire.unpack(wire.pack_options(options)) == options
     assert wire.unpack(wire.pack_give_up(5)) == (5, None)
     fault = Fault(name, "open", 13, "Permission denied", "denied")
-    chunk = Chunk(3, [name, name, name[:0], name], b"output", [name], 5, [fault], 1, 2, 3)
+    chunk = Chunk(3, (name, name, name[:0], name), b"output", [name], 5, [fault], 1, 2, 3)
     fields, bulk = wire.pack_chunk(5, chunk)
     thread, again = wire.unpack_chunk(bytearray(fields + bytes(bulk)))
     assert thread == 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from scanner.fields import columns_of
 from scanner.kernel.sinks.base import Several, Sink
 from scanner.options import ScanOptions
 
@@ -17,7 +18,7 @@ def sink_of(options: ScanOptions) -> Sink:
     made = [_made(sink.kind, sink.arguments, options) for sink in options.sinks or ()]
     if not made:
         return Sink()
-    return made[0] if len(made) == 1 else Several(made)
+    return made[0] if len(made) == 1 else Several(made, len(columns_of(options.fields)))
 
 
 def _made(kind: str, arguments: tuple[Any, ...], options: ScanOptions) -> Sink:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from scanner.kernel.pack import COUNT, JOINED
 from scanner.kernel.part import Stated
-from scanner.model import Fault
+from scanner.kernel.runs import Run
+from scanner.model import Fault, names
 
 
 class Sink:
-    """For a consumer that takes bytes only."""
+    """For a consumer that takes bytes only. Of a run a Sink gets each directory, unless it can do better."""
 
     keeps_broken = True
+    run_form, run_separator = COUNT, b""
+    width = 0  # of rows
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
         if isinstance(files, Stated):  # there was no listing, otherwise
@@ -21,14 +25,19 @@ class Sink:
     def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
         """What was read of the directory `path`: itself, if this is the `first` of it and it is shown, files, links."""
 
+    def add_run(self, run: Run) -> None:
+        if self.run_form == JOINED:
+            for path, dirs, links, files, rows, link_rows in run.apart(self.width):
+                self.add(path, names(dirs), names(links), Stated(files, rows, link_rows), True)
+
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         pass
 
     def table(self) -> list[bytes]:
         return []
 
-    def listings(self) -> list[Any]:
-        return []
+    def listings(self) -> tuple[Any, ...]:
+        return ()
 
     def output(self) -> bytes:
         return b""
@@ -37,8 +46,11 @@ class Sink:
 class Several(Sink):
     """More than one, of one scan."""
 
-    def __init__(self, sinks: Sequence[Sink]) -> None:
+    run_form = JOINED
+
+    def __init__(self, sinks: Sequence[Sink], width: int) -> None:
         self._sinks = sinks
+        self.width = width
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
         for sink in self._sinks:

@@ -14,6 +14,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from scanner.fields import Columns
+from scanner.kernel.pack import JOINED
 from scanner.kernel.part import Stated
 from scanner.kernel.sinks.base import Sink
 from scanner.kernel.status import nothing
@@ -27,8 +28,11 @@ FIELDS = ("size", "blocks", "mode", "uid", "gid", "ino", "dev", "nlink", "mtime_
 class Ncdu(Sink):
     """For one root."""
 
+    run_form = JOINED
+
     def __init__(self, options: ScanOptions) -> None:
         self._columns = Columns(options.fields, FIELDS)
+        self.width = self._columns.width
         (self._root,) = options.roots
         self._barred = frozenset(options.barred)
         self._first: int | None = None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from scanner.kernel.pack import LINES
 from scanner.kernel.part import Stated
+from scanner.kernel.runs import Run
 from scanner.kernel.sinks.base import Sink
 from scanner.model import ENCODING, ERRORS, Fault, prefix_of
 from scanner.options import ScanOptions
@@ -13,8 +15,10 @@ from scanner.options import ScanOptions
 class Lines(Sink):
     """The path of each directory, then of each of its files, which come as such lines already."""
 
+    run_form = LINES
+
     def __init__(self, separator: bytes) -> None:
-        self._separator = separator
+        self._separator = self.run_separator = separator
         self._lines: list[bytes] = []
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
@@ -24,6 +28,9 @@ class Lines(Sink):
             self._lines.append(files)
         for name in links:
             self.unread(prefix_of(path) + name)
+
+    def add_run(self, run: Run) -> None:
+        self._lines.append(run.names[3])
 
     def unread(self, path: Any, row: bytes = b"", fault: Fault | None = None) -> None:
         self._lines += (path.encode(ENCODING, ERRORS), self._separator)

@@ -9,6 +9,8 @@ import re
 from collections import Counter
 from typing import Any
 
+from scanner.fields import columns_of
+from scanner.kernel.pack import JOINED
 from scanner.kernel.part import Stated
 from scanner.kernel.sinks.base import Sink
 from scanner.kernel.sinks.summary import LONGEST_SUFFIX
@@ -22,7 +24,10 @@ SUFFIX = re.compile(rf"(?<=[^\0])\.[^.\0]{{1,{LONGEST_SUFFIX}}}(?![^\0])")
 class Profile(Sink):
     """`most`: directories with the most entries that are kept."""
 
+    run_form = JOINED
+
     def __init__(self, options: ScanOptions, most: int) -> None:
+        self.width = len(columns_of(options.fields))
         self._roots = sorted(options.roots, key=len, reverse=True)
         self._root: Any = None
         self._most = most

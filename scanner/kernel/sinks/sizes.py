@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import marshal
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from scanner.fields import COLUMNS, NULL, columns_of
+from scanner.kernel.pack import COUNT
 from scanner.kernel.part import Stated
+from scanner.kernel.rows import without_first
+from scanner.kernel.runs import Run
 from scanner.kernel.sinks.base import Sink
 from scanner.model import Fault, prefix_of
 from scanner.options import ScanOptions
@@ -28,10 +31,12 @@ class Sizes(Sink):
     one name: device << 64, and inode.
     """
 
+    run_form = COUNT
+
     def __init__(self, options: ScanOptions, depth: int | None, links: bool, known: Collection[int] = ()) -> None:
         columns = columns_of(options.fields)
         self._numbers = [columns.index(name) for name in COLUMNS if name in FIELDS]
-        self._width = len(columns)
+        self.width = len(columns)
         self._depth, self._count_links = depth, links
         self._known = frozenset(known)
         self._several_ways = options.followlinks  # to anything, also to what has one name
@@ -40,49 +45,67 @@ class Sizes(Sink):
 
     def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
         record = self._record(path)
-        self._add(record, stated.rows, 0 if first else 1)
-        if links:
-            self._add(record, stated.links, 0)
+        for rows in (stated.rows if first else without_first(stated.rows, self.width), stated.links):
+            self._add([record], [len(rows) // (8 * self.width)], rows)
+
+    def add_run(self, run: Run) -> None:
+        if run.directories:
+            counts = memoryview(run.counts).cast("i").tolist()
+            lengths = [1 + files + links for files, links in zip(counts[::2], counts[1::2], strict=True)]
+            self._add(map(self._record, run.paths), lengths, run.rows)
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
-        self._add(self._record(path), row, 0)
+        self._add([self._record(path)], [len(row) // (8 * self.width)], row)
 
     def _record(self, path: Any) -> list[Any]:
-        path = self._shown(path)
+        path = path if self._depth is None else self._shown(path, self._depth)
         if not self._records or self._records[-1][0] != path:
             self._records.append([path, 0, 0, 0, []])
         return self._records[-1]
 
-    def _shown(self, path: Any) -> Any:
+    def _shown(self, path: Any, depth: int) -> Any:
         """The directory in whose record `path` is."""
-        if self._depth is None:
-            return path
         root = next(root for root in self._roots if path == root or path.startswith(prefix_of(root)))
+        if not depth or path == root:
+            return root
         prefix = prefix_of(root)
-        separator = prefix[-1:]
-        names = path[len(prefix) :].split(separator) if path != root else []
-        if len(names) <= self._depth:
-            return path
-        return prefix + separator.join(names[: self._depth]) if self._depth else root
+        end = len(prefix) - 1
+        for _ in range(depth):
+            end = path.find(prefix[-1:], end + 1)
+            if end < 0:
+                return path
+        return path[:end]
 
-    def _add(self, record: list[Any], rows: bytes, start: int) -> None:
+    def _add(self, records: Iterable[list[Any]], lengths: list[int], rows: bytes) -> None:
+        """To each of the records so many of the rows."""
         view = memoryview(rows).cast("q")
-        count = len(view) // self._width
-        # In the order of COLUMNS.
-        sizes, blocks, modes, inos, devs, nlinks = (
-            view[number * count + start : (number + 1) * count].tolist() for number in self._numbers
-        )
-        record[3] += count - start
-        if not self._count_links and (self._several_ways or self._known or (nlinks and max(nlinks) > 1)):
-            for size, taken, mode, ino, dev, nlink in zip(sizes, blocks, modes, inos, devs, nlinks, strict=True):
-                key = (dev << 64) + ino
-                may_come_again = (nlink > 1 and not stat.S_ISDIR(mode)) or key in self._known
-                if mode != NULL and (self._several_ways or may_come_again):
-                    record[4] += key, size, taken
+        count = len(view) // self.width
+        columns = [view[number * count : (number + 1) * count] for number in self._numbers]
+        sizes, blocks = columns[0].tolist(), columns[1].tolist()
         if NULL in sizes:
-            sizes, blocks = ([value for value in column if value != NULL] for column in (sizes, blocks))
-        record[1] += sum(sizes)
-        record[2] += sum(blocks)
+            sizes, blocks = ([0 if value == NULL else value for value in column] for column in (sizes, blocks))
+        again = {} if self._count_links else dict(self._that_may_come_again(columns))
+        start = 0
+        for record, length in zip(records, lengths, strict=True):
+            end = start + length
+            record[1] += sum(sizes[start:end])
+            record[2] += sum(blocks[start:end])
+            record[3] += length
+            if again:
+                for row in range(start, end):
+                    if row in again:
+                        record[4] += again[row], sizes[row], blocks[row]
+            start = end
+
+    def _that_may_come_again(self, columns: list[memoryview]) -> Iterator[tuple[int, int]]:
+        """Numbers of rows, and by which what they tell of is known under each of its names."""
+        *_, modes, inos, devs, nlinks = columns
+        every = self._several_ways or self._known
+        for row, nlink in enumerate(nlinks.tolist()):
+            if (nlink > 1 or every) and (mode := modes[row]) != NULL:
+                key = (devs[row] << 64) + inos[row]
+                if self._several_ways or key in self._known or (nlink > 1 and not stat.S_ISDIR(mode)):
+                    yield row, key
 
     def output(self) -> bytes:
         return marshal.dumps(self._records)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from typing import Any
 
 from scanner.fields import Columns
+from scanner.kernel.pack import JOINED
 from scanner.kernel.part import Stated
 from scanner.kernel.sinks.base import Sink
 from scanner.model import Fault, prefix_of
@@ -25,8 +26,11 @@ LONGEST_SUFFIX = 16  # characters: what is longer is part of a name
 class Summary(Sink):
     """`now`: ages are counted from there, in nanoseconds since 1970; `most`: largest files that are kept."""
 
+    run_form = JOINED
+
     def __init__(self, options: ScanOptions, now: int, most: int) -> None:
         self._columns = Columns(options.fields, FIELDS)
+        self.width = self._columns.width
         self._now, self._most = now, most
         self._sizes: dict[int, list[int]] = defaultdict(_none)  # classes that end at powers of four
         self._ages: dict[int, list[int]] = defaultdict(_none)

@@ -13,7 +13,9 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from scanner.fields import Columns
+from scanner.kernel.pack import LINES
 from scanner.kernel.part import Stated
+from scanner.kernel.runs import Run
 from scanner.kernel.sinks.base import Sink
 from scanner.kernel.status import nothing
 from scanner.model import ENCODING, ERRORS, Fault, prefix_of
@@ -25,6 +27,8 @@ Formatter = Callable[[list[str], Values], bytes]
 
 class Text(Sink):
     """One line an entry. `form`: template, ndjson or csv; `fields`: those that are in it."""
+
+    run_form, run_separator = LINES, b"\0"
 
     def __init__(self, options: ScanOptions, form: str, fields: Sequence[str], *arguments: Any) -> None:
         self._columns = Columns(options.fields, fields)
@@ -45,6 +49,11 @@ class Text(Sink):
         if links:
             below = [prefix + os.fsdecode(name) for name in links]
             self._pieces.append(self._format(below, self._columns.values(memoryview(stated.links).cast("q"))))
+
+    def add_run(self, run: Run) -> None:
+        if run.directories:
+            paths = os.fsdecode(run.names[3]).split("\0")[:-1]
+            self._pieces.append(self._format(paths, self._columns.values(memoryview(run.rows).cast("q"))))
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         rows = memoryview(row or nothing(self._columns.width, 1)).cast("q")

@@ -1,0 +1,579 @@
+/* Walking a run of the walk order: one directory after another in one call, without the interpreter lock.
+
+       stack -> opened from the nearest directory that is open -> read (_directory.h) -> names, lines, columns (_columns.h)
+         '------------------------- its sub-directories, the first on top <-------------'
+
+   Ends at its budget, after a directory that took long, and before one that is out of the ordinary: that is back on the
+   stack then, as if nobody had touched it, for read.py, which does one at a time. */
+
+#ifndef Py_GIL_DISABLED
+#define Py_LIMITED_API 0x030B0000
+#endif
+#include <Python.h>
+
+#include "_columns.h"
+#include "_directory.h"
+
+#define PROTOCOL 1   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
+#define MOST_TAKEN 64 /* directories to take from the caller's stack: few are seldom not enough, many are given back */
+#define COLUMNS 11
+#define PLACE 16384  /* bytes, as in whereabouts.py */
+#define LOOK 16      /* entries asked about between two looks at the clock */
+
+struct text { /* that grows */
+    char *start;
+    size_t used, size;
+};
+
+struct way { /* directories on the way down, each in the one before; the first is the caller's */
+    int descriptor; /* -1: it had to be closed, there are too many */
+    size_t prefix;  /* characters of a path that say no more than that */
+};
+
+struct entry { /* behind each path on the stack */
+    size_t length;
+    size_t parent; /* where on the way it is opened from */
+};
+
+struct run {
+    struct listing listing;
+    struct text stack, path, below, paths, dirs, links, files, counts, columns[COLUMNS];
+    struct way *way;
+    size_t way_used, way_size, most_open, open, passed, longest; /* the last two: characters of paths */
+    enum rule rule;
+    enum form form;
+    const char *separator;
+    size_t separator_length;
+    const unsigned char *numbers; /* of the columns */
+    size_t width;
+    unsigned mask;
+    long long device; /* -1: any */
+    int no_atime;
+    Py_ssize_t directories, entries, other, limit;
+    double slow; /* seconds for the last directory, if it took long */
+    int trouble;
+    char *place; /* where to say which directory comes next */
+};
+
+/* Room for so many bytes more; NULL if there is no memory. */
+static char *room(struct text *text, size_t more)
+{
+    if (text->used + more > text->size) {
+        size_t size = 2 * (text->used + more) + 256;
+        char *start = realloc(text->start, size);
+        if (start == NULL)
+            return NULL;
+        text->start = start;
+        text->size = size;
+    }
+    return text->start + text->used;
+}
+
+static int add(struct text *text, const void *from, size_t length)
+{
+    char *to = room(text, length);
+    if (to == NULL)
+        return 0;
+    if (length)
+        memcpy(to, from, length);
+    text->used += length;
+    return 1;
+}
+
+static int push(struct run *run, const char *prefix, size_t prefix_length, const char *name, size_t length, size_t parent)
+{
+    struct entry entry = {prefix_length + length, parent};
+    if (room(&run->stack, entry.length + 1 + sizeof entry) == NULL)
+        return 0;
+    return add(&run->stack, prefix, prefix_length) && add(&run->stack, name, length) && add(&run->stack, "", 1) &&
+           add(&run->stack, &entry, sizeof entry);
+}
+
+/* Take the path on top of the stack to run->path, which ends with a NUL. */
+static int pop(struct run *run, struct entry *entry)
+{
+    run->stack.used -= sizeof *entry;
+    memcpy(entry, run->stack.start + run->stack.used, sizeof *entry);
+    run->path.used = 0;
+    run->stack.used -= entry->length + 1;
+    return add(&run->path, run->stack.start + run->stack.used, entry->length + 1);
+}
+
+static void close_way(struct run *run, size_t down_to)
+{
+    while (run->way_used > down_to) {
+        int descriptor = run->way[--run->way_used].descriptor;
+        if (descriptor >= 0) {
+            close(descriptor);
+            run->open--;
+        }
+    }
+}
+
+/* Every other of the upper ones that are open, so that the way back up never starts over from the beginning. */
+static void thin_out(struct run *run)
+{
+    int every_other = 0;
+    for (size_t at = 1; at < run->way_used * 3 / 4; at++) {
+        if (run->way[at].descriptor < 0 || !(every_other = !every_other))
+            continue;
+        close(run->way[at].descriptor);
+        run->way[at].descriptor = -1;
+        run->open--;
+    }
+}
+
+static int go_on_from(struct run *run, int descriptor, size_t prefix)
+{
+    if (run->way_used == run->way_size) {
+        size_t size = 2 * run->way_size + 64;
+        struct way *way = realloc(run->way, size * sizeof *way);
+        if (way == NULL)
+            return 0;
+        run->way = way;
+        run->way_size = size;
+    }
+    if (run->open >= run->most_open)
+        thin_out(run);
+    run->way[run->way_used++] = (struct way){descriptor, prefix};
+    run->open++;
+    return 1;
+}
+
+/* Say where the walk is: see whereabouts.py. */
+static void tell_place(struct run *run, size_t length)
+{
+    volatile uint64_t *header = (volatile uint64_t *)run->place;
+    header[1] = 0;
+    if (length <= PLACE - 16)
+        memcpy(run->place + 16, run->path.start, length);
+    header[1] = length;
+    header[0]++;
+}
+
+/* Our reading is nobody's access, where the system lets us say so: it is refused for what others own. */
+static int open_quietly(struct run *run, int parent, const char *name)
+{
+    if (run->no_atime) {
+        int descriptor = open_below(parent, name, 1, O_NOATIME);
+        if (descriptor >= 0 || errno != EPERM)
+            return descriptor;
+        run->no_atime = 0;
+    }
+    int descriptor = open_below(parent, name, 1, 0);
+    if (descriptor >= 0)
+        fcntl(descriptor, F_SETFL, O_RDONLY | O_NOATIME);
+    return descriptor;
+}
+
+static int is_elsewhere(const struct run *run, int descriptor)
+{
+    struct stat status;
+    return run->device >= 0 && (fstat(descriptor, &status) != 0 || (long long)status.st_dev != run->device);
+}
+
+/* Open and read the directory run->path; whether all of it could be. */
+static int read_one(struct run *run, const struct entry *entry, int *descriptor)
+{
+    struct listing *listing = &run->listing;
+    char *buffer = listing->buffer;
+    size_t size = listing->size, from = entry->parent;
+    *listing = (struct listing){.buffer = buffer, .size = size, .keep = run->width > 0};
+    while (run->way[from].descriptor < 0)
+        from--;
+    *descriptor = open_quietly(run, run->way[from].descriptor, run->path.start + run->way[from].prefix);
+    if (*descriptor < 0 || is_elsewhere(run, *descriptor))
+        return 0;
+    enum state state = GOES_ON;
+    while (state == GOES_ON)
+        state = read_some(listing, *descriptor, run->limit);
+    while (state == READ)
+        state = sort_some(listing, *descriptor, run->rule);
+    return state == WHOLE;
+}
+
+static int add_row(struct run *run, int descriptor, const char *name, int flags)
+{
+    struct statx status;
+    if (syscall(SYS_statx, descriptor, name, flags | AT_NO_AUTOMOUNT, run->mask, &status) != 0 ||
+        (status.stx_mask & run->mask) != run->mask)
+        return 0;
+    for (size_t column = 0; column < run->width; column++) {
+        int64_t value = value_of(&status, (enum column)run->numbers[column]);
+        if (!add(&run->columns[column], &value, sizeof value))
+            return 0;
+    }
+    return 1;
+}
+
+/* The rows of a directory: its own, those of files, those of links; whether all could be asked, and soon. */
+static int add_rows(struct run *run, int descriptor)
+{
+    const struct listing *listing = &run->listing;
+    int follow = run->rule == ENTER ? 0 : AT_SYMLINK_NOFOLLOW, asked = 0;
+    double started = seconds();
+    if (!add_row(run, descriptor, "", AT_EMPTY_PATH))
+        return 0;
+    for (int kind = OTHER; kind >= MARKED; kind--) {
+        if (listing->count[kind - SKIPPED] == 0)
+            continue;
+        for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length) {
+            const struct record *record = record_at(listing, at);
+            if (record->type != kind)
+                continue;
+            if (!add_row(run, descriptor, record->name, follow))
+                return 0;
+            if (++asked == LOOK) {
+                double now = seconds();
+                if (now - started > LOOK * SLOW * 1e-6)
+                    return 0;
+                started = now;
+                asked = 0;
+            }
+        }
+    }
+    int32_t counts[] = {(int32_t)listing->count[OTHER - SKIPPED], (int32_t)listing->count[MARKED - SKIPPED]};
+    return add(&run->counts, counts, sizeof counts);
+}
+
+static void add_name(struct text *text, size_t start, const char *name, size_t length)
+{
+    if (text->used > start)
+        text->start[text->used++] = 0;
+    memcpy(text->start + text->used, name, length);
+    text->used += length;
+}
+
+/* Names in their order, with NULs between them, and a slash before those of another directory. There is room. */
+static void add_names(struct run *run)
+{
+    const struct listing *listing = &run->listing;
+    struct text *texts[] = {&run->dirs, &run->links, &run->files};
+    size_t starts[3];
+    for (int kind = 0; kind < 3; kind++) {
+        if (run->directories)
+            texts[kind]->start[texts[kind]->used++] = '/';
+        starts[kind] = texts[kind]->used;
+    }
+    for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length) {
+        const struct record *record = record_at(listing, at);
+        size_t length = strlen(record->name);
+        if (record->type == OTHER)
+            add_name(&run->files, starts[2], record->name, length);
+        else if (record->type != SKIPPED)
+            add_name(&run->dirs, starts[0], record->name, length);
+        if (record->type == MARKED)
+            add_name(&run->links, starts[1], record->name, length);
+    }
+}
+
+/* Paths of files, each with what ends it. There is room. */
+static void add_lines(struct run *run, size_t prefix)
+{
+    const struct listing *listing = &run->listing;
+    char *to = run->files.start + run->files.used;
+    for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length) {
+        const struct record *record = record_at(listing, at);
+        if (record->type != OTHER)
+            continue;
+        size_t length = strlen(record->name);
+        memcpy(to, run->path.start, prefix);
+        memcpy(to += prefix, record->name, length);
+        memcpy(to += length, run->separator, run->separator_length);
+        to += run->separator_length;
+    }
+    run->files.used = (size_t)(to - run->files.start);
+}
+
+/* What the directory run->path adds to the result; run->path gets the slash that its entries have before their names. */
+static int add_directory(struct run *run, size_t length)
+{
+    size_t used = run->listing.used, others = (size_t)run->listing.count[OTHER - SKIPPED];
+    if (run->form == JOINED || (run->form == COUNT && run->width)) {
+        if ((run->directories && !add(&run->paths, "", 1)) || !add(&run->paths, run->path.start, length))
+            return 0;
+    }
+    if (run->form == JOINED) {
+        if (room(&run->dirs, used + 1) == NULL || room(&run->links, used + 1) == NULL || room(&run->files, used + 1) == NULL)
+            return 0;
+        add_names(run);
+    }
+    if (run->form == LINES) {
+        if (!add(&run->files, run->path.start, length) || !add(&run->files, run->separator, run->separator_length) ||
+            room(&run->files, used + others * (length + 1 + run->separator_length)) == NULL)
+            return 0;
+        run->path.start[length] = '/'; /* in the place of the NUL */
+        add_lines(run, length + 1);
+    }
+    run->path.start[length] = '/';
+    return 1;
+}
+
+/* Put the sub-directories on the stack, the first on top. */
+static int push_below(struct run *run, size_t prefix, size_t parent)
+{
+    const struct listing *listing = &run->listing;
+    run->below.used = 0;
+    for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length)
+        if (record_at(listing, at)->type == DIRECTORY && !add(&run->below, &at, sizeof at))
+            return 0;
+    for (size_t left = run->below.used; left > 0;) {
+        size_t at;
+        memcpy(&at, run->below.start + (left -= sizeof at), sizeof at);
+        const char *name = record_at(listing, at)->name;
+        if (!push(run, run->path.start, prefix, name, strlen(name), parent))
+            return 0;
+    }
+    return 1;
+}
+
+static void every_text(struct run *run, void (*act)(struct text *, size_t *), size_t *kept)
+{
+    struct text *texts[] = {&run->stack, &run->paths, &run->dirs, &run->links, &run->files, &run->counts};
+    for (size_t at = 0; at < sizeof texts / sizeof *texts; at++)
+        act(texts[at], kept++);
+    for (size_t column = 0; column < COLUMNS; column++)
+        act(&run->columns[column], kept++);
+}
+
+static void note_length(struct text *text, size_t *kept)
+{
+    *kept = text->used;
+}
+
+static void cut_to_length(struct text *text, size_t *kept)
+{
+    text->used = *kept;
+}
+
+/* Walk the directory that was taken to run->path. If that cannot be done here, nothing of it is left but trouble. */
+static void walk_one(struct run *run, const struct entry *entry)
+{
+    size_t kept[6 + COLUMNS];
+    int descriptor = -1;
+    if (run->place != NULL)
+        tell_place(run, entry->length);
+    close_way(run, entry->parent + 1);
+    every_text(run, note_length, kept);
+    const Py_ssize_t *count = run->listing.count;
+    int done = read_one(run, entry, &descriptor);
+    if (done && run->width)
+        done = add_rows(run, descriptor);
+    done = done && add_directory(run, entry->length);
+    if (done && count[DIRECTORY - SKIPPED]) {
+        done = go_on_from(run, descriptor, entry->length + 1);
+        if (done) {
+            descriptor = -1;
+            done = push_below(run, entry->length + 1, run->way_used - 1);
+        }
+    }
+    if (descriptor >= 0)
+        close(descriptor);
+    if (!done) {
+        every_text(run, cut_to_length, kept);
+        run->trouble = 1;
+        return;
+    }
+    run->directories++;
+    run->other += count[OTHER - SKIPPED];
+    run->entries += count[DIRECTORY - SKIPPED] + count[MARKED - SKIPPED] + count[OTHER - SKIPPED];
+}
+
+/* Until one of the budgets is used up. Without the interpreter lock. */
+static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, size_t text, double allowed, double slow)
+{
+    double now = seconds(), deadline = now + allowed;
+    while (run->stack.used) {
+        struct entry entry;
+        run->trouble = !pop(run, &entry) || entry.length > run->longest;
+        if (!run->trouble)
+            walk_one(run, &entry);
+        if (run->trouble) { /* what was popped is still there */
+            run->stack.used += entry.length + 1 + sizeof entry;
+            break;
+        }
+        run->passed += entry.length;
+        double before = now;
+        now = seconds();
+        if (now - before >= slow)
+            run->slow = now - before;
+        if (run->slow > 0 || run->entries >= entries || run->directories >= directories || run->passed >= text ||
+            now >= deadline)
+            break;
+    }
+    close_way(run, 1);
+}
+
+/* Take paths from the end of the caller's list that lie below the directory to begin from: how many, or -1. */
+static Py_ssize_t take_from(PyObject *list, struct run *run, const char *top, size_t top_length)
+{
+    Py_ssize_t size = PyList_Size(list), taken = 0;
+    while (taken < size && taken < MOST_TAKEN) {
+        PyObject *path = PyList_GetItem(list, size - 1 - taken), *encoded = NULL;
+        if (path == NULL || !PyUnicode_FSConverter(path, &encoded)) {
+            PyErr_Clear(); /* it has a NUL, say: read.py knows what that means */
+            break;
+        }
+        const char *start = PyBytes_AsString(encoded);
+        size_t length = (size_t)PyBytes_Size(encoded);
+        int below = length > top_length && memcmp(start, top, top_length) == 0;
+        /* Pushed in the wrong order, and turned round below. */
+        if (below && !push(run, "", 0, start, length, 0)) {
+            Py_DECREF(encoded);
+            PyErr_NoMemory();
+            return -1;
+        }
+        Py_DECREF(encoded);
+        if (!below)
+            break;
+        taken++;
+    }
+    return taken;
+}
+
+static int turn_round(struct run *run)
+{
+    struct text turned = {NULL, 0, 0};
+    if (run->stack.used && room(&turned, run->stack.used) == NULL)
+        return 0;
+    for (size_t left = run->stack.used; left > 0;) {
+        struct entry entry;
+        memcpy(&entry, run->stack.start + left - sizeof entry, sizeof entry);
+        size_t size = entry.length + 1 + sizeof entry;
+        left -= size;
+        add(&turned, run->stack.start + left, size);
+    }
+    free(run->stack.start);
+    run->stack = turned;
+    return 1;
+}
+
+static PyObject *name_of(const char *name, size_t length, int as_bytes)
+{
+    if (as_bytes)
+        return PyBytes_FromStringAndSize(length ? name : "", (Py_ssize_t)length);
+    return PyUnicode_DecodeFSDefaultAndSize(length ? name : "", (Py_ssize_t)length);
+}
+
+/* What was not got to, for the end of the caller's list. */
+static int give_back(PyObject *list, Py_ssize_t taken, struct run *run, int as_bytes)
+{
+    Py_ssize_t size = PyList_Size(list);
+    if (PyList_SetSlice(list, size - taken, size, NULL) != 0 || !turn_round(run))
+        return 0;
+    while (run->stack.used) {
+        struct entry entry;
+        memcpy(&entry, run->stack.start + run->stack.used - sizeof entry, sizeof entry);
+        run->stack.used -= entry.length + 1 + sizeof entry;
+        PyObject *path = name_of(run->stack.start + run->stack.used, entry.length, as_bytes);
+        int failed = path == NULL || PyList_Append(list, path) != 0;
+        Py_XDECREF(path);
+        if (failed)
+            return 0;
+    }
+    return 1;
+}
+
+static PyObject *rows_of(const struct run *run)
+{
+    size_t size = run->width ? run->columns[0].used : 0;
+    PyObject *rows = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(size * run->width));
+    for (size_t column = 0; rows != NULL && size && column < run->width; column++)
+        memcpy(PyBytes_AsString(rows) + column * size, run->columns[column].start, size);
+    return rows;
+}
+
+static PyObject *result_of(const struct run *run, int as_bytes)
+{
+    return Py_BuildValue(
+        "NdNnnnn(NNNN)NN", PyBool_FromLong(run->trouble), run->slow,
+        name_of(run->path.start, run->slow > 0 ? run->path.used - 1 : 0, as_bytes), run->directories, run->entries,
+        run->other, (Py_ssize_t)run->passed,
+        name_of(run->paths.start, run->paths.used, as_bytes), name_of(run->dirs.start, run->dirs.used, as_bytes),
+        name_of(run->links.start, run->links.used, as_bytes),
+        name_of(run->files.start, run->files.used, as_bytes || run->form == LINES),
+        name_of(run->counts.start, run->counts.used, 1), rows_of(run));
+}
+
+PyDoc_STRVAR(walk_run_doc,
+"walk_run(top, prefix, longest, limit, rule, columns, device, most_open, place, as_bytes, form, separator, slow, stack,\n"
+"         entries, directories, text, seconds)\n--\n\n"
+"Walk what the list `stack` ends with, as far as it lies below the open directory `top`, whose entries have paths that\n"
+"begin with `prefix`; what was not got to is left there. Ends after so many `entries` or `directories`, characters of\n"
+"paths (`text`), or seconds, whichever is first, after a directory that took `slow` seconds, and before one that it\n"
+"cannot read, or whose path is longer than `longest`, or that has `limit` entries or more, or is not on `device` (-1:\n"
+"any). `columns`: numbers of what is to be asked about each entry; `place`: a buffer to tell there where it is, or None.\n\n"
+"Gives whether there was such a directory; the seconds of the one that took long, and its path, or 0; numbers of\n"
+"directories, of entries, of those that are no directories, of characters of paths; paths, names of directories, of links\n"
+"among them, and of all else (or the lines): joined by NULs, and (but for paths) those of each directory by slashes; how\n"
+"many files and links each has, if there are columns, as 32-bit numbers; and the columns.");
+
+static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    int top, rule, form, as_bytes;
+    Py_ssize_t longest, limit, entries, directories, text, most_open;
+    double allowed, slow;
+    PyObject *prefix, *stack, *place, *result = NULL;
+    Py_buffer separator, columns, where = {.buf = NULL};
+    struct run run = {.no_atime = 1};
+    if (!PyArg_ParseTuple(arguments, "iSnniy*LnOpiy*dO!nnnd", &top, &prefix, &longest, &limit, &rule, &columns, &run.device,
+                          &most_open, &place, &as_bytes, &form, &separator, &slow, &PyList_Type, &stack, &entries,
+                          &directories, &text, &allowed))
+        return NULL;
+    run.rule = (enum rule)rule;
+    run.form = (enum form)form;
+    run.limit = limit;
+    run.longest = (size_t)longest;
+    run.most_open = (size_t)most_open;
+    run.separator = separator.buf;
+    run.separator_length = (size_t)separator.len;
+    run.numbers = columns.buf;
+    run.width = columns.len > COLUMNS ? COLUMNS : (size_t)columns.len;
+    for (size_t column = 0; column < run.width; column++)
+        run.mask |= MASKS[run.numbers[column]];
+    size_t prefix_length = (size_t)PyBytes_Size(prefix);
+    Py_ssize_t taken = -1;
+    if ((place == Py_None || PyObject_GetBuffer(place, &where, PyBUF_WRITABLE) == 0) && go_on_from(&run, top, prefix_length))
+        taken = take_from(stack, &run, PyBytes_AsString(prefix), prefix_length);
+    if (taken >= 0 && turn_round(&run)) {
+        run.place = where.buf;
+        Py_BEGIN_ALLOW_THREADS
+        walk(&run, entries, directories, (size_t)text, allowed, slow);
+        Py_END_ALLOW_THREADS
+        if (give_back(stack, taken, &run, as_bytes))
+            result = result_of(&run, as_bytes);
+    }
+    if (result == NULL && !PyErr_Occurred())
+        PyErr_NoMemory();
+    struct text *texts[] = {&run.stack, &run.path, &run.below, &run.paths, &run.dirs, &run.links, &run.files, &run.counts};
+    for (size_t at = 0; at < sizeof texts / sizeof *texts; at++)
+        free(texts[at]->start);
+    for (size_t column = 0; column < COLUMNS; column++)
+        free(run.columns[column].start);
+    free(run.listing.buffer);
+    free(run.way);
+    if (where.buf != NULL)
+        PyBuffer_Release(&where);
+    PyBuffer_Release(&separator);
+    PyBuffer_Release(&columns);
+    return result;
+}
+
+static PyMethodDef methods[] = {
+    {"walk_run", walk_run, METH_VARARGS, walk_run_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static int add_constants(PyObject *module)
+{
+    return PyModule_AddIntConstant(module, "PROTOCOL", PROTOCOL);
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, add_constants}, {0, NULL}};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_run", NULL, 0, methods, slots, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__run(void)
+{
+    return PyModuleDef_Init(&module);
+}

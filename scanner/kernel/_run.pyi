@@ -1,0 +1,33 @@
+PROTOCOL: int
+
+def walk_run(
+    top: int,
+    prefix: bytes,
+    longest: int,
+    limit: int,
+    rule: int,
+    columns: bytes,
+    device: int,
+    most_open: int,
+    place: memoryview | None,
+    as_bytes: bool,
+    form: int,
+    separator: bytes,
+    slow: float,
+    stack: list[str] | list[bytes],
+    entries: int,
+    directories: int,
+    text: int,
+    seconds: float,
+) -> tuple[
+    bool,
+    float,
+    str | bytes,
+    int,
+    int,
+    int,
+    int,
+    tuple[str | bytes, str | bytes, str | bytes, str | bytes],
+    bytes,
+    bytes,
+]: ...

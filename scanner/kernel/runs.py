@@ -1,0 +1,109 @@
+"""Many directories in one call, by the compiled walker: what most of a tree on a local disk is walked with.
+
+It takes no notice of filters, mounts that are not entered, depths and links that are followed: where there are such
+things, and where directories are slow or out of the ordinary, they are read one at a time (`read`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import repeat
+from typing import Any, NamedTuple, Protocol
+
+from scanner.fields import COLUMNS, columns_of
+from scanner.kernel.descent import Descent
+from scanner.kernel.which import LINK_RULES, compiled_walk, link_rule
+from scanner.model import ENCODING, ERRORS, Path, split
+from scanner.options import MAX_DEPTH, ScanOptions
+
+
+class Place(Protocol):
+    """Where a worker says which directory it reads."""
+
+    @property
+    def view(self) -> memoryview: ...
+    def at(self, path: Any) -> None: ...
+
+
+class Run(NamedTuple):
+    """Directories that follow one another in walk order, all of them read without trouble.
+
+    `trouble`: the next one has to be read by itself. `slow`: the seconds that the last one, `slowest`, took, if long.
+    `files`: entries that are no directories; `text`: characters of paths. `names`: as `Chunk.listings`, or lines in the
+    place of files. `counts`: of files and of links in each directory; `rows`: columns, each with a value for each
+    directory, its files, its links.
+    """
+
+    trouble: bool
+    slow: float
+    slowest: Path
+    directories: int
+    entries: int
+    files: int
+    text: int
+    names: tuple[Any, Any, Any, Any]
+    counts: bytes
+    rows: bytes
+
+    @property
+    def paths(self) -> list[Any]:
+        joined = self.names[0]
+        paths: list[Any] = joined.split("\0" if isinstance(joined, str) else b"\0")
+        return paths
+
+    def apart(self, width: int) -> Iterator[tuple[Any, Any, Any, Any, bytes, bytes]]:
+        """Each directory: path, directories, links, files, rows of itself and its files, rows of links."""
+        numbers = iter(memoryview(self.counts).cast("i").tolist()) if width else repeat(0)
+        size, start = len(self.rows) // (width or 1), 0
+
+        def rows(count: int) -> bytes:
+            nonlocal start
+            first, start = start, start + 8 * count
+            return b"".join(
+                [self.rows[column + first : column + start] for column in range(0, width * size, size or 1)]
+            )
+
+        for listing, files, links in zip(split(self.names), numbers, numbers, strict=False):
+            yield *listing, rows(1 + files), rows(links)
+
+
+class Runs:
+    """Walks for one Walker."""
+
+    def __init__(self, options: ScanOptions, descent: Descent, place: Place | None, slow: float) -> None:
+        columns = bytes(COLUMNS.index(name) for name in columns_of(options.fields))
+        as_bytes = any(isinstance(root, bytes) for root in options.roots)
+        self._walk: Any = compiled_walk(options)
+        self._descent = descent
+        self._rule = LINK_RULES.index(link_rule(options))
+        self._one_file_system = options.one_file_system
+        self._columns = columns
+        self._always = descent.most_open, None if place is None else place.view, as_bytes
+        self._slow = slow
+
+    def walk(self, stack: list[Any], limit: int, form: int, separator: bytes, *budget: float) -> Run | None:
+        """What `stack` ends with, as far as it lies below the same root; None if that is a root itself.
+
+        `limit`: of entries in a directory; `budget`: entries, directories, characters of paths, seconds.
+        """
+        try:
+            prefix, top = self._descent.start(stack[-1])
+            device = self._descent.device(stack[-1]) if self._one_file_system else -1
+        except OSError:
+            return None  # to be told by whoever reads it by itself
+        if not prefix:
+            return None
+        encoded = prefix if isinstance(prefix, bytes) else prefix.encode(ENCODING, ERRORS)
+        found = self._walk(
+            top, encoded, 2 * MAX_DEPTH, limit, self._rule, self._columns, device, *self._always, form, separator,
+            self._slow, stack, *budget,
+        )  # fmt: skip
+        return Run(*found)
+
+
+def runs_of(options: ScanOptions, descent: Descent, place: Place | None, slow: float) -> Runs | None:
+    """None where directories have to be read one at a time."""
+    special = options.filter is not None or options.barred or options.max_depth is not None or options.followlinks
+    if special or compiled_walk(options) is None:
+        return None
+    return Runs(options, descent, place, slow)
