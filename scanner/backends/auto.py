@@ -12,9 +12,10 @@ from scanner.options import ScanOptions
 if TYPE_CHECKING:
     from scanner.backends.pool import PoolBackend
 
-START_AFTER = {"fork": 0.01, "forkserver": 0.05, "spawn": 0.05}
+START_AFTER = {"fork": 0.01, "forkserver": 0.03, "spawn": 0.03}
 """Seconds of walking here before processes are started; by start method. They take 30 to 100 ms of another processor
 meanwhile, which are lost on a tree that ends before they are ready."""
+SOONEST = min(START_AFTER.values())
 BUSY_SHARE = 0.5  # of a processor: below this, what takes time is waiting
 POLL = 0.005  # seconds to wait for threads here before looking at processes that are starting
 FIRST_SECONDS = 0.002  # a Task's budget here for the first: it tells whether directories cost waiting
@@ -92,13 +93,13 @@ class AutoBackend:
 
     def _works_hard(self) -> bool:
         """Whether reading directories takes a processor, and has for long enough: waiting is not helped by another."""
-        if self._spent < START_AFTER[self._options.method]:
+        if self._spent < SOONEST or self._spent < START_AFTER[self._options.method]:
             return False
         return self._spent >= BUSY_SHARE * (time.monotonic() - self._started)
 
     def _may_start(self) -> bool:
         """Beside threads of ours nothing is forked."""
-        return self._options.method != "fork" or self._serial is None or len(self._serial.slots) == 1
+        return self._options.start_method != "fork" or self._serial is None or len(self._serial.slots) == 1
 
     def _hand_over(self, serial: SerialBackend, news: list[BackendEvent]) -> None:
         """Once the pool is ready, nothing new is walked here; what is under way is ended."""

@@ -47,7 +47,7 @@ class PoolBackend:
     name = "pool"
 
     def __init__(self, options: ScanOptions) -> None:
-        self.start_method: str | None = options.method
+        self.start_method: str = options.method  # of this moment: there is another thread soon
         self.workers = options.workers
         self.failure: str | None = None
         self._options = options
@@ -87,7 +87,7 @@ class PoolBackend:
             self.failure = f"{type(error).__name__}: {error}"
         with self._stop_lock:
             self._started = True
-            self._fork_next = self.failure is None and self._options.method == "fork"
+            self._fork_next = self.failure is None and self.start_method == "fork"
             if not self._stopped:
                 self.wake()
                 return
@@ -103,7 +103,7 @@ class PoolBackend:
         atexit.register(self.stop)  # runs before multiprocessing's own, which may wait for ever
         if process.current_process().daemon:
             self.failure = "this process is daemonic, and those may have no children"
-        elif self._options.method != "fork":
+        elif self.start_method != "fork":
             self._start()
 
     def _start(self) -> None:
@@ -115,9 +115,10 @@ class PoolBackend:
         blocked = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         try:
-            start_resource_tracker()
-            signal.pthread_sigmask(signal.SIG_BLOCK, blocked)  # again: starting it has unblocked them
-            self._context = SlotContext(self._options.method, self.workers, self._announce, self._refill_failed)
+            if self.start_method != "fork":  # whose semaphores have no names that would have to be taken care of
+                start_resource_tracker()
+                signal.pthread_sigmask(signal.SIG_BLOCK, blocked)  # again: starting it has unblocked them
+            self._context = SlotContext(self.start_method, self.workers, self._announce, self._refill_failed)
             if not self._stopped:
                 self._pool = Pool(self.workers, context=self._context)
         except Exception as error:  # whatever a system without processes, semaphores or memory comes up with

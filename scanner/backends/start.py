@@ -50,6 +50,7 @@ class SlotProcess(process.BaseProcess):
         _widen(self.chunk_writer.fileno())
         self.whereabouts = Whereabouts()
         self.abandoned = False
+        self.inherited: list[int] = []  # descriptors of the caller, where it is forked
         self.known_pid = 0  # a process that was closed does not tell its own any more
         _made_here.add(self)
 
@@ -63,6 +64,7 @@ class SlotProcess(process.BaseProcess):
         owner = process_obj._owner
         if owner.method == "fork":
             with _fork_lock:
+                process_obj.inherited = open_descriptors()
                 return owner.standard.Process._Popen(process_obj)
         with _launching(owner):
             return owner.standard.Process._Popen(process_obj)
@@ -96,13 +98,32 @@ class SlotProcess(process.BaseProcess):
         if self._owner is not None:  # forked: the coordinator's ends of all pipes, of other scans too, came along
             for slot_process in _made_here:
                 slot_process.close_coordinator_ends()
+            self._close_inherited()
         from scanner.backends.worker import serve
 
         serve()
 
+    def _close_inherited(self) -> None:
+        """Nobody is to wait for the end of a file, or for a lock, because a worker has a copy of the descriptor."""
+        ours = {0, 1, 2, self.task_reader.fileno(), self.chunk_writer.fileno()}
+        for descriptor in set(self.inherited) - ours:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
     def close_coordinator_ends(self) -> None:
         self.task_writer.close()
         self.chunk_reader.close()
+
+
+def open_descriptors() -> list[int]:
+    """Those of this process, where the system tells."""
+    found = []
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):  # that of the listing itself
+                os.fstat(int(name))
+                found.append(int(name))
+    return found
 
 
 def _widen(descriptor: int) -> None:

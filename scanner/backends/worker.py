@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from scanner.backends import wire
 from scanner.backends.threads import WalkingThread
 from scanner.kernel.walk import Walker
+from scanner.kernel.which import keep_memory
 from scanner.model import Chunk, Task
 from scanner.mounts import anything_remote
 from scanner.options import ScanOptions
@@ -37,6 +38,7 @@ def serve() -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     gc.disable()  # nothing here makes cycles
+    keep_memory()
     _let_go_of_what_is_not_ours()
     process = cast("SlotProcess", current_process())
     chunks = process.chunk_writer.fileno()
@@ -140,7 +142,7 @@ class Crew:
         elif task is not None:
             if self._walker is None:
                 self._walker = Walker(self._options, joined=True, place=self._whereabouts.of(number))
-            self._deliver(number, self._walker.walk(task, self._asked))
+            self._deliver(number, self._walker.walk(task, self._asked, self._tasks))
 
     def _asked(self) -> bool:
         """Whether the coordinator wants the rest of the Task back. In mid-Task it sends one alone nothing but that, or

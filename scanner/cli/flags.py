@@ -110,7 +110,7 @@ def running(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--start-method", choices=START_METHODS,
-        help="how worker processes are started (default here: fork on Linux, it is the fastest)",
+        help="how worker processes are started (default: fork on Linux, it is the fastest)",
     )  # fmt: skip
     group.add_argument(
         "--max-in-flight", type=int, metavar="N", default=MAX_IN_FLIGHT,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from scanner import __version__
 from scanner.cli import exits, flags
 from scanner.errors import OptionError, OutputError
-from scanner.options import PUBLIC, ScanOptions, StartMethod
+from scanner.options import PUBLIC, ScanOptions
 
 DESCRIPTION = """\
 Scan very large directory trees in parallel, in the order of os.walk, and say what could not be read.
@@ -234,7 +234,7 @@ def options_from(args: argparse.Namespace) -> ScanOptions:
     """The flags that are fields of the options under another name or value, and all others."""
     given = vars(args)
     chosen = {
-        "start_method": given.get("start_method") or default_start_method(),
+        "start_method": given.get("start_method"),
         "dir_timeout": given.get("dir_timeout") or None,
         "detect_loops": True,
         "partial_listings": True,
@@ -263,8 +263,3 @@ def joined(arguments: Sequence[str]) -> list[str]:
         else:
             result.append(argument)
     return result
-
-
-def default_start_method() -> StartMethod | None:
-    """`fork`, on Linux: this process is ours and has no threads when it starts the pool; ready in 5 ms, not 60."""
-    return "fork" if sys.platform == "linux" else None

@@ -11,14 +11,19 @@
 #endif
 #include <Python.h>
 
+#include <malloc.h>
+#include <poll.h>
+
 #include "_columns.h"
 #include "_directory.h"
 
-#define PROTOCOL 1   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
+#define PROTOCOL 2   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
 #define MOST_TAKEN 64 /* directories to take from the caller's stack: few are seldom not enough, many are given back */
 #define COLUMNS 11
 #define PLACE 16384  /* bytes, as in whereabouts.py */
 #define LOOK 16      /* entries asked about between two looks at the clock */
+#define NEWS 0.002   /* seconds between two looks at whether there is news */
+#define KEPT (64 << 20) /* bytes */
 
 struct text { /* that grows */
     char *start;
@@ -379,10 +384,21 @@ static void walk_one(struct run *run, const struct entry *entry)
     run->entries += count[DIRECTORY - SKIPPED] + count[MARKED - SKIPPED] + count[OTHER - SKIPPED];
 }
 
-/* Until one of the budgets is used up. Without the interpreter lock. */
-static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, size_t text, double allowed, double slow)
+/* Whether somebody may want the rest, and there is any to give without giving up all. */
+static int is_asked(const struct run *run, int news)
 {
-    double now = seconds(), deadline = now + allowed;
+    struct pollfd wanted = {news, POLLIN, 0};
+    struct entry top;
+    if (run->stack.used)
+        memcpy(&top, run->stack.start + run->stack.used - sizeof top, sizeof top);
+    return run->stack.used > top.length + 1 + sizeof top && poll(&wanted, 1, 0) != 0;
+}
+
+/* Until one of the budgets is used up. Without the interpreter lock. */
+static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, size_t text, double allowed, double slow,
+                 int news)
+{
+    double now = seconds(), deadline = now + allowed, look = now + NEWS;
     while (run->stack.used) {
         struct entry entry;
         run->trouble = !pop(run, &entry) || entry.length > run->longest;
@@ -400,6 +416,11 @@ static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, si
         if (run->slow > 0 || run->entries >= entries || run->directories >= directories || run->passed >= text ||
             now >= deadline)
             break;
+        if (now >= look && news >= 0) {
+            look = now + NEWS;
+            if (is_asked(run, news))
+                break;
+        }
     }
     close_way(run, 1);
 }
@@ -497,11 +518,11 @@ static PyObject *result_of(const struct run *run, int as_bytes)
 
 PyDoc_STRVAR(walk_run_doc,
 "walk_run(top, prefix, longest, limit, rule, columns, device, most_open, place, as_bytes, form, separator, slow, stack,\n"
-"         entries, directories, text, seconds)\n--\n\n"
+"         entries, directories, text, seconds, news)\n--\n\n"
 "Walk what the list `stack` ends with, as far as it lies below the open directory `top`, whose entries have paths that\n"
 "begin with `prefix`; what was not got to is left there. Ends after so many `entries` or `directories`, characters of\n"
-"paths (`text`), or seconds, whichever is first, after a directory that took `slow` seconds, and before one that it\n"
-"cannot read, or whose path is longer than `longest`, or that has `limit` entries or more, or is not on `device` (-1:\n"
+"paths (`text`), or seconds, whichever is first, after a directory that took `slow` seconds, when there is something\n"
+"to read from the descriptor `news` (-1: none), and before one that it cannot read, or whose path is longer than `longest`, or that has `limit` entries or more, or is not on `device` (-1:\n"
 "any). `columns`: numbers of what is to be asked about each entry; `place`: a buffer to tell there where it is, or None.\n\n"
 "Gives whether there was such a directory; the seconds of the one that took long, and its path, or 0; numbers of\n"
 "directories, of entries, of those that are no directories, of characters of paths; paths, names of directories, of links\n"
@@ -510,15 +531,15 @@ PyDoc_STRVAR(walk_run_doc,
 
 static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
-    int top, rule, form, as_bytes;
+    int top, rule, form, as_bytes, news;
     Py_ssize_t longest, limit, entries, directories, text, most_open;
     double allowed, slow;
     PyObject *prefix, *stack, *place, *result = NULL;
     Py_buffer separator, columns, where = {.buf = NULL};
     struct run run = {.no_atime = 1};
-    if (!PyArg_ParseTuple(arguments, "iSnniy*LnOpiy*dO!nnnd", &top, &prefix, &longest, &limit, &rule, &columns, &run.device,
+    if (!PyArg_ParseTuple(arguments, "iSnniy*LnOpiy*dO!nnndi", &top, &prefix, &longest, &limit, &rule, &columns, &run.device,
                           &most_open, &place, &as_bytes, &form, &separator, &slow, &PyList_Type, &stack, &entries,
-                          &directories, &text, &allowed))
+                          &directories, &text, &allowed, &news))
         return NULL;
     run.rule = (enum rule)rule;
     run.form = (enum form)form;
@@ -538,7 +559,7 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
     if (taken >= 0 && turn_round(&run)) {
         run.place = where.buf;
         Py_BEGIN_ALLOW_THREADS
-        walk(&run, entries, directories, (size_t)text, allowed, slow);
+        walk(&run, entries, directories, (size_t)text, allowed, slow, news);
         Py_END_ALLOW_THREADS
         if (give_back(stack, taken, &run, as_bytes))
             result = result_of(&run, as_bytes);
@@ -559,7 +580,21 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
     return result;
 }
 
+PyDoc_STRVAR(keep_memory_doc,
+"keep_memory()\n--\n\n"
+"For a process of our own: what is freed is kept for the next Task, whose pages would cost a fault each again.");
+
+static PyObject *keep_memory(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
+{
+#ifdef M_TRIM_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, KEPT);
+    mallopt(M_TRIM_THRESHOLD, KEPT);
+#endif
+    return Py_NewRef(Py_None);
+}
+
 static PyMethodDef methods[] = {
+    {"keep_memory", keep_memory, METH_NOARGS, keep_memory_doc},
     {"walk_run", walk_run, METH_VARARGS, walk_run_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -19,6 +19,7 @@ def walk_run(
     directories: int,
     text: int,
     seconds: float,
+    news: int,
 ) -> tuple[
     bool,
     float,
@@ -31,3 +32,4 @@ def walk_run(
     bytes,
     bytes,
 ]: ...
+def keep_memory() -> None: ...

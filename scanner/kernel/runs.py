@@ -84,7 +84,8 @@ class Runs:
     def walk(self, stack: list[Any], limit: int, form: int, separator: bytes, *budget: float) -> Run | None:
         """What `stack` ends with, as far as it lies below the same root; None if that is a root itself.
 
-        `limit`: of entries in a directory; `budget`: entries, directories, characters of paths, seconds.
+        `limit`: of entries in a directory; `budget`: entries, directories, characters of paths, seconds; and the
+        descriptor of news that ends it.
         """
         try:
             prefix, top = self._descent.start(stack[-1])

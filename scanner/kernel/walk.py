@@ -51,9 +51,10 @@ class Walker:
         self._reader = Reader(options, self._form, descent)
         self._sifter = self._reader.sifter
 
-    def walk(self, task: Task, asked: Callable[[], bool] = lambda: False) -> Chunk:
+    def walk(self, task: Task, asked: Callable[[], bool] = lambda: False, news: int = -1) -> Chunk:
         """Walk `task`, no further than its budget. `asked` tells that another slot is idle: what is left
-        is then given up early, unless there is only one directory to give.
+        is then given up early, unless there is only one directory to give. It need not be called where there is
+        nothing to read from the descriptor `news`, if there is one.
 
         One long loop, on purpose: a call for each directory is half a percent of a scan.
         """
@@ -76,7 +77,8 @@ class Walker:
         deadline, look = now + task.seconds, now + LOOK_EVERY
         while stack:
             if runs is not None and not (position or reader.wary):
-                budget = task.entries - entries, quota - directories, CHUNK_TEXT - text, min(look, deadline) - now
+                end = deadline if news >= 0 else min(look, deadline)
+                budget = task.entries - entries, quota - directories, CHUNK_TEXT - text, end - now, news
                 run = runs.walk(stack, task.entries, packer.run_form, packer.run_separator, *budget)
                 now = time.monotonic()
                 if run is not None:

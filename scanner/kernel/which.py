@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ LinkRule = Literal["mark", "enter", "file"]
 """What a link to a directory is: a directory that is not entered (`os.walk`), one that is entered
 (`followlinks`), or no directory at all (`find`: costs no `stat` of the target)."""
 LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")  # in the order of _listing.c
-EXPECTED, EXPECTED_RUN, EXPECTED_STATUS = 5, 1, 3  # PROTOCOL in _listing.c, _run.c, _status.c
+EXPECTED, EXPECTED_RUN, EXPECTED_STATUS = 5, 2, 3  # PROTOCOL in _listing.c, _run.c, _status.c
 
 
 def by_whole_paths(options: ScanOptions) -> bool:
@@ -39,6 +40,15 @@ def compiled_walk(options: ScanOptions) -> Callable[..., Any] | None:
     except ImportError:
         return None
     return walk_run if PROTOCOL == EXPECTED_RUN else None
+
+
+def keep_memory() -> None:
+    """In a process of our own: have what is freed kept for the next Task, where that can be done."""
+    with contextlib.suppress(ImportError):
+        from scanner.kernel import _run
+
+        if _run.PROTOCOL == EXPECTED_RUN:
+            _run.keep_memory()
 
 
 def compiled_status(options: ScanOptions) -> Callable[..., Any] | None:
