@@ -30,6 +30,7 @@ class AutoBackend:
         self._serial: SerialBackend | None = None if eager else SerialBackend(options)
         self._started = time.monotonic()
         self._spent = 0.0  # seconds of work here, waiting apart
+        self._divisible = False  # whether there was more than one directory to walk at some time
         self._slots = 1
         self._reported = False
         self._in_pool = eager
@@ -79,7 +80,7 @@ class AutoBackend:
     def events(self, timeout: float) -> list[BackendEvent]:
         events = self._serial_events(timeout) if self._serial is not None else []
         if self.pool is None:
-            if not self._works_hard() or not pays(self._options) or not self._may_start():
+            if not self._works_hard() or not self._divisible or not pays(self._options) or not self._may_start():
                 return events
             self.pool = start_pool(self._options)
         waiting, self._waiting = self._waiting, []
@@ -125,7 +126,10 @@ class AutoBackend:
         assert self._serial is not None
         alone = self.pool is None or self.pool.failure is not None
         events = self._serial.events(timeout if alone else min(timeout, POLL))
-        self._spent += sum(event.chunk.cpu for event in events if isinstance(event, ChunkArrived))
+        for event in events:
+            if isinstance(event, ChunkArrived):
+                self._spent += event.chunk.cpu
+                self._divisible = self._divisible or len(event.chunk.leftovers) > 1
         return events
 
     def processes(self) -> dict[int, int]:

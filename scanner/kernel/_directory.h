@@ -44,10 +44,12 @@ struct record { /* linux_dirent64 */
 struct listing {
     char *buffer;
     size_t used, size, asked;   /* bytes read, room, bytes of records whose kind is known */
-    Py_ssize_t records;
-    size_t last;                /* where the block begins that was read last */
+    Py_ssize_t entries;         /* records but for . and .. */
+    size_t last;                /* where the block begins that was read last, */
+    Py_ssize_t before;          /* and how many entries came before it */
     int blocks, untold, on_nfs; /* read so far; whether the first had records of unknown type */
     int keep;                   /* the descriptor is wanted, for asking what the entries are */
+    int parts, more;            /* whether it may come in parts; whether there is more to come */
     Py_ssize_t count[KINDS - SKIPPED]; /* of each kind */
     int error;
     double opening;             /* seconds */
@@ -103,6 +105,23 @@ static inline void look(struct listing *listing, int descriptor)
     }
 }
 
+static inline int is_dot(const char *name)
+{
+    return name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0));
+}
+
+/* Keep no more than so many entries: the descriptor goes back to what follows them. */
+static inline void cut(struct listing *listing, int descriptor, Py_ssize_t limit)
+{
+    int64_t offset = 0;
+    listing->used = listing->last;
+    for (listing->entries = listing->before; listing->entries < limit; listing->used += record_at(listing, listing->used)->length) {
+        listing->entries += !is_dot(record_at(listing, listing->used)->name);
+        offset = record_at(listing, listing->used)->offset;
+    }
+    lseek(descriptor, offset, SEEK_SET);
+}
+
 /* Read records: some, or to the end. */
 static inline enum state read_some(struct listing *listing, int descriptor, Py_ssize_t limit)
 {
@@ -118,14 +137,21 @@ static inline enum state read_some(struct listing *listing, int descriptor, Py_s
             return READ;
         }
         size_t end = (listing->last = listing->used) + (size_t)got;
+        listing->before = listing->entries;
         int untold = 0;
         for (; listing->used < end; listing->used += record_at(listing, listing->used)->length) {
-            listing->records++;
+            listing->entries += !is_dot(record_at(listing, listing->used)->name);
             untold |= record_at(listing, listing->used)->type == DT_UNKNOWN;
         }
         if (listing->blocks++ == 0)
             listing->untold = untold;
-        if (listing->records - 2 >= limit || untold > (listing->keep ? 0 : listing->untold))
+        if (listing->parts && listing->entries >= limit && untold <= (listing->keep ? 0 : listing->untold)) {
+            if (listing->entries > limit)
+                cut(listing, descriptor, limit);
+            listing->more = 1;
+            return READ;
+        }
+        if (listing->entries >= limit || untold > (listing->keep ? 0 : listing->untold))
             return TROUBLE; /* there may be more; or nobody has looked after all; or all is to be asked at once */
     }
     return GOES_ON;
@@ -161,7 +187,7 @@ static inline enum state sort_some(struct listing *listing, int descriptor, enum
         struct record *record = record_at(listing, listing->asked);
         const char *name = record->name;
         int kind = record->type == DT_DIR ? DIRECTORY : OTHER;
-        if (name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0))) {
+        if (is_dot(name)) {
             kind = SKIPPED;
         } else if (record->type == DT_UNKNOWN || record->type == DT_LNK) {
             kind = ask(descriptor, name, record->type, rule);

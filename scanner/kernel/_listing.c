@@ -13,7 +13,7 @@
 
 #include "_directory.h"
 
-#define PROTOCOL 5 /* what which.py asks for: to be raised with each change of arguments, result, or the enums in _directory.h */
+#define PROTOCOL 6 /* what which.py asks for: to be raised with each change of arguments, result, or the enums in _directory.h */
 
 static PyObject *name_of(const char *name, size_t length, int as_bytes)
 {
@@ -91,7 +91,8 @@ static PyObject *files(struct listing *listing, enum form form, const Py_buffer 
     }
 }
 
-/* (descriptor, directories, marked links, files, number of files, error, seconds of opening), or NULL with an exception. */
+/* (descriptor, directories, marked links, files, number of files, error, whether there is more, seconds of opening), or
+   NULL with an exception. */
 static PyObject *result_of(struct listing *listing, int descriptor, enum form form, const Py_buffer *prefix,
                            const Py_buffer *separator, int as_bytes)
 {
@@ -100,8 +101,8 @@ static PyObject *result_of(struct listing *listing, int descriptor, enum form fo
     PyObject *others = marked == NULL ? NULL : files(listing, form, prefix, separator, as_bytes);
     PyObject *result = NULL;
     if (others != NULL)
-        result = Py_BuildValue("iOOOnid", descriptor, directories, marked, others, listing->count[OTHER - SKIPPED],
-                               listing->error, listing->opening);
+        result = Py_BuildValue("iOOOniOd", descriptor, directories, marked, others, listing->count[OTHER - SKIPPED],
+                               listing->error, listing->more ? Py_True : Py_False, listing->opening);
     Py_XDECREF(directories);
     Py_XDECREF(marked);
     Py_XDECREF(others);
@@ -131,8 +132,8 @@ static enum state read_directory(struct listing *listing, int *descriptor, const
             state = read_some(listing, *descriptor, limit);
         if (opened && state == READ)
             state = sort_some(listing, *descriptor, rule);
-        int directories = listing->count[DIRECTORY - SKIPPED] + listing->count[MARKED - SKIPPED] > 0;
-        if (opened && (state == TROUBLE || (!listing->keep && (state == BROKEN_OFF || (state == WHOLE && !directories))))) {
+        int wanted = listing->count[DIRECTORY - SKIPPED] + listing->count[MARKED - SKIPPED] > 0 || listing->more;
+        if (opened && (state == TROUBLE || (!listing->keep && (state == BROKEN_OFF || (state == WHOLE && !wanted))))) {
             close(*descriptor);
             *descriptor = -1;
         }
@@ -152,10 +153,11 @@ static enum state read_directory(struct listing *listing, int *descriptor, const
 
 PyDoc_STRVAR(list_directory_doc,
 "list_directory(parent, name, no_link, limit, rule, form, prefix, separator, as_bytes, keep)\n--\n\n"
-"Open `name` below the descriptor `parent` (None: take over `parent` itself) and list it. Gives a descriptor (-1, and\n"
-"closed, where there are no directories or the listing broke off, unless `keep`), directories, those of them that are\n"
-"marked links, other names, how many these are, the error that the listing broke off with, and the seconds that opening\n"
-"took. None if not all types could be told, or there are `limit` entries or more. Raises OSError if it cannot be opened.");
+"Open `name` below the descriptor `parent` (None: take over `parent` itself, and go on where it is) and list it, to the\n"
+"end, or until there are `limit` entries. Gives a descriptor (-1, and closed, where there are no directories and no more\n"
+"entries, or the listing broke off, unless `keep`), directories, those of them that are marked links, other names, how\n"
+"many these are, the error that the listing broke off with, whether there may be more, and the seconds that opening\n"
+"took. None, with all closed, if not all types could be told. Raises OSError if it cannot be opened.");
 
 static PyObject *list_directory(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
@@ -167,7 +169,7 @@ static PyObject *list_directory(PyObject *Py_UNUSED(module), PyObject *arguments
                           &separator, &as_bytes, &keep))
         return NULL;
     if (given == Py_None || PyUnicode_FSConverter(given, &name)) {
-        struct listing listing = {.keep = keep};
+        struct listing listing = {.keep = keep, .parts = 1};
         const char *text = name != NULL ? PyBytes_AsString(name) : NULL;
         enum state state = read_directory(&listing, &descriptor, text, no_link, limit, (enum rule)rule);
         if (state != TROUBLE)

@@ -12,6 +12,15 @@ def list_directory(
     as_bytes: bool,
     keep: bool,
 ) -> (
-    tuple[int, list[str] | list[bytes], list[str] | list[bytes], list[str] | list[bytes] | str | bytes, int, int, float]
+    tuple[
+        int,
+        list[str] | list[bytes],
+        list[str] | list[bytes],
+        list[str] | list[bytes] | str | bytes,
+        int,
+        int,
+        bool,
+        float,
+    ]
     | None
 ): ...

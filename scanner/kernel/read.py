@@ -39,13 +39,14 @@ better: a path that is too long, a link on the way, a system that cannot do it."
 class Held(NamedTuple):
     """A huge directory between two of its parts, kept open so that the next part need not start over."""
 
-    entries: Any  # what os.scandir gives: an iterator with close()
-    descriptor: int  # asked for the types of entries that came without one; -1: these are asked by path
+    entries: Any  # what os.scandir gives: an iterator with close(); None if the compiled reader goes on
+    descriptor: int  # which it reads; or asked for the types of entries that came without one; -1: asked by path
     position: int
     below: list[Path]  # its sub-directories so far, last first: entered once the last part is read
 
     def close(self) -> None:
-        self.entries.close()
+        if self.entries is not None:
+            self.entries.close()
         if self.descriptor >= 0:
             os.close(self.descriptor)
 
@@ -193,35 +194,42 @@ class Reader:
             os.close(descriptor)
         return part
 
-    def _list(self, path: Any, limit: int) -> Any:
-        """What the compiled reader makes of a directory; None if it is left to `os.scandir`."""
+    def _list(self, path: Any, limit: int, descriptor: int = -1) -> Any:
+        """What the compiled reader makes of a directory, or of what follows in one that is open; None if it is left to
+        `os.scandir`.
+        """
         compiled: Any = self._compiled
         prefix = prefix_of(path).encode(ENCODING, ERRORS) if self._listed == LINES else b""
         keep = self.statuses is not None
         rest = (limit, self._rule, self._listed, prefix, self._separator, isinstance(path, bytes), keep)
-        if not self._checks:
+        if descriptor < 0 and not self._checks:
             parent, name, no_link = self._descent.place(path)
             try:
                 return compiled(parent, name, no_link, *rest)
             except OSError as error:
                 if error.errno not in ONE_BY_ONE or not has_steps(name):
                     raise
-        return compiled(self._gate.open(path), None, False, *rest)
+        return compiled(self._gate.open(path) if descriptor < 0 else descriptor, None, False, *rest)
 
     def _part_of(
         self, path: Path, descriptor: int, dirs: list[Any], links: list[Any], files: Any, count: int, error: int,
-        opening: float,
+        more: bool, opening: float, *, held: Held | None = None,
     ) -> Part:  # fmt: skip
+        """What is to come of it after it was `held` between two parts is held anew."""
         self._gate.opening += opening
         faults = [Fault.of(OSError(error, os.strerror(error)), path, "read")] if error else []
-        part = dirs, links, files, count, faults, False, len(dirs) + count
+        part = dirs, links, files, count, faults, more, len(dirs) + count
         try:
             if self.sifter is not None:
-                part = self.sifter.sift(path, part, {}, first=True, known=not error)
+                part = self.sifter.sift(path, part, {}, first=held is None, known=not (error or more))
             if self.sifter is not None or self._form == STATED:
                 part = self._packed(path, part, descriptor, {})
         finally:  # not before: whoever opens something from here meanwhile would have it closed
-            if descriptor >= 0:
+            if more:
+                before, below = (held.position, held.below) if held is not None else (0, [])
+                below = children(path, part[0], part[1]) + below
+                self._hold(path, Held(None, descriptor, before + len(dirs) + count, below))
+            elif descriptor >= 0:
                 self._descent.keep(path, descriptor)
         return part
 
@@ -329,6 +337,12 @@ class Reader:
         held = self._held.pop(path, None)
         if held is not None and held.position != position:
             held.close()
+            held = None
+        if held is not None and held.entries is None:
+            found = self._list(path, min(limit, self._appetite), held.descriptor)
+            if found is not None:
+                part = self._finished(path, self._part_of(path, *found, held=held))
+                return part, held.below
             held = None
         if held is None:
             fault, below = self._skip(path, position)

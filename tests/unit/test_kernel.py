@@ -125,7 +125,7 @@ def test_directories_held_open_are_few(tmp_path: Path, walker: Walker) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for index in range(10):
         walker.walk(task(str(tmp_path / f"d{index}"), entries=2))
-    assert len(os.listdir("/proc/self/fd")) - before == 2 * HELD_DIRECTORIES
+    assert len(os.listdir("/proc/self/fd")) - before in (HELD_DIRECTORIES, 2 * HELD_DIRECTORIES)
     walker.close()
     assert len(os.listdir("/proc/self/fd")) == before
 
