@@ -86,7 +86,7 @@ class AutoSource:
     def take(self, path: Path, ahead: list[Any]) -> Listing | Fault:
         if self._pool is not None:
             self._look_at_pool(self._pool)
-        if self._lookahead is not None:
+        if self._lookahead is not None:  # since this moment
             return self._lookahead.take(path, ahead)
         started = time.monotonic()
         if self._deadline is not None and started >= self._deadline:
@@ -101,7 +101,7 @@ class AutoSource:
         if self._may_grow and self._spent >= SOONEST and self._spent >= START_AFTER[self._options.method]:
             self._may_grow = False
             self._pool = start_pool(self._options)
-        return faults[-1] if faults and faults[-1].drops_listing else Listing(path, dirs, links, files)
+        return faults[-1] if faults and faults[-1].drops_listing else (dirs, links, files)
 
     def prune(self, path: Path) -> None:
         if self._lookahead is not None:
@@ -124,6 +124,7 @@ class AutoSource:
         if self._reader.sifter is not None:
             self._engine.planner.rules.add(self._reader.sifter.filter.found)
         self._lookahead = Lookahead(self._engine.poll, alone=alone)
+        self.take = self._lookahead.take  # type: ignore[method-assign]  # a call less for each directory
 
     def stop(self, *, wait: bool = True) -> None:
         self._reader.close()

@@ -98,16 +98,9 @@ class Task(NamedTuple):
     rules: dict[Path, tuple[tuple[int, str, bytes], ...]] = {}  # noqa: RUF012  # never changed
 
 
-class Listing(NamedTuple):
-    """One directory, or one part of a huge one. `links` are those of `dirs` that must not be entered.
-
-    Names are a list, or packed into one NUL-joined string where they have crossed between processes.
-    """
-
-    path: Path
-    dirs: Any
-    links: Any
-    files: Any
+Listing: TypeAlias = tuple[Any, Any, Any]
+"""What is in one directory, or one part of a huge one: names of directories, of links among them that must not be
+entered, of all else. Lists, or packed: NULs between them, where they have crossed between processes."""
 
 
 class Chunk:

@@ -37,6 +37,10 @@ class Watched:
     def charge_from(self, user: float, system: float) -> None:
         self._base = (user, system)
 
+    def ended_at(self, user: float, system: float) -> None:
+        """It has done other things since."""
+        self._user, self._system = user - self._base[0], system - self._base[1]
+
     def _cpu(self) -> tuple[float, float]:
         times = self.handle.cpu_times()
         return times.user, times.system
@@ -88,12 +92,19 @@ class Monitor:
         self._started = time.monotonic()
         self._interval = INTERVAL
         self._due = self._started + INTERVAL
+        self._ended: tuple[float, tuple[float, ...]] | None = None
         self._peak_sum = 0
         self._series: list[tuple[float, dict[int, int], tuple[int, int, int]]] = []
 
     def tick(self) -> None:
         """Take a sample if one is due."""
         if time.monotonic() >= self._due:
+            self.sample()
+
+    def end(self) -> None:
+        """Sample for the last time. A short scan in this process alone is spared that until figures are wanted."""
+        self._ended = time.monotonic(), os.times()[:2]
+        if self._series or self._processes():
             self.sample()
 
     def sample(self) -> None:
@@ -140,6 +151,12 @@ class Monitor:
 
     def figures(self) -> dict[str, Any]:
         """Everything sampled, as plain values: `processes`, `peak_rss_sum_bytes`, `series`."""
+        if not self._series and self._ended is not None:
+            self.sample()
+            for watched in self._watched.values():
+                watched.ended_at(*self._ended[1])
+            seconds = round(self._ended[0] - self._started, 3)
+            self._series[:] = [(seconds, memory, counts) for _, memory, counts in self._series]
         return {
             "processes": [watched.figures() for watched in self._watched.values()],
             "peak_rss_sum_bytes": self._peak_sum,

@@ -163,8 +163,8 @@ class Run:
         monitor, self.monitor = self.monitor, None
         try:
             if monitor is not None:
-                monitor.sample()
-                self.stats.resources = monitor.figures()
+                monitor.end()
+                self.stats.measured(monitor.figures)
                 self.stats.latencies, self.stats.slowest = self.latencies.figures(), self.latencies.slowest()
         finally:
             pool = self.backend.pool if isinstance(self.backend, AutoBackend) else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from scanner.model import Chunk, Fault, Path
@@ -62,7 +64,7 @@ class ScanStats:
         self.errors: Counter[str] = Counter()
         self.faults: list[Fault] = []
         self.last_directory: Any = None
-        self.resources: dict[str, Any] = {}
+        self._resources: Callable[[], dict[str, Any]] = dict
         self.latencies: list[dict[str, Any]] = []
         self.slowest: list[tuple[float, Path]] = []
         self._started = time.monotonic()
@@ -86,6 +88,14 @@ class ScanStats:
     def finish(self) -> None:
         if self._ended is None:
             self._ended = time.monotonic()
+
+    @cached_property
+    def resources(self) -> dict[str, Any]:
+        return self._resources()
+
+    def measured(self, figures: Callable[[], dict[str, Any]]) -> None:
+        """What gives `resources`, when somebody wants them."""
+        self._resources = figures
 
     @property
     def waiting_share(self) -> float:

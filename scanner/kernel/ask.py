@@ -94,3 +94,10 @@ def spread(todo: Sequence[T], act: Callable[[T], object], threads: int, least: i
     run()
     for thread in others:
         thread.join()
+
+
+def is_link(entry: os.DirEntry[Any]) -> bool:
+    try:
+        return entry.is_symlink()
+    except OSError:
+        return False

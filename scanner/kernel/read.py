@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scanner.kernel.ask import asked
+from scanner.kernel.ask import asked, is_link
 from scanner.kernel.descent import Descent, has_steps
 from scanner.kernel.gate import Elsewhere, Gate
 from scanner.kernel.pack import COUNT, JOINED, LINES, LIST, STATED, join, pack
@@ -394,10 +394,3 @@ class Reader:
     def _release_held(self) -> None:
         while self._held:
             self._held.popitem()[1].close()
-
-
-def is_link(entry: os.DirEntry[Any]) -> bool:
-    try:
-        return entry.is_symlink()
-    except OSError:
-        return False

@@ -17,6 +17,7 @@ from scanner.plan.events import Add, Deliver, Event, Pruned, Waiting, Wanted
 LONGEST_WAIT = 0.1  # seconds for one poll while the wanted directory has not come
 TAKES_PER_POLL = 32  # listings taken between two looks at the workers, when nothing is missing
 LISTING_BYTES = 400  # what a Listing takes beside its text: five objects and a place in a dictionary
+NAME_BYTES = 64  # and each name, where it is a Python object
 
 OnError = Callable[[OSError], object] | None
 
@@ -25,7 +26,7 @@ class Source(Protocol):
     """Where listings come from."""
 
     def take(self, path: Path, ahead: list[Any]) -> Listing | Fault:
-        """The listing of `path`, or why there is none. `ahead`: the stack of what comes after it."""
+        """What is in `path`, or why there is no listing. `ahead`: the stack of what comes after it."""
 
     def prune(self, path: Path) -> None:
         """Nobody will take `path` nor anything below it."""
@@ -34,20 +35,27 @@ class Source(Protocol):
 def top_down(top: Path, source: Source, onerror: OnError, followlinks: bool) -> Iterator[Walked]:
     """A directory, then its subtrees, in the order in which the caller leaves `dirs`."""
     stack: list[Any] = [top]
+    nul: Any = "\0" if isinstance(top, str) else b"\0"
     while stack:
         path = stack.pop()
-        listing = source.take(path, stack)
-        if isinstance(listing, Fault):
-            _tell(listing, onerror)
+        found = source.take(path, stack)
+        if isinstance(found, Fault):
+            _tell(found, onerror)
             continue
-        dirs, links = names(listing.dirs), names(listing.links)
-        if not dirs:  # nothing to prune; what the caller adds to it is still visited
-            yield path, dirs, names(listing.files)
+        packed, links, files = found
+        if not isinstance(
+            files, list
+        ):  # names(), spelled out: what is called for each directory is all that walk costs
+            files = files.split(nul) if files else []
+        if not packed:  # nothing to prune; what the caller adds to it is still visited
+            dirs: list[Any] = []
+            yield path, dirs, files
             if dirs:
                 stack += _changed(path, dirs, [], [], source, followlinks)
             continue
+        dirs, links = names(packed), names(links)
         before = dirs.copy()
-        yield path, dirs, names(listing.files)
+        yield path, dirs, files
         if dirs == before:
             stack += children(path, dirs, links)
         else:
@@ -62,13 +70,13 @@ def bottom_up(top: Path, source: Source, onerror: OnError) -> Iterator[Walked]:
         if isinstance(item, tuple):
             yield item
             continue
-        listing = source.take(item, stack)
-        if isinstance(listing, Fault):
-            _tell(listing, onerror)
+        found = source.take(item, stack)
+        if isinstance(found, Fault):
+            _tell(found, onerror)
             continue
-        dirs = names(listing.dirs)
-        stack.append((item, dirs, names(listing.files)))
-        stack += children(item, dirs, names(listing.links))
+        dirs, links, files = map(names, found)
+        stack.append((item, dirs, files))
+        stack += children(item, dirs, links)
 
 
 def _tell(fault: Fault, onerror: OnError) -> None:
@@ -107,8 +115,8 @@ class Lookahead:
         self._poll = poll
         self._alone = alone
         self._started = False
-        self._arrived: dict[Path, tuple[Listing | Fault, int]] = {}  # with the bytes they take
-        self._parts: dict[Path, tuple[Listing, int]] = {}  # huge directories of which more is to come
+        self._arrived: dict[Path, Listing | Fault] = {}
+        self._parts: dict[Path, Listing] = {}  # huge directories of which more is to come
         self._waiting_bytes = 0
         self._pruned: list[Path] = []
         self._takes = 0
@@ -123,8 +131,8 @@ class Lookahead:
             self._exchange(0)
         while path not in self._arrived:
             self._exchange(LONGEST_WAIT)
-        found, size = self._arrived.pop(path)
-        self._waiting_bytes -= size
+        found = self._arrived.pop(path)
+        self._waiting_bytes -= bytes_of(path, found)
         return found
 
     def _start(self, path: Path, ahead: list[Any]) -> None:
@@ -142,13 +150,14 @@ class Lookahead:
         doomed = [path]
         while doomed:
             path = doomed.pop()
-            found, size = self._arrived.pop(path, (None, 0))
-            self._waiting_bytes -= size
+            found = self._arrived.pop(path, None)
             if found is None:
-                self._waiting_bytes -= self._parts.pop(path, (None, 0))[1]
+                self._drop_parts(path)
                 self._pruned.append(path)
-            elif isinstance(found, Listing):
-                doomed += children(path, names(found.dirs), names(found.links))
+                continue
+            self._waiting_bytes -= bytes_of(path, found)
+            if not isinstance(found, Fault):
+                doomed += children(path, names(found[0]), names(found[1]))
 
     def _exchange(self, timeout: float, *events: Event) -> None:
         """Tell the planner what has changed here, and take in what has come."""
@@ -160,32 +169,58 @@ class Lookahead:
     def _take_in(self, chunk: Chunk, outdated: frozenset[Path]) -> None:
         for fault in chunk.failed:
             if not below_any(fault.path, outdated):
-                self._waiting_bytes -= self._parts.pop(fault.path, (None, 0))[1]
-                self._keep(fault.path, fault, LISTING_BYTES)
+                self._drop_parts(fault.path)
+                self._keep(fault.path, fault)
         unfinished = chunk.leftovers[0] if chunk.position else None
-        for fields in chunk:
-            listing = Listing(*fields)
-            if outdated and below_any(listing.path, outdated):
+        if outdated or unfinished is not None or self._parts:
+            self._take_in_each(chunk, outdated, unfinished)
+            return
+        # All at once, for it is most of what there is to do for most directories.
+        new = {path: (dirs, links, files) for path, dirs, links, files in chunk}
+        for path in new.keys() & self._arrived.keys():  # the caller has asked for it under another name before
+            self._waiting_bytes -= bytes_of(path, self._arrived[path])
+        self._arrived.update(new)
+        self._waiting_bytes += sum(map(bytes_of, new, new.values()))
+
+    def _take_in_each(self, chunk: Chunk, outdated: frozenset[Path], unfinished: Path | None) -> None:
+        for path, *found in chunk:
+            if outdated and below_any(path, outdated):
                 continue
-            size = LISTING_BYTES + len(listing.path) + len(listing.dirs) + len(listing.files)
-            if listing.path == unfinished or listing.path in self._parts:
-                self._add_part(listing, size)
-                if listing.path != unfinished:
-                    listing, size = self._parts.pop(listing.path)
-                    self._waiting_bytes -= size
-            if listing.path != unfinished:
-                self._keep(listing.path, listing, size)
+            if path == unfinished or path in self._parts:
+                self._add_part(path, *found)
+                if path != unfinished:
+                    parts = self._parts[path]
+                    self._drop_parts(path)
+                    self._keep(path, parts)
+            else:
+                self._keep(path, (found[0], found[1], found[2]))
 
-    def _add_part(self, part: Listing, size: int) -> None:
+    def _add_part(self, path: Path, dirs: Any, links: Any, files: Any) -> None:
         """Join a part of a huge directory to those before it."""
-        whole, before = self._parts.get(part.path, (Listing(part.path, [], [], []), 0))
-        whole.dirs.extend(names(part.dirs))
-        whole.links.extend(names(part.links))
-        whole.files.extend(names(part.files))
-        self._parts[part.path] = (whole, before + size)
-        self._waiting_bytes += size
+        whole = self._parts.setdefault(path, ([], [], []))
+        self._waiting_bytes -= bytes_of(path, whole)
+        for field, more in zip(whole, (dirs, links, files), strict=True):
+            field.extend(names(more))
+        self._waiting_bytes += bytes_of(path, whole)
 
-    def _keep(self, path: Path, found: Listing | Fault, size: int) -> None:
+    def _drop_parts(self, path: Path) -> None:
+        parts = self._parts.pop(path, None)
+        if parts is not None:
+            self._waiting_bytes -= bytes_of(path, parts)
+
+    def _keep(self, path: Path, found: Listing | Fault) -> None:
         # Something is there already if the caller has asked for it under another name before.
-        self._waiting_bytes += size - self._arrived.get(path, (None, 0))[1]
-        self._arrived[path] = (found, size)
+        if path in self._arrived:
+            self._waiting_bytes -= bytes_of(path, self._arrived[path])
+        self._arrived[path] = found
+        self._waiting_bytes += bytes_of(path, found)
+
+
+def bytes_of(path: Any, found: Listing | Fault) -> int:
+    """What it takes while it waits, roughly; of names in lists we do not know more than how many they are."""
+    if isinstance(found, Fault):
+        return LISTING_BYTES
+    dirs, _, files = found
+    if isinstance(files, list):
+        return LISTING_BYTES + NAME_BYTES * (len(dirs) + len(files))
+    return LISTING_BYTES + len(path) + len(dirs) + len(files)

@@ -254,6 +254,8 @@ class Planner:
 
     def _dispatch(self) -> list[Instruction]:
         instructions: list[Instruction] = []
+        if self.line.empty:
+            return instructions
         room = Room(self._limits, self.roster, self._most)
         idle = self.roster.idle()[::-1] if room.left else []
         while idle and room.left and self._allowed != 0:
