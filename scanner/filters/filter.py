@@ -13,7 +13,7 @@ from typing import Any
 
 from scanner.filters import git
 from scanner.filters.chain import GIT, REPOSITORY, Chain, Scope, join
-from scanner.filters.rules import rules_of
+from scanner.filters.rules import Rules, Suspects, rules_of
 from scanner.filters.select import Selection
 from scanner.filters.spec import Spec, Text, rules_fault
 from scanner.filters.wildmatch import text_of
@@ -42,6 +42,7 @@ class Filter:
         self._given: Found = {}
         self._found: Found = {}
         self._last: tuple[Any, Chain] | None = None
+        self._suspects: tuple[int, Suspects, list[Rules]] | None = None
         self._kinds: dict[type, tuple[list[tuple[Any, int]], list[Any], Any, Any]] = {
             kind: (
                 [(as_kind(name, kind), rank) for name, rank in spec.files], [as_kind(tag, kind) for tag in spec.tags],
@@ -67,9 +68,40 @@ class Filter:
         if rules == self._given and not self._found:
             return
         self._chains, self._given, self._found, self._last = dict(self._bases), rules, {}, None
+        self._suspects = None
         for path in sorted(rules, key=len):  # what is above comes first
             self._chains[path] = self._with_rules(path, rules[path])
         self._only = self._one()
+
+    def suspects(self, path: Any) -> tuple[Suspects, bool] | None:
+        """What a name must have to be of any interest below the directory `path`, and whether that holds for nothing
+        else. None if every name may be.
+        """
+        spec = self.spec
+        if not self.selection.all or spec.ignore_case or spec.prune is not None:
+            return None
+        if self._suspects is None or self._suspects[0] != len(self._found):
+            all_rules = list(
+                {id(scope.rules): scope.rules for chain in self._chains.values() for scope in chain.scopes}.values()
+            )
+            suspects = self._of_interest()
+            for rules in all_rules:
+                if not rules.suspects.any:
+                    suspects.update(rules.suspects)
+            self._suspects = len(self._found), suspects, [rules for rules in all_rules if rules.suspects.any]
+        _, suspects, unclear = self._suspects
+        if unclear and any(scope.rules in unclear for scope in self.chain(path).scopes):
+            return None
+        return suspects, bool(unclear)
+
+    def _of_interest(self) -> Suspects:
+        """What is looked at whatever the rules are."""
+        suspects = Suspects()
+        suspects.names = {text_of(name) for name, _ in self.spec.files} | {text_of(tag) for tag in self.spec.tags}
+        suspects.names |= {CACHE_TAG} if self.spec.caches else set()
+        suspects.names |= {".git"} if self.spec.gitignore else set()
+        suspects.beginnings = set() if self.spec.hidden else {"."}
+        return suspects
 
     def found_above(self, leftovers: Iterable[Path]) -> Found:
         """The rules that have been found and hold for what is left."""

@@ -112,6 +112,41 @@ def literal_end(name: list[Token]) -> str:
     return literal
 
 
+def literal_beginning(name: list[Token]) -> str:
+    """The text that such a name begins with for sure."""
+    return literal_end(name[::-1])[::-1]
+
+
+class Suspects:
+    """What a name must have to be left out by some of the rules: one of `names`, of `endings`, of `beginnings`.
+
+    `any`: there are rules for which that cannot be told.
+    """
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.endings: set[str] = set()
+        self.beginnings: set[str] = set()
+        self.any = False
+
+    def add(self, name: list[Token]) -> None:
+        end, beginning = literal_end(name), literal_beginning(name)
+        if len(end) == len(name):
+            self.names.add(end)
+        elif end:
+            self.endings.add(end)
+        elif beginning:
+            self.beginnings.add(beginning)
+        else:
+            self.any = True
+
+    def update(self, others: Suspects) -> None:
+        self.names |= others.names
+        self.endings |= others.endings
+        self.beginnings |= others.beginnings
+        self.any = self.any or others.any
+
+
 class Rules:
     """All rules of one source, which is what line numbers count in. Immutable; shared by all directories below it."""
 
@@ -120,6 +155,7 @@ class Rules:
         self.problems: list[Problem] = []
         self.ignore_case = ignore_case
         self.everywhere = Index()
+        self.suspects = Suspects()
         self.rules: list[Rule] = []
         self._below: dict[str, Index] = {}  # by the directory, where its path is known
         self._elsewhere: dict[str, list[tuple[re.Pattern[str], int]]] = {}  # by its last name, where that is known
@@ -141,6 +177,8 @@ class Rules:
         if not name:
             raise NeverMatches("no name is empty")
         whole = re.compile(regex(found)) if parts is None else None
+        if text[:1] != "!":  # what takes back leaves out nothing
+            self.suspects.add(name)
         number = len(self.rules)
         self.rules.append(Rule(source, line, text, text[:1] == "!", directories_only, regex(name), whole))
         if parts is None:

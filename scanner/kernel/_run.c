@@ -16,9 +16,9 @@
 
 #include "_columns.h"
 #include "_directory.h"
+#include "_suspects.h"
 
-#define PROTOCOL 2   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
-#define MOST_TAKEN 64 /* directories to take from the caller's stack: few are seldom not enough, many are given back */
+#define PROTOCOL 3   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
 #define COLUMNS 11
 #define PLACE 16384  /* bytes, as in whereabouts.py */
 #define LOOK 16      /* entries asked about between two looks at the clock */
@@ -58,6 +58,7 @@ struct run {
     double slow; /* seconds for the last directory, if it took long */
     int trouble;
     char *place; /* where to say which directory comes next */
+    struct suspects *suspects; /* NULL: none */
 };
 
 /* Room for so many bytes more; NULL if there is no memory. */
@@ -195,6 +196,20 @@ static int read_one(struct run *run, const struct entry *entry, int *descriptor)
     while (state == READ)
         state = sort_some(listing, *descriptor, run->rule);
     return state == WHOLE;
+}
+
+/* Whether some rule may leave out something in the directory that was read. */
+static int has_suspects(const struct run *run)
+{
+    const struct listing *listing = &run->listing;
+    if (run->suspects == NULL)
+        return 0;
+    for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length) {
+        const struct record *record = record_at(listing, at);
+        if (record->type != SKIPPED && is_suspect(run->suspects, record->name, strlen(record->name)))
+            return 1;
+    }
+    return 0;
 }
 
 static int add_row(struct run *run, int descriptor, const char *name, int flags)
@@ -361,7 +376,7 @@ static void walk_one(struct run *run, const struct entry *entry)
     close_way(run, entry->parent + 1);
     every_text(run, note_length, kept);
     const Py_ssize_t *count = run->listing.count;
-    int done = read_one(run, entry, &descriptor);
+    int done = read_one(run, entry, &descriptor) && !has_suspects(run);
     if (done && run->width)
         done = add_rows(run, descriptor);
     done = done && add_directory(run, entry->length);
@@ -426,10 +441,10 @@ static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, si
 }
 
 /* Take paths from the end of the caller's list that lie below the directory to begin from: how many, or -1. */
-static Py_ssize_t take_from(PyObject *list, struct run *run, const char *top, size_t top_length)
+static Py_ssize_t take_from(PyObject *list, Py_ssize_t most, struct run *run, const char *top, size_t top_length)
 {
     Py_ssize_t size = PyList_Size(list), taken = 0;
-    while (taken < size && taken < MOST_TAKEN) {
+    while (taken < size && taken < most) {
         PyObject *path = PyList_GetItem(list, size - 1 - taken), *encoded = NULL;
         if (path == NULL || !PyUnicode_FSConverter(path, &encoded)) {
             PyErr_Clear(); /* it has a NUL, say: read.py knows what that means */
@@ -517,13 +532,14 @@ static PyObject *result_of(const struct run *run, int as_bytes)
 }
 
 PyDoc_STRVAR(walk_run_doc,
-"walk_run(top, prefix, longest, limit, rule, columns, device, most_open, place, as_bytes, form, separator, slow, stack,\n"
-"         entries, directories, text, seconds, news)\n--\n\n"
-"Walk what the list `stack` ends with, as far as it lies below the open directory `top`, whose entries have paths that\n"
+"walk_run(top, prefix, longest, limit, rule, columns, device, most_open, place, as_bytes, form, separator, slow, most,\n"
+"         names, endings, beginnings, stack, entries, directories, text, seconds, news)\n--\n\n"
+"Walk what the list `stack` ends with, `most` of it, as far as it lies below the open directory `top`, whose entries have paths that\n"
 "begin with `prefix`; what was not got to is left there. Ends after so many `entries` or `directories`, characters of\n"
 "paths (`text`), or seconds, whichever is first, after a directory that took `slow` seconds, when there is something\n"
 "to read from the descriptor `news` (-1: none), and before one that it cannot read, or whose path is longer than `longest`, or that has `limit` entries or more, or is not on `device` (-1:\n"
-"any). `columns`: numbers of what is to be asked about each entry; `place`: a buffer to tell there where it is, or None.\n\n"
+"any), or that has an entry with one of `names`, or whose name has one of `endings` or `beginnings` (each joined by\n"
+"NULs). `columns`: numbers of what is to be asked about each entry; `place`: a buffer to tell there where it is, or None.\n\n"
 "Gives whether there was such a directory; the seconds of the one that took long, and its path, or 0; numbers of\n"
 "directories, of entries, of those that are no directories, of characters of paths; paths, names of directories, of links\n"
 "among them, and of all else (or the lines): joined by NULs, and (but for paths) those of each directory by slashes; how\n"
@@ -532,14 +548,15 @@ PyDoc_STRVAR(walk_run_doc,
 static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
     int top, rule, form, as_bytes, news;
-    Py_ssize_t longest, limit, entries, directories, text, most_open;
+    Py_ssize_t longest, limit, entries, directories, text, most_open, most;
     double allowed, slow;
     PyObject *prefix, *stack, *place, *result = NULL;
-    Py_buffer separator, columns, where = {.buf = NULL};
+    Py_buffer separator, columns, where = {.buf = NULL}, words[PARTS];
     struct run run = {.no_atime = 1};
-    if (!PyArg_ParseTuple(arguments, "iSnniy*LnOpiy*dO!nnndi", &top, &prefix, &longest, &limit, &rule, &columns, &run.device,
-                          &most_open, &place, &as_bytes, &form, &separator, &slow, &PyList_Type, &stack, &entries,
-                          &directories, &text, &allowed, &news))
+    if (!PyArg_ParseTuple(arguments, "iSnniy*LnOpiy*dny*y*y*O!nnndi", &top, &prefix, &longest, &limit, &rule, &columns, &run.device,
+                          &most_open, &place, &as_bytes, &form, &separator, &slow, &most, &words[WHOLE_NAME],
+                          &words[ENDING], &words[BEGINNING], &PyList_Type, &stack, &entries, &directories, &text, &allowed,
+                          &news))
         return NULL;
     run.rule = (enum rule)rule;
     run.form = (enum form)form;
@@ -554,10 +571,18 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
         run.mask |= MASKS[run.numbers[column]];
     size_t prefix_length = (size_t)PyBytes_Size(prefix);
     Py_ssize_t taken = -1;
-    if ((place == Py_None || PyObject_GetBuffer(place, &where, PyBUF_WRITABLE) == 0) && go_on_from(&run, top, prefix_length))
-        taken = take_from(stack, &run, PyBytes_AsString(prefix), prefix_length);
+    int room_for_all = 1;
+    if (words[WHOLE_NAME].len + words[ENDING].len + words[BEGINNING].len > 0) {
+        run.suspects = calloc(1, sizeof *run.suspects);
+        for (int part = WHOLE_NAME; part < PARTS && (room_for_all = room_for_all && run.suspects != NULL); part++)
+            room_for_all = add_words(run.suspects, words[part].buf, (size_t)words[part].len, (enum part)part);
+    }
+    if (room_for_all && (place == Py_None || PyObject_GetBuffer(place, &where, PyBUF_WRITABLE) == 0) &&
+        go_on_from(&run, top, prefix_length))
+        taken = take_from(stack, most, &run, PyBytes_AsString(prefix), prefix_length);
     if (taken >= 0 && turn_round(&run)) {
         run.place = where.buf;
+        run.trouble = taken == 0;
         Py_BEGIN_ALLOW_THREADS
         walk(&run, entries, directories, (size_t)text, allowed, slow, news);
         Py_END_ALLOW_THREADS
@@ -571,6 +596,11 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
         free(texts[at]->start);
     for (size_t column = 0; column < COLUMNS; column++)
         free(run.columns[column].start);
+    if (run.suspects != NULL)
+        free(run.suspects->words);
+    free(run.suspects);
+    for (int part = WHOLE_NAME; part < PARTS; part++)
+        PyBuffer_Release(&words[part]);
     free(run.listing.buffer);
     free(run.way);
     if (where.buf != NULL)

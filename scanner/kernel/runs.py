@@ -1,20 +1,29 @@
 """Many directories in one call, by the compiled walker: what most of a tree on a local disk is walked with.
 
-It takes no notice of filters, mounts that are not entered, depths and links that are followed: where there are such
-things, and where directories are slow or out of the ordinary, they are read one at a time (`read`).
+It takes no notice of mounts that are not entered, depths and links that are followed: where there are such things, and
+where directories are slow or out of the ordinary, they are read one at a time (`read`). So they are where a name has
+what some rule of a filter asks for; most have none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import repeat
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from scanner.fields import COLUMNS, columns_of
 from scanner.kernel.descent import Descent
 from scanner.kernel.which import LINK_RULES, compiled_walk, link_rule
 from scanner.model import ENCODING, ERRORS, Path, split
 from scanner.options import MAX_DEPTH, ScanOptions
+
+if TYPE_CHECKING:
+    from scanner.filters.filter import Filter
+
+
+MOST_TAKEN = 64  # directories to take from a stack: few are seldom enough, of many most are given back
+ALL = MOST_TAKEN, b"", b"", b""
+FEW, MOST_PATIENCE = 4, 255  # directories: fewer in a run are not worth it; for how many it is not tried again then
 
 
 class Place(Protocol):
@@ -70,7 +79,9 @@ class Run(NamedTuple):
 class Runs:
     """Walks for one Walker."""
 
-    def __init__(self, options: ScanOptions, descent: Descent, place: Place | None, slow: float) -> None:
+    def __init__(
+        self, options: ScanOptions, descent: Descent, place: Place | None, slow: float, filters: Filter | None
+    ) -> None:
         columns = bytes(COLUMNS.index(name) for name in columns_of(options.fields))
         as_bytes = any(isinstance(root, bytes) for root in options.roots)
         self._walk: Any = compiled_walk(options)
@@ -80,13 +91,19 @@ class Runs:
         self._columns = columns
         self._always = descent.most_open, None if place is None else place.view, as_bytes
         self._slow = slow
+        self._filter = filters
+        self._last: tuple[Any, ...] | None = None
+        self._patience = self._penalty = 0
 
     def walk(self, stack: list[Any], limit: int, form: int, separator: bytes, *budget: float) -> Run | None:
-        """What `stack` ends with, as far as it lies below the same root; None if that is a root itself.
+        """What `stack` ends with, as far as it lies below the same root; None if that cannot be.
 
         `limit`: of entries in a directory; `budget`: entries, directories, characters of paths, seconds; and the
         descriptor of news that ends it.
         """
+        wanted = ALL if self._filter is None else self._interesting(stack[-1])
+        if wanted is None:
+            return None
         try:
             prefix, top = self._descent.start(stack[-1])
             device = self._descent.device(stack[-1]) if self._one_file_system else -1
@@ -97,14 +114,38 @@ class Runs:
         encoded = prefix if isinstance(prefix, bytes) else prefix.encode(ENCODING, ERRORS)
         found = self._walk(
             top, encoded, 2 * MAX_DEPTH, limit, self._rule, self._columns, device, *self._always, form, separator,
-            self._slow, stack, *budget,
+            self._slow, *wanted, stack, *budget,
         )  # fmt: skip
         return Run(*found)
 
+    def _interesting(self, path: Path) -> tuple[int, bytes, bytes, bytes] | None:
+        """How many directories to take from the stack, and which names the Filter has to look at. None if all, or if so
+        many directories had some that it does not pay: what was read is read again for it.
+        """
+        assert self._filter is not None
+        if self._patience < 0:
+            self._patience += 1
+            return None
+        found = self._filter.suspects(path)
+        if found is None:
+            return None
+        suspects, alone = found
+        if self._last is None or self._last[0] is not suspects:
+            words = (suspects.names, suspects.endings, suspects.beginnings)
+            self._last = suspects, *("\0".join(some).encode("latin-1") for some in words)
+        return 1 if alone else MOST_TAKEN, *self._last[1:]
 
-def runs_of(options: ScanOptions, descent: Descent, place: Place | None, slow: float) -> Runs | None:
-    """None where directories have to be read one at a time."""
-    special = options.filter is not None or options.barred or options.max_depth is not None or options.followlinks
-    if special or compiled_walk(options) is None:
-        return None
-    return Runs(options, descent, place, slow)
+    def learn(self, run: Run) -> None:
+        """How far it came."""
+        if self._filter is None or not run.trouble or run.directories >= FEW:
+            self._penalty = 0
+        else:
+            self._penalty = min(2 * self._penalty + 1, MOST_PATIENCE)
+            self._patience = -self._penalty
+
+
+def may_run(options: ScanOptions) -> bool:
+    """Whether directories need not be read one at a time."""
+    special = options.barred or options.max_depth is not None or options.followlinks
+    tells = options.filter is not None and any(sink.kind == "ncdu" for sink in options.sinks or ())  # what is left out
+    return not (special or tells) and compiled_walk(options) is not None

@@ -15,7 +15,7 @@ from scanner.kernel.descent import MOST_OPEN, Descent
 from scanner.kernel.pack import Packer, form_of, new_packer
 from scanner.kernel.part import no_listing
 from scanner.kernel.read import Reader
-from scanner.kernel.runs import Place, runs_of
+from scanner.kernel.runs import Place, Runs, may_run
 from scanner.model import Chunk, Fault, Path, Task, children, is_below
 from scanner.options import ScanOptions
 
@@ -45,11 +45,12 @@ class Walker:
         """
         descent = Descent(options.roots, follow=options.followlinks, most_open=most_open)
         self._options = options
-        self._runs = runs_of(options, descent, place, SLOW)
-        self._form = form_of(options, joined=joined or self._runs is not None)
         self._whereabouts = nowhere if place is None else place.at
+        self._form = form_of(options, joined=joined or may_run(options))
         self._reader = Reader(options, self._form, descent)
         self._sifter = self._reader.sifter
+        filters = None if self._sifter is None else self._sifter.filter
+        self._runs = Runs(options, descent, place, SLOW, filters) if may_run(options) else None
 
     def walk(self, task: Task, asked: Callable[[], bool] = lambda: False, news: int = -1) -> Chunk:
         """Walk `task`, no further than its budget. `asked` tells that another slot is idle: what is left
@@ -82,6 +83,7 @@ class Walker:
                 run = runs.walk(stack, task.entries, packer.run_form, packer.run_separator, *budget)
                 now = time.monotonic()
                 if run is not None:
+                    runs.learn(run)
                     packer.add_run(run)
                     directories += run.directories
                     entries += run.entries

@@ -202,7 +202,7 @@ def test_rules_hold_although_workers_are_killed(ruled: tuple[Path, list[Any]], s
     pools: list[PoolBackend]
     exact = 0
     with pools_started() as pools:
-        killer = Killer(pools, 5, pause=0.2)
+        killer = Killer(pools, 5, pause=0.08)
         with killer.at_work():
             while killer.kills < 4 or not exact:
                 result = scanner.scan(

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import marshal
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 from scanner.fields import COLUMNS, NULL, columns_of
@@ -41,6 +42,7 @@ class Sizes(Sink):
         self._known = frozenset(known)
         self._several_ways = options.followlinks  # to anything, also to what has one name
         self._roots = sorted(options.roots, key=len, reverse=True)
+        self._only = self._roots[0] if depth == 0 and len(self._roots) == 1 else None
         self._records: list[list[Any]] = []
 
     def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
@@ -49,16 +51,22 @@ class Sizes(Sink):
             self._add([record], [len(rows) // (8 * self.width)], rows)
 
     def add_run(self, run: Run) -> None:
-        if run.directories:
-            counts = memoryview(run.counts).cast("i").tolist()
-            lengths = [1 + files + links for files, links in zip(counts[::2], counts[1::2], strict=True)]
-            self._add(map(self._record, run.paths), lengths, run.rows)
+        if not run.directories:
+            return
+        counts = memoryview(run.counts).cast("i").tolist()
+        lengths = [1 + files + links for files, links in zip(counts[::2], counts[1::2], strict=True)]
+        directories = list(accumulate(lengths[:-1], initial=0))
+        if self._only is not None:  # one record for all
+            self._add([self._record(self._only)], [sum(lengths)], run.rows, directories)
+        else:
+            self._add(map(self._record, run.paths), lengths, run.rows, directories)
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         self._add([self._record(path)], [len(row) // (8 * self.width)], row)
 
     def _record(self, path: Any) -> list[Any]:
-        path = path if self._depth is None else self._shown(path, self._depth)
+        if self._depth is not None and path is not self._only:
+            path = self._shown(path, self._depth)
         if not self._records or self._records[-1][0] != path:
             self._records.append([path, 0, 0, 0, []])
         return self._records[-1]
@@ -76,15 +84,17 @@ class Sizes(Sink):
                 return path
         return path[:end]
 
-    def _add(self, records: Iterable[list[Any]], lengths: list[int], rows: bytes) -> None:
-        """To each of the records so many of the rows."""
+    def _add(
+        self, records: Iterable[list[Any]], lengths: list[int], rows: bytes, directories: Sequence[int] = ()
+    ) -> None:
+        """To each of the records so many of the rows. `directories`: those that are known to be of one."""
         view = memoryview(rows).cast("q")
         count = len(view) // self.width
         columns = [view[number * count : (number + 1) * count] for number in self._numbers]
         sizes, blocks = columns[0].tolist(), columns[1].tolist()
         if NULL in sizes:
             sizes, blocks = ([0 if value == NULL else value for value in column] for column in (sizes, blocks))
-        again = {} if self._count_links else dict(self._that_may_come_again(columns))
+        again = {} if self._count_links else dict(self._that_may_come_again(columns, directories))
         start = 0
         for record, length in zip(records, lengths, strict=True):
             end = start + length
@@ -97,11 +107,16 @@ class Sizes(Sink):
                         record[4] += again[row], sizes[row], blocks[row]
             start = end
 
-    def _that_may_come_again(self, columns: list[memoryview]) -> Iterator[tuple[int, int]]:
+    def _that_may_come_again(self, columns: list[memoryview], directories: Sequence[int]) -> Iterator[tuple[int, int]]:
         """Numbers of rows, and by which what they tell of is known under each of its names."""
-        *_, modes, inos, devs, nlinks = columns
+        *_, modes, inos, devs, column = columns
+        nlinks = column.tolist()
         every = self._several_ways or self._known
-        for row, nlink in enumerate(nlinks.tolist()):
+        if not every and nlinks and min(nlinks) > 0:
+            of_directories = sum(map(nlinks.__getitem__, directories))
+            if sum(nlinks) - of_directories == len(nlinks) - len(directories):
+                return  # each has one name: so it is nearly everywhere, and told sooner than by looking at each
+        for row, nlink in enumerate(nlinks):
             if (nlink > 1 or every) and (mode := modes[row]) != NULL:
                 key = (devs[row] << 64) + inos[row]
                 if self._several_ways or key in self._known or (nlink > 1 and not stat.S_ISDIR(mode)):
