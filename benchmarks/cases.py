@@ -57,13 +57,12 @@ def walking(site: Site) -> Iterator[Case]:
         top, entries = site.corpora.top(corpus), site.corpora.entries(corpus)
         whole = corpus == "monorepo"
         yield Case("walking", corpus, entries, scan(top), os_walk(top), weighed=whole, counted=whole)
+        if whole:
+            pure = scan(top, name="scan(), SCANNER_PURE=1", environment={"SCANNER_PURE": "1"})
+            yield Case("walking", corpus, entries, pure, os_walk(top))
         if corpus == "monorepo" or not site.quick:
             pool = scan(top, "backend='pool'")
             yield Case("walking", corpus, entries, pool, os_walk(top), counted=whole)
-        if whole:
-            pure = scan(top, "backend='pool'", environment={"SCANNER_PURE": "1"})
-            pure = pure._replace(name=f"{pure.name}, SCANNER_PURE=1")
-            yield Case("walking", corpus, entries, pure, os_walk(top))
     for corpus, repeat in (("monorepo", 1), ("tiny", 200), ("small", 20)):
         top, entries = site.corpora.top(corpus), site.corpora.entries(corpus)
         yield Case("walking", corpus, entries, programs.walk(top, repeat=repeat),
@@ -107,6 +106,7 @@ def metadata(site: Site) -> Iterator[Case]:
     for backend in ("pool",) if site.quick else ("auto", "pool"):
         yield Case("metadata", "monorepo", entries, programs.scan_stated(top, backend),
                    programs.os_walk_and_lstat(top), counted=backend == "pool")  # fmt: skip
+    yield Case("metadata", "monorepo", entries, programs.entries_stated(top), programs.os_walk_and_lstat(top))
     if (find := programs.find_printf(top)) is not None:
         ours = listing(top, site.out("list.txt"), telling=("--template", "{size} {mtime_ns} {path}"))
         yield Case("metadata", "monorepo", entries, ours, find, weighed=True, counted=True)
@@ -138,6 +138,11 @@ def workers(site: Site) -> Iterator[Case]:
     for number in sorted({1, 2, most} if site.quick else {1, 2, most, 2 * most}):
         ours = scan(top, f"backend='pool', max_workers={number}")
         yield Case("workers", "monorepo", entries, ours, os_walk(top), {"workers": number}, weighed=not site.quick)
+    if not site.quick:
+        one, two = (
+            listing(top, site.out("list.txt"), "--backend", "pool", "--workers", workers) for workers in ("1", "2")
+        )
+        yield Case("workers", "monorepo", entries, two, one)
 
 
 def sizes(site: Site) -> Iterator[Case]:

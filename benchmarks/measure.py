@@ -54,6 +54,8 @@ class Runner:
         )
 
     def run(self, program: Program) -> Sample:
+        if program.writes:
+            Path(program.writes).unlink(missing_ok=True)
         with open(self.out, "wb") as target, tempfile.TemporaryFile() as errors:
             started = time.perf_counter()
             process = self._start(program.command, program, target, errors)

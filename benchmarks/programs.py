@@ -74,7 +74,8 @@ def stated(top):
 class Program(NamedTuple):
     """`name`: in tables. `inside`: it measures itself and prints that as JSON; otherwise it is measured from start to
     end. `shows`: a command that prints what it finds, each ended by NUL: what is compared before its time counts.
-    `environment`: beside the usual one. `version`: of a peer.
+    `environment`: beside the usual one. `version`: of a peer. `writes`: a file that it makes, gone before it starts:
+    what others print is cut off before their time begins, too.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Program(NamedTuple):
     shows: list[str] | None = None
     environment: dict[str, str] = {}  # noqa: RUF012  # never changed
     version: str = ""
+    writes: str = ""
 
 
 def python(name: str, walk: str, top: str, *, prelude: str, into: str = "list", repeat: int = 1, told: str = "",
@@ -132,6 +134,18 @@ def scan_stated(top: str, backend: str) -> Program:
     return Program(name, [*PYTHON, "-c", code, top], True, shows)
 
 
+def entries_stated(top: str) -> Program:
+    """`scanner.entries`, each of them looked at."""
+    walk = "scanner.entries(TOP, stat=('size', 'mtime_ns'))"
+    code = INSIDE.format(
+        prelude="import scanner; scanner.entries", repeat=1, told="",
+        code=f"n = sum(1 for entry in {walk} if entry.size is not None)",
+    )  # fmt: skip
+    stated = f"((entry.path, entry.size, entry.mtime_ns) for entry in {walk} if entry.path != TOP)"
+    shows = [*PYTHON, "-c", SHOWING_STATED.format(prelude="import scanner", stated=stated), top]
+    return Program("entries(stat=('size', 'mtime_ns'))", [*PYTHON, "-c", code, top], True, shows)
+
+
 def in_python(top: str) -> Iterator[Program]:
     """Others that give to Python what os.walk gives, if not in its order."""
     yield python("a walk with a pool of threads", "threads(TOP)", top, prelude=THREADS)
@@ -148,8 +162,9 @@ def listing(top: str, out: str, *selecting: str, telling: tuple[str, ...] = (), 
     flags = [*selecting, *(f"{flag!r}" if " " in flag else flag for flag in telling), ""]
     command = [*SCANNER, "list", *selecting, *telling, "-o", out, top]
     return Program(
-        f"scanner list {' '.join(flags)}-o FILE{suffix}", command, shows=[*SCANNER, "list", "-0", *selecting, top]
-    )
+        f"scanner list {' '.join(flags)}-o FILE{suffix}", command, shows=[*SCANNER, "list", "-0", *selecting, top],
+        writes=out,
+    )  # fmt: skip
 
 
 def listers(top: str) -> Iterator[Program]:

@@ -42,6 +42,13 @@ OPTIONS: list[dict[str, Any]] = [
     {"stat": True, "sinks": (SinkSpec("summary", (0, 3)),)},
     {"one_file_system": True},
     {"max_depth": 3},
+    {"exclude": ("*.py", "/d1*", "*2", "!d12*")},
+    {"exclude": ("no such name", "*.nothing", "nothing*", "a/b/c", "?no")},
+    {"exclude": "*a*b*", "gitignore": True},
+    {"hidden": False, "exclude_if_present": "f1", "exclude_caches": True, "sinks": (SinkSpec("paths", (b"\n",)),)},
+    {"exclude": "[!d]*", "stat": ("size",)},
+    {"exclude": "D*", "ignore_case": True},
+    {"include": "*.c"},
 ]
 
 
@@ -60,11 +67,12 @@ def walked(top: Any, pure: bool, joined: bool, options: dict[str, Any], entries:
     """What all Chunks hold, from the root to the end."""
     if options.get("followlinks"):
         options = {**options, "max_depth": 30}  # its links lead round in circles
-    walker = Walker(ScanOptions(roots=(top,), pure=pure, **options), joined=joined)
-    told, todo, position = list[Any](), [top], 0
+    walker = Walker(ScanOptions(pure=pure, **options).starting_at([top]), joined=joined)
+    told, todo, position, rules = list[Any](), [top], 0, dict[Any, Any]()
     try:
         while todo:
-            chunk = walker.walk(Task(1, todo, position, entries, 60.0))
+            chunk = walker.walk(Task(1, todo, position, entries, 60.0, rules=rules))
+            rules = {**rules, **chunk.rules}
             told += [[(path, *map(names, packed)) for path, *packed in chunk], output_of(chunk, options)]
             told.append([getattr(chunk, name) for name in TOLD])
             todo, position = chunk.leftovers, chunk.position

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import scanner
 from tests.support.shell import ROOT
 from tests.support.trees import make
 
@@ -155,3 +156,30 @@ def test_scans_in_threads_at_once(trees: dict[str, Path], start_method: str) -> 
     for thread in threads:
         thread.join()
     assert results == {"monorepo": True, "odd": True, "flat": True}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how many threads there are")
+def test_workers_are_forked_only_from_a_process_with_one_thread(trees: dict[str, Path]) -> None:
+    code = (
+        "import scanner, sys, threading, time\n"
+        "scan = lambda: print(scanner.scan(sys.argv[1], backend='pool').stats.start_method)\n"
+        "scan()\n"
+        "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "scan()\n"
+    )
+    assert python("-c", code, str(trees["odd"])).stdout.split() == ["fork", "forkserver"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which descriptors are open")
+def test_a_forked_worker_holds_nothing_that_is_its_callers(trees: dict[str, Path]) -> None:
+    """Whoever waits for the end of a pipe of the caller's does not wait for the end of the scan as well."""
+    reader, writer = os.pipe()
+    walking = scanner.walk(trees["monorepo"], backend="pool", max_workers=2, start_method="fork", window=1)
+    try:
+        next(walking), next(walking)
+        os.close(writer)
+        with open(reader, closefd=False) as pipe:
+            assert pipe.read() == "", "the end, at once"
+    finally:
+        os.close(reader)
+        walking.close()
