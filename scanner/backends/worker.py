@@ -59,7 +59,8 @@ def _let_go_of_what_is_not_ours() -> None:
     os.close(nothing)
     tracker: Any = resource_tracker._resource_tracker
     if tracker._fd is not None:
-        os.close(tracker._fd)
+        with contextlib.suppress(OSError):  # closed already, with all that was inherited
+            os.close(tracker._fd)
         tracker._fd = None
 
 

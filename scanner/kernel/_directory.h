@@ -110,8 +110,8 @@ static inline int is_dot(const char *name)
     return name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0));
 }
 
-/* Keep no more than so many entries: the descriptor goes back to what follows them. */
-static inline void cut(struct listing *listing, int descriptor, Py_ssize_t limit)
+/* Keep no more than so many entries: the descriptor goes back to what follows them. Whether it could. */
+static inline int cut(struct listing *listing, int descriptor, Py_ssize_t limit)
 {
     int64_t offset = 0;
     listing->used = listing->last;
@@ -119,7 +119,7 @@ static inline void cut(struct listing *listing, int descriptor, Py_ssize_t limit
         listing->entries += !is_dot(record_at(listing, listing->used)->name);
         offset = record_at(listing, listing->used)->offset;
     }
-    lseek(descriptor, offset, SEEK_SET);
+    return lseek(descriptor, offset, SEEK_SET) >= 0;
 }
 
 /* Read records: some, or to the end. */
@@ -146,8 +146,8 @@ static inline enum state read_some(struct listing *listing, int descriptor, Py_s
         if (listing->blocks++ == 0)
             listing->untold = untold;
         if (listing->parts && listing->entries >= limit && untold <= (listing->keep ? 0 : listing->untold)) {
-            if (listing->entries > limit)
-                cut(listing, descriptor, limit);
+            if (listing->entries > limit && !cut(listing, descriptor, limit))
+                return TROUBLE;
             listing->more = 1;
             return READ;
         }

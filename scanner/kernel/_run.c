@@ -18,7 +18,7 @@
 #include "_directory.h"
 #include "_suspects.h"
 
-#define PROTOCOL 3   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
+#define PROTOCOL 4   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
 #define COLUMNS 11
 #define PLACE 16384  /* bytes, as in whereabouts.py */
 #define LOOK 16      /* entries asked about between two looks at the clock */
@@ -56,7 +56,7 @@ struct run {
     int no_atime;
     Py_ssize_t directories, entries, other, limit;
     double slow; /* seconds for the last directory, if it took long */
-    int trouble;
+    int trouble, error; /* the error: of opening; below zero, of reading */
     char *place; /* where to say which directory comes next */
     struct suspects *suspects; /* NULL: none */
 };
@@ -105,6 +105,15 @@ static int pop(struct run *run, struct entry *entry)
     return add(&run->path, run->stack.start + run->stack.used, entry->length + 1);
 }
 
+/* To where it was popped from, over what may have been pushed there since: as if nobody had popped it. */
+static void put_back(struct run *run, const struct entry *entry)
+{
+    char *place = run->stack.start + run->stack.used;
+    memcpy(place, run->path.start, entry->length);
+    place[entry->length] = 0;
+    memcpy(place + entry->length + 1, entry, sizeof *entry);
+}
+
 static void close_way(struct run *run, size_t down_to)
 {
     while (run->way_used > down_to) {
@@ -120,8 +129,12 @@ static void close_way(struct run *run, size_t down_to)
 static void thin_out(struct run *run)
 {
     int every_other = 0;
-    for (size_t at = 1; at < run->way_used * 3 / 4; at++) {
-        if (run->way[at].descriptor < 0 || !(every_other = !every_other))
+    size_t upper = run->open * 3 / 4;
+    for (size_t at = 1; at < run->way_used && upper > 0; at++) {
+        if (run->way[at].descriptor < 0)
+            continue;
+        upper--;
+        if (!(every_other = !every_other))
             continue;
         close(run->way[at].descriptor);
         run->way[at].descriptor = -1;
@@ -149,12 +162,12 @@ static int go_on_from(struct run *run, int descriptor, size_t prefix)
 /* Say where the walk is: see whereabouts.py. */
 static void tell_place(struct run *run, size_t length)
 {
-    volatile uint64_t *header = (volatile uint64_t *)run->place;
-    header[1] = 0;
+    uint64_t *header = (uint64_t *)run->place;
+    __atomic_store_n(&header[1], 0, __ATOMIC_SEQ_CST);
     if (length <= PLACE - 16)
         memcpy(run->place + 16, run->path.start, length);
-    header[1] = length;
-    header[0]++;
+    __atomic_store_n(&header[1], length, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&header[0], header[0] + 1, __ATOMIC_SEQ_CST);
 }
 
 /* Our reading is nobody's access, where the system lets us say so: it is refused for what others own. */
@@ -188,6 +201,7 @@ static int read_one(struct run *run, const struct entry *entry, int *descriptor)
     while (run->way[from].descriptor < 0)
         from--;
     *descriptor = open_quietly(run, run->way[from].descriptor, run->path.start + run->way[from].prefix);
+    run->error = *descriptor < 0 ? errno : 0;
     if (*descriptor < 0 || is_elsewhere(run, *descriptor))
         return 0;
     enum state state = GOES_ON;
@@ -195,6 +209,8 @@ static int read_one(struct run *run, const struct entry *entry, int *descriptor)
         state = read_some(listing, *descriptor, run->limit);
     while (state == READ)
         state = sort_some(listing, *descriptor, run->rule);
+    if (state == BROKEN_OFF)
+        run->error = -listing->error;
     return state == WHOLE;
 }
 
@@ -391,6 +407,7 @@ static void walk_one(struct run *run, const struct entry *entry)
         close(descriptor);
     if (!done) {
         every_text(run, cut_to_length, kept);
+        put_back(run, entry);
         run->trouble = 1;
         return;
     }
@@ -403,7 +420,7 @@ static void walk_one(struct run *run, const struct entry *entry)
 static int is_asked(const struct run *run, int news)
 {
     struct pollfd wanted = {news, POLLIN, 0};
-    struct entry top;
+    struct entry top = {0, 0};
     if (run->stack.used)
         memcpy(&top, run->stack.start + run->stack.used - sizeof top, sizeof top);
     return run->stack.used > top.length + 1 + sizeof top && poll(&wanted, 1, 0) != 0;
@@ -452,7 +469,7 @@ static Py_ssize_t take_from(PyObject *list, Py_ssize_t most, struct run *run, co
         }
         const char *start = PyBytes_AsString(encoded);
         size_t length = (size_t)PyBytes_Size(encoded);
-        int below = length > top_length && memcmp(start, top, top_length) == 0;
+        int below = length > top_length && start[length - 1] != '/' && memcmp(start, top, top_length) == 0;
         /* Pushed in the wrong order, and turned round below. */
         if (below && !push(run, "", 0, start, length, 0)) {
             Py_DECREF(encoded);
@@ -495,7 +512,7 @@ static PyObject *name_of(const char *name, size_t length, int as_bytes)
 static int give_back(PyObject *list, Py_ssize_t taken, struct run *run, int as_bytes)
 {
     Py_ssize_t size = PyList_Size(list);
-    if (PyList_SetSlice(list, size - taken, size, NULL) != 0 || !turn_round(run))
+    if (!turn_round(run) || PyList_SetSlice(list, size - taken, size, NULL) != 0)
         return 0;
     while (run->stack.used) {
         struct entry entry;
@@ -522,7 +539,7 @@ static PyObject *rows_of(const struct run *run)
 static PyObject *result_of(const struct run *run, int as_bytes)
 {
     return Py_BuildValue(
-        "NdNnnnn(NNNN)NN", PyBool_FromLong(run->trouble), run->slow,
+        "NidNnnnn(NNNN)NN", PyBool_FromLong(run->trouble), run->trouble ? run->error : 0, run->slow,
         name_of(run->path.start, run->slow > 0 ? run->path.used - 1 : 0, as_bytes), run->directories, run->entries,
         run->other, (Py_ssize_t)run->passed,
         name_of(run->paths.start, run->paths.used, as_bytes), name_of(run->dirs.start, run->dirs.used, as_bytes),
@@ -540,10 +557,11 @@ PyDoc_STRVAR(walk_run_doc,
 "to read from the descriptor `news` (-1: none), and before one that it cannot read, or whose path is longer than `longest`, or that has `limit` entries or more, or is not on `device` (-1:\n"
 "any), or that has an entry with one of `names`, or whose name has one of `endings` or `beginnings` (each joined by\n"
 "NULs). `columns`: numbers of what is to be asked about each entry; `place`: a buffer to tell there where it is, or None.\n\n"
-"Gives whether there was such a directory; the seconds of the one that took long, and its path, or 0; numbers of\n"
-"directories, of entries, of those that are no directories, of characters of paths; paths, names of directories, of links\n"
-"among them, and of all else (or the lines): joined by NULs, and (but for paths) those of each directory by slashes; how\n"
-"many files and links each has, if there are columns, as 32-bit numbers; and the columns.");
+"Gives whether there was such a directory; the error of opening it, or, below zero, of reading it; the seconds of the\n"
+"one that took long, and its path, or 0; numbers of directories, of entries, of those that are no directories, of\n"
+"characters of paths; paths, names of directories, of links among them, and of all else (or the lines): joined by\n"
+"NULs, and (but for paths) those of each directory by slashes; how many files and links each has, if there are\n"
+"columns, as 32-bit numbers; and thecolumns.");
 
 static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
@@ -581,7 +599,7 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
         go_on_from(&run, top, prefix_length))
         taken = take_from(stack, most, &run, PyBytes_AsString(prefix), prefix_length);
     if (taken >= 0 && turn_round(&run)) {
-        run.place = where.buf;
+        run.place = where.len >= PLACE ? where.buf : NULL;
         run.trouble = taken == 0;
         Py_BEGIN_ALLOW_THREADS
         walk(&run, entries, directories, (size_t)text, allowed, slow, news);

@@ -26,6 +26,7 @@ def walk_run(
     news: int,
 ) -> tuple[
     bool,
+    int,
     float,
     str | bytes,
     int,

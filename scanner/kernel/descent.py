@@ -45,6 +45,7 @@ class Descent:
     def place(self, path: Any) -> tuple[int, Any, bool]:
         """From where to open the directory `path`, by which name, and whether links are refused. Raises OSError."""
         if self._several and path in self._roots:  # also one below another, and it may be a link
+            self.close()  # what it is kept on top of must not be another root's
             return HERE, path, False
         while self._way and not path.startswith(self._prefix):
             self._leave()
@@ -85,6 +86,9 @@ class Descent:
         if path in self._roots:
             return None
         return next((root for root in self._roots if path.startswith(prefix_of(root))), None)
+
+    def is_root(self, path: Any) -> bool:
+        return path in self._roots
 
     def depth(self, path: Any) -> int:
         """How many levels below its root `path` lies."""

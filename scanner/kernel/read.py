@@ -68,7 +68,7 @@ class Reader:
             self._listed = LIST
         self._descent = descent or Descent(options.roots, follow=options.followlinks)
         self._gate = Gate(options, self._descent)
-        self._checks, self._longest_sure = self._gate.checks, self._gate.longest_sure
+        self._checks, self.longest_sure = self._gate.checks, self._gate.longest_sure
         self._barred = frozenset(options.barred)
         self._bars = bool(options.barred) or options.max_depth is not None
         self._by_path = by_whole_paths(options)
@@ -96,21 +96,24 @@ class Reader:
         """Seconds spent on opening directories."""
         return self._gate.opening
 
-    def read(self, path: Path, limit: int) -> Part:
+    def read(self, path: Path, limit: int, failure: int = 0) -> Part:
         """The first `limit` entries of `path`, or what there are, sorted. What may pass is tried again.
+
+        `failure`: the error with which it could not be opened just now; below zero, with which its listing broke off.
 
         An entry whose type cannot be asked is a file, as in `os.walk`, and a Fault `stat`. When the listing breaks
         off, what was read is returned; the last Fault then has the operation `read`.
         """
-        part = self._try(path, limit)
+        attempts = 1
+        if failure > 0 and failure not in ONE_BY_ONE and not self._descent.is_root(path):
+            part = no_listing(Fault.of(OSError(failure, os.strerror(failure)), path, "open"))
+        else:
+            part = self._try(path, limit)
+            if abs(failure) in RETRIES:
+                attempts = 2
+                self.retries += 1
         if part[4]:
-            part = self._insist(path, limit, part)
-        return self._finished(path, part)
-
-    def _finished(self, path: Path, part: Part) -> Part:
-        """With what is not entered among the links."""
-        if self._bars and self._form != STATED:  # otherwise it is done: they have been asked about
-            self._bar(path, part)
+            part = self._insist(path, limit, part, attempts)
         return part
 
     def _bar(self, path: Path, part: Part) -> None:
@@ -123,9 +126,8 @@ class Reader:
         if self.sifter is not None and self._sink and links:
             links[:] = [name for name in links if self.sifter.shows(prefix + name)]
 
-    def _insist(self, path: Path, limit: int, part: Part) -> Part:
+    def _insist(self, path: Path, limit: int, part: Part, attempts: int) -> Part:
         """Try again, as often as the failure is worth it."""
-        attempts = 1
         while part[4] and self._once_more(self._failure(part), attempts):
             self._make_room(self._failure(part))
             part = self._try(path, limit)
@@ -161,7 +163,7 @@ class Reader:
         # What nearly every directory needs, and nothing else: a call more here is a percent of a scan.
         if limit > self._appetite:
             limit = self._appetite
-        if len(path) > self._longest_sure and (fault := self._gate.too_deep(path)) is not None:
+        if len(path) > self.longest_sure and (fault := self._gate.too_deep(path)) is not None:
             return no_listing(fault)
         descriptor = -1
         try:
@@ -222,7 +224,7 @@ class Reader:
         try:
             if self.sifter is not None:
                 part = self.sifter.sift(path, part, {}, first=held is None, known=not (error or more))
-            if self.sifter is not None or self._form == STATED:
+            if self.sifter is not None or self._bars or self._form == STATED:
                 part = self._packed(path, part, descriptor, {})
         finally:  # not before: whoever opens something from here meanwhile would have it closed
             if more:
@@ -236,10 +238,10 @@ class Reader:
     def _packed(self, path: Path, part: Part, descriptor: int, entry_of: dict[Any, Any]) -> Part:
         """With the names of files in the form that is wanted."""
         dirs, links, files, count, faults, *rest = part
+        if self._bars:  # before anything is held, to be entered later
+            self._bar(path, part)
         if self._form == STATED and not (faults and faults[-1].operation == "open"):
             rows = link_rows = b""
-            if self._bars:
-                self._bar(path, part)
             if self.statuses is not None:
                 place = path if descriptor < 0 else descriptor
                 rows = self.statuses.of_directory(path, place, files, entry_of, self.threads, faults)
@@ -341,8 +343,7 @@ class Reader:
         if held is not None and held.entries is None:
             found = self._list(path, min(limit, self._appetite), held.descriptor)
             if found is not None:
-                part = self._finished(path, self._part_of(path, *found, held=held))
-                return part, held.below
+                return self._part_of(path, *found, held=held), held.below
             held = None
         if held is None:
             fault, below = self._skip(path, position)
@@ -350,7 +351,6 @@ class Reader:
                 return no_listing(fault), below
             held = self._held.pop(path)
         part = self._sort(path, held.entries, min(limit, self._appetite), first=False, descriptor=held.descriptor)
-        part = self._finished(path, part)
         dirs, links, _, _, _, more, read = part
         if more:
             below = children(path, dirs, links) + held.below

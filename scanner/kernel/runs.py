@@ -7,6 +7,7 @@ what some rule of a filter asks for; most have none.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -15,7 +16,7 @@ from scanner.fields import COLUMNS, columns_of
 from scanner.kernel.descent import Descent
 from scanner.kernel.which import LINK_RULES, compiled_walk, link_rule
 from scanner.model import ENCODING, ERRORS, Path, split
-from scanner.options import MAX_DEPTH, ScanOptions
+from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
     from scanner.filters.filter import Filter
@@ -37,13 +38,15 @@ class Place(Protocol):
 class Run(NamedTuple):
     """Directories that follow one another in walk order, all of them read without trouble.
 
-    `trouble`: the next one has to be read by itself. `slow`: the seconds that the last one, `slowest`, took, if long.
+    `trouble`: the next one has to be read by itself. `error`: why it could not be opened; below zero, why its listing
+    broke off. `slow`: the seconds that the last one, `slowest`, took, if long.
     `files`: entries that are no directories; `text`: characters of paths. `names`: as `Chunk.listings`, or lines in the
     place of files. `counts`: of files and of links in each directory; `rows`: columns, each with a value for each
     directory, its files, its links.
     """
 
     trouble: bool
+    error: int
     slow: float
     slowest: Path
     directories: int
@@ -80,8 +83,12 @@ class Runs:
     """Walks for one Walker."""
 
     def __init__(
-        self, options: ScanOptions, descent: Descent, place: Place | None, slow: float, filters: Filter | None
-    ) -> None:
+        self, options: ScanOptions, descent: Descent, place: Place | None, *, slow: float, longest: int,
+        filters: Filter | None,
+    ) -> None:  # fmt: skip
+        """`slow`: seconds for a directory, after which a run ends; `longest`: characters of a path, beyond which it
+        must be looked how deep it lies.
+        """
         columns = bytes(COLUMNS.index(name) for name in columns_of(options.fields))
         as_bytes = any(isinstance(root, bytes) for root in options.roots)
         self._walk: Any = compiled_walk(options)
@@ -90,7 +97,7 @@ class Runs:
         self._one_file_system = options.one_file_system
         self._columns = columns
         self._always = descent.most_open, None if place is None else place.view, as_bytes
-        self._slow = slow
+        self._slow, self._longest = slow, longest
         self._filter = filters
         self._last: tuple[Any, ...] | None = None
         self._patience = self._penalty = 0
@@ -113,7 +120,7 @@ class Runs:
             return None
         encoded = prefix if isinstance(prefix, bytes) else prefix.encode(ENCODING, ERRORS)
         found = self._walk(
-            top, encoded, 2 * MAX_DEPTH, limit, self._rule, self._columns, device, *self._always, form, separator,
+            top, encoded, self._longest, limit, self._rule, self._columns, device, *self._always, form, separator,
             self._slow, *wanted, stack, *budget,
         )  # fmt: skip
         return Run(*found)
@@ -147,5 +154,7 @@ class Runs:
 def may_run(options: ScanOptions) -> bool:
     """Whether directories need not be read one at a time."""
     special = options.barred or options.max_depth is not None or options.followlinks
+    # Of a name that no encoding gives, its own encoding says something else.
+    special = special or any(os.fsdecode(os.fsencode(root)) != os.fsdecode(root) for root in options.roots)
     tells = options.filter is not None and any(sink.kind == "ncdu" for sink in options.sinks or ())  # what is left out
     return not (special or tells) and compiled_walk(options) is not None

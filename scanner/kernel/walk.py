@@ -50,7 +50,10 @@ class Walker:
         self._reader = Reader(options, self._form, descent)
         self._sifter = self._reader.sifter
         filters = None if self._sifter is None else self._sifter.filter
-        self._runs = Runs(options, descent, place, SLOW, filters) if may_run(options) else None
+        self._runs: Runs | None = None
+        if may_run(options):
+            longest = self._reader.longest_sure
+            self._runs = Runs(options, descent, place, slow=SLOW, longest=longest, filters=filters)
 
     def walk(self, task: Task, asked: Callable[[], bool] = lambda: False, news: int = -1) -> Chunk:
         """Walk `task`, no further than its budget. `asked` tells that another slot is idle: what is left
@@ -77,6 +80,7 @@ class Walker:
         cpu = time.thread_time()
         deadline, look = now + task.seconds, now + LOOK_EVERY
         while stack:
+            failure = 0
             if runs is not None and not (position or reader.wary):
                 end = deadline if news >= 0 else min(look, deadline)
                 budget = task.entries - entries, quota - directories, CHUNK_TEXT - text, end - now, news
@@ -84,7 +88,8 @@ class Walker:
                 now = time.monotonic()
                 if run is not None:
                     runs.learn(run)
-                    packer.add_run(run)
+                    if run.directories:
+                        packer.add_run(run)
                     directories += run.directories
                     entries += run.entries
                     files += run.files
@@ -92,14 +97,16 @@ class Walker:
                     if run.slow:
                         reader.wary = True
                         slow.append((run.slow, run.slowest))
-                    if entries >= task.entries or now >= deadline or text >= CHUNK_TEXT or directories >= quota:
+                    spent = entries >= task.entries or now >= deadline or text >= CHUNK_TEXT or directories >= quota
+                    if run.directories and spent:
                         break
-                    if now >= look:
+                    if run.directories and now >= look:
                         look = now + LOOK_EVERY
                         if len(stack) > 1 and asked():
                             break
                     if not run.trouble:
                         continue
+                    failure = run.error
             path = stack.pop()
             if fences and path in fences:
                 stack.append(path)
@@ -113,7 +120,7 @@ class Walker:
                     part, below = reader.resume(path, position, task.entries)
                     dirs, links, names, count, troubles, more, read = part
                 else:
-                    dirs, links, names, count, troubles, more, read = reader.read(path, task.entries)
+                    dirs, links, names, count, troubles, more, read = reader.read(path, task.entries, failure)
             dropped = bool(troubles) and self._drop(path, troubles, position, packer, shut)
             faults += troubles
             if dropped:

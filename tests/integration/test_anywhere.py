@@ -166,8 +166,9 @@ def test_workers_are_forked_only_from_a_process_with_one_thread(trees: dict[str,
         "scan()\n"
         "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
         "scan()\n"
+        "print(scanner.scan(sys.argv[1], backend='pool', start_method='fork').stats.start_method)\n"
     )
-    assert python("-c", code, str(trees["odd"])).stdout.split() == ["fork", "forkserver"]
+    assert python("-c", code, str(trees["odd"])).stdout.split() == ["fork", "forkserver", "fork"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which descriptors are open")
