@@ -81,6 +81,19 @@ def peers(site: Site) -> Iterator[Case]:
         yield Case("peers", "monorepo", entries, listing(top, out, "--type", "f"), ripgrep, counted=True)
 
 
+def limit(site: Site) -> Iterator[Case]:
+    """Beside what the system calls alone take, on one processor: with two, twice as fast would be the end."""
+    top, entries = site.corpora.top("monorepo"), site.corpora.entries("monorepo")
+    names = programs.system_calls(top, str(site.scratch))
+    stats = programs.system_calls(top, str(site.scratch), asks=True)
+    yield Case("limit", "monorepo", entries, scan(top), names, compared=False)
+    yield Case("limit", "monorepo", entries, os_walk(top), names, compared=False)
+    yield Case("limit", "monorepo", entries, listing(top, site.out("list.txt")), names, compared=False)
+    yield Case("limit", "monorepo", entries, programs.scan_stated(top, "auto"), stats, compared=False)
+    yield Case("limit", "monorepo", entries, programs.os_walk_and_lstat(top), stats, compared=False)
+    yield Case("limit", "monorepo", entries, programs.scanner_du(top, "-s"), stats, compared=False)
+
+
 def filters(site: Site) -> Iterator[Case]:
     """What rules save and cost; beside ripgrep, which reads the same ones."""
     top, entries = site.corpora.top("ruled"), site.corpora.entries("ruled")
@@ -184,5 +197,5 @@ def memory(site: Site) -> Iterator[Case]:
 
 
 GROUPS: dict[str, Callable[[Site], Iterator[Case]]] = {
-    each.__name__: each for each in (walking, peers, filters, metadata, exports, workers, sizes, latency, memory)
+    each.__name__: each for each in (walking, peers, limit, filters, metadata, exports, workers, sizes, latency, memory)
 }

@@ -8,6 +8,7 @@ import string
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 PYTHON = [sys.executable, "-P"]
@@ -217,6 +218,17 @@ def found(*names: str) -> str | None:
 def version_of(command: str) -> str:
     result = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
     return result.stdout.partition("\n")[0].strip()
+
+
+def system_calls(top: str, scratch: str, *, asks: bool = False) -> Program:
+    """What cannot be gone below: a loop in C that makes the system calls, on one processor, and keeps nothing."""
+    compiler, command = found("cc"), f"{scratch}/limit"
+    if compiler is None or sys.platform != "linux":
+        raise NotHere("limit: there is no C compiler, or no Linux")
+    source = str(Path(__file__).with_name("limit.c"))
+    subprocess.run([compiler, "-O2", "-o", command, source], check=True, capture_output=True)
+    name = "its system calls in C, with statx" if asks else "its system calls in C"
+    return Program(name, [command, top, *(["asks"] if asks else [])])
 
 
 class NotHere(Exception):

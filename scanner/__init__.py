@@ -14,8 +14,9 @@ The house, in the order in which a scan passes its rooms:
     engine          the loop between planner and backend
     plan/           planner (which Task runs where and when), merge (os.walk's loop over what has arrived)
     backends/       serial, pool, auto; how worker processes start, how they are talked to
-    kernel/         in the workers: reading directories (_listing.c, or in Python), asking what entries are (_status.c),
-                    walking Tasks, packing Chunks; sinks/: what is made of entries there, bytes for each format, sums
+    kernel/         in the workers: walking Tasks, many directories at a time (_run.c) or one by one (_listing.c, or in
+                    Python), asking what entries are (_status.c), packing Chunks; sinks/: what is made of entries there,
+                    bytes for each format, sums
     filters/        what is left out: rules of git, files of them, selection by type, size and time
     model, errors   the nouns: Task, Chunk, Listing, Fault; the exceptions
     fields, entry   what `stat` tells: columns, and entries made of them

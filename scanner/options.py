@@ -181,7 +181,7 @@ class ScanOptions(_Fields):
     stat          what to ask about each entry, for `scan` and `entries`: True for everything, or names of fields: type,
                   size, blocks (of 512 bytes), mode, uid, gid, ino, dev, nlink, mtime_ns, ctime_ns, atime_ns. What
                   cannot be asked is None, and a Fault `stat`. A call for each entry: a scan of a local tree takes about
-                  twice as long; on a network a round trip each, as many at a time as pay. Default: nothing.
+                  three times as long; on a network a round trip each, as many at a time as pay. Default: nothing.
     window        bytes of results that may wait for their turn (default 16 MiB). Memory is bounded by about four
                   times this plus one Chunk a worker. Larger: workers may run further ahead of a slow consumer.
     """

@@ -63,6 +63,16 @@ def test_a_profile_of_what_waits(tmp_path: Path) -> None:
         assert row["rest"] >= 0
 
 
+def test_the_readers_are_the_same_on_random_trees() -> None:
+    """A few rounds; `tools/fuzz_reader.py --seconds 600 --seed N` for many."""
+    command = [sys.executable, "-P", ROOT / "tools" / "fuzz_reader.py", "--seconds", "5", "--seed", "20"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=55, env=environment)
+    if "not built" in result.stderr:
+        pytest.skip("there is no compiled reader")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_without_arguments_it_says_what_it_does() -> None:
     result = profile()
     assert result.returncode == 2

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""Compare the compiled readers of directories with the one in Python, on random trees, with random options.
+
+    tools/fuzz_reader.py --seconds 60 --seed 1
+
+Each round has a seed of its own, the next number: that alone brings back a round that differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import marshal
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from scanner.backends.whereabouts import SIZE, Place
+from scanner.fields import COLUMNS
+from scanner.kernel.sinks.base import apart
+from scanner.kernel.sinks.ncdu import FIELDS as NCDU_FIELDS
+from scanner.kernel.sinks.sizes import FIELDS as SIZES_FIELDS
+from scanner.kernel.sinks.summary import FIELDS as SUMMARY_FIELDS
+from scanner.kernel.walk import Walker
+from scanner.kernel.which import compiled_walk
+from scanner.model import Chunk, Fault, Task, names
+from scanner.options import ScanOptions, SinkSpec
+
+BYTES = [bytes([byte]) for byte in range(1, 256) if byte != ord("/")]
+TOLD = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "opening", "slow", "listings", "output")]
+MARSHALLED = ("profile", "sizes", "summary")  # equal values may be written in two ways
+ASKABLE = COLUMNS[:-1]  # times of access change with us
+SINKS: list[tuple[tuple[SinkSpec, ...] | None, Any]] = [
+    (None, False), ((), False), ((SinkSpec("paths", (b"\n",)),), False), ((SinkSpec("paths", (b"\0",)),), False),
+    ((SinkSpec("table", (("size", "ino"),)),), ("size", "ino")), ((SinkSpec("profile", (3,)),), False),
+    ((SinkSpec("text", ("ndjson", ("type", "size"))),), ("size", "mode")), ((SinkSpec("ncdu"),), NCDU_FIELDS),
+    ((SinkSpec("sizes", (None, False)),), SIZES_FIELDS), ((SinkSpec("summary", (0, 3)),), SUMMARY_FIELDS),
+]  # fmt: skip
+STIRRED = re.compile(rb"(/keep|/\d+(/a(/b)?)?)?")  # what may be below `moving`
+
+
+def any_name(rng: random.Random) -> bytes:
+    letters = BYTES if rng.random() < 0.5 else BYTES[32:125]
+    return b"".join(rng.choices(letters, k=rng.choice((1, 2, 3, 8, 30, 254, 255)))).replace(b".", b":")
+
+
+def any_pattern(rng: random.Random) -> str:
+    """That takes out something, now and then."""
+    letters = "".join(rng.choices("abc+-7x", k=rng.randint(1, 2)))
+    return rng.choice(("{}", "*{}", "{}*", "/{}", "{}/", "!*{}", "*{}*", "[{}]*", "**/{}", "{}/**")).format(letters)
+
+
+def grow(rng: random.Random, top: bytes, depth: int, size: int) -> None:
+    """Entries of every kind in the directory `top`, and below."""
+    for _ in range(rng.choice((0, 1, 2, size, size))):
+        path, kind = os.path.join(top, any_name(rng)), rng.choice("ffffddddlpu")
+        with contextlib.suppress(FileExistsError):
+            if kind in "fp":
+                (os.mknod if kind == "f" else os.mkfifo)(path)
+            elif kind == "l":
+                os.symlink(rng.choice((b".", b"..", b"nothing", path, *sorted(os.listdir(top))[:3])), path)
+            else:
+                os.mkdir(path)
+                if depth:
+                    grow(rng, path, depth - 1, size)
+                os.chmod(path, rng.choice((0, 0o100, 0o400, 0o500)) if kind == "u" else 0o700)
+
+
+def dig(rng: random.Random, top: bytes, depth: int) -> None:
+    """A chain of directories, with another beside it here and there, and longer than a path may be."""
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(depth):
+        name = any_name(rng)[: rng.choice((1, 1, 40))] + b".d"
+        for each in (name, b".e")[: rng.choice((1, 1, 2))]:
+            os.mkdir(each, dir_fd=here)
+        here, above = os.open(name, os.O_RDONLY, dir_fd=here), here
+        os.close(above)
+    os.close(here)
+
+
+def plant(rng: random.Random, top: bytes, limit: int) -> None:
+    os.makedirs(top)
+    grow(rng, top, rng.randrange(4), rng.choice((3, 8, 14)))
+    if rng.random() < 0.3:
+        dig(rng, top, rng.choice((20, 300, 700)))
+    if rng.random() < 0.4 and limit <= 3000:
+        os.mkdir(huge := os.path.join(top, b".huge"))
+        for number in range(limit * rng.choice((1, 1, 2)) + rng.choice((-1, 0, 1))):
+            make: Any = os.mkdir if number % 50 == 7 else os.mknod
+            make(os.path.join(huge, b"%d" % number + b"x" * rng.choice((0, 100))))
+
+
+@contextlib.contextmanager
+def stirred(moving: bytes) -> Iterator[None]:
+    """Directories in `moving` come and go meanwhile, and so do links in their place that lead out."""
+    ended = threading.Event()
+
+    def stir() -> None:
+        for number in iter(lambda: -1 if ended.is_set() else random.randrange(30), -1):
+            path = os.path.join(moving, b"%d" % number)
+            with contextlib.suppress(OSError):
+                os.unlink(path) if os.path.islink(path) else os.removedirs(os.path.join(path, b"a/b"))
+            with contextlib.suppress(OSError):
+                os.symlink(b"..", path) if number % 2 else os.makedirs(os.path.join(path, b"a/b"))
+
+    os.makedirs(os.path.join(moving, b"keep"))
+    thread = threading.Thread(target=stir)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def walked(options: ScanOptions, task: Task, most_open: int, joined: bool, moving: bytes | None, news: int) -> Any:
+    """What all Chunks hold, from the roots to the end; if they end anywhere, Listings, but for what is `moving`."""
+    told, faults, kinds = list[Any](), list[Any](), [sink.kind for sink in options.sinks or ()]
+    walker = Walker(options, joined=joined, most_open=most_open, place=Place(memoryview(bytearray(SIZE))))
+    try:
+        while task.directories:
+            chunk = walker.walk(task, lambda: news >= 0, news)
+            listed = [(path, *map(names, packed)) for path, *packed in chunk]
+            if moving is None and news < 0:
+                made = zip(kinds, apart(chunk.output, len(kinds)), strict=True) if kinds else ()
+                told += listed, [marshal.loads(each) if kind in MARSHALLED else bytes(each) for kind, each in made]
+                told.append([getattr(chunk, name) for name in TOLD])
+            for each in [*listed, *chunk.faults] if moving is not None or news >= 0 else ():
+                path = os.fsencode(each[0])
+                if moving is None or not path.startswith(moving):
+                    (faults if isinstance(each, Fault) else told).append(each)
+                elif not STIRRED.fullmatch(path[len(moving) :]):
+                    told.append(("got out by a link", joined, path))
+            rules = {**task.rules, **chunk.rules}
+            task = task._replace(directories=chunk.leftovers, position=chunk.position, rules=rules)
+    finally:
+        walker.close()
+    return told, faults
+
+
+def play(seed: int, folder: bytes) -> bool:
+    """One round: whether both say the same, with nothing left open."""
+    rng = random.Random(seed)
+    limit, seconds = rng.choice((1, 7, 100, 1000, 20_000, 1 << 20)), rng.choice((0.0, 60.0, 60.0, 60.0))
+    top = os.path.join(folder, any_name(rng))
+    plant(rng, top, limit)
+    loose = rng.random() < 0.3  # without regard to where Chunks end
+    sinks, fields = (None, False) if loose else rng.choice(SINKS)
+    if sinks is None and not loose and rng.random() < 0.6:
+        fields = tuple(rng.sample(ASKABLE, rng.randint(1, len(ASKABLE))))
+    special = rng.choice([{}] * 6 + [{"followlinks": True, "detect_loops": True, "max_depth": 3}, {"max_depth": 3}])
+    special = rng.choice([special] * 5 + [{"one_file_system": True}, {"partial_listings": True}])
+    if not special and rng.random() < 0.4:
+        special = {"exclude": tuple(any_pattern(rng) for _ in range(rng.randint(1, 9)))}
+    moves = loose and "followlinks" not in special and rng.random() < 0.5
+    moving = os.path.join(top, b".moving") if moves else None
+    path: Any = top if sinks is None and rng.random() < 0.5 else os.fsdecode(top)
+    end: Any = rng.choice((path[:0], path[:0], b"/" if isinstance(path, bytes) else "/"))
+    some = sorted(each.path for each in os.scandir(path) if os.path.isdir(each.path))[: rng.choice((0, 0, 2))]
+    roots = (path + end, *([] if moves or fields is NCDU_FIELDS else some))
+    task = Task(1, list(roots), 0, limit, seconds, rng.choice((0, 0, 1, 5)), rng.choice((1, 4)))
+    most_open, joined, opened = rng.choice((1, 2, 8, 48)), rng.random() < 0.8, len(os.listdir("/proc/self/fd"))
+    reader, writer = os.pipe()
+    os.write(writer, b"news")
+    with stirred(moving) if moving is not None else contextlib.nullcontext():
+        found = []
+        for pure in (False, True):
+            options = ScanOptions(sinks=sinks, stat=fields, pure=pure, **special).starting_at(roots)
+            found.append(walked(options, task, most_open, joined, moving, reader if loose else -1))
+    os.close(reader)
+    os.close(writer)
+    return bool(found[0] == found[1]) and opened == len(os.listdir("/proc/self/fd"))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long to go on")
+    parser.add_argument("--seed", type=int, default=1, help="of the first round")
+    arguments = parser.parse_args()
+    if compiled_walk(ScanOptions()) is None:
+        parser.error("the compiled readers were not built")
+    started, seed = time.monotonic(), arguments.seed
+    while time.monotonic() - started < arguments.seconds:
+        with tempfile.TemporaryDirectory() as folder:
+            same = play(seed, os.fsencode(folder))
+            subprocess.run(["chmod", "-R", "u+rwx", folder], check=True)
+            subprocess.run(f'rm -rf -- "{folder}"/*', shell=True, check=True)  # too deep for Python
+        if not same:
+            print(f"round {seed} differs")
+            return 1
+        seed += 1
+    print(f"{seed - arguments.seed} rounds, all the same")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
