@@ -18,6 +18,7 @@ import scanner
 from scanner.backends import wire
 from scanner.backends.pool import PoolBackend
 from scanner.kernel.read import Reader
+from tests.conftest import use
 from tests.support.killer import Killer, pools_started
 from tests.support.shell import start
 from tests.support.trees import build, make, make_endless
@@ -49,14 +50,13 @@ def test_random_workers_are_killed_all_the_time(
     killer = Killer(pools, seed)
     deaths = 0
     with killer.at_work():
-        while killer.kills < KILLS:
+        while killer.kills < KILLS or not deaths:
             result = scanner.scan(large_trees[profile], backend="pool", max_workers=3, start_method=start_method)
             assert result == expected
             assert result.errors == []
             deaths += result.stats.as_dict()["worker_deaths"]
             walked = list(scanner.walk(large_trees[profile], backend="pool", max_workers=3, start_method=start_method))
             assert walked == expected
-    assert deaths > 0
 
 
 def test_idle_workers_are_killed_between_two_scans(start_method: str, trees: dict[str, Path]) -> None:
@@ -82,15 +82,20 @@ def test_a_worker_that_is_stopped_is_replaced(
     assert [*seen, *walking] == list(os.walk(top))
 
 
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each directory read by `Reader.read`, where a test can have a hand in it."""
+    use("pure", monkeypatch)
+
+
 def dying_over(name: str, how: int) -> Any:
     """In place of `Reader.read`, in workers: whoever reads a directory of this name dies."""
     original, home = Reader.read, os.getpid()
 
-    def read(self: Reader, path: Any, limit: int) -> Any:
+    def read(self: Reader, path: Any, *how_much: int) -> Any:
         if os.getpid() != home and os.path.basename(path) == name:
             faulthandler.disable()  # pytest's would tell of it at length
             signal.raise_signal(how)  # in this thread, before it goes on
-        return original(self, path, limit)
+        return original(self, path, *how_much)
 
     return read
 
@@ -100,6 +105,7 @@ def test_a_directory_that_kills_its_worker_costs_only_itself(
     how: int, trees: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path, {"a": {"b": {}, "poison": {"lost": {}}, "c": {"d": {}}}, "e": {"f": None}})
+    one_by_one(monkeypatch)
     monkeypatch.setattr(Reader, "read", dying_over("poison", how))
     result = scanner.scan(tmp_path, backend="pool", max_workers=2, start_method="fork")
     poisoned = str(tmp_path / "a" / "poison")
@@ -147,11 +153,12 @@ def test_a_mistake_in_a_worker_is_logged_and_costs_only_its_directory(
     make(tmp_path, {"a": {}, "wrong": {}, "z": {}})
     original, home = Reader.read, os.getpid()
 
-    def read(self: Reader, path: Any, limit: int) -> Any:
+    def read(self: Reader, path: Any, *how_much: int) -> Any:
         if os.getpid() != home and path.endswith("wrong"):
             raise AssertionError("nobody has thought of this")
-        return original(self, path, limit)
+        return original(self, path, *how_much)
 
+    one_by_one(monkeypatch)
     monkeypatch.setattr(Reader, "read", read)
     result = scanner.scan(tmp_path, backend="pool", max_workers=1, start_method="fork")
     assert result == [item for item in os.walk(tmp_path) if not item[0].endswith("wrong")]

@@ -11,6 +11,7 @@ from typing import Any
 
 import scanner
 from scanner.kernel.read import Reader
+from tests.conftest import use
 from tests.support import churn
 from tests.support.trees import make
 
@@ -41,12 +42,13 @@ def swapping(monkeypatch: Any, when: str, what: Path, target: Path) -> None:
     """Just before the directory `when` is read, `what` becomes a link to `target`."""
     original = Reader.read
 
-    def read(self: Reader, path: Any, limit: int) -> Any:
+    def read(self: Reader, path: Any, *how_much: int) -> Any:
         if os.path.basename(path) == when and not what.is_symlink():
             what.rename(what.with_name("moved"))
             what.symlink_to(target)
-        return original(self, path, limit)
+        return original(self, path, *how_much)
 
+    use("pure", monkeypatch)  # one by one
     monkeypatch.setattr(Reader, "read", read)
 
 
