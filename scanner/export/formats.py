@@ -18,6 +18,7 @@ SUFFIXES = {
 FORMATS = ("paths", "ndjson", "csv", "parquet", "sqlite", "ncdu", "folded")
 COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
 WHOLE = ("parquet", "sqlite")  # compressed themselves, or never
+WITH_FIELDS = ("ndjson", "csv", "parquet", "sqlite")
 USUAL_FIELDS = ("type", "size", "mtime_ns")
 NCDU_FIELDS = ("size", "blocks", "mode", "uid", "gid", "ino", "dev", "nlink", "mtime_ns")
 SIZES_FIELDS = ("size", "blocks", "mode", "ino", "dev", "nlink")
@@ -39,7 +40,10 @@ def targets_of(
     paths: Sequence[str], format: str | None, fields: str | None, template: str | None, end: bytes, roots: int
 ) -> list[Target]:
     """As the flags say: `format`, or else the suffix of each path. Raises OptionError."""
-    return [_target(None if path == "-" else path, format, fields, template, end, roots) for path in paths or ["-"]]
+    made = [_target(None if path == "-" else path, format, fields, template, end, roots) for path in paths or ["-"]]
+    if fields is not None and not any(target.format in WITH_FIELDS for target in made):
+        raise OptionError(f"--fields is for {', '.join(WITH_FIELDS)}, not for {made[0].format}")
+    return made
 
 
 def _target(
@@ -62,8 +66,6 @@ def _target(
         raise OptionError("--format ncdu takes one ROOT: its tree has one")
     if end == b"\0" and format not in ("paths", "template"):
         raise OptionError(f"-0 is for paths and --template, not for {format}")
-    if fields is not None and format not in ("ndjson", "csv", "parquet", "sqlite"):
-        raise OptionError(f"--fields is for ndjson, csv, parquet and sqlite, not for {format}")
     wanted = USUAL_FIELDS if fields is None else FIELDS if fields == "all" else fields_of_flag(fields)
     return Target(path, format, compression, *_made(format, wanted, template, end))
 

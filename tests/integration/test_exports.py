@@ -43,7 +43,7 @@ FORMATS = [
         (["-o", "x.parquet.gz"], "-o 'x.parquet.gz': parquet is not to be compressed once more; leave out the .gz"),
         (["--format", "sqlite"], "--format sqlite needs a file: -o FILE"),
         (["--format", "csv", "--fields", "size,weight"], "--fields 'size,weight': must be all, or of path, type,"),
-        (["--fields", "size"], "--fields is for ndjson, csv, parquet and sqlite, not for paths"),
+        (["--fields", "size"], "--fields is for ndjson, csv, parquet, sqlite, not for paths"),
         (["--format", "csv", "-0"], "-0 is for paths and --template, not for csv"),
         (["--format", "ncdu", "--type", "f"], "--type is not for --format ncdu: its tree is whole; --exclude is"),
         (["--format", "ncdu", "/"], "--format ncdu takes one ROOT: its tree has one"),

@@ -20,6 +20,7 @@ from scanner.kernel.part import Stated
 from scanner.kernel.rows import without_first
 from scanner.kernel.runs import Run
 from scanner.kernel.sinks.base import Sink
+from scanner.kernel.status import nothing
 from scanner.model import Fault, prefix_of
 from scanner.options import ScanOptions
 
@@ -62,7 +63,8 @@ class Sizes(Sink):
             self._add(map(self._record, run.paths), lengths, run.rows, directories)
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
-        self._add([self._record(path)], [len(row) // (8 * self.width)], row)
+        if path in self._roots or row[:8] not in (b"", nothing(1, 1)):  # what cannot be asked about takes nothing
+            self._add([self._record(path)], [len(row) // (8 * self.width)], row)
 
     def _record(self, path: Any) -> list[Any]:
         if self._depth is not None and path is not self._only:
