@@ -104,11 +104,19 @@ def test_a_slower_scanner_is_found_out(tmp_path: Path, capsys: pytest.CaptureFix
     """A copy of the package that takes half a millisecond longer for each directory."""
     slowed = tmp_path / "slowed"
     shutil.copytree(ROOT / "scanner", slowed / "scanner", ignore=shutil.ignore_patterns("__pycache__"))
-    reading = slowed / "scanner" / "kernel" / "read.py"
-    text = reading.read_text()
-    place = "        part = self._try(path, limit)\n        if part[4]:\n"
-    assert text.count(place) == 1
-    reading.write_text(text.replace(place, f"        time.sleep(0.0005)\n{place}"))
+    places = {
+        "read.py": ("            part = self._try(path, limit)\n            if abs", "time.sleep(0.0005)"),
+        "walk.py": (
+            "                now = time.monotonic()\n                if run is",
+            "time.sleep(0.0005 * (run and run.directories or 0))",
+        ),
+    }
+    for name, (place, delay) in places.items():
+        module = slowed / "scanner" / "kernel" / name
+        text = module.read_text()
+        assert text.count(place) == 1
+        indent = place[: len(place) - len(place.lstrip())]
+        module.write_text(text.replace(place, f"{indent}{delay}\n{place}"))
     old, new = measured(tmp_path, "sizes"), measured(tmp_path, "--package", str(slowed), "sizes")
     junit = tmp_path / "junit.xml"
     assert main(["compare", str(old / "results.json"), str(new / "results.json"), "--junit", str(junit)]) == 1
