@@ -79,7 +79,9 @@ class Meter:
             seconds = sum((times.seconds for times in threads), Counter())
             whole = sum(times.ended - times.started for times in threads)
             told = {"process": name, "all": whole, "threads": len(threads), **seconds}
-            (self._directory / f"{name}-{os.getpid()}").write_text(json.dumps(told))
+            part = self._directory / f".{name}-{os.getpid()}"
+            part.write_text(json.dumps(told))
+            part.rename(self._directory / part.name[1:])  # whole, whenever a worker ends
 
 
 class Metered:
@@ -87,7 +89,8 @@ class Metered:
 
     def __init__(self, meter: Meter, packer: Any) -> None:
         self.keeps_broken = packer.keeps_broken
-        for name in ("add", "unread", "table", "listings", "output"):
+        self.run_form, self.run_separator = packer.run_form, packer.run_separator
+        for name in ("add", "add_run", "unread", "table", "listings", "output"):
             setattr(self, name, meter.of("pack", getattr(packer, name)))
 
 
@@ -131,7 +134,7 @@ def run(arguments: list[str]) -> int:
 
 
 def table(directory: Path) -> str:
-    rows = [json.loads(file.read_text()) for file in sorted(directory.iterdir())]
+    rows = [json.loads(file.read_text()) for file in sorted(directory.glob("[!.]*"))]
     lines = [f"{'':<14}{'threads':>9}{'seconds':>9}" + "".join(f"{part:>11}" for part in (*PARTS, "rest"))]
     numbers: Counter[str] = Counter()
     for row in rows:
