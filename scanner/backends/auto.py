@@ -12,7 +12,7 @@ from scanner.options import ScanOptions
 if TYPE_CHECKING:
     from scanner.backends.pool import PoolBackend
 
-START_AFTER = {"fork": 0.01, "forkserver": 0.03, "spawn": 0.03}
+START_AFTER = {"fork": 0.08, "forkserver": 0.1, "spawn": 0.1}
 """Seconds of walking here before processes are started; by start method. They take 30 to 100 ms of another processor
 meanwhile, which are lost on a tree that ends before they are ready."""
 SOONEST = min(START_AFTER.values())

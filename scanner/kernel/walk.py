@@ -55,7 +55,7 @@ class Walker:
             longest = self._reader.longest_sure
             self._runs = Runs(options, descent, place, slow=SLOW, longest=longest, filters=filters)
 
-    def walk(self, task: Task, asked: Callable[[], bool] = lambda: False, news: int = -1) -> Chunk:
+    def walk(self, task: Task, asked: Callable[[], bool] | None = None, news: int = -1) -> Chunk:
         """Walk `task`, no further than its budget. `asked` tells that another slot is idle: what is left
         is then given up early, unless there is only one directory to give. It need not be called where there is
         nothing to read from the descriptor `news`, if there is one.
@@ -82,7 +82,8 @@ class Walker:
         while stack:
             failure = 0
             if runs is not None and not (position or reader.wary):
-                end = deadline if news >= 0 else min(look, deadline)
+                # Each end of a run waits for the interpreter lock, where another thread is at work.
+                end = deadline if news >= 0 or asked is None else min(look, deadline)
                 budget = task.entries - entries, quota - directories, CHUNK_TEXT - text, end - now, news
                 run = runs.walk(stack, task.entries, packer.run_form, packer.run_separator, *budget)
                 now = time.monotonic()
@@ -102,7 +103,7 @@ class Walker:
                         break
                     if run.directories and now >= look:
                         look = now + LOOK_EVERY
-                        if len(stack) > 1 and asked():
+                        if asked is not None and len(stack) > 1 and asked():
                             break
                     if not run.trouble:
                         continue
@@ -147,7 +148,7 @@ class Walker:
                 break
             if now >= look:
                 look = now + LOOK_EVERY
-                if len(stack) > 1 and asked():
+                if asked is not None and len(stack) > 1 and asked():
                     break
         stack.reverse()
         return Chunk(
