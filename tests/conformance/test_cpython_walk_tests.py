@@ -41,6 +41,7 @@ def walk_tests(options: dict[str, Any]) -> list[type[unittest.TestCase]]:
     return [OurWalkTests, OurBytesWalkTests]
 
 
+@pytest.mark.timeout(180)  # one of them walks with many pools at once
 @pytest.mark.parametrize("index", [0, 1], ids=["str", "bytes"])
 def test_walk_passes_the_tests_of_os_walk(
     index: int, backend: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
