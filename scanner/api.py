@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scanner.backends.auto import SOONEST, START_AFTER, AutoBackend, needs_pool_at_once, pays, report, start_pool
+from scanner.backends.auto import AutoBackend, needs_pool_at_once, pays, report, start_pool, walked_long_enough
 from scanner.engine import Engine, too_late
 from scanner.errors import OptionError, ScanTimeout
 from scanner.fields import Columns
@@ -98,7 +98,7 @@ class AutoSource:
             dirs, links, files = dirs + more_dirs, links + more_links, files + more_files
             position += read
         self._spent += time.monotonic() - started
-        if self._may_grow and self._spent >= SOONEST and self._spent >= START_AFTER[self._options.method]:
+        if self._may_grow and walked_long_enough(self._spent, self._options):
             self._may_grow = False
             self._pool = start_pool(self._options)
         return faults[-1] if faults and faults[-1].drops_listing else (dirs, links, files)

@@ -94,7 +94,7 @@ class AutoBackend:
 
     def _works_hard(self) -> bool:
         """Whether reading directories takes a processor, and has for long enough: waiting is not helped by another."""
-        if self._spent < SOONEST or self._spent < START_AFTER[self._options.method]:
+        if not walked_long_enough(self._spent, self._options):
             return False
         return self._spent >= BUSY_SHARE * (time.monotonic() - self._started)
 
@@ -146,6 +146,11 @@ def start_pool(options: ScanOptions) -> PoolBackend:
     from scanner.backends.pool import PoolBackend  # multiprocessing: 20 ms that a small tree need not spend
 
     return PoolBackend(options)
+
+
+def walked_long_enough(spent: float, options: ScanOptions) -> bool:
+    """Whether so many seconds of walking are worth starting processes. How these start is looked up only then."""
+    return spent >= SOONEST and spent >= START_AFTER[options.method]
 
 
 def pays(options: ScanOptions) -> bool:
