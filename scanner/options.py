@@ -170,7 +170,7 @@ class ScanOptions(_Fields):
     types         of entries to show: of f, d, l, p, s, b, c, as in `find -type`. Default: all.
     size          of files to show: `+1M` at least, `-10K` at most, `0` exactly; several hold together.
     newer, older  show what was changed after, or before: a date, a span such as `7d`, or a file's own change.
-                  Read in Python, as with `types` and `size`; what all else lets through is asked for by `stat`.
+                  Read in Python, as with `size`; what all else lets through is asked for by `stat`.
     min_depth     levels above this are not shown. Default: 0.
     max_depth     levels below this are neither shown nor entered. Default: no limit but 131,072 levels, from where on
                   directories are Faults `depth`: the end of a tree that has none.

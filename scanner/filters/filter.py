@@ -78,7 +78,7 @@ class Filter:
         else. None if every name may be.
         """
         spec = self.spec
-        if not self.selection.all or spec.ignore_case or spec.prune is not None:
+        if self.selection.unwanted is None or spec.ignore_case or spec.prune is not None:
             return None
         if self._suspects is None or self._suspects[0] != len(self._found):
             all_rules = list(

@@ -16,6 +16,8 @@ TYPES = {
     "f": stat.S_ISREG, "d": stat.S_ISDIR, "l": stat.S_ISLNK, "p": stat.S_ISFIFO, "s": stat.S_ISSOCK, "b": stat.S_ISBLK,
     "c": stat.S_ISCHR,
 }  # fmt: skip
+IN_LISTINGS = {"p": 1, "c": 2, "d": 4, "b": 6, "f": 8, "l": 10, "s": 12}
+"""What a listing has for each of them: d_type, as in <dirent.h>."""
 
 
 class Selection:
@@ -29,6 +31,9 @@ class Selection:
         self.asks = spec.asks
         self.all = not spec.asks and include is None and not spec.min_depth
         self.dates = spec.newer is not None or spec.older is not None
+        asks_more = bool(spec.sizes) or self.dates or include is not None or spec.min_depth
+        self.unwanted = None if asks_more else unwanted(spec.types)
+        """Types in listings that are not shown, as bits, where nothing else than types decides."""
 
     def names(self, relative: str, names: list[Any], texts: list[str]) -> list[Any]:
         """Those of the names of no directories that are shown, as far as names tell."""
@@ -105,6 +110,10 @@ class Selection:
             return self.wants_status(status())
         except OSError:
             return True
+
+
+def unwanted(types: str) -> int:
+    return 0xFFFF & ~sum(1 << IN_LISTINGS[kind] for kind in types) if types else 0
 
 
 def status_of(entry: os.DirEntry[Any], follow: bool) -> os.stat_result:

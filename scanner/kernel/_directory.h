@@ -30,7 +30,7 @@
 enum rule { MARK, ENTER, IS_FILE };       /* what a link to a directory is: see LinkRule in which.py */
 enum form { LIST, JOINED, LINES, COUNT }; /* how names of files are packed: see pack.py */
 /* What d_type is replaced by: values that no system uses. */
-enum kind { SKIPPED = 240, DIRECTORY, MARKED, OTHER, KINDS };
+enum kind { SKIPPED = 240, DIRECTORY, MARKED, OTHER, UNWANTED, KINDS };
 enum state { GOES_ON, READ, WHOLE, BROKEN_OFF, TROUBLE };
 
 struct record { /* linux_dirent64 */
@@ -50,6 +50,7 @@ struct listing {
     int blocks, untold, on_nfs; /* read so far; whether the first had records of unknown type */
     int keep;                   /* the descriptor is wanted, for asking what the entries are */
     int parts, more;            /* whether it may come in parts; whether there is more to come */
+    unsigned unwanted;          /* types, as bits: all but directories are not looked at any further */
     Py_ssize_t count[KINDS - SKIPPED]; /* of each kind */
     int error;
     double opening;             /* seconds */
@@ -189,6 +190,10 @@ static inline enum state sort_some(struct listing *listing, int descriptor, enum
         int kind = record->type == DT_DIR ? DIRECTORY : OTHER;
         if (is_dot(name)) {
             kind = SKIPPED;
+        } else if (listing->unwanted && record->type == DT_UNKNOWN) {
+            kind = -1;
+        } else if (record->type != DT_DIR && (listing->unwanted >> record->type & 1)) {
+            kind = UNWANTED;
         } else if (record->type == DT_UNKNOWN || record->type == DT_LNK) {
             kind = ask(descriptor, name, record->type, rule);
             stats += record->type == DT_UNKNOWN || rule != IS_FILE;

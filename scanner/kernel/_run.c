@@ -18,7 +18,7 @@
 #include "_directory.h"
 #include "_suspects.h"
 
-#define PROTOCOL 4   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
+#define PROTOCOL 5   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
 #define COLUMNS 11
 #define PLACE 16384  /* bytes, as in whereabouts.py */
 #define LOOK 16      /* entries asked about between two looks at the clock */
@@ -59,6 +59,7 @@ struct run {
     int trouble, error; /* the error: of opening; below zero, of reading */
     char *place; /* where to say which directory comes next */
     struct suspects *suspects; /* NULL: none */
+    unsigned unwanted; /* types, as bits */
 };
 
 /* Room for so many bytes more; NULL if there is no memory. */
@@ -197,7 +198,7 @@ static int read_one(struct run *run, const struct entry *entry, int *descriptor)
     struct listing *listing = &run->listing;
     char *buffer = listing->buffer;
     size_t size = listing->size, from = entry->parent;
-    *listing = (struct listing){.buffer = buffer, .size = size, .keep = run->width > 0};
+    *listing = (struct listing){.buffer = buffer, .size = size, .keep = run->width > 0, .unwanted = run->unwanted};
     while (run->way[from].descriptor < 0)
         from--;
     *descriptor = open_quietly(run, run->way[from].descriptor, run->path.start + run->way[from].prefix);
@@ -242,13 +243,19 @@ static int add_row(struct run *run, int descriptor, const char *name, int flags)
     return 1;
 }
 
+/* Of lines, that of a directory itself may not be wanted; elsewhere it is its place that counts. */
+static int is_shown(const struct run *run)
+{
+    return run->form != LINES || !(run->unwanted >> DT_DIR & 1);
+}
+
 /* The rows of a directory: its own, those of files, those of links; whether all could be asked, and soon. */
 static int add_rows(struct run *run, int descriptor)
 {
     const struct listing *listing = &run->listing;
     int follow = run->rule == ENTER ? 0 : AT_SYMLINK_NOFOLLOW, asked = 0;
     double started = seconds();
-    if (!add_row(run, descriptor, "", AT_EMPTY_PATH))
+    if (is_shown(run) && !add_row(run, descriptor, "", AT_EMPTY_PATH))
         return 0;
     for (int kind = OTHER; kind >= MARKED; kind--) {
         if (listing->count[kind - SKIPPED] == 0)
@@ -296,7 +303,7 @@ static void add_names(struct run *run)
         size_t length = strlen(record->name);
         if (record->type == OTHER)
             add_name(&run->files, starts[2], record->name, length);
-        else if (record->type != SKIPPED)
+        else if (record->type == DIRECTORY || record->type == MARKED)
             add_name(&run->dirs, starts[0], record->name, length);
         if (record->type == MARKED)
             add_name(&run->links, starts[1], record->name, length);
@@ -335,8 +342,10 @@ static int add_directory(struct run *run, size_t length)
         add_names(run);
     }
     if (run->form == LINES) {
-        if (!add(&run->files, run->path.start, length) || !add(&run->files, run->separator, run->separator_length) ||
-            room(&run->files, used + others * (length + 1 + run->separator_length)) == NULL)
+        if (is_shown(run) && (!add(&run->files, run->path.start, length) ||
+                              !add(&run->files, run->separator, run->separator_length)))
+            return 0;
+        if (room(&run->files, used + others * (length + 1 + run->separator_length)) == NULL)
             return 0;
         run->path.start[length] = '/'; /* in the place of the NUL */
         add_lines(run, length + 1);
@@ -413,7 +422,8 @@ static void walk_one(struct run *run, const struct entry *entry)
     }
     run->directories++;
     run->other += count[OTHER - SKIPPED];
-    run->entries += count[DIRECTORY - SKIPPED] + count[MARKED - SKIPPED] + count[OTHER - SKIPPED];
+    for (int kind = DIRECTORY; kind < KINDS; kind++)
+        run->entries += count[kind - SKIPPED];
 }
 
 /* Whether somebody may want the rest, and there is any to give without giving up all. */
@@ -550,18 +560,18 @@ static PyObject *result_of(const struct run *run, int as_bytes)
 
 PyDoc_STRVAR(walk_run_doc,
 "walk_run(top, prefix, longest, limit, rule, columns, device, most_open, place, as_bytes, form, separator, slow, most,\n"
-"         names, endings, beginnings, stack, entries, directories, text, seconds, news)\n--\n\n"
+"         names, endings, beginnings, unwanted, stack, entries, directories, text, seconds, news)\n--\n\n"
 "Walk what the list `stack` ends with, `most` of it, as far as it lies below the open directory `top`, whose entries have paths that\n"
 "begin with `prefix`; what was not got to is left there. Ends after so many `entries` or `directories`, characters of\n"
 "paths (`text`), or seconds, whichever is first, after a directory that took `slow` seconds, when there is something\n"
 "to read from the descriptor `news` (-1: none), and before one that it cannot read, or whose path is longer than `longest`, or that has `limit` entries or more, or is not on `device` (-1:\n"
 "any), or that has an entry with one of `names`, or whose name has one of `endings` or `beginnings` (each joined by\n"
-"NULs). `columns`: numbers of what is to be asked about each entry; `place`: a buffer to tell there where it is, or None.\n\n"
+"NULs). `unwanted`: types that are not shown, as bits (1 << DT_REG, ...). `columns`: numbers of what is to be asked about each entry; `place`: a buffer to tell there where it is, or None.\n\n"
 "Gives whether there was such a directory; the error of opening it, or, below zero, of reading it; the seconds of the\n"
 "one that took long, and its path, or 0; numbers of directories, of entries, of those that are no directories, of\n"
 "characters of paths; paths, names of directories, of links among them, and of all else (or the lines): joined by\n"
 "NULs, and (but for paths) those of each directory by slashes; how many files and links each has, if there are\n"
-"columns, as 32-bit numbers; and thecolumns.");
+"columns, as 32-bit numbers; and the columns.");
 
 static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
@@ -571,9 +581,9 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
     PyObject *prefix, *stack, *place, *result = NULL;
     Py_buffer separator, columns, where = {.buf = NULL}, words[PARTS];
     struct run run = {.no_atime = 1};
-    if (!PyArg_ParseTuple(arguments, "iSnniy*LnOpiy*dny*y*y*O!nnndi", &top, &prefix, &longest, &limit, &rule, &columns, &run.device,
+    if (!PyArg_ParseTuple(arguments, "iSnniy*LnOpiy*dny*y*y*IO!nnndi", &top, &prefix, &longest, &limit, &rule, &columns, &run.device,
                           &most_open, &place, &as_bytes, &form, &separator, &slow, &most, &words[WHOLE_NAME],
-                          &words[ENDING], &words[BEGINNING], &PyList_Type, &stack, &entries, &directories, &text, &allowed,
+                          &words[ENDING], &words[BEGINNING], &run.unwanted, &PyList_Type, &stack, &entries, &directories, &text, &allowed,
                           &news))
         return NULL;
     run.rule = (enum rule)rule;

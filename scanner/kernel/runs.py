@@ -16,14 +16,17 @@ from scanner.fields import COLUMNS, columns_of
 from scanner.kernel.descent import Descent
 from scanner.kernel.which import LINK_RULES, compiled_walk, link_rule
 from scanner.model import ENCODING, ERRORS, Path, split
-from scanner.options import ScanOptions
+from scanner.options import ScanOptions, SinkSpec
 
 if TYPE_CHECKING:
     from scanner.filters.filter import Filter
+    from scanner.filters.spec import Spec
 
 
 MOST_TAKEN = 64  # directories to take from a stack: few are seldom enough, of many most are given back
-ALL = MOST_TAKEN, b"", b"", b""
+ALL = MOST_TAKEN, b"", b"", b"", 0
+LINES_OF = ("paths", "text", "table")
+"""Sinks that take a run as lines: in these a directory that is not shown has none."""
 FEW, MOST_PATIENCE = 4, 255  # directories: fewer in a run are not worth it; for how many it is not tried again then
 
 
@@ -125,8 +128,9 @@ class Runs:
         )  # fmt: skip
         return Run(*found)
 
-    def _interesting(self, path: Path) -> tuple[int, bytes, bytes, bytes] | None:
-        """How many directories to take from the stack, and which names the Filter has to look at. None if all, or if so
+    def _interesting(self, path: Path) -> tuple[int, bytes, bytes, bytes, int] | None:
+        """How many directories to take from the stack, which names the Filter has to look at, and which types it does
+        not show. None if all, or if so
         many directories had some that it does not pay: what was read is read again for it.
         """
         assert self._filter is not None
@@ -140,7 +144,8 @@ class Runs:
         if self._last is None or self._last[0] is not suspects:
             words = (suspects.names, suspects.endings, suspects.beginnings)
             self._last = suspects, *("\0".join(some).encode("latin-1") for some in words)
-        return 1 if alone else MOST_TAKEN, *self._last[1:]
+        names, endings, beginnings = self._last[1:]
+        return 1 if alone else MOST_TAKEN, names, endings, beginnings, self._filter.selection.unwanted or 0
 
     def learn(self, run: Run) -> None:
         """How far it came."""
@@ -153,8 +158,14 @@ class Runs:
 
 def may_run(options: ScanOptions) -> bool:
     """Whether directories need not be read one at a time."""
-    special = options.barred or options.max_depth is not None or options.followlinks
+    special = compiled_walk(options) is None or options.barred or options.max_depth is not None or options.followlinks
     # Of a name that no encoding gives, its own encoding says something else.
     special = special or any(os.fsdecode(os.fsencode(root)) != os.fsdecode(root) for root in options.roots)
-    tells = options.filter is not None and any(sink.kind == "ncdu" for sink in options.sinks or ())  # what is left out
-    return not (special or tells) and compiled_walk(options) is not None
+    return not special and (options.filter is None or _may_sift(options.filter, options.sinks))
+
+
+def _may_sift(spec: Spec, sinks: tuple[SinkSpec, ...] | None) -> bool:
+    """Whether what is shown can be told there."""
+    kinds = [sink.kind for sink in sinks or ()]
+    hides_directories = bool(spec.types) and "d" not in spec.types
+    return "ncdu" not in kinds and (not hides_directories or not kinds or (len(kinds) == 1 and kinds[0] in LINES_OF))

@@ -49,6 +49,14 @@ OPTIONS: list[dict[str, Any]] = [
     {"exclude": "[!d]*", "stat": ("size",)},
     {"exclude": "D*", "ignore_case": True},
     {"include": "*.c"},
+    {"types": "f"},
+    {"types": "l,s", "stat": ("size",)},
+    {"types": "f", "sinks": (SinkSpec("paths", (b"\n",)),)},
+    {"types": "d,l,p", "exclude": "d1*", "sinks": (SinkSpec("paths", (b"\n",)),)},
+    {"types": "f", "sinks": ()},
+    {"types": "f", "stat": True, "sinks": (SinkSpec("table", (("size", "ino"),)),)},
+    {"types": "f", "stat": ("size", "mode"), "sinks": (SinkSpec("text", ("ndjson", ("type", "size"))),)},
+    {"types": "f", "stat": True, "sinks": tuple(SinkSpec("table", ((name,),)) for name in ("size", "ino"))},
 ]
 
 

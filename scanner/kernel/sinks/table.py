@@ -46,9 +46,9 @@ class Table(Sink):
             self._rows.add(stated.links)
 
     def add_run(self, run: Run) -> None:
-        if run.directories:
+        if run.names[3]:
             self._paths.append(run.names[3][:-1])
-            self._count += run.directories + run.files
+            self._count += run.names[3].count(b"\0")
             self._rows.add(run.rows)
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:

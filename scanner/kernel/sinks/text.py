@@ -51,7 +51,7 @@ class Text(Sink):
             self._pieces.append(self._format(below, self._columns.values(memoryview(stated.links).cast("q"))))
 
     def add_run(self, run: Run) -> None:
-        if run.directories:
+        if run.names[3]:
             paths = os.fsdecode(run.names[3]).split("\0")[:-1]
             self._pieces.append(self._format(paths, self._columns.values(memoryview(run.rows).cast("q"))))
 
