@@ -59,6 +59,7 @@ class Engine:
         self._next_look = 0.0  # at which they are
         self._sent: dict[int, tuple[float, Path, int]] = {}
         """Of each busy slot: since when, which directory first, and with how many threads to ask for types."""
+        self._asking = 0  # of these threads, in all
         self._worked = self._worked_elsewhere = (
             0.0  # seconds of processor of Tasks in other threads; in other processes
         )
@@ -119,10 +120,10 @@ class Engine:
         changes: list[Event] = []
         for event in news:
             if isinstance(event, SlotLost | SlotStuck):
-                self._sent.pop(event.slot, None)
+                self._forget(event.slot)
             if not isinstance(event, ChunkArrived):
                 continue
-            began, event.chunk.began_at, _ = self._sent.pop(event.slot)
+            began, event.chunk.began_at, _ = self._forget(event.slot)
             event.chunk.worker = max(0, self.planner.roster.worker(event.slot))
             if learning:
                 if event.chunk.slow and not self._divided:
@@ -133,6 +134,12 @@ class Engine:
                     self._worked_elsewhere += event.chunk.cpu
                 self.paces.note(now, event.chunk, began, self.planner.roster.under_way, self._worked_each)
         return changes
+
+    def _forget(self, slot: int) -> tuple[float, Path | None, int]:
+        """What was sent to a slot."""
+        sent = self._sent.pop(slot, (0.0, None, 0))
+        self._asking -= sent[2]
+        return sent
 
     def _worked_each(self) -> float:
         """Seconds for which each processor was at work for this.
@@ -165,7 +172,7 @@ class Engine:
         """How many requests a Task may have under way, so that all together have no more than is allowed."""
         if self.options.backend == "serial":
             return 1
-        return max(1, self.options.max_in_flight - sum(threads for *_, threads in self._sent.values()))
+        return max(1, self.options.max_in_flight - self._asking)
 
     def in_flight(self) -> int:
         """How many directories are being read."""
@@ -190,6 +197,7 @@ class Engine:
                 case Dispatch(slot, task):
                     threads = self._threads()
                     self._sent[slot] = (time.monotonic(), task.directories[0], threads)
+                    self._asking += threads
                     self.backend.dispatch(slot, task._replace(threads=threads))
                 case GiveUp(slot):
                     self.backend.give_up(slot)

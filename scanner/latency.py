@@ -38,7 +38,8 @@ class Latencies:
         classes = self._classes.setdefault(top, Counter())
         classes[FAST] += max(0, chunk.visited - len(chunk.slow))
         if chunk.slow:
-            classes.update(math.ceil(STEPS * math.log2(seconds)) for seconds, _ in chunk.slow)
+            for seconds, _ in chunk.slow:
+                classes[math.ceil(STEPS * math.log2(seconds))] += 1
             self._slowest = heapq.nlargest(MOST_SLOW, self._slowest + chunk.slow)
             self._longest[top] = max(self._longest.get(top, 0.0), max(chunk.slow)[0])
 

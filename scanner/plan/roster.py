@@ -14,6 +14,7 @@ class Roster:
     def __init__(self) -> None:
         self._slots: dict[int, Segment | None] = {}
         self._workers: dict[int, int] = {}  # of each slot
+        self.slots_of_workers: Counter[int] = Counter()
         self._going_down: set[int] = set()
         self.under_way: Counter[int] = Counter()
         """How many Segments are leased, by zone."""
@@ -30,18 +31,24 @@ class Roster:
     def up(self, slot: int, worker: int) -> None:
         self._slots[slot] = None
         self._workers[slot] = worker or -slot - 1  # one without a process of its own dies with nobody
+        self.slots_of_workers[self._workers[slot]] += 1
 
     def down(self, slot: int) -> None:
         """No further Segment for it."""
         if self._slots.get(slot) is None:
-            self._slots.pop(slot, None)
+            self.lose(slot)
         else:
             self._going_down.add(slot)
 
     def lose(self, slot: int) -> Segment | None:
         """The slot is gone; what it had."""
+        if slot not in self._slots:
+            return None
         self._going_down.discard(slot)
-        segment = self._slots.pop(slot, None)
+        self.slots_of_workers[self._workers[slot]] -= 1
+        if not self.slots_of_workers[self._workers[slot]]:
+            del self.slots_of_workers[self._workers[slot]]
+        segment = self._slots.pop(slot)
         if segment is not None:
             self._count(slot, segment, -1)
         return segment
@@ -84,9 +91,6 @@ class Roster:
         """What the other slots of its process have."""
         worker = self._workers[slot]
         return (segment for other, segment in self.leased() if other != slot and self._workers[other] == worker)
-
-    def slots_of_workers(self) -> Counter[int]:
-        return Counter(self._workers[slot] for slot in self._slots)
 
     def is_idle(self, slot: int | None) -> bool:
         return slot in self._slots and self._slots[slot] is None

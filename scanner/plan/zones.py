@@ -50,7 +50,7 @@ class Room:
 
     def __init__(self, limits: dict[int, Limit], roster: Roster, most: int) -> None:
         self._limits = limits
-        self._slots = roster.slots_of_workers()
+        self._slots = roster.slots_of_workers
         self._there, self._all = roster.by_worker, len(roster)
         under_way = roster.under_way
         idle = min(most, len(roster)) - under_way.total()
