@@ -8,8 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scanner.backends.auto import AutoBackend, needs_pool_at_once, report, start_pool
-from scanner.backends.worth import Worth, pays
+from scanner.backends.auto import AutoBackend, needs_pool_at_once, pays, report, start_pool, walked_long_enough
 from scanner.engine import Engine, too_late
 from scanner.errors import OptionError, ScanTimeout
 from scanner.fields import Columns
@@ -75,7 +74,7 @@ class AutoSource:
         self._reader = Reader(options)
         self._reader.threads = 1 if options.backend == "serial" else options.max_in_flight
         self._deadline = None if options.timeout is None else time.monotonic() + options.timeout
-        self._worth = Worth(options) if options.backend == "auto" and pays(options) else None
+        self._may_grow = options.backend == "auto" and pays(options)
         self._spent = 0.0
         self._pool: PoolBackend | None = None
         self._engine: Engine | None = None
@@ -99,14 +98,10 @@ class AutoSource:
             dirs, links, files = dirs + more_dirs, links + more_links, files + more_files
             position += read
         self._spent += time.monotonic() - started
-        if self._worth is not None and self._spent >= self._worth.next_look:
-            self._start_workers_if_due(self._worth, ahead)
-        return faults[-1] if faults and faults[-1].drops_listing else (dirs, links, files)
-
-    def _start_workers_if_due(self, worth: Worth, ahead: list[Any]) -> None:
-        if worth.is_due(self._spent, [path for path in ahead if not isinstance(path, tuple)]):
-            self._worth = None
+        if self._may_grow and walked_long_enough(self._spent, self._options):
+            self._may_grow = False
             self._pool = start_pool(self._options)
+        return faults[-1] if faults and faults[-1].drops_listing else (dirs, links, files)
 
     def prune(self, path: Path) -> None:
         if self._lookahead is not None:

@@ -6,13 +6,16 @@ import time
 from typing import TYPE_CHECKING
 
 from scanner.backends.serial import FIRST_SLOT, SLOT, SerialBackend
-from scanner.backends.worth import Worth, pays
 from scanner.model import BackendEvent, ChunkArrived, SlotDown, Task
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
     from scanner.backends.pool import PoolBackend
 
+START_AFTER = {"fork": 0.08, "forkserver": 0.1, "spawn": 0.1}
+"""Seconds of walking here before processes are started; by start method. They take 30 to 100 ms of another processor
+meanwhile, which are lost on a tree that ends before they are ready."""
+SOONEST = min(START_AFTER.values())
 BUSY_SHARE = 0.5  # of a processor: below this, what takes time is waiting
 POLL = 0.005  # seconds to wait for threads here before looking at processes that are starting
 FIRST_SECONDS = 0.002  # a Task's budget here for the first: it tells whether directories cost waiting
@@ -27,8 +30,7 @@ class AutoBackend:
         self._serial: SerialBackend | None = None if eager else SerialBackend(options)
         self._started = time.monotonic()
         self._spent = 0.0  # seconds of work here, waiting apart
-        self._worth = Worth(options) if pays(options) else None
-        self._due = False  # whether workers are worth their start
+        self._divisible = False  # whether there was more than one directory to walk at some time
         self._slots = 1
         self._reported = False
         self._in_pool = eager
@@ -78,7 +80,7 @@ class AutoBackend:
     def events(self, timeout: float) -> list[BackendEvent]:
         events = self._serial_events(timeout) if self._serial is not None else []
         if self.pool is None:
-            if not self._due or not self._works_hard() or not self._may_start():
+            if not self._divisible or not pays(self._options) or not self._works_hard() or not self._may_start():
                 return events
             self.pool = start_pool(self._options)
         waiting, self._waiting = self._waiting, []
@@ -91,8 +93,9 @@ class AutoBackend:
         return events + news
 
     def _works_hard(self) -> bool:
-        """Whether reading directories takes a processor: waiting is not helped by another."""
-        return self._spent >= BUSY_SHARE * (time.monotonic() - self._started)
+        """Whether reading directories takes a processor, and has for long enough: waiting is not helped by another."""
+        busy = self._spent >= BUSY_SHARE * (time.monotonic() - self._started)
+        return busy and walked_long_enough(self._spent, self._options)
 
     def _may_start(self) -> bool:
         """Beside threads of ours nothing is forked."""
@@ -125,8 +128,7 @@ class AutoBackend:
         for event in events:
             if isinstance(event, ChunkArrived):
                 self._spent += event.chunk.cpu
-                if self._worth is not None and not self._due:
-                    self._due = self._worth.is_due(self._spent, event.chunk.leftovers[::-1])
+                self._divisible = self._divisible or len(event.chunk.leftovers) > 1
         return events
 
     def processes(self) -> dict[int, int]:
@@ -143,6 +145,18 @@ def start_pool(options: ScanOptions) -> PoolBackend:
     from scanner.backends.pool import PoolBackend  # multiprocessing: 20 ms that a small tree need not spend
 
     return PoolBackend(options)
+
+
+def walked_long_enough(spent: float, options: ScanOptions) -> bool:
+    """Whether so many seconds of walking are worth starting processes. How these start is looked up only then: that
+    takes a tenth of a millisecond.
+    """
+    return spent >= SOONEST and spent >= START_AFTER[options.method]
+
+
+def pays(options: ScanOptions) -> bool:
+    """Whether worker processes can gain anything here: on a single processor only if they were asked for."""
+    return options.workers > 1 or options.max_workers is not None
 
 
 def needs_pool_at_once(options: ScanOptions) -> bool:
