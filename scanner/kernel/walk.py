@@ -15,7 +15,7 @@ from scanner.kernel.descent import MOST_OPEN, Descent
 from scanner.kernel.pack import Packer, form_of, new_packer
 from scanner.kernel.part import no_listing
 from scanner.kernel.read import Reader
-from scanner.kernel.runs import Place, Runs, may_run
+from scanner.kernel.runs import Place, Run, Runs, may_run
 from scanner.model import Chunk, Fault, Path, Task, children, is_below
 from scanner.options import ScanOptions
 
@@ -27,6 +27,53 @@ NOT_THERE = {"vanished", "loop"}  # kinds of Faults for directories that `find` 
 
 def nowhere(path: Path) -> None:
     """Nobody needs to know where the walk is."""
+
+
+class Progress:
+    """A Task under way: what is left of it, and what has come of it so far.
+
+    `asked` tells that another slot is idle: what is left is then given up early, unless that is only one directory.
+    """
+
+    __slots__ = (
+        "_asked", "_deadline", "_look", "_quota", "directories", "entries", "faults", "files", "now", "position",
+        "slow", "stack", "started", "task", "text",
+    )  # fmt: skip
+
+    def __init__(self, task: Task, asked: Callable[[], bool] | None) -> None:
+        self.task = task
+        self.stack = task.directories[::-1]
+        self.position = task.position  # in the directory on top of it
+        self.faults: list[Fault] = []
+        self.slow: list[tuple[float, Path]] = []
+        self.directories = self.entries = self.files = self.text = 0
+        self.now = self.started = time.monotonic()
+        self._asked, self._quota = asked, task.quota or sys.maxsize
+        self._deadline, self._look = self.now + task.seconds, self.now + LOOK_EVERY
+
+    def budget(self, *, until_asked: bool) -> tuple[float, ...]:
+        """Entries, directories, characters of paths and seconds that are left; or seconds until the next look."""
+        end = min(self._look, self._deadline) if until_asked and self._asked is not None else self._deadline
+        return self.task.entries - self.entries, self._quota - self.directories, CHUNK_TEXT - self.text, end - self.now
+
+    def took_long(self, path: Path) -> bool:
+        """Whether the directory `path` has, which was read since the last time."""
+        before, self.now = self.now, time.monotonic()
+        if self.now - before < SLOW:
+            return False
+        self.slow.append((self.now - before, path))
+        return True
+
+    def is_over(self) -> bool:
+        """Whether the budget is used up, or somebody else wants what is left."""
+        if self.entries >= self.task.entries or self.now >= self._deadline:
+            return True
+        if self.text >= CHUNK_TEXT or self.directories >= self._quota:
+            return True
+        if self.now < self._look:
+            return False
+        self._look = self.now + LOOK_EVERY
+        return self._asked is not None and len(self.stack) > 1 and self._asked()
 
 
 class Walker:
@@ -56,106 +103,96 @@ class Walker:
             self._runs = Runs(options, descent, place, slow=SLOW, longest=longest, filters=filters)
 
     def walk(self, task: Task, asked: Callable[[], bool] | None = None, news: int = -1) -> Chunk:
-        """Walk `task`, no further than its budget. `asked` tells that another slot is idle: what is left
-        is then given up early, unless there is only one directory to give. It need not be called where there is
-        nothing to read from the descriptor `news`, if there is one.
-
-        One long loop, on purpose: a call for each directory is half a percent of a scan.
+        """Walk `task`, no further than its budget, or until `asked` (see Progress), which need not be called where
+        there is nothing to read from the descriptor `news`, if there is one.
         """
-        reader, whereabouts, runs = self._reader, self._whereabouts, self._runs
-        packer = new_packer(self._options, self._form)
-        shut, fences = self._shut(task), task.fences
-        if shut or fences:
-            runs = None
-        if (sifter := self._sifter) is not None:
-            sifter.filter.begin(task.rules)
-        stack = task.directories[::-1]
-        faults: list[Fault] = []
-        position = task.position
-        directories = entries = files = text = 0
-        slow: list[tuple[float, Path]] = []
-        quota = task.quota or sys.maxsize
+        reader, sifter = self._reader, self._sifter
         retries, opening, reader.threads = reader.retries, reader.opening, task.threads
-        now = started = time.monotonic()
+        if sifter is not None:
+            sifter.filter.begin(task.rules)
         cpu = time.thread_time()
-        deadline, look = now + task.seconds, now + LOOK_EVERY
-        while stack:
-            failure = 0
-            if runs is not None and not (position or reader.wary):
-                # Each end of a run waits for the interpreter lock, where another thread is at work.
-                end = deadline if news >= 0 or asked is None else min(look, deadline)
-                budget = task.entries - entries, quota - directories, CHUNK_TEXT - text, end - now, news
-                run = runs.walk(stack, task.entries, packer.run_form, packer.run_separator, *budget)
-                now = time.monotonic()
-                if run is not None:
-                    runs.learn(run)
-                    if run.directories:
-                        packer.add_run(run)
-                    directories += run.directories
-                    entries += run.entries
-                    files += run.files
-                    text += run.text
-                    if run.slow:
-                        reader.wary = True
-                        slow.append((run.slow, run.slowest))
-                    spent = entries >= task.entries or now >= deadline or text >= CHUNK_TEXT or directories >= quota
-                    if run.directories and spent:
-                        break
-                    if run.directories and now >= look:
-                        look = now + LOOK_EVERY
-                        if asked is not None and len(stack) > 1 and asked():
-                            break
-                    if not run.trouble:
-                        continue
-                    failure = run.error
-            path = stack.pop()
-            if fences and path in fences:
-                stack.append(path)
-                break
-            below: list[Path] = []
-            if shut and path in shut:
-                dirs, links, names, count, troubles, more, read = no_listing(shut[path])
-            else:
-                whereabouts(path)
-                if position:
-                    part, below = reader.resume(path, position, task.entries)
-                    dirs, links, names, count, troubles, more, read = part
-                else:
-                    dirs, links, names, count, troubles, more, read = reader.read(path, task.entries, failure)
-            dropped = bool(troubles) and self._drop(path, troubles, position, packer, shut)
-            faults += troubles
-            if dropped:
-                position = 0
-                continue
-            packer.add(path, dirs, links, names, not position and (sifter is None or sifter.shown))
-            files += count
-            if dirs:
-                below = children(path, dirs, links) + below
-            entries += read
-            text += len(path)
-            if more:
-                position += read
-                stack.append(path)
-                break
-            position = 0
-            directories += not (troubles and troubles[-1].drops_listing)
-            stack += below
-            before, now = now, time.monotonic()
-            reader.wary = now - before >= SLOW
-            if reader.wary:
-                slow.append((now - before, path))
-            if entries >= task.entries or now >= deadline or text >= CHUNK_TEXT or directories >= quota:
-                break
-            if now >= look:
-                look = now + LOOK_EVERY
-                if asked is not None and len(stack) > 1 and asked():
-                    break
-        stack.reverse()
+        progress = Progress(task, asked)
+        packer = new_packer(self._options, self._form)
+        self._walk(progress, packer, news)
+        left = progress.stack[::-1]
         return Chunk(
-            task.number, packer.listings(), packer.output(), stack, position, faults, directories, entries, files,
-            reader.retries - retries, time.monotonic() - started, time.thread_time() - cpu, reader.opening - opening,
-            slow, sifter.filter.found_above(stack) if sifter is not None else None, packer.table(),
+            task.number, packer.listings(), packer.output(), left, progress.position, progress.faults,
+            progress.directories, progress.entries, progress.files, reader.retries - retries,
+            time.monotonic() - progress.started, time.thread_time() - cpu, reader.opening - opening, progress.slow,
+            sifter.filter.found_above(left) if sifter is not None else None, packer.table(),
         )  # fmt: skip
+
+    def _walk(self, progress: Progress, packer: Packer, news: int) -> None:
+        reader, stack, fences = self._reader, progress.stack, progress.task.fences
+        shut = self._shut(progress.task)
+        runs = None if shut or fences else self._runs
+        while stack:
+            run = None
+            if runs is not None and not (progress.position or reader.wary):
+                run = self._walk_many(runs, progress, packer, news)
+            if run is not None:
+                if run.directories and progress.is_over():
+                    break
+                if not run.trouble:
+                    continue
+            if stack[-1] in fences:
+                break
+            more = self._walk_one(progress, packer, shut, 0 if run is None else run.error)
+            if more or progress.is_over():
+                break
+
+    def _walk_many(self, runs: Runs, progress: Progress, packer: Packer, news: int) -> Run | None:
+        """Walk directories as long as nothing about them is out of the ordinary; None if that cannot be."""
+        # Each end of a run waits for the interpreter lock, where another thread is at work.
+        budget = progress.budget(until_asked=news < 0)
+        stack, limit = progress.stack, progress.task.entries
+        run = runs.walk(stack, limit, packer.run_form, packer.run_separator, *budget, news)
+        progress.now = time.monotonic()
+        if run is None:
+            return None
+        runs.learn(run)
+        if run.directories:
+            packer.add_run(run)
+        progress.directories += run.directories
+        progress.entries += run.entries
+        progress.files += run.files
+        progress.text += run.text
+        if run.slow:
+            self._reader.wary = True
+            progress.slow.append((run.slow, run.slowest))
+        return run
+
+    def _walk_one(self, progress: Progress, packer: Packer, shut: dict[Path, Fault], failure: int) -> bool:
+        """Read the directory on top of the stack, or the next part of it; whether more parts are to come."""
+        reader, stack, position, limit = self._reader, progress.stack, progress.position, progress.task.entries
+        path = stack.pop()
+        below: list[Path] = []
+        if path in shut:
+            part = no_listing(shut[path])
+        else:
+            self._whereabouts(path)
+            if position:
+                part, below = reader.resume(path, position, limit)
+            else:
+                part = reader.read(path, limit, failure)
+        dirs, links, names, count, troubles, more, read = part
+        dropped = bool(troubles) and self._drop(path, troubles, position, packer, shut)
+        progress.faults += troubles
+        if not dropped:
+            packer.add(path, dirs, links, names, not position and (self._sifter is None or self._sifter.shown))
+            progress.files += count
+            progress.entries += read
+            progress.text += len(path)
+            below = children(path, dirs, links) + below if dirs else below
+        if more and not dropped:
+            progress.position += read
+            stack.append(path)
+            return True
+        progress.position = 0
+        progress.directories += not (troubles and troubles[-1].drops_listing)
+        stack += () if dropped else below
+        reader.wary = progress.took_long(path)
+        return False
 
     def _shut(self, task: Task) -> dict[Path, Fault]:
         """The Faults of what must not be entered: as the Task says, and those of its directories that lie below."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from typing import Any, Literal
 
 from scanner.options import ScanOptions
@@ -20,46 +21,41 @@ def by_whole_paths(options: ScanOptions) -> bool:
     return options.followlinks and not options.detect_loops
 
 
+@cache
+def _compiled(module: str, protocol: int) -> Any:
+    """A compiled module, if it was built, and not from another state of the source."""
+    try:
+        part: Any = import_module(f"scanner.kernel.{module}")
+    except ImportError:
+        return None
+    return part if protocol == part.PROTOCOL else None
+
+
 def compiled_reader(options: ScanOptions) -> Callable[..., Any] | None:
     """The compiled reader of directories, if it was built and is wanted."""
     if by_whole_paths(options) or options.pure:
         return None
-    try:
-        from scanner.kernel._listing import PROTOCOL, list_directory
-    except ImportError:
-        return None
-    return list_directory if PROTOCOL == EXPECTED else None  # else it was built from another state of the source
+    module = _compiled("_listing", EXPECTED)
+    return None if module is None else module.list_directory
 
 
 def compiled_walk(options: ScanOptions) -> Callable[..., Any] | None:
     """The compiled way to walk many directories at a time."""
-    if compiled_reader(options) is None:
-        return None
-    try:
-        from scanner.kernel._run import PROTOCOL, walk_run
-    except ImportError:
-        return None
-    return walk_run if PROTOCOL == EXPECTED_RUN else None
-
-
-def keep_memory() -> None:
-    """In a process of our own: have what is freed kept for the next Task, where that can be done."""
-    with contextlib.suppress(ImportError):
-        from scanner.kernel import _run
-
-        if _run.PROTOCOL == EXPECTED_RUN:
-            _run.keep_memory()
+    module = None if compiled_reader(options) is None else _compiled("_run", EXPECTED_RUN)
+    return None if module is None else module.walk_run
 
 
 def compiled_status(options: ScanOptions) -> Callable[..., Any] | None:
     """The compiled way to ask what entries are."""
-    if compiled_reader(options) is None:
-        return None
-    try:
-        from scanner.kernel._status import PROTOCOL, fill_rows
-    except ImportError:
-        return None
-    return fill_rows if PROTOCOL == EXPECTED_STATUS else None
+    module = None if compiled_reader(options) is None else _compiled("_status", EXPECTED_STATUS)
+    return None if module is None else module.fill_rows
+
+
+def keep_memory() -> None:
+    """In a process of our own: have what is freed kept for the next Task, where that can be done."""
+    module = _compiled("_run", EXPECTED_RUN)
+    if module is not None:
+        module.keep_memory()
 
 
 def reader_name(options: ScanOptions) -> str:
