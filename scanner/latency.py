@@ -40,12 +40,14 @@ class Latencies:
         if chunk.slow:
             for seconds, _ in chunk.slow:
                 classes[math.ceil(STEPS * math.log2(seconds))] += 1
-            self._slowest = heapq.nlargest(MOST_SLOW, self._slowest + chunk.slow)
+            self._slowest += chunk.slow
+            if len(self._slowest) > 16 * MOST_SLOW:  # seldom: where all are slow there is one for each directory
+                self._slowest = heapq.nlargest(MOST_SLOW, self._slowest)
             self._longest[top] = max(self._longest.get(top, 0.0), max(chunk.slow)[0])
 
     def slowest(self) -> list[tuple[float, Path]]:
         """Seconds and path, the slowest first. What took less than a Walker tells of is never among them."""
-        return self._slowest
+        return heapq.nlargest(MOST_SLOW, self._slowest)
 
     def figures(self) -> list[dict[str, Any]]:
         return [

@@ -17,6 +17,9 @@ from scanner.options import ScanOptions
 
 SLOT = 0  # where no thread is needed
 FIRST_SLOT = 1 << 16  # from here on they are not ours
+MANY, GATHERING = 32, 0.0003
+"""Threads at work, from which on it is waited so many seconds for the Chunks of others once there is one: a turn of the
+engine costs as much for one as for several, and takes the interpreter lock from these threads."""
 PATIENCE = 0.25  # seconds for all threads to end; what a directory holds up then ends with it, or with the process
 
 
@@ -85,11 +88,15 @@ class SerialBackend:
 
     def _chunks(self, timeout: float) -> Iterator[BackendEvent]:
         """Those that have come from threads; waits for the first."""
+        gather = True
         try:
             while self._under_way:
                 slot, chunk = self._arrivals.get(timeout=timeout)
                 timeout = 0
                 self._under_way -= 1
+                if gather and self._under_way >= MANY:
+                    gather = False
+                    time.sleep(GATHERING)
                 if isinstance(chunk, BaseException):
                     raise chunk
                 yield arrived(slot, chunk)
