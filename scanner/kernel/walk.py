@@ -131,7 +131,8 @@ class Walker:
             if runs is not None and not (progress.position or reader.wary):
                 run = self._walk_many(runs, progress, packer, news)
             if run is not None:
-                if run.directories and progress.is_over():
+                # What has failed is tried again here and now: whoever else got it would not know that it had.
+                if run.directories and not run.error and progress.is_over():
                     break
                 if not run.trouble:
                     continue

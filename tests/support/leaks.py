@@ -45,7 +45,8 @@ def _new_since(before: dict[str, set[str]]) -> list[str]:
 
 
 def _descriptors() -> set[str]:
-    """Open descriptors and what they are, without the pipe to the resource tracker."""
+    """Open descriptors and what they are, without the pipe to the resource tracker and the fonts of matplotlib, which
+    stay open once it has drawn."""
     from multiprocessing import resource_tracker
 
     tracker = resource_tracker._resource_tracker._fd
@@ -55,6 +56,6 @@ def _descriptors() -> set[str]:
             target = os.readlink(f"/proc/self/fd/{name}")
         except OSError:
             continue
-        if int(name) != tracker:
+        if int(name) != tracker and not target.endswith(".ttf"):
             found.add(f"{name} -> {target}")
     return found
