@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import resource
 import subprocess
 import tempfile
@@ -128,10 +129,10 @@ def abyss() -> Iterator[Path]:
 
 def test_a_hundred_thousand_levels(abyss: Path, backend: dict[str, Any]) -> None:
     options = [f"--{name.replace('_', '-').replace('max-', '')}={value}" for name, value in backend.items()]
-    result = subprocess.run([*SCANNER, "scan", "--json", *options, abyss], capture_output=True, timeout=60, check=True)
-    report = json.loads(result.stdout)
-    assert (report["scanned_directories"], report["files"]) == (LEVELS + 1, LEVELS // 10)
-    assert report["errors"] == {}
+    result = subprocess.run([*SCANNER, "scan", *options, abyss], capture_output=True, timeout=60, check=True, text=True)
+    report = dict(re.findall(r"^(\w+) {2,}(.+)$", result.stdout, re.MULTILINE))
+    assert (report["Directories"], report["Files"]) == (f"{LEVELS + 1:,}", f"{LEVELS // 10:,}")
+    assert report["Errors"] == "none"
 
 
 def test_a_hundred_thousand_levels_one_by_one(abyss: Path) -> None:
