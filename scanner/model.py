@@ -3,13 +3,13 @@
 Paths and names are `str` or `bytes`, whichever the root was; one scan never mixes them.
 """
 
-from __future__ import annotations
+# Without `from __future__ import annotations`, which NamedTuple would have to compile: a millisecond a module.
 
 import errno
 import os
 import sys
 from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 Path: TypeAlias = str | bytes
 Walked: TypeAlias = tuple[Any, list[Any], list[Any]]
@@ -64,7 +64,7 @@ class Fault(NamedTuple):
         return OSError(self.errno, self.message, self.path)
 
     @classmethod
-    def of(cls, error: OSError, path: Path, operation: str, attempts: int = 1) -> Fault:
+    def of(cls, error: OSError, path: Path, operation: str, attempts: int = 1) -> Self:
         number = error.errno or errno.EIO
         message = error.strerror or os.strerror(number)
         return cls(path, operation, number, message, _KINDS.get(number, "io"), attempts)

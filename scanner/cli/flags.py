@@ -134,6 +134,29 @@ def telling(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def reporting(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--report", metavar="FILE", action="append", default=[],
+        help="also write the report to FILE: .json, .md or .html, by its suffix (may be repeated)",
+    )  # fmt: skip
+    command.add_argument("--json", action="store_true", help="print the report as JSON")
+    command.add_argument(
+        "--sizes", action="store_true",
+        help="report sizes as well: totals, the largest, by size, age, suffix and owner (takes about twice as long)",
+    )  # fmt: skip
+
+
+def drawing(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("drawing")
+    group.add_argument(
+        "-o", "--output", metavar="FILE", required=True, help="write to FILE, whole or not at all: .svg or .html"
+    )
+    group.add_argument(
+        "--most", type=int, metavar="N", default=1000,
+        help="directories to draw at most, the largest (default: 1000); what is smaller is part of what it lies in",
+    )  # fmt: skip
+
+
 def exporting(command: argparse.ArgumentParser) -> None:
     """What is written of each entry, and where to."""
     group = command.add_argument_group("writing")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import string
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -100,7 +99,9 @@ def template_of(text: str) -> tuple[str, tuple[str, ...]]:
     for escape, character in ESCAPES.items():
         text = text.replace(escape, character)
     try:
-        parts = [(name, spec or "") for _, name, spec, _ in string.Formatter().parse(text) if name is not None]
+        from string import Formatter  # not needed otherwise
+
+        parts = [(name, spec or "") for _, name, spec, _ in Formatter().parse(text) if name is not None]
         used = [name for name, _ in parts]
         wrong = next((name for name in used if name not in names), None)
         if wrong is not None:

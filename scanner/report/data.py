@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from scanner.model import Fault, Path
@@ -29,11 +27,13 @@ def report_data(
     """Everything about one scan, as docs/report.schema.json has it. `outcome`: complete, incomplete, timeout,
     interrupted or failed; `names`, `sizes`: where they were asked for.
     """
+    from datetime import datetime, timedelta  # 2 ms: not spent where nobody wants a report
+
     finished_at = datetime.now().astimezone()
     return {
         "schema": SCHEMA,
         "scanner": version,
-        "host": platform.node(),
+        "host": os.uname().nodename,
         "started_at": (finished_at - timedelta(seconds=stats.elapsed_seconds)).isoformat(timespec="seconds"),
         "finished_at": finished_at.isoformat(timespec="seconds"),
         "roots": [path_fields(root) for root in roots],

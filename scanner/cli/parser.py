@@ -1,0 +1,132 @@
+"""The command line: which commands there are, and their flags."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+
+from scanner import __version__
+from scanner.cli import flags
+
+DESCRIPTION = """\
+Scan very large directory trees in parallel, in the order of os.walk, and say what could not be read.
+"""
+EXITS = """\
+exit codes
+  0    complete
+  1    finished, but something could not be read (it is listed on stderr or in the report)
+  2    the command line is wrong
+  3    no usable result: no ROOT can be read, or the output cannot be written
+  75   the time allowed by --timeout is over
+  128+N  ended by signal N
+"""
+SCAN_EXAMPLES = (
+    """\
+examples
+  scanner scan /usr
+  scanner scan --timeout 3600 --report nightly.json --report nightly.md /srv /home
+  scanner scan --json . | jq .files
+
+"""
+    + EXITS
+)
+LIST_EXAMPLES = (
+    """\
+examples
+  scanner list /usr | wc -l
+  scanner list -0 . | xargs -0 stat --format=%s
+  scanner list -o files.txt /srv
+  scanner list -o files.parquet -o files.ndjson.gz /srv
+  scanner list --template '{size} {path}' --type f . | sort -n | tail
+
+Paths are written as they are, byte for byte: a directory, then its files and links, then each of its
+sub-directories in turn. With -o the file appears whole or not at all; its suffix says the format (.csv,
+.ndjson, .parquet, .sqlite, .ncdu, .folded; anything else: paths) and whether it is compressed (.gz, .zst).
+
+"""
+    + EXITS
+)
+
+DU_EXAMPLES = (
+    """\
+examples
+  scanner du -h -d 1 /srv
+  scanner du -h --top 10 /home
+  scanner du -c --apparent-size -B 1 *
+
+As du counts: blocks on the disk, in KiB, of each directory with all that is in it; a file with several names
+once, for the first of them; a ROOT that is a link or a file by itself.
+
+"""
+    + EXITS
+)
+
+TREEMAP_EXAMPLES = (
+    """\
+examples
+  scanner treemap /srv -o srv.html
+  scanner treemap --gitignore . -o space.svg
+
+Each rectangle is a directory, as large as what it takes on the disk, as du counts; point at one for its path and size.
+
+"""
+    + EXITS
+)
+
+WHY_EXAMPLES = """\
+examples
+  scanner why --gitignore . build/notes.txt
+  scanner why --exclude '*.o' --max-depth 3 /srv /srv/src/a.o
+
+The answer is one line: `in`, or `out` and the rule, with its file and line. Exit code 0: in; 1: out; 2: the command
+line is wrong; 3: it cannot be told.
+"""
+
+SUMMARIES = {
+    "scan": ("scan trees and print a report", SCAN_EXAMPLES),
+    "list": ("list the paths of all files and directories", LIST_EXAMPLES),
+    "du": ("tell how much space directories take", DU_EXAMPLES),
+    "treemap": ("draw what takes the space", TREEMAP_EXAMPLES),
+    "why": ("say whether a scan of ROOT shows PATH, and if not, why", WHY_EXAMPLES),
+}
+
+
+WHILE_BUILT = partial(argparse.HelpFormatter, width=80)
+"""Each flag is tried on a formatter, which by itself looks how wide the terminal is, and imports what that takes."""
+
+
+def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """For these arguments: only the command that they name has its flags. Those of all would take 4 ms more."""
+    top = argparse.ArgumentParser(prog="scanner", description=DESCRIPTION, epilog=EXITS, formatter_class=WHILE_BUILT)
+    top.add_argument("--version", action="version", version=f"scanner {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", prog="scanner")
+    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, (summary, examples) in SUMMARIES.items():
+        command = commands.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=examples,
+            formatter_class=WHILE_BUILT,
+            add_help=name != "du",  # there, -h has another meaning
+        )  # fmt: skip
+        if name == chosen:
+            add_flags(command, name)
+        command.formatter_class = argparse.RawDescriptionHelpFormatter
+    top.formatter_class = argparse.RawDescriptionHelpFormatter
+    return top
+
+
+def add_flags(command: argparse.ArgumentParser, name: str) -> None:
+    if name == "why":
+        command.add_argument("root", metavar="ROOT", help="the directory that would be scanned")
+        command.add_argument("path", metavar="PATH", help="what is looked for, in ROOT")
+        flags.entering(command)
+        flags.filters(command)
+        return
+    if name == "du":
+        command.add_argument("--help", action="help", help="show this help message and exit")
+    command.add_argument("roots", metavar="ROOT", nargs="+", help="a directory to start from")
+    flags.walking(command)
+    flags.filters(command, max_depth=name != "du")
+    flags.running(command)
+    flags.telling(command)
+    {"scan": flags.reporting, "list": flags.exporting, "du": flags.sizes, "treemap": flags.drawing}[name](command)
