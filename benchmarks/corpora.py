@@ -29,12 +29,12 @@ class Corpus(NamedTuple):
 
 QUICK = {
     "monorepo": Corpus("monorepo", 6_000, 120_000),
-    "skewed": Corpus("skewed", 6_000, 120_000),
-    "flat": Corpus("flat", 0, 100_000),
+    "skewed": Corpus("skewed", 3_000, 60_000),
+    "flat": Corpus("flat", 0, 50_000),
     "deep": Corpus("chains", 1_000, 20_000),
     "tiny": Corpus("monorepo", 20, 400),
     "small": Corpus("monorepo", 200, 4_000),
-    "ruled": Corpus("monorepo", 6_000, 120_000, ruled=True),
+    "ruled": Corpus("monorepo", 3_000, 60_000, ruled=True),
 }
 FULL = {
     "monorepo": Corpus("monorepo", 30_000, 600_000),
