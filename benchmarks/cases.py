@@ -90,8 +90,9 @@ def limit(site: Site) -> Iterator[Case]:
     yield Case("limit", "monorepo", entries, os_walk(top), names, compared=False)
     yield Case("limit", "monorepo", entries, listing(top, site.out("list.txt")), names, compared=False)
     yield Case("limit", "monorepo", entries, programs.scan_stated(top, "auto"), stats, compared=False)
-    yield Case("limit", "monorepo", entries, programs.os_walk_and_lstat(top), stats, compared=False)
-    yield Case("limit", "monorepo", entries, programs.scanner_du(top, "-s"), stats, compared=False)
+    if not site.quick:
+        yield Case("limit", "monorepo", entries, programs.os_walk_and_lstat(top), stats, compared=False)
+        yield Case("limit", "monorepo", entries, programs.scanner_du(top, "-s"), stats, compared=False)
 
 
 def filters(site: Site) -> Iterator[Case]:
@@ -119,7 +120,8 @@ def metadata(site: Site) -> Iterator[Case]:
     for backend in ("pool",) if site.quick else ("auto", "pool"):
         yield Case("metadata", "monorepo", entries, programs.scan_stated(top, backend),
                    programs.os_walk_and_lstat(top), counted=backend == "pool")  # fmt: skip
-    yield Case("metadata", "monorepo", entries, programs.entries_stated(top), programs.os_walk_and_lstat(top))
+    if not site.quick:
+        yield Case("metadata", "monorepo", entries, programs.entries_stated(top), programs.os_walk_and_lstat(top))
     if (find := programs.find_printf(top)) is not None:
         ours = listing(top, site.out("list.txt"), telling=("--template", "{size} {mtime_ns} {path}"))
         yield Case("metadata", "monorepo", entries, ours, find, weighed=True, counted=True)
