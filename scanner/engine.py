@@ -16,6 +16,7 @@ from scanner.plan.events import Add, Allow, Deliver, Dispatch, Divide, Event, Fi
 from scanner.plan.paces import Paces
 from scanner.plan.planner import Planner
 
+POLL_EVERY = 0.001  # seconds, while Chunks are delivered that wait for their turn: most wait by the hundred
 SHORTEST_WAIT = 0.005  # seconds between two looks at whether more may be read
 LOOK_EVERY = 0.02  # seconds between two looks at which zones have work
 LONGEST_WAIT = 0.1  # seconds: how late a timeout or a cancellation may be noticed
@@ -73,12 +74,17 @@ class Engine:
     def run(self, directories: list[Path]) -> Iterator[Chunk]:
         """Walk the trees below `directories`; their Chunks in walk order, as fast as they are taken."""
         delivered = self.step(*self._allow(), Add(directories), Wanted())
+        next_poll = 0.0
         while True:
             for delivery in delivered:
                 yield delivery.chunk
             if self.finished:
                 return
+            if delivered and time.monotonic() < next_poll:
+                delivered = self.step(Wanted())
+                continue
             delivered = self.poll(0, Wanted()) if delivered else self.poll(LONGEST_WAIT)
+            next_poll = time.monotonic() + POLL_EVERY
 
     def poll(self, timeout: float, *events: Event) -> list[Deliver]:
         """Take in what the backend has, waiting at most `timeout` seconds for it. Raises ScanTimeout, ScanCancelled."""
