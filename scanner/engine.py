@@ -23,7 +23,7 @@ LONGEST_WAIT = 0.1  # seconds: how late a timeout or a cancellation may be notic
 
 
 class Cancelled(Protocol):
-    """Asked at every turn; a `threading.Event`, for example."""
+    """Asked at every poll; a `threading.Event`, for example."""
 
     def is_set(self) -> bool: ...
 
@@ -33,7 +33,7 @@ class Engine:
 
     `cancelled`: set from any thread to end the scan with ScanCancelled within LONGEST_WAIT;
     `deadline`: when, on the monotonic clock, it ends with ScanTimeout;
-    `observe`: called each turn with the Chunks that have arrived, in whatever order.
+    `observe`: called at each poll with the Chunks that have arrived, in whatever order.
     """
 
     def __init__(
@@ -129,6 +129,7 @@ class Engine:
                 self._forget(event.slot)
             if not isinstance(event, ChunkArrived):
                 continue
+            assert event.slot in self._sent
             began, event.chunk.began_at, _ = self._forget(event.slot)
             event.chunk.worker = max(0, self.planner.roster.worker(event.slot))
             if learning:

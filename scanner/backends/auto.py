@@ -149,7 +149,7 @@ def start_pool(options: ScanOptions) -> PoolBackend:
 
 def walked_long_enough(spent: float, options: ScanOptions) -> bool:
     """Whether so many seconds of walking are worth starting processes. How these start is looked up only then: that
-    takes a tenth of a millisecond.
+    takes some 20 us.
     """
     return spent >= SOONEST and spent >= START_AFTER[options.method]
 

@@ -18,8 +18,8 @@ from scanner.options import ScanOptions
 SLOT = 0  # where no thread is needed
 FIRST_SLOT = 1 << 16  # from here on they are not ours
 MANY, GATHERING = 32, 0.0003
-"""Threads at work, from which on it is waited so many seconds for the Chunks of others once there is one: a turn of the
-engine costs as much for one as for several, and takes the interpreter lock from these threads."""
+"""Threads still at work, from which on it is waited so many seconds for the Chunks of others once there is one: a turn
+of the engine costs as much for one as for several, and takes the interpreter lock from these threads."""
 PATIENCE = 0.25  # seconds for all threads to end; what a directory holds up then ends with it, or with the process
 
 

@@ -16,6 +16,7 @@ TYPES = {
     "f": stat.S_ISREG, "d": stat.S_ISDIR, "l": stat.S_ISLNK, "p": stat.S_ISFIFO, "s": stat.S_ISSOCK, "b": stat.S_ISBLK,
     "c": stat.S_ISCHR,
 }  # fmt: skip
+SPECIAL = frozenset("psbc")  # nothing in a listing tells Python of these
 IN_LISTINGS = {"p": 1, "c": 2, "d": 4, "b": 6, "f": 8, "l": 10, "s": 12}
 """What a listing has for each of them: d_type, as in <dirent.h>."""
 
@@ -33,7 +34,7 @@ class Selection:
         self.dates = spec.newer is not None or spec.older is not None
         asks_more = bool(spec.sizes) or self.dates or include is not None or spec.min_depth
         self.unwanted = None if asks_more else unwanted(spec.types)
-        """Types in listings that are not shown, as bits, where nothing else than types decides."""
+        """Types in listings that are not shown, as bits; None where something else than types decides, too."""
 
     def names(self, relative: str, names: list[Any], texts: list[str]) -> list[Any]:
         """Those of the names of no directories that are shown, as far as names tell."""
@@ -82,6 +83,8 @@ class Selection:
                 return "l" in spec.types
             if entry.is_file(follow_symlinks=follow):
                 return "f" in spec.types
+            if not follow and not SPECIAL.intersection(spec.types):
+                return False
         elif spec.types and not spec.sizes and entry.is_symlink() and not follow and "l" not in spec.types:
             return False
         return self.wants_status(status_of(entry, follow))

@@ -50,7 +50,7 @@ struct listing {
     int blocks, untold, on_nfs; /* read so far; whether the first had records of unknown type */
     int keep;                   /* the descriptor is wanted, for asking what the entries are */
     int parts, more;            /* whether it may come in parts; whether there is more to come */
-    unsigned unwanted;          /* types, as bits: all but directories are not looked at any further */
+    unsigned unwanted;          /* of these types, as bits, nothing but directories is looked at any further */
     Py_ssize_t count[KINDS - SKIPPED]; /* of each kind */
     int error;
     double opening;             /* seconds */
@@ -179,6 +179,13 @@ static inline int ask(int descriptor, const char *name, unsigned char type, enum
     return rule == MARK ? MARKED : DIRECTORY;
 }
 
+/* Whether types alone do not say what is shown: what is no file, directory or link is asked about, where such are wanted. */
+static inline int leaves_open(unsigned unwanted, unsigned char type)
+{
+    const unsigned special = 1u << DT_FIFO | 1u << DT_CHR | 1u << DT_BLK | 1u << DT_SOCK;
+    return type == DT_UNKNOWN || type > 15 || ((special >> type & 1) && (unwanted & special) != special);
+}
+
 /* Put kinds in the place of types: of some records, or of all. */
 static inline enum state sort_some(struct listing *listing, int descriptor, enum rule rule)
 {
@@ -190,7 +197,7 @@ static inline enum state sort_some(struct listing *listing, int descriptor, enum
         int kind = record->type == DT_DIR ? DIRECTORY : OTHER;
         if (is_dot(name)) {
             kind = SKIPPED;
-        } else if (listing->unwanted && record->type == DT_UNKNOWN) {
+        } else if (listing->unwanted && leaves_open(listing->unwanted, record->type)) {
             kind = -1;
         } else if (record->type != DT_DIR && (listing->unwanted >> record->type & 1)) {
             kind = UNWANTED;

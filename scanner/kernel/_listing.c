@@ -13,7 +13,7 @@
 
 #include "_directory.h"
 
-#define PROTOCOL 6 /* what which.py asks for: to be raised with each change of arguments, result, or the enums in _directory.h */
+#define PROTOCOL 7 /* what which.py asks for: to be raised with each change of arguments, result, or the enums in _directory.h */
 
 static PyObject *name_of(const char *name, size_t length, int as_bytes)
 {

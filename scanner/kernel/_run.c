@@ -18,7 +18,7 @@
 #include "_directory.h"
 #include "_suspects.h"
 
-#define PROTOCOL 5   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
+#define PROTOCOL 6   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
 #define COLUMNS 11
 #define PLACE 16384  /* bytes, as in whereabouts.py */
 #define LOOK 16      /* entries asked about between two looks at the clock */

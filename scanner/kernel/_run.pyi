@@ -18,6 +18,7 @@ def walk_run(
     names: bytes,
     endings: bytes,
     beginnings: bytes,
+    unwanted: int,
     stack: list[str] | list[bytes],
     entries: int,
     directories: int,

@@ -130,8 +130,8 @@ class Runs:
 
     def _interesting(self, path: Path) -> tuple[int, bytes, bytes, bytes, int] | None:
         """How many directories to take from the stack, which names the Filter has to look at, and which types it does
-        not show. None if all, or if so
-        many directories had some that it does not pay: what was read is read again for it.
+        not show. None if it has to look at all, or if so many directories had some that it does not pay: what was read
+        is read again for it.
         """
         assert self._filter is not None
         if self._patience < 0:

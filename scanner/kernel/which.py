@@ -13,7 +13,7 @@ LinkRule = Literal["mark", "enter", "file"]
 """What a link to a directory is: a directory that is not entered (`os.walk`), one that is entered
 (`followlinks`), or no directory at all (`find`: costs no `stat` of the target)."""
 LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")  # in the order of _listing.c
-EXPECTED, EXPECTED_RUN, EXPECTED_STATUS = 6, 5, 3  # PROTOCOL in _listing.c, _run.c, _status.c
+EXPECTED, EXPECTED_RUN, EXPECTED_STATUS = 7, 6, 3  # PROTOCOL in _listing.c, _run.c, _status.c
 
 
 def by_whole_paths(options: ScanOptions) -> bool:
@@ -28,7 +28,7 @@ def _compiled(module: str, protocol: int) -> Any:
         part: Any = import_module(f"scanner.kernel.{module}")
     except ImportError:
         return None
-    return part if protocol == part.PROTOCOL else None
+    return part if protocol == getattr(part, "PROTOCOL", None) else None
 
 
 def compiled_reader(options: ScanOptions) -> Callable[..., Any] | None:

@@ -93,6 +93,24 @@ def test_what_passes_is_tried_again(name: str, times: int, mounted: Mounter, bac
     assert result.stats.as_dict()["retries"] >= 1
 
 
+@pytest.mark.parametrize(
+    ("types", "shown", "asked"), [("f", ["file"], 0), ("d", [], 0), ("p", [], 1), ("f,s", ["file"], 1)]
+)
+def test_what_cannot_be_asked_is_asked_only_where_types_do_not_tell(
+    types: str, shown: list[str], asked: int, reader: str, mounted: Mounter, tmp_path: Path
+) -> None:
+    """As in a directory that may be read but not searched; Python is told of files, directories and links only."""
+    real = tmp_path / "real" / "d"
+    real.mkdir(parents=True)
+    (real / "file").touch()
+    os.mkfifo(real / "pipe")
+    denied = {"path": "/d/*", "op": ["lookup", "getattr"], "errno": "EACCES"}
+    fs = mounted(denied, tree={"$": "mirror", "path": str(real.parent)})
+    result = scanner.scan(fs.mnt, types=types)
+    assert result == [(fs.mnt, ["d"], []), (f"{fs.mnt}/d", [], shown)]
+    assert [(error.path, error.kind) for error in result.errors] == [(f"{fs.mnt}/d/pipe", "denied")] * asked
+
+
 def test_a_listing_breaks_off(mounted: Mounter, backend: dict[str, Any]) -> None:
     tree = {"b": {"$": "flat", "n": 1000}, "c": {"f": 1}}
     fs = mounted({"path": "/b", "op": "readdir", "errno": "EIO", "after": 500}, tree=tree)
