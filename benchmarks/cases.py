@@ -168,6 +168,10 @@ def sizes(site: Site) -> Iterator[Case]:
             top, entries = site.corpora.top(corpus), site.corpora.entries(corpus)
             yield Case("sizes", corpus, entries, scan(top, name="scan()", repeat=repeat), os_walk(top, repeat=repeat),
                        {"entries": entries})  # fmt: skip
+    for corpus in () if site.quick else ("medium", "100,000", "1,000,000"):  # what the start of the command costs
+        top, entries = site.corpora.top(corpus), site.corpora.entries(corpus)
+        for lister in programs.listers(top):
+            yield Case("sizes", corpus, entries, listing(top, site.out("list.txt")), lister)
 
 
 def latency(site: Site) -> Iterator[Case]:

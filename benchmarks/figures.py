@@ -4,7 +4,8 @@
     python benchmarks/figures.py
 
 What stands there between `<!-- NAME -->` and `<!-- /NAME -->` is written anew from the results: `full.json` is what
-`tools/bench` has written, the others come from benchmarks/network.py and benchmarks/real.
+`tools/bench` has written, `profile.txt` comes from tools/profile_scan, the others from benchmarks/network.py and
+benchmarks/real.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ def table_of_nfs() -> str:
     return (RESULTS / "nfs.md").read_text()
 
 
+def profile() -> str:
+    return f"```text\n{(RESULTS / 'profile.txt').read_text()}```\n"
+
+
 STATED = "scan(stat=('size', 'mtime_ns'), backend='auto'), monorepo"
 AIMS = {
     ("scan(), monorepo", "os.walk into a list"): 2.7,
@@ -115,6 +120,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "network": table_of_network,
     "settings": table_of_settings,
     "nfs": table_of_nfs,
+    "profile": profile,
     "huge": table_of_huge,
     "aims": table_of_aims,
 }
