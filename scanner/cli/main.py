@@ -36,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has had enough
         exits.silence_stdout()
         return exits.COMPLETE
+    except OSError as error:
+        exits.say(unforeseen(error))
+        return exits.NO_RESULT
 
 
 def run_command(args: argparse.Namespace, options: ScanOptions, interruption: exits.Interruption) -> int:
@@ -71,6 +74,13 @@ def options_from(args: argparse.Namespace) -> ScanOptions:
         "sinks": (),
     }
     return ScanOptions(**{name: given[name] for name in PUBLIC if given.get(name) not in (None, [])} | chosen)
+
+
+def unforeseen(error: OSError) -> str:
+    """What nobody expects of a system, in a line."""
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return "the working directory is gone, and relative paths with it: give absolute ones, or go elsewhere"
+    return str(error)
 
 
 def as_flag(message: str) -> str:

@@ -89,7 +89,7 @@ def _outcome(args: argparse.Namespace, run: Run, take: Callable[[Chunk], object]
 
 def refuse_shared(flags: str, files: Iterable[str | None]) -> None:
     """Raise OptionError if two of the `files` are one. None: not asked for."""
-    targets = [os.path.realpath(file) for file in files if file]
+    targets = [file if file == "-" else os.path.realpath(file) for file in files if file]
     if len(set(targets)) < len(targets):
         raise OptionError(f"{flags}: two outputs cannot go to one file")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ USUAL_FIELDS = ("type", "size", "mtime_ns")
 NCDU_FIELDS = ("size", "blocks", "mode", "uid", "gid", "ino", "dev", "nlink", "mtime_ns")
 SIZES_FIELDS = ("size", "blocks", "mode", "ino", "dev", "nlink")
 DERIVED = {"mtime": "mtime_ns", "ctime": "ctime_ns", "atime": "atime_ns"}
+MOST_WIDE = 4096  # characters of a field of a template
 ESCAPES = {"\\n": "\n", "\\t": "\t", "\\0": "\0", "\\\\": "\\"}
 
 
@@ -108,6 +110,10 @@ def template_of(text: str) -> tuple[str, tuple[str, ...]]:
             raise OptionError(f"--template: {{{wrong}}} is no field; the fields are {', '.join(names)}")
         if any("{" in spec for _, spec in parts):
             raise ValueError("a field in the format of another")
+        if any(spec.endswith("c") for _, spec in parts):
+            raise ValueError("values are no characters")
+        if any(int(number) > MOST_WIDE for _, spec in parts for number in re.findall(r"\d+", spec)):
+            raise ValueError(f"a width beyond {MOST_WIDE:,} characters")
         text.format(**{name: 0 if name in COLUMNS else "" for name in names})
     except (ValueError, IndexError, KeyError) as error:
         if isinstance(error, OptionError):

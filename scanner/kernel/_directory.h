@@ -131,7 +131,7 @@ static inline enum state read_some(struct listing *listing, int descriptor, Py_s
             return TROUBLE;
         look(listing, descriptor);
         long got = syscall(SYS_getdents64, descriptor, listing->buffer + listing->used, BLOCK);
-        if (got == 0)
+        if (got == 0 || (got < 0 && errno == ENOENT)) /* removed since it was opened: empty, as the C library has it */
             return READ;
         if (got < 0) {
             listing->error = errno;

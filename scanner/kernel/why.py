@@ -6,6 +6,7 @@ import os
 import stat
 from typing import NamedTuple
 
+from scanner.errors import OptionError
 from scanner.kernel.pack import LIST
 from scanner.kernel.read import Reader
 from scanner.model import Fault, prefix_of
@@ -24,6 +25,8 @@ class Answer(NamedTuple):
 
 def why(root: str, path: str, options: ScanOptions) -> Answer:
     """Whether a scan of `root` shows `path`, and if not, why. Raises OptionError."""
+    if not path:
+        raise OptionError("PATH is empty: say what to look for")
     options = options.starting_at([root])._replace(sinks=None)
     names = _names_below(root, path)
     if names is None:
@@ -50,7 +53,7 @@ def _down(reader: Reader, options: ScanOptions, root: str, names: list[str]) -> 
     for count, name in enumerate(names, 1):
         dirs, links, files, _, faults, _, _ = reader.read(here, ALL)
         if faults and faults[-1].drops_listing:
-            return _not_entered(here, faults[-1])
+            return _not_entered(here, faults[-1], known=here != root)
         if name not in files and name not in dirs:
             return _missing(reader, here, name)
         if count < len(names):
@@ -61,14 +64,18 @@ def _down(reader: Reader, options: ScanOptions, root: str, names: list[str]) -> 
             return Answer(
                 "directories like this are entered, but not shown (--include, --min-depth, --type, --size, dates)"
             )
-    if not names and reader.sifter is not None and not reader.sifter.shows(root):
-        return Answer("the root is entered, but not shown")
+    if not names:
+        faults = reader.read(root, ALL)[4]
+        if faults and faults[-1].drops_listing:
+            return _not_entered(root, faults[-1], known=False)
+        if reader.sifter is not None and not reader.sifter.shows(root):
+            return Answer("the root is entered, but not shown")
     return Answer(None)
 
 
-def _not_entered(directory: str, fault: Fault) -> Answer:
+def _not_entered(directory: str, fault: Fault, *, known: bool) -> Answer:
     if fault.is_error:
-        return Answer(f"'{directory}' cannot be read: {fault.message}")
+        return Answer(f"'{directory}' cannot be read: {fault.message}", known=known)
     return Answer(f"'{directory}' is not entered: {fault.message}")
 
 

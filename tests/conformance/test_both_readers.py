@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+import scanner
 from scanner.kernel.sinks.base import apart
 from scanner.kernel.sinks.sizes import FIELDS as SIZES_FIELDS
 from scanner.kernel.walk import Walker
@@ -157,3 +158,15 @@ def test_ctrl_c_ends_a_directory_that_costs_a_round_trip_an_entry(tmp_path: Path
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == -signal.SIGINT
         assert fs.stats()["ops"]["lookup"] < 1000
+
+
+def test_a_directory_that_is_removed_once_it_is_open_is_empty(
+    reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system says that it is not there; the C library, and so `os.walk`, that it has come to its end."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    result = scanner.scan(".")
+    assert result == list(os.walk(".")) == [(".", [], [])]
+    assert result.errors == []

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import scanner
-from tests.support.shell import SCANNER, as_user, run, start
+from tests.support.shell import ROOT, SCANNER, as_user, run, start
 from tests.support.trees import make, make_endless
 
 SHELL_BACKENDS = [
@@ -34,6 +34,35 @@ def how(request: pytest.FixtureRequest) -> list[str]:
 @pytest.fixture(scope="session")
 def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_endless(tmp_path_factory.mktemp("endless"))
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("list .", 0), ("scan .", 0), ("list TREE", 0), ("list -o - --errors TREE/errors TREE", 0), ("du TREE", 0),
+        ("list -o file TREE", 3), ("scan --report report.json TREE", 3), ("du .", 3), ("why . x", 3),
+        ("scan --gitignore .", 3),
+    ],
+)  # fmt: skip
+def test_the_working_directory_is_gone(command: str, code: int, tmp_path: Path) -> None:
+    """What is not relative to it works; a scan of it finds what is in it: nothing."""
+    tree = make(tmp_path / "tree", {"f": 1})
+    words = command.replace("TREE", str(tree)).split()
+    gone = ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', "sh", *SCANNER, *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(gone, capture_output=True, cwd=tmp_path, env=environment, timeout=30, check=False)
+    assert result.returncode == code, result.stderr
+    assert b"Traceback" not in result.stderr
+    assert code == 0 or b"the working directory is gone" in result.stderr
+
+
+def test_an_answer_that_cannot_be_written_is_none(tmp_path: Path) -> None:
+    """For `why` exit code 1 would be one."""
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([*SCANNER, "why", tmp_path, tmp_path], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (result.returncode, result.stderr) == (
+        3, b"scanner: cannot write to standard output: No space left on device\n"
+    )  # fmt: skip
 
 
 def in_walk_order(top: bytes) -> list[bytes]:

@@ -37,6 +37,8 @@ FORMATS = [
         (["--template", "{size:%Q}"], "--template '{size:%Q}' cannot be read: Invalid format specifier"),
         (["--template", "{path.__class__}"], "--template: {path.__class__} is no field"),
         (["--template", "{size:{uid}}"], "--template '{size:{uid}}' cannot be read: a field in the format of another"),
+        (["--template", "{size:c}"], "--template '{size:c}' cannot be read: values are no characters"),
+        (["--template", "{size:>99999}"], "--template '{size:>99999}' cannot be read: a width beyond 4,096 characters"),
         (["--template", "x", "--format", "csv"], "--template and --format: choose one of them"),
         (["--format", "xml"], "argument --format: invalid choice: 'xml'"),
         (["-o", "x.json"], "-o 'x.json': there are several kinds of JSON; say --format ndjson or --format ncdu"),

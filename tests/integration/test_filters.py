@@ -399,6 +399,21 @@ def test_why(flags: list[str], path: str, code: int, answer: str, tree: Path) ->
     assert in_list == (code == 0)
 
 
+@pytest.mark.parametrize(
+    ("root", "path", "code", "answer"),
+    [
+        ("nope", "nope/x", 3, "cannot be read: No such file or directory"),
+        ("file", "file", 3, "cannot be read: Not a directory"),
+        (".", "", 2, "PATH is empty"),
+    ],
+)
+def test_why_cannot_tell(root: str, path: str, code: int, answer: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = run("why", tmp_path / root, tmp_path / path if path else "")
+    assert (result.returncode, result.stdout) == (code, b"")
+    assert answer in result.stderr.decode()
+
+
 def test_why_names_the_file_and_the_line(tree: Path) -> None:
     (tree / "src" / ".scanignore").write_text("# objects\n\n*.o\n")
     result = run("why", "--ignore-file", ".scanignore", tree, tree / "src" / "build" / "out.o")
