@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -90,16 +91,20 @@ AIMS = {
     ("scanner du -s > FILE, monorepo", "du -s > FILE"): 1.82,
 }
 """How many times as fast as what we want to be."""
+IN_ONE_PROCESS = ("tiny", "small")  # trees too small for workers, and walked many times in one run
 
 
 def table_of_aims() -> str:
-    """What was reached, and what is short of it."""
+    """What was reached, what is short of it, and what there would be were both processors at work all the time."""
     told = [row for row in results("full")["cases"] if "times_as_fast" in row]
     rows = {(row["name"], row["baseline"]): row for row in reversed(told)}  # of several, the first
-    lines = ["| case | against | wanted | measured | |", "|---|---|--:|--:|---|"]
+    lines = ["| case | against | wanted | measured | | both processors busy |", "|---|---|--:|--:|---|--:|"]
     for (name, baseline), aim in AIMS.items():
-        times = rows[name, baseline]["times_as_fast"]
-        lines.append(f"| {name} | {baseline} | {aim:.2f} | {times:.2f} | {'reached' if times >= aim else 'short'} |")
+        row = rows[name, baseline]
+        times, word = row["times_as_fast"], "reached" if row["times_as_fast"] >= aim else "short"
+        busy = statistics.median(row["baseline_seconds"]) / (row["candidate_cpu_seconds"] / 2)
+        most = "" if row["corpus"] in IN_ONE_PROCESS else f"{busy:.2f}"
+        lines.append(f"| {name} | {baseline} | {aim:.2f} | {times:.2f} | {word} | {most} |")
     return "\n".join(lines) + "\n"
 
 
