@@ -28,7 +28,7 @@ class Corpus(NamedTuple):
 
 
 QUICK = {
-    "monorepo": Corpus("monorepo", 6_000, 120_000),
+    "monorepo": Corpus("monorepo", 5_000, 100_000),
     "skewed": Corpus("skewed", 3_000, 60_000),
     "flat": Corpus("flat", 0, 50_000),
     "deep": Corpus("chains", 1_000, 20_000),
