@@ -114,7 +114,8 @@ Walker.walk = slower(Walker.walk)
 """
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
+@pytest.mark.usefixtures("report")  # its plots have opened fonts by then, which stay open
 def test_a_slower_scanner_is_found_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A copy of the package that takes half a millisecond longer for each directory."""
     slowed = tmp_path / "slowed"
@@ -126,7 +127,7 @@ def test_a_slower_scanner_is_found_out(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["compare", str(old / "results.json"), str(new / "results.json"), "--junit", str(junit)]) == 1
     assert "**too slow**" in capsys.readouterr().out
     xml = JUnitXml.fromfile(str(junit))
-    assert (xml.tests, xml.failures > 0) == (3, True)  # not 3: one that was unsteady may be in doubt
+    assert (xml.tests, xml.failures) == (3, 3)
     assert main(["compare", str(old / "results.json"), str(old / "results.json"), "--junit", str(junit)]) == 0
     assert JUnitXml.fromfile(str(junit)).failures == 0
 

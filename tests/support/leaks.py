@@ -45,8 +45,7 @@ def _new_since(before: dict[str, set[str]]) -> list[str]:
 
 
 def _descriptors() -> set[str]:
-    """Open descriptors and what they are, without the pipe to the resource tracker and the fonts of matplotlib, which
-    stay open once it has drawn."""
+    """Open descriptors and what they are, without the pipe to the resource tracker."""
     from multiprocessing import resource_tracker
 
     tracker = resource_tracker._resource_tracker._fd
@@ -56,6 +55,6 @@ def _descriptors() -> set[str]:
             target = os.readlink(f"/proc/self/fd/{name}")
         except OSError:
             continue
-        if int(name) != tracker and not target.endswith(".ttf"):
+        if int(name) != tracker:
             found.add(f"{name} -> {target}")
     return found
