@@ -27,9 +27,10 @@ HARMLESS = 4  # slots that no server minds
 NO_QUEUE, SOME_QUEUE, QUEUE = 1.25, 1.45, 1.6
 """Times the latency without load. Up to the first, twice as many slots bring nearly twice as much; up to the second, a
 few more still bring more, though the server is at work most of the time; from the third on, nearly nothing does."""
-STRIDE, SHORTEST_STRIDE = 1.0, 1 / 8
-"""How much the number grows in a window without a queue, as a share of it: first, and at least. Twice the last after a
-window without, a quarter of it after one with: a window may be disturbed by something else."""
+STRIDE, CAREFUL_STRIDE, SHORTEST_STRIDE = 1.0, 1 / 4, 1 / 8
+"""How much the number grows in a window without a queue, as a share of it: first and at most; at most once it was too
+large; at least. Twice the last after a window without, a quarter of it after one with: a window may be disturbed by
+something else."""
 MARGIN = 1.25  # slots beyond what is needed, so that none is missed for a moment
 PATIENT, PROBE = 16, 0.9  # windows of doubt before it is tried with fewer than is needed
 TELLING = 0.15  # of the time for a directory: if reading it takes less, it tells nothing
@@ -46,7 +47,7 @@ class Pace:
         self.reason = "directories are read as fast as they are asked for"
         self._first, self._most = self.slots, most
         self._base = self._base_reading = math.inf  # seconds for a directory without load; once it is open
-        self._stride = STRIDE
+        self._stride = self._longest_stride = STRIDE
         self._queues = 0  # windows, of the last, that had more than a little of a queue
         self._before: tuple[int, float] | None = None  # slots and latency when it was last taken back
         self._since = self._settled = -math.inf  # what began before it was settled tells of another number of slots
@@ -122,7 +123,8 @@ class Pace:
         before, self._before = self._before, None
         if before is not None and latency > NO_HELP * before[1]:
             # Fewer slots were no help: directories take that long here, and it may have as many as it had.
-            self._base, self._base_reading, self._stride, self._queues = latency, reading, STRIDE, 0
+            self._base, self._base_reading, self._queues = latency, reading, 0
+            self._stride = self._longest_stride = STRIDE
             self.slots, self._settled = max(self.slots, before[0]), now
             self.reason = f"a directory takes {latency * 1e3:.1f} ms with fewer of them as well"
             return
@@ -142,11 +144,11 @@ class Pace:
             self._add(latency)
             self._settled = now
             if load <= NO_QUEUE:
-                self._stride = min(STRIDE, 2 * self._stride)
+                self._stride = min(self._longest_stride, 2 * self._stride)
 
     def _load(self, latency: float, reading: float) -> float:
         """How many times as long as without load a directory takes."""
-        if self.slots <= self._first:  # what there is anyway
+        if self.slots <= max(self._first, HARMLESS):
             self._base, self._base_reading = latency, reading
         self._base, self._base_reading = min(self._base, latency), min(self._base_reading, reading)
         load = latency / self._base
@@ -170,7 +172,7 @@ class Pace:
 
     def _take_back(self, latency: float, load: float, margin: float) -> None:
         self._before = (self.slots, latency)
-        self._stride, self._queues = SHORTEST_STRIDE, 0
+        self._stride, self._longest_stride, self._queues = SHORTEST_STRIDE, CAREFUL_STRIDE, 0
         self.reason = (
             f"{self.slots} at a time took {latency * 1e3:.1f} ms each, and {latency / load * 1e3:.1f} ms without load"
         )
