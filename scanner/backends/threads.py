@@ -32,25 +32,28 @@ class WalkingThread(threading.Thread):
         self._walker = Walker(options, joined=joined, place=place, most_open=MOST_OPEN)
         self._deliver = deliver
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
-        self._asked = False
+        self._asked = bytearray(1)  # 1: it is
         self.start()
 
     def walk(self, task: Task) -> None:
-        self._asked = False
+        self._asked[0] = 0
         self._tasks.put(task)
 
     def give_up(self) -> None:
         """Have it return what is left of its Task early."""
-        self._asked = True
+        self._asked[0] = 1
 
     def dismiss(self) -> None:
         self.give_up()
         self._tasks.put(None)
 
+    def _is_asked(self) -> bool:
+        return self._asked[0] != 0
+
     def run(self) -> None:
         while (task := self._tasks.get()) is not None:
             try:
-                chunk: Chunk | BaseException = self._walker.walk(task, lambda: self._asked)
+                chunk: Chunk | BaseException = self._walker.walk(task, self._is_asked, self._asked)
             except BaseException as error:  # a mistake in this program
                 chunk = error
             self._deliver(chunk)

@@ -3,8 +3,8 @@
        stack -> opened from the nearest directory that is open -> read (_directory.h) -> names, lines, columns (_columns.h)
          '------------------------- its sub-directories, the first on top <-------------'
 
-   Ends at its budget, after a directory that took long, and before one that is out of the ordinary: that is back on the
-   stack then, as if nobody had touched it, for read.py, which does one at a time. */
+   Ends at its budget, and before a directory that is out of the ordinary: that is back on the stack then, as if nobody
+   had touched it, for read.py, which does one at a time. */
 
 #ifndef Py_GIL_DISABLED
 #define Py_LIMITED_API 0x030B0000
@@ -18,7 +18,7 @@
 #include "_directory.h"
 #include "_suspects.h"
 
-#define PROTOCOL 6   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
+#define PROTOCOL 7   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
 #define COLUMNS 11
 #define PLACE 16384  /* bytes, as in whereabouts.py */
 #define LOOK 16      /* entries asked about between two looks at the clock */
@@ -40,9 +40,19 @@ struct entry { /* behind each path on the stack */
     size_t parent; /* where on the way it is opened from */
 };
 
+struct slow { /* before each path in run.slow */
+    double seconds;
+    size_t length;
+};
+
+struct news { /* where it shows that somebody may want the rest */
+    int descriptor; /* -1: none */
+    const volatile char *flag; /* NULL: none */
+};
+
 struct run {
     struct listing listing;
-    struct text stack, path, below, paths, dirs, links, files, counts, columns[COLUMNS];
+    struct text stack, path, below, paths, dirs, links, files, counts, slow, columns[COLUMNS];
     struct way *way;
     size_t way_used, way_size, most_open, open, passed, longest; /* the last two: characters of paths */
     enum rule rule;
@@ -55,7 +65,7 @@ struct run {
     long long device; /* -1: any */
     int no_atime;
     Py_ssize_t directories, entries, other, limit;
-    double slow; /* seconds for the last directory, if it took long */
+    double now, opening; /* when the directory began; seconds spent on opening, in all */
     int trouble, error; /* the error: of opening; below zero, of reading */
     char *place; /* where to say which directory comes next */
     struct suspects *suspects; /* NULL: none */
@@ -203,6 +213,7 @@ static int read_one(struct run *run, const struct entry *entry, int *descriptor)
         from--;
     *descriptor = open_quietly(run, run->way[from].descriptor, run->path.start + run->way[from].prefix);
     run->error = *descriptor < 0 ? errno : 0;
+    run->opening += seconds() - run->now;
     if (*descriptor < 0 || is_elsewhere(run, *descriptor))
         return 0;
     enum state state = GOES_ON;
@@ -427,23 +438,34 @@ static void walk_one(struct run *run, const struct entry *entry)
 }
 
 /* Whether somebody may want the rest, and there is any to give without giving up all. */
-static int is_asked(const struct run *run, int news)
+static int is_asked(const struct run *run, const struct news *news)
 {
-    struct pollfd wanted = {news, POLLIN, 0};
+    struct pollfd wanted = {news->descriptor, POLLIN, 0};
     struct entry top = {0, 0};
     if (run->stack.used)
         memcpy(&top, run->stack.start + run->stack.used - sizeof top, sizeof top);
-    return run->stack.used > top.length + 1 + sizeof top && poll(&wanted, 1, 0) != 0;
+    if (run->stack.used <= top.length + 1 + sizeof top)
+        return 0;
+    return news->flag != NULL ? *news->flag : news->descriptor >= 0 && poll(&wanted, 1, 0) != 0;
+}
+
+static void note_slow(struct run *run, double seconds, size_t length) /* There is room. */
+{
+    struct slow slow = {seconds, length};
+    add(&run->slow, &slow, sizeof slow);
+    add(&run->slow, run->path.start, length);
 }
 
 /* Until one of the budgets is used up. Without the interpreter lock. */
 static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, size_t text, double allowed, double slow,
-                 int news)
+                 const struct news *news)
 {
-    double now = seconds(), deadline = now + allowed, look = now + NEWS;
+    run->now = seconds();
+    double deadline = run->now + allowed, look = run->now + NEWS;
     while (run->stack.used) {
         struct entry entry;
-        run->trouble = !pop(run, &entry) || entry.length > run->longest;
+        run->trouble = !pop(run, &entry) || entry.length > run->longest ||
+                       room(&run->slow, sizeof(struct slow) + entry.length) == NULL;
         if (!run->trouble)
             walk_one(run, &entry);
         if (run->trouble) { /* what was popped is still there */
@@ -451,15 +473,16 @@ static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, si
             break;
         }
         run->passed += entry.length;
-        double before = now;
-        now = seconds();
-        if (now - before >= slow)
-            run->slow = now - before;
-        if (run->slow > 0 || run->entries >= entries || run->directories >= directories || run->passed >= text ||
-            now >= deadline)
+        double before = run->now;
+        run->now = seconds();
+        if (run->now - before >= slow)
+            note_slow(run, run->now - before, entry.length);
+        /* Where much is to be asked of a slow server, read.py has several questions under way. */
+        if ((run->slow.used && run->width) || run->entries >= entries || run->directories >= directories ||
+            run->passed >= text || run->now >= deadline)
             break;
-        if (now >= look && news >= 0) {
-            look = now + NEWS;
+        if (run->now >= look) {
+            look = run->now + NEWS;
             if (is_asked(run, news))
                 break;
         }
@@ -546,12 +569,27 @@ static PyObject *rows_of(const struct run *run)
     return rows;
 }
 
+/* A list of seconds and path of each directory that took long. */
+static PyObject *slow_ones(const struct run *run, int as_bytes)
+{
+    PyObject *list = PyList_New(0);
+    struct slow slow;
+    for (size_t at = 0; list != NULL && at < run->slow.used; at += sizeof slow + slow.length) {
+        memcpy(&slow, run->slow.start + at, sizeof slow);
+        PyObject *path = name_of(run->slow.start + at + sizeof slow, slow.length, as_bytes);
+        PyObject *pair = path == NULL ? NULL : Py_BuildValue("dN", slow.seconds, path);
+        if (pair == NULL || PyList_Append(list, pair) != 0)
+            Py_CLEAR(list);
+        Py_XDECREF(pair);
+    }
+    return list;
+}
+
 static PyObject *result_of(const struct run *run, int as_bytes)
 {
     return Py_BuildValue(
-        "NidNnnnn(NNNN)NN", PyBool_FromLong(run->trouble), run->trouble ? run->error : 0, run->slow,
-        name_of(run->path.start, run->slow > 0 ? run->path.used - 1 : 0, as_bytes), run->directories, run->entries,
-        run->other, (Py_ssize_t)run->passed,
+        "NiNdnnnn(NNNN)NN", PyBool_FromLong(run->trouble), run->trouble ? run->error : 0, slow_ones(run, as_bytes),
+        run->opening, run->directories, run->entries, run->other, (Py_ssize_t)run->passed,
         name_of(run->paths.start, run->paths.used, as_bytes), name_of(run->dirs.start, run->dirs.used, as_bytes),
         name_of(run->links.start, run->links.used, as_bytes),
         name_of(run->files.start, run->files.used, as_bytes || run->form == LINES),
@@ -563,28 +601,31 @@ PyDoc_STRVAR(walk_run_doc,
 "         names, endings, beginnings, unwanted, stack, entries, directories, text, seconds, news)\n--\n\n"
 "Walk what the list `stack` ends with, `most` of it, as far as it lies below the open directory `top`, whose entries have paths that\n"
 "begin with `prefix`; what was not got to is left there. Ends after so many `entries` or `directories`, characters of\n"
-"paths (`text`), or seconds, whichever is first, after a directory that took `slow` seconds, when there is something\n"
-"to read from the descriptor `news` (-1: none), and before one that it cannot read, or whose path is longer than `longest`, or that has `limit` entries or more, or is not on `device` (-1:\n"
-"any), or that has an entry with one of `names`, or whose name has one of `endings` or `beginnings` (each joined by\n"
-"NULs). `unwanted`: types that are not shown, as bits (1 << DT_REG, ...). `columns`: numbers of what is to be asked about each entry; `place`: a buffer to tell there where it is, or None.\n\n"
-"Gives whether there was such a directory; the error of opening it, or, below zero, of reading it; the seconds of the\n"
-"one that took long, and its path, or 0; numbers of directories, of entries, of those that are no directories, of\n"
-"characters of paths; paths, names of directories, of links among them, and of all else (or the lines): joined by\n"
+"paths (`text`), or seconds, whichever is first; where something shows in `news` (a descriptor with something to read;\n"
+"a buffer that begins with something else than 0; -1: none); with columns after a directory that took `slow` seconds;\n"
+"and before one that it cannot read, or whose path is longer than `longest`, or that has `limit` entries or more, or\n"
+"is not on `device` (-1: any), or that has an entry with one of `names`, or whose name has one of `endings` or\n"
+"`beginnings` (each joined by NULs). `unwanted`: types that are not shown, as bits (1 << DT_REG, ...). `columns`:\n"
+"numbers of what is to be asked about each entry; `place`: a buffer to tell there where it is, or None.\n\n"
+"Gives whether there was such a directory; the error of opening it, or, below zero, of reading it; a list of the\n"
+"seconds and the path of each that took `slow` seconds; seconds spent on opening; numbers of directories, of entries,\n"
+"of those that are no directories, of characters of paths; paths, names of directories, of links among them, and of all else (or the lines): joined by\n"
 "NULs, and (but for paths) those of each directory by slashes; how many files and links each has, if there are\n"
 "columns, as 32-bit numbers; and the columns.");
 
 static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
-    int top, rule, form, as_bytes, news;
+    int top, rule, form, as_bytes;
+    struct news news = {-1, NULL};
     Py_ssize_t longest, limit, entries, directories, text, most_open, most;
     double allowed, slow;
-    PyObject *prefix, *stack, *place, *result = NULL;
-    Py_buffer separator, columns, where = {.buf = NULL}, words[PARTS];
+    PyObject *prefix, *stack, *place, *from, *result = NULL;
+    Py_buffer separator, columns, where = {.buf = NULL}, flag = {.buf = NULL}, words[PARTS];
     struct run run = {.no_atime = 1};
-    if (!PyArg_ParseTuple(arguments, "iSnniy*LnOpiy*dny*y*y*IO!nnndi", &top, &prefix, &longest, &limit, &rule, &columns, &run.device,
+    if (!PyArg_ParseTuple(arguments, "iSnniy*LnOpiy*dny*y*y*IO!nnndO", &top, &prefix, &longest, &limit, &rule, &columns, &run.device,
                           &most_open, &place, &as_bytes, &form, &separator, &slow, &most, &words[WHOLE_NAME],
                           &words[ENDING], &words[BEGINNING], &run.unwanted, &PyList_Type, &stack, &entries, &directories, &text, &allowed,
-                          &news))
+                          &from))
         return NULL;
     run.rule = (enum rule)rule;
     run.form = (enum form)form;
@@ -605,6 +646,12 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
         for (int part = WHOLE_NAME; part < PARTS && (room_for_all = room_for_all && run.suspects != NULL); part++)
             room_for_all = add_words(run.suspects, words[part].buf, (size_t)words[part].len, (enum part)part);
     }
+    if (PyLong_Check(from))
+        news.descriptor = (int)PyLong_AsLong(from);
+    else if (PyObject_GetBuffer(from, &flag, PyBUF_SIMPLE) != 0)
+        room_for_all = 0;
+    else
+        news.flag = flag.buf;
     if (room_for_all && (place == Py_None || PyObject_GetBuffer(place, &where, PyBUF_WRITABLE) == 0) &&
         go_on_from(&run, top, prefix_length))
         taken = take_from(stack, most, &run, PyBytes_AsString(prefix), prefix_length);
@@ -612,14 +659,15 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
         run.place = where.len >= PLACE ? where.buf : NULL;
         run.trouble = taken == 0;
         Py_BEGIN_ALLOW_THREADS
-        walk(&run, entries, directories, (size_t)text, allowed, slow, news);
+        walk(&run, entries, directories, (size_t)text, allowed, slow, &news);
         Py_END_ALLOW_THREADS
         if (give_back(stack, taken, &run, as_bytes))
             result = result_of(&run, as_bytes);
     }
     if (result == NULL && !PyErr_Occurred())
         PyErr_NoMemory();
-    struct text *texts[] = {&run.stack, &run.path, &run.below, &run.paths, &run.dirs, &run.links, &run.files, &run.counts};
+    struct text *texts[] = {&run.stack, &run.path, &run.below, &run.paths, &run.dirs, &run.links, &run.files, &run.counts,
+                            &run.slow};
     for (size_t at = 0; at < sizeof texts / sizeof *texts; at++)
         free(texts[at]->start);
     for (size_t column = 0; column < COLUMNS; column++)
@@ -633,6 +681,8 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
     free(run.way);
     if (where.buf != NULL)
         PyBuffer_Release(&where);
+    if (flag.buf != NULL)
+        PyBuffer_Release(&flag);
     PyBuffer_Release(&separator);
     PyBuffer_Release(&columns);
     return result;

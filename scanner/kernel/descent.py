@@ -56,14 +56,19 @@ class Descent:
             self.keep(root, os.open(root, _PASS))
         return self._parent, path[len(self._prefix) :] or os.curdir, self._no_link
 
-    def start(self, path: Any) -> tuple[Any, int]:
-        """An open directory that `path` lies below, as far up as can be: what paths in it begin with, its descriptor.
+    def start(self, path: Any, *, near: bool) -> tuple[Any, int]:
+        """An open directory that `path` lies below, as far up as can be, or that it lies in (`near`: where looking up
+        names takes long): what paths in it begin with, its descriptor.
 
         No characters if `path` is a root, or below none. Raises OSError.
         """
-        parent, _, _ = self.place(path)
+        parent, name, _ = self.place(path)
         if parent == HERE:
             return path[:0], HERE
+        if near:
+            if has_steps(name):
+                self._step_down(path)
+            return self._way[-1]
         prefix, _ = self._way[0]
         return self._way[0] if len(path) - len(prefix) < FAR else self._way[-1]
 
@@ -72,10 +77,10 @@ class Descent:
         parent, name, no_link = self.place(path)
         if parent == HERE:
             descriptor = os.open(path, _READ)
-        elif has_steps(name):
-            descriptor = self._step_down(path)
         else:
-            descriptor = os.open(name, _READ | (os.O_NOFOLLOW if no_link else 0), dir_fd=parent)
+            if has_steps(name):
+                name = self._step_down(path)
+            descriptor = os.open(name, _READ | (os.O_NOFOLLOW if no_link else 0), dir_fd=self._parent)
         if _NO_ATIME:
             with contextlib.suppress(OSError):  # refused for what others own, also where it could be set at once
                 fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_RDONLY | _NO_ATIME)
@@ -122,15 +127,15 @@ class Descent:
             yield path
         yield root
 
-    def _step_down(self, path: Any) -> int:
-        """Open what is several names away, one at a time."""
+    def _step_down(self, path: Any) -> Any:
+        """Open what lies above `path`, several names away, one at a time; the name that is left."""
         start = len(self._prefix)
         no_link = os.O_NOFOLLOW if self._no_link else 0
         while (end := path.find(self._separator, start)) >= 0:
             if end > start:  # a name that the caller of `walk` has added may hold several separators in a row
                 self.keep(path[:end], os.open(path[start:end], _PASS | no_link, dir_fd=self._parent))
             start = end + 1
-        return os.open(path[start:] or os.curdir, _READ | no_link, dir_fd=self._parent)
+        return path[start:] or os.curdir
 
     def is_link(self, path: Any) -> bool:
         """Whether the directory opened last is reached by a link, below its root."""

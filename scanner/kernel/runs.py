@@ -1,8 +1,8 @@
 """Many directories in one call, by the compiled walker: what most of a tree on a local disk is walked with.
 
 It takes no notice of mounts that are not entered, depths and links that are followed: where there are such things, and
-where directories are slow or out of the ordinary, they are read one at a time (`read`). So they are where a name has
-what some rule of a filter asks for; most have none.
+where directories are out of the ordinary, they are read one at a time (`read`). So they are where a name has what some
+rule of a filter asks for, which most have not, and where the entries of slow directories have to be asked about.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ LINES_OF = ("paths", "text", "table")
 FEW, MOST_PATIENCE = 4, 255  # directories: fewer in a run are not worth it; for how many it is not tried again then
 
 
+News = int | bytearray
+"""Where it shows that somebody may want the rest of a Task: a descriptor with something to read, or a byte that is not
+0; -1: nowhere."""
+
+
 class Place(Protocol):
     """Where a worker says which directory it reads."""
 
@@ -42,7 +47,7 @@ class Run(NamedTuple):
     """Directories that follow one another in walk order, all of them read without trouble.
 
     `trouble`: the next one has to be read by itself. `error`: why it could not be opened; below zero, why its listing
-    broke off. `slow`: the seconds that the last one, `slowest`, took, if long.
+    broke off. `slow`: seconds and path of each that took long; `opening`: seconds spent on opening them.
     `files`: entries that are no directories; `text`: characters of paths. `names`: as `Chunk.listings`, or lines in the
     place of files. `counts`: of files and of links in each directory; `rows`: columns, each with a value for each
     directory, its files, its links.
@@ -50,8 +55,8 @@ class Run(NamedTuple):
 
     trouble: bool
     error: int
-    slow: float
-    slowest: Path
+    slow: list[tuple[float, Path]]
+    opening: float
     directories: int
     entries: int
     files: int
@@ -89,8 +94,8 @@ class Runs:
         self, options: ScanOptions, descent: Descent, place: Place | None, *, slow: float, longest: int,
         filters: Filter | None,
     ) -> None:  # fmt: skip
-        """`slow`: seconds for a directory, after which a run ends; `longest`: characters of a path, beyond which it
-        must be looked how deep it lies.
+        """`slow`: seconds for a directory that are worth telling; `longest`: characters of a path, beyond which it must
+        be looked how deep it lies.
         """
         columns = bytes(COLUMNS.index(name) for name in columns_of(options.fields))
         as_bytes = any(isinstance(root, bytes) for root in options.roots)
@@ -105,17 +110,20 @@ class Runs:
         self._last: tuple[Any, ...] | None = None
         self._patience = self._penalty = 0
 
-    def walk(self, stack: list[Any], limit: int, form: int, separator: bytes, *budget: float) -> Run | None:
+    def walk(
+        self, stack: list[Any], limit: int, form: int, separator: bytes, budget: tuple[float, ...], news: News, *,
+        near: bool,
+    ) -> Run | None:  # fmt: skip
         """What `stack` ends with, as far as it lies below the same root; None if that cannot be.
 
-        `limit`: of entries in a directory; `budget`: entries, directories, characters of paths, seconds; and the
-        descriptor of news that ends it.
+        `limit`: of entries in a directory; `budget`: entries, directories, characters of paths, seconds; `news`: what
+        ends it early; `near`: as far as it lies in the same directory.
         """
         wanted = ALL if self._filter is None else self._interesting(stack[-1])
         if wanted is None:
             return None
         try:
-            prefix, top = self._descent.start(stack[-1])
+            prefix, top = self._descent.start(stack[-1], near=near)
             device = self._descent.device(stack[-1]) if self._one_file_system else -1
         except OSError:
             return None  # to be told by whoever reads it by itself
@@ -124,7 +132,7 @@ class Runs:
         encoded = prefix if isinstance(prefix, bytes) else prefix.encode(ENCODING, ERRORS)
         found = self._walk(
             top, encoded, self._longest, limit, self._rule, self._columns, device, *self._always, form, separator,
-            self._slow, *wanted, stack, *budget,
+            self._slow, *wanted, stack, *budget, news,
         )  # fmt: skip
         return Run(*found)
 

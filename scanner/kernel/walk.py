@@ -15,7 +15,7 @@ from scanner.kernel.descent import MOST_OPEN, Descent
 from scanner.kernel.pack import Packer, form_of, new_packer
 from scanner.kernel.part import no_listing
 from scanner.kernel.read import Reader
-from scanner.kernel.runs import Place, Run, Runs, may_run
+from scanner.kernel.runs import News, Place, Run, Runs, may_run
 from scanner.model import Chunk, Fault, Path, Task, children, is_below
 from scanner.options import ScanOptions
 
@@ -36,7 +36,7 @@ class Progress:
     """
 
     __slots__ = (
-        "_asked", "_deadline", "_look", "_quota", "directories", "entries", "faults", "files", "now", "position",
+        "_asked", "_deadline", "_look", "_quota", "directories", "entries", "faults", "files", "now", "opening", "position",
         "slow", "stack", "started", "task", "text",
     )  # fmt: skip
 
@@ -47,14 +47,15 @@ class Progress:
         self.faults: list[Fault] = []
         self.slow: list[tuple[float, Path]] = []
         self.directories = self.entries = self.files = self.text = 0
+        self.opening = 0.0
         self.now = self.started = time.monotonic()
         self._asked, self._quota = asked, task.quota or sys.maxsize
         self._deadline, self._look = self.now + task.seconds, self.now + LOOK_EVERY
 
-    def budget(self, *, until_asked: bool) -> tuple[float, ...]:
-        """Entries, directories, characters of paths and seconds that are left; or seconds until the next look."""
-        end = min(self._look, self._deadline) if until_asked and self._asked is not None else self._deadline
-        return self.task.entries - self.entries, self._quota - self.directories, CHUNK_TEXT - self.text, end - self.now
+    def budget(self) -> tuple[float, ...]:
+        """Entries, directories, characters of paths and seconds that are left."""
+        seconds = self._deadline - self.now
+        return self.task.entries - self.entries, self._quota - self.directories, CHUNK_TEXT - self.text, seconds
 
     def took_long(self, path: Path) -> bool:
         """Whether the directory `path` has, which was read since the last time."""
@@ -97,14 +98,16 @@ class Walker:
         self._reader = Reader(options, self._form, descent)
         self._sifter = self._reader.sifter
         filters = None if self._sifter is None else self._sifter.filter
+        self._asks = self._reader.statuses is not None
+        self._apart = False  # whether slow directories are read one at a time, until one of them is fast
         self._runs: Runs | None = None
         if may_run(options):
             longest = self._reader.longest_sure
             self._runs = Runs(options, descent, place, slow=SLOW, longest=longest, filters=filters)
 
-    def walk(self, task: Task, asked: Callable[[], bool] | None = None, news: int = -1) -> Chunk:
+    def walk(self, task: Task, asked: Callable[[], bool] | None = None, news: News = -1) -> Chunk:
         """Walk `task`, no further than its budget, or until `asked` (see Progress), which need not be called where
-        there is nothing to read from the descriptor `news`, if there is one.
+        nothing shows in `news`.
         """
         reader, sifter = self._reader, self._sifter
         retries, opening, reader.threads = reader.retries, reader.opening, task.threads
@@ -118,17 +121,18 @@ class Walker:
         return Chunk(
             task.number, packer.listings(), packer.output(), left, progress.position, progress.faults,
             progress.directories, progress.entries, progress.files, reader.retries - retries,
-            time.monotonic() - progress.started, time.thread_time() - cpu, reader.opening - opening, progress.slow,
+            time.monotonic() - progress.started, time.thread_time() - cpu,
+            reader.opening - opening + progress.opening, progress.slow,
             sifter.filter.found_above(left) if sifter is not None else None, packer.table(),
         )  # fmt: skip
 
-    def _walk(self, progress: Progress, packer: Packer, news: int) -> None:
+    def _walk(self, progress: Progress, packer: Packer, news: News) -> None:
         reader, stack, fences = self._reader, progress.stack, progress.task.fences
         shut = self._shut(progress.task)
         runs = None if shut or fences else self._runs
         while stack:
             run = None
-            if runs is not None and not (progress.position or reader.wary):
+            if runs is not None and not (progress.position or self._apart):
                 run = self._walk_many(runs, progress, packer, news)
             if run is not None:
                 # What has failed is tried again here and now: whoever else got it would not know that it had.
@@ -139,15 +143,16 @@ class Walker:
             if stack[-1] in fences:
                 break
             more = self._walk_one(progress, packer, shut, 0 if run is None else run.error)
+            # What is slow and cannot be walked in runs is not to be tried twice.
+            self._apart = reader.wary and (self._apart or self._asks or (run is not None and not run.error))
             if more or progress.is_over():
                 break
 
-    def _walk_many(self, runs: Runs, progress: Progress, packer: Packer, news: int) -> Run | None:
+    def _walk_many(self, runs: Runs, progress: Progress, packer: Packer, news: News) -> Run | None:
         """Walk directories as long as nothing about them is out of the ordinary; None if that cannot be."""
-        # Each end of a run waits for the interpreter lock, where another thread is at work.
-        budget = progress.budget(until_asked=news < 0)
         stack, limit = progress.stack, progress.task.entries
-        run = runs.walk(stack, limit, packer.run_form, packer.run_separator, *budget, news)
+        near = self._reader.wary and len(stack) > 1
+        run = runs.walk(stack, limit, packer.run_form, packer.run_separator, progress.budget(), news, near=near)
         progress.now = time.monotonic()
         if run is None:
             return None
@@ -158,9 +163,11 @@ class Walker:
         progress.entries += run.entries
         progress.files += run.files
         progress.text += run.text
-        if run.slow:
-            self._reader.wary = True
-            progress.slow.append((run.slow, run.slowest))
+        progress.slow += run.slow
+        progress.opening += run.opening
+        if run.directories:
+            self._reader.wary = bool(run.slow)
+            self._apart = self._asks and self._reader.wary
         return run
 
     def _walk_one(self, progress: Progress, packer: Packer, shut: dict[Path, Fault], failure: int) -> bool:
