@@ -47,12 +47,13 @@ class Engine:
         observe: Callable[[Engine, list[Chunk]], None] | None = None,
     ) -> None:
         self.options = options
+        self.workers = workers = options.workers
         self.backend = backend
         self.planner = Planner(
-            ordered=ordered, slots=options.workers, most=options.max_in_flight, window=options.window,
+            ordered=ordered, slots=workers, most=options.max_in_flight, window=options.window,
             max_hung=options.max_hung,
         )  # fmt: skip
-        self.paces = Paces(1 if backend.name == "serial" else options.workers, options.max_in_flight)
+        self.paces = Paces(1 if backend.name == "serial" else workers, options.max_in_flight)
         self.finished = False
         self._limits: list[Limit] = []
         self._divided = False  # whether it was looked what the tree lies on
@@ -111,7 +112,7 @@ class Engine:
         if self.options.backend == "serial" or self.backend.starting:
             return self._note(news, learning=False)
         if self.backend.name == "pool":
-            self.paces.begin_with(self.options.workers)
+            self.paces.begin_with(self.workers)
         changes = self._note(news, learning=True)
         limits = self._shares()
         if limits == self._limits:
@@ -205,7 +206,7 @@ class Engine:
                     threads = self._threads()
                     self._sent[slot] = (time.monotonic(), task.directories[0], threads)
                     self._asking += threads
-                    self.backend.dispatch(slot, task._replace(threads=threads))
+                    self.backend.dispatch(slot, task if threads == task.threads else task._replace(threads=threads))
                 case GiveUp(slot):
                     self.backend.give_up(slot)
                 case Deliver():

@@ -33,17 +33,23 @@ class Latencies:
             self._tops.sort(key=len, reverse=True)
         if chunk.began_at is None:  # nobody has read it: what was given up
             return
-        began_at: Any = chunk.began_at
-        top = next((top for top in self._tops if is_below(began_at, top)), self._roots[0])
-        classes = self._classes.setdefault(top, Counter())
+        top = self._roots[0]
+        if len(self._tops) > 1:
+            began_at: Any = chunk.began_at
+            top = next((top for top in self._tops if is_below(began_at, top)), top)
+        if top not in self._classes:
+            self._classes[top] = Counter()
+        classes = self._classes[top]
         classes[FAST] += max(0, chunk.visited - len(chunk.slow))
         if chunk.slow:
+            longest = self._longest.get(top, 0.0)
             for seconds, _ in chunk.slow:
                 classes[math.ceil(STEPS * math.log2(seconds))] += 1
+                longest = max(longest, seconds)
+            self._longest[top] = longest
             self._slowest += chunk.slow
             if len(self._slowest) > 16 * MOST_SLOW:  # seldom: where all are slow there is one for each directory
                 self._slowest = heapq.nlargest(MOST_SLOW, self._slowest)
-            self._longest[top] = max(self._longest.get(top, 0.0), max(chunk.slow)[0])
 
     def slowest(self) -> list[tuple[float, Path]]:
         """Seconds and path, the slowest first. What took less than a Walker tells of is never among them."""

@@ -116,15 +116,15 @@ class Chunk:
     as in Task;
     `table`: what `stat` tells about names: columns, each with a value for each directory, its files, its links; and how
     many files and links there are in each, as 32-bit numbers;
+    `failed`: the faults that took the place of a listing, in walk order; `visited`: directories that are done with;
     `began_at`: the first directory of the Task, and `worker`: the process it came from (0: this one), once it is
     back;
     `size`: bytes this Chunk takes while it waits.
     """
 
     __slots__ = (
-        "began_at", "cpu", "directories", "entries", "faults", "files", "leftovers", "listings", "opening", "output",
-        "position", "retries", "rules", "seconds", "size", "slow", "table", "task",
-        "worker",
+        "began_at", "cpu", "directories", "entries", "failed", "faults", "files", "leftovers", "listings", "opening",
+        "output", "position", "retries", "rules", "seconds", "size", "slow", "table", "task", "visited", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -153,6 +153,8 @@ class Chunk:
         self.leftovers = leftovers
         self.position = position
         self.faults = faults
+        self.failed = [fault for fault in faults if fault.drops_listing] if faults else []
+        self.visited = directories + len(self.failed)
         self.directories = directories
         self.entries = entries
         self.files = files
@@ -170,16 +172,6 @@ class Chunk:
     def __iter__(self) -> Any:
         """The listings, as tuples of path, dirs, links, files."""
         return split(self.listings)
-
-    @property
-    def visited(self) -> int:
-        """Directories that are done with."""
-        return self.directories + len(self.failed)
-
-    @property
-    def failed(self) -> list[Fault]:
-        """The faults that took the place of a listing, in walk order."""
-        return [fault for fault in self.faults if fault.drops_listing]
 
 
 class SlotUp(NamedTuple):

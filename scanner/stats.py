@@ -75,15 +75,17 @@ class ScanStats:
         self.files += chunk.files
         self.entries += chunk.entries
         self.retries += chunk.retries
-        self.workers.setdefault(chunk.worker, Share()).count(chunk)
+        if chunk.worker not in self.workers:
+            self.workers[chunk.worker] = Share()
+        self.workers[chunk.worker].count(chunk)
         if chunk.worker:
             self.bytes_received += chunk.size
         if chunk.leftovers:
             self.last_directory = chunk.leftovers[0]
-        faults = [fault for fault in chunk.faults if fault.is_error]
-        for fault in faults:
-            self.errors[fault.kind] += 1
-        self.faults += faults
+        for fault in chunk.faults:
+            if fault.is_error:
+                self.errors[fault.kind] += 1
+                self.faults.append(fault)
 
     def finish(self) -> None:
         if self._ended is None:

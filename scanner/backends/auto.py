@@ -32,6 +32,7 @@ class AutoBackend:
         self._spent = 0.0  # seconds of work here, waiting apart
         self._divisible = False  # whether there was more than one directory to walk at some time
         self._slots = 1
+        self._pays = pays(options)
         self._reported = False
         self._in_pool = eager
         self.pool = pool
@@ -80,7 +81,7 @@ class AutoBackend:
     def events(self, timeout: float) -> list[BackendEvent]:
         events = self._serial_events(timeout) if self._serial is not None else []
         if self.pool is None:
-            if not self._divisible or not pays(self._options) or not self._works_hard() or not self._may_start():
+            if not self._divisible or not self._pays or not self._works_hard() or not self._may_start():
                 return events
             self.pool = start_pool(self._options)
         waiting, self._waiting = self._waiting, []

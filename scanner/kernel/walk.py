@@ -36,8 +36,8 @@ class Progress:
     """
 
     __slots__ = (
-        "_asked", "_deadline", "_look", "_quota", "directories", "entries", "faults", "files", "now", "opening", "position",
-        "slow", "stack", "started", "task", "text",
+        "_asked", "_deadline", "_look", "_quota", "directories", "entries", "faults", "files", "now", "opening",
+        "position", "slow", "stack", "started", "task", "text",
     )  # fmt: skip
 
     def __init__(self, task: Task, asked: Callable[[], bool] | None) -> None:

@@ -74,7 +74,7 @@ class Pace:
         `began`: when its Task was sent; `under_way`: slots with a Task; `worked`: for how many seconds so far each of
         the processors that can be had was at work.
         """
-        count = chunk.directories + len(chunk.failed)
+        count = chunk.visited
         if self._worked is None and self.slots > self._first:  # what there is anyway may work as much as it likes
             self._worked, self._arrived = worked(), 0
         else:

@@ -286,8 +286,8 @@ class Planner:
         for segment in self.line:
             if full and not (self.ordered and segment is self.line.first):
                 return None
-            if not segment.queued or segment.zone not in room.left:
-                continue
+            if segment.slot is not None or segment.chunks or segment.zone not in room.left:
+                continue  # not `queued`, spelled out: most stand in line because they are leased
             if not self._may_take(slot, segment, room):
                 self._some_are_choosy = True
             elif self._trim(segment):
@@ -364,10 +364,13 @@ class Planner:
         seconds = 0.0 if segment.alone or segment.careful or limit.probing else TASK_SECONDS
         # A copy: the worker's stack must not be the planner's record of what to do again after a death.
         directories = list(task_part.directories)
-        task = Task(self.tasks, directories, task_part.position, TASK_ENTRIES, seconds, task_part.quota)
+        task = Task(
+            self.tasks, directories, task_part.position, TASK_ENTRIES, seconds, task_part.quota,
+            rules=self.rules.above(directories),
+        )  # fmt: skip
         if self._shut.any or self.tops:
             task = task._replace(shut=self._shut.within(directories), fences=self.tops.fences(directories, zone))
-        return Dispatch(slot, task._replace(rules=self.rules.above(directories)))
+        return Dispatch(slot, task)
 
     def _share_of(self, segment: Segment) -> int:
         slots = min(len(self.roster), self._limits[segment.zone].tasks)
