@@ -88,9 +88,12 @@ class Planner:
     def handle(self, *events: Event) -> list[Instruction]:
         """What to do now that `events` have happened."""
         instructions: list[Instruction] = []
+        full = self.waiting_bytes >= self.window
         for event in events:
             instructions += self._note(event)
-        instructions += self._dispatch()
+        # A Chunk that is taken in its turn makes room in a full window, and changes nothing else.
+        if full or not self.ordered or any(not isinstance(event, Wanted) for event in events):
+            instructions += self._dispatch()
         if self.line.empty:
             instructions.append(Finished())
         return instructions
