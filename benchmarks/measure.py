@@ -21,6 +21,7 @@ from benchmarks.programs import Program
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE_EVERY = 0.02  # seconds
 PATIENCE = 900  # seconds for one run
+SETTLING = 0.2  # seconds after caches were emptied
 
 
 class Failed(Exception):
@@ -171,5 +172,7 @@ def counted(text: str) -> int | None:
 
 
 def drop_caches() -> None:
+    """Have the kernel forget names, and the servers of slow file systems take note of that, before anything is timed."""
     with contextlib.suppress(OSError):  # not root: what the mount itself does not cache is cold anyway
         Path("/proc/sys/vm/drop_caches").write_text("2")
+        time.sleep(SETTLING)
