@@ -66,7 +66,7 @@ class Pace:
     @property
     def probing(self) -> bool:
         """Whether the number is not found yet."""
-        return self._stride >= STRIDE / 2 and self._first < self.slots < min(self._most, SPARE * self._enough)
+        return self._stride >= STRIDE / 2 and self._first < self.slots <= min(self._most, SPARE * self._enough) - 1
 
     def note(self, now: float, chunk: Chunk, began: float, under_way: int, worked: Callable[[], float]) -> None:
         """Take in a Chunk that has arrived.

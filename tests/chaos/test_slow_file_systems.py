@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ import pytest
 
 import scanner
 from scanner.kernel.read import Reader
+from scanner.kernel.walk import Walker
 from scanner.kernel.which import reader_name
-from scanner.model import below_any
+from scanner.model import Task, below_any
 from scanner.options import ScanOptions
 from tests.conftest import use
 from tests.support.faultfs import FaultFS, unavailable
@@ -65,6 +66,48 @@ def test_many_directories_are_read_at_a_time_and_each_once(mounted: Mounter, bac
         assert stats["peak"]["all"] >= 8  # 64 on a quiet machine
         assert result.stats.most_in_flight >= 8
         assert result.stats.waiting_share > 0.5
+
+
+@contextmanager
+def walker(fs: FaultFS) -> Iterator[Walker]:
+    made = Walker(ScanOptions(roots=(str(fs.mnt),)), joined=False)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def task(*directories: str) -> Task:
+    return Task(1, list(directories), 0, 10**6, 60.0)
+
+
+def test_a_chunk_tells_of_each_slow_directory_in_walk_order(mounted: Mounter, reader: str) -> None:
+    fs = mounted()
+    with walker(fs) as made:
+        chunk = made.walk(task(str(fs.mnt)))
+    assert [path for _, path in chunk.slow] == [path for path, _, _ in at_once(fs)]
+    assert sum(seconds for seconds, _ in chunk.slow) <= chunk.seconds
+    assert 0 < chunk.opening < chunk.seconds
+
+
+def test_a_slow_directory_is_the_last_of_a_task_whose_rest_is_wanted(mounted: Mounter, reader: str) -> None:
+    fs = mounted()
+    siblings = [path for path, _, _ in at_once(fs) if Path(path).parent == Path(fs.mnt)]
+    with walker(fs) as made:
+        chunk = made.walk(task(*siblings), lambda: True, bytearray(b"\1"))
+        assert chunk.directories == 1
+        assert chunk.leftovers[-5:] == siblings[1:]
+        assert made.walk(task(*siblings), lambda: False, bytearray(1)).leftovers == []
+
+
+def test_the_way_down_to_siblings_is_looked_up_once(tmp_path: Path, reader: str) -> None:
+    with FaultFS(tmp_path / "m", tree=TREE, preset="strict") as fs:
+        siblings = sorted(path for path, _, _ in os.walk(fs.mnt) if len(Path(path).relative_to(fs.mnt).parts) == 3)[:6]
+        fs.reset()
+        with walker(fs) as made:
+            chunk = made.walk(task(*siblings))
+        assert len(siblings) == 6
+        assert fs.stats()["ops"]["lookup"] <= 2 + chunk.directories
 
 
 def test_no_more_at_a_time_than_allowed(mounted: Mounter, pool: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from itertools import pairwise
 
 import pytest
 
@@ -64,6 +65,20 @@ def test_a_busy_server_gets_what_it_can_answer_and_little_more(at_once: int, sca
     assert 0.85 * at_once <= min(history[500:]) <= max(history[500:]) <= 1.9 * at_once
 
 
+def test_a_root_that_costs_less_than_what_is_below_it_is_no_sign_of_a_queue(scan: Scan) -> None:
+    """No name is looked up for it."""
+    scan.run(1, 0.006, opening=0.002)
+    history = scan.run(2000, 0.009, opening=0.005)
+    assert history.index(64) < 100
+
+
+def test_after_a_queue_the_number_grows_in_small_steps(scan: Scan) -> None:
+    scan.run(1000, 0.006, at_once=8)
+    history = scan.run(5000, 0.006)
+    assert history[-1] == 64
+    assert all(after <= max(before + 1, 1.25 * before) for before, after in pairwise(history))
+
+
 def test_a_server_that_becomes_busy_gets_less(scan: Scan) -> None:
     scan.run(500, 0.006)
     assert scan.pace.slots == 64
@@ -105,6 +120,7 @@ def test_no_more_threads_than_there_is_processor_for(scan: Scan) -> None:
     history = scan.run(3000, 0.03)
     assert max(history) <= 17
     assert set(history[100:]) <= {16, 17}
+    assert not scan.pace.probing, "small Tasks take more of it"
 
 
 def test_what_takes_less_processor_than_before_gets_more(scan: Scan) -> None:
