@@ -63,7 +63,7 @@ struct run {
     size_t width;
     unsigned mask;
     long long device; /* -1: any */
-    int no_atime;
+    int no_atime, keep_way; /* the latter: what is open on the way to what comes next is the caller's in the end */
     Py_ssize_t directories, entries, other, limit;
     double now, opening; /* when the directory began; seconds spent on opening, in all */
     int trouble, error; /* the error: of opening; below zero, of reading */
@@ -487,7 +487,10 @@ static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, si
                 break;
         }
     }
-    close_way(run, 1);
+    struct entry next = {0, 0};
+    if (run->keep_way && run->stack.used)
+        memcpy(&next, run->stack.start + run->stack.used - sizeof next, sizeof next);
+    close_way(run, next.parent + 1);
 }
 
 /* Take paths from the end of the caller's list that lie below the directory to begin from: how many, or -1. */
@@ -585,10 +588,30 @@ static PyObject *slow_ones(const struct run *run, int as_bytes)
     return list;
 }
 
-static PyObject *result_of(const struct run *run, int as_bytes)
+/* A list of path and descriptor of each directory that is open on the way to what comes next. */
+static PyObject *way_of(const struct run *run, int as_bytes)
+{
+    PyObject *list = PyList_New(0);
+    struct entry next;
+    for (size_t at = 1; list != NULL && at < run->way_used; at++) {
+        if (run->way[at].descriptor < 0)
+            continue;
+        memcpy(&next, run->stack.start + run->stack.used - sizeof next, sizeof next);
+        const char *path = run->stack.start + run->stack.used - sizeof next - next.length - 1;
+        PyObject *name = name_of(path, run->way[at].prefix - 1, as_bytes);
+        PyObject *pair = name == NULL ? NULL : Py_BuildValue("Ni", name, run->way[at].descriptor);
+        if (pair == NULL || PyList_Append(list, pair) != 0)
+            Py_CLEAR(list);
+        Py_XDECREF(pair);
+    }
+    return list;
+}
+
+/* `way` is used up. */
+static PyObject *result_of(const struct run *run, PyObject *way, int as_bytes)
 {
     return Py_BuildValue(
-        "NiNdnnnn(NNNN)NN", PyBool_FromLong(run->trouble), run->trouble ? run->error : 0, slow_ones(run, as_bytes),
+        "NNiNdnnnn(NNNN)NN", way, PyBool_FromLong(run->trouble), run->trouble ? run->error : 0, slow_ones(run, as_bytes),
         run->opening, run->directories, run->entries, run->other, (Py_ssize_t)run->passed,
         name_of(run->paths.start, run->paths.used, as_bytes), name_of(run->dirs.start, run->dirs.used, as_bytes),
         name_of(run->links.start, run->links.used, as_bytes),
@@ -597,7 +620,7 @@ static PyObject *result_of(const struct run *run, int as_bytes)
 }
 
 PyDoc_STRVAR(walk_run_doc,
-"walk_run(top, prefix, longest, limit, rule, columns, device, most_open, place, as_bytes, form, separator, slow, most,\n"
+"walk_run(top, prefix, longest, limit, rule, columns, device, most_open, place, as_bytes, keep, form, separator, slow, most,\n"
 "         names, endings, beginnings, unwanted, stack, entries, directories, text, seconds, news)\n--\n\n"
 "Walk what the list `stack` ends with, `most` of it, as far as it lies below the open directory `top`, whose entries have paths that\n"
 "begin with `prefix`; what was not got to is left there. Ends after so many `entries` or `directories`, characters of\n"
@@ -605,9 +628,9 @@ PyDoc_STRVAR(walk_run_doc,
 "a buffer that begins with something else than 0; -1: none); with columns after a directory that took `slow` seconds;\n"
 "and before one that it cannot read, or whose path is longer than `longest`, or that has `limit` entries or more, or\n"
 "is not on `device` (-1: any), or that has an entry with one of `names`, or whose name has one of `endings` or\n"
-"`beginnings` (each joined by NULs). `unwanted`: types that are not shown, as bits (1 << DT_REG, ...). `columns`:\n"
+"`beginnings` (each joined by NULs). `keep`: leave open what is on the way to what comes next. `unwanted`: types that are not shown, as bits (1 << DT_REG, ...). `columns`:\n"
 "numbers of what is to be asked about each entry; `place`: a buffer to tell there where it is, or None.\n\n"
-"Gives whether there was such a directory; the error of opening it, or, below zero, of reading it; a list of the\n"
+"Gives path and descriptor of what was left open; whether there was such a directory; the error of opening it, or, below zero, of reading it; a list of the\n"
 "seconds and the path of each that took `slow` seconds; seconds spent on opening; numbers of directories, of entries,\n"
 "of those that are no directories, of characters of paths; paths, names of directories, of links among them, and of all else (or the lines): joined by\n"
 "NULs, and (but for paths) those of each directory by slashes; how many files and links each has, if there are\n"
@@ -622,8 +645,8 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
     PyObject *prefix, *stack, *place, *from, *result = NULL;
     Py_buffer separator, columns, where = {.buf = NULL}, flag = {.buf = NULL}, words[PARTS];
     struct run run = {.no_atime = 1};
-    if (!PyArg_ParseTuple(arguments, "iSnniy*LnOpiy*dny*y*y*IO!nnndO", &top, &prefix, &longest, &limit, &rule, &columns, &run.device,
-                          &most_open, &place, &as_bytes, &form, &separator, &slow, &most, &words[WHOLE_NAME],
+    if (!PyArg_ParseTuple(arguments, "iSnniy*LnOppiy*dny*y*y*IO!nnndO", &top, &prefix, &longest, &limit, &rule, &columns, &run.device,
+                          &most_open, &place, &as_bytes, &run.keep_way, &form, &separator, &slow, &most, &words[WHOLE_NAME],
                           &words[ENDING], &words[BEGINNING], &run.unwanted, &PyList_Type, &stack, &entries, &directories, &text, &allowed,
                           &from))
         return NULL;
@@ -661,9 +684,14 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
         Py_BEGIN_ALLOW_THREADS
         walk(&run, entries, directories, (size_t)text, allowed, slow, &news);
         Py_END_ALLOW_THREADS
-        if (give_back(stack, taken, &run, as_bytes))
-            result = result_of(&run, as_bytes);
+        PyObject *way = way_of(&run, as_bytes);
+        if (way != NULL && give_back(stack, taken, &run, as_bytes))
+            result = result_of(&run, way, as_bytes);
+        else
+            Py_XDECREF(way);
     }
+    if (result == NULL) /* else what is open is the caller's */
+        close_way(&run, 1);
     if (result == NULL && !PyErr_Occurred())
         PyErr_NoMemory();
     struct text *texts[] = {&run.stack, &run.path, &run.below, &run.paths, &run.dirs, &run.links, &run.files, &run.counts,

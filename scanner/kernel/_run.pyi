@@ -11,6 +11,7 @@ def walk_run(
     most_open: int,
     place: memoryview | None,
     as_bytes: bool,
+    keep: bool,
     form: int,
     separator: bytes,
     slow: float,
@@ -26,6 +27,7 @@ def walk_run(
     seconds: float,
     news: int | bytearray,
 ) -> tuple[
+    list[tuple[str, int]] | list[tuple[bytes, int]],
     bool,
     int,
     list[tuple[float, str]] | list[tuple[float, bytes]],

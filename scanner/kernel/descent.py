@@ -56,17 +56,17 @@ class Descent:
             self.keep(root, os.open(root, _PASS))
         return self._parent, path[len(self._prefix) :] or os.curdir, self._no_link
 
-    def start(self, path: Any, *, near: bool) -> tuple[Any, int]:
-        """An open directory that `path` lies below, as far up as can be, or that it lies in (`near`: where looking up
-        names takes long): what paths in it begin with, its descriptor.
+    def start(self, path: Any, *, near: bool, parent: bool) -> tuple[Any, int]:
+        """An open directory that `path` lies below, as far up as can be: what paths in it begin with, its descriptor.
 
+        `near`: as far down as there is one, because looking up names takes long; `parent`: or the one it lies in.
         No characters if `path` is a root, or below none. Raises OSError.
         """
-        parent, name, _ = self.place(path)
-        if parent == HERE:
+        from_where, name, _ = self.place(path)
+        if from_where == HERE:
             return path[:0], HERE
         if near:
-            if has_steps(name):
+            if parent and has_steps(name):
                 self._step_down(path)
             return self._way[-1]
         prefix, _ = self._way[0]

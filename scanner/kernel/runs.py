@@ -117,13 +117,14 @@ class Runs:
         """What `stack` ends with, as far as it lies below the same root; None if that cannot be.
 
         `limit`: of entries in a directory; `budget`: entries, directories, characters of paths, seconds; `news`: what
-        ends it early; `near`: as far as it lies in the same directory.
+        ends it early; `near`: looking up names takes long, so what is open on the way to what comes next stays open,
+        and several that lie in the same directory are opened from there.
         """
         wanted = ALL if self._filter is None else self._interesting(stack[-1])
         if wanted is None:
             return None
         try:
-            prefix, top = self._descent.start(stack[-1], near=near)
+            prefix, top = self._descent.start(stack[-1], near=near, parent=len(stack) > 1)
             device = self._descent.device(stack[-1]) if self._one_file_system else -1
         except OSError:
             return None  # to be told by whoever reads it by itself
@@ -131,10 +132,13 @@ class Runs:
             return None
         encoded = prefix if isinstance(prefix, bytes) else prefix.encode(ENCODING, ERRORS)
         found = self._walk(
-            top, encoded, self._longest, limit, self._rule, self._columns, device, *self._always, form, separator,
-            self._slow, *wanted, stack, *budget, news,
+            top, encoded, self._longest, limit, self._rule, self._columns, device, *self._always, near, form,
+            separator, self._slow, *wanted, stack, *budget, news,
         )  # fmt: skip
-        return Run(*found)
+        way, *told = found
+        for above, descriptor in way:
+            self._descent.keep(above, descriptor)
+        return Run(*told)
 
     def _interesting(self, path: Path) -> tuple[int, bytes, bytes, bytes, int] | None:
         """How many directories to take from the stack, which names the Filter has to look at, and which types it does

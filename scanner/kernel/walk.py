@@ -151,7 +151,7 @@ class Walker:
     def _walk_many(self, runs: Runs, progress: Progress, packer: Packer, news: News) -> Run | None:
         """Walk directories as long as nothing about them is out of the ordinary; None if that cannot be."""
         stack, limit = progress.stack, progress.task.entries
-        near = self._reader.wary and len(stack) > 1
+        near = self._reader.wary
         run = runs.walk(stack, limit, packer.run_form, packer.run_separator, progress.budget(), news, near=near)
         progress.now = time.monotonic()
         if run is None:
