@@ -172,7 +172,7 @@ def counted(text: str) -> int | None:
 
 
 def drop_caches() -> None:
-    """Have the kernel forget names, and the servers of slow file systems take note of that, before anything is timed."""
+    """Have the kernel forget names, and servers of slow file systems take note of that before anything is timed."""
     with contextlib.suppress(OSError):  # not root: what the mount itself does not cache is cold anyway
         Path("/proc/sys/vm/drop_caches").write_text("2")
         time.sleep(SETTLING)

@@ -13,6 +13,7 @@ One thread turns both: a reader and a writer for each direction took a fifth of 
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import subprocess
@@ -59,8 +60,8 @@ def main() -> None:
     ours, theirs = socket.socketpair()
     with subprocess.Popen([SFTP_SERVER], stdin=theirs, stdout=theirs):
         theirs.close()
-        carry(client, ours, delay)
-        ours.close()
+        with ours, contextlib.suppress(ConnectionResetError):
+            carry(client, ours, delay)
 
 
 if __name__ == "__main__":

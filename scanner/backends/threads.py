@@ -32,7 +32,7 @@ class WalkingThread(threading.Thread):
         self._walker = Walker(options, joined=joined, place=place, most_open=MOST_OPEN)
         self._deliver = deliver
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
-        self._asked = bytearray(1)  # 1: it is
+        self._asked = bytearray(1)  # 1: for the rest of its Task
         self.start()
 
     def walk(self, task: Task) -> None:

@@ -30,6 +30,7 @@ def walk_run(
     list[tuple[str, int]] | list[tuple[bytes, int]],
     bool,
     int,
+    float,
     list[tuple[float, str]] | list[tuple[float, bytes]],
     float,
     int,

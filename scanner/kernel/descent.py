@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from scanner.model import Path, prefix_of
@@ -22,6 +23,7 @@ from scanner.model import Path, prefix_of
 HERE = -100  # AT_FDCWD: no descriptor, paths mean what they mean to everybody
 FAR = 3000  # characters: a name that is longer may be more than the system takes at once
 MOST_OPEN = 48  # descriptors for the way down; a deeper one is thinned out, and what is missing opened again
+LEAST_SPARE = 4
 _READ = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_ATIME = getattr(os, "O_NOATIME", 0)  # our reading is nobody's access
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # enough to go on from; needs no permission
@@ -34,6 +36,7 @@ class Descent:
         """`follow`: links below the roots may be gone through; the roots themselves may always be links."""
         self._roots = sorted(roots, key=len, reverse=True)
         self._several = len(roots) > 1
+        self._nested = any(below.startswith(above) for above, below in pairwise(sorted(map(prefix_of, roots))))
         self._no_link = not follow
         self._way: list[tuple[Any, int]] = []  # prefixes of paths, each one of the next; and descriptors
         self._prefix: Any = None
@@ -47,6 +50,8 @@ class Descent:
         if self._several and path in self._roots:  # also one below another, and it may be a link
             self.close()  # what it is kept on top of must not be another root's
             return HERE, path, False
+        if self._nested and self._way and (root := self._root_of(path)) and self._way[0][0] != prefix_of(root):
+            self.close()  # to that root may lead a link, which is only gone through where it is opened as a root
         while self._way and not path.startswith(self._prefix):
             self._leave()
         if not self._way:
@@ -167,6 +172,11 @@ class Descent:
         for _, descriptor in self._way[some]:
             os.close(descriptor)
         del self._way[some]
+
+    @property
+    def spare(self) -> int:
+        """How many may be open from the last one on, so that they are not many more than `most_open` in all."""
+        return min(self.most_open, max(LEAST_SPARE, self.most_open - len(self._way) + 1))
 
     def make_do_with_less(self) -> None:
         """Descriptors are short: hold fewer of them, at the price of opening more often."""

@@ -57,7 +57,8 @@ class Reader:
     def __init__(self, options: ScanOptions, form: int = LIST, descent: Descent | None = None) -> None:
         self.retries = 0
         self.threads = 1  # for asking types, where that is slow
-        self.wary = True  # whether it may be: it was in the directory before
+        self.wary = True  # whether it may be: a directory was slow just now
+        self.untold = False  # whether there were entries without a type in the directory read last
         self._form, self._separator = form, options.separator
         self._sink = options.sinks is not None
         links = link_rule(options)
@@ -169,6 +170,7 @@ class Reader:
         try:
             if self._compiled is not None:
                 found = self._list(path, limit)
+                self.untold = found is None
                 if found is not None:
                     return self._part_of(path, *found)
                 self.wary = True

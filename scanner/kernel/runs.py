@@ -47,7 +47,8 @@ class Run(NamedTuple):
     """Directories that follow one another in walk order, all of them read without trouble.
 
     `trouble`: the next one has to be read by itself. `error`: why it could not be opened; below zero, why its listing
-    broke off. `slow`: seconds and path of each that took long; `opening`: seconds spent on opening them.
+    broke off; `lost`: the seconds spent on it. `slow`: seconds and path of each that took long; `opening`: seconds
+    spent on opening, in all.
     `files`: entries that are no directories; `text`: characters of paths. `names`: as `Chunk.listings`, or lines in the
     place of files. `counts`: of files and of links in each directory; `rows`: columns, each with a value for each
     directory, its files, its links.
@@ -55,6 +56,7 @@ class Run(NamedTuple):
 
     trouble: bool
     error: int
+    lost: float
     slow: list[tuple[float, Path]]
     opening: float
     directories: int
@@ -104,7 +106,7 @@ class Runs:
         self._rule = LINK_RULES.index(link_rule(options))
         self._one_file_system = options.one_file_system
         self._columns = columns
-        self._always = descent.most_open, None if place is None else place.view, as_bytes
+        self._always = None if place is None else place.view, as_bytes
         self._slow, self._longest = slow, longest
         self._filter = filters
         self._last: tuple[Any, ...] | None = None
@@ -126,14 +128,14 @@ class Runs:
         try:
             prefix, top = self._descent.start(stack[-1], near=near, parent=len(stack) > 1)
             device = self._descent.device(stack[-1]) if self._one_file_system else -1
-        except OSError:
+            encoded = prefix if isinstance(prefix, bytes) else prefix.encode(ENCODING, ERRORS)
+        except (OSError, ValueError):
             return None  # to be told by whoever reads it by itself
         if not prefix:
             return None
-        encoded = prefix if isinstance(prefix, bytes) else prefix.encode(ENCODING, ERRORS)
         found = self._walk(
-            top, encoded, self._longest, limit, self._rule, self._columns, device, *self._always, near, form,
-            separator, self._slow, *wanted, stack, *budget, news,
+            top, encoded, self._longest, limit, self._rule, self._columns, device, self._descent.spare, *self._always,
+            near, form, separator, self._slow, *wanted, stack, *budget, news,
         )  # fmt: skip
         way, *told = found
         for above, descriptor in way:

@@ -143,8 +143,8 @@ class Walker:
             if stack[-1] in fences:
                 break
             more = self._walk_one(progress, packer, shut, 0 if run is None else run.error)
-            # What is slow and cannot be walked in runs is not to be tried twice.
-            self._apart = reader.wary and (self._apart or self._asks or (run is not None and not run.error))
+            # Where entries are asked about, a run would only come as far as the first few.
+            self._apart = reader.wary and (self._asks or reader.untold)
             if more or progress.is_over():
                 break
 
@@ -152,10 +152,12 @@ class Walker:
         """Walk directories as long as nothing about them is out of the ordinary; None if that cannot be."""
         stack, limit = progress.stack, progress.task.entries
         near = self._reader.wary
+        if near:  # names above it may have to be looked up, which may take for ever
+            self._whereabouts(stack[-1])
         run = runs.walk(stack, limit, packer.run_form, packer.run_separator, progress.budget(), news, near=near)
-        progress.now = time.monotonic()
         if run is None:
             return None
+        progress.now = time.monotonic() - run.lost
         runs.learn(run)
         if run.directories:
             packer.add_run(run)

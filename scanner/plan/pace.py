@@ -1,10 +1,11 @@
 """How many directories to read at a time, found by measuring. No clock: time comes in as data.
 
 A directory that costs waiting and not work leaves room for others beside it. So the number of slots doubles as long as
-a directory takes no longer than it did at first. Once it does, requests queue up somewhere (in the server, in front of
-the interpreter lock): more of them are no gain. By Little's law, what can be had is then slots / latency, and the
-number of slots that gets it without a queue is that times the latency without load: the number falls back to a little
-more than that, and goes on in small steps, which grow as long as there is no queue.
+a directory takes no longer than it did at first (up to 4 at a time: no server minds these, and the very first is a
+root, which has no name to look up). Once it does, requests queue up somewhere (in the server, in front of the
+interpreter lock): more of them are no gain. By Little's law, what can be had is then slots / latency, and the number of
+slots that gets it without a queue is that times the latency without load: the number falls back to a little more than
+that, and goes on in small steps, which grow as long as there is no queue.
 
 A directory many names away takes longer to open for that alone, where names are not cached; to read, it does not. So
 only what shows in both is a queue.

@@ -91,7 +91,7 @@ class Planner:
         full = self.waiting_bytes >= self.window
         for event in events:
             instructions += self._note(event)
-        # A Chunk that is taken in its turn makes room in a full window, and changes nothing else.
+        # A Chunk that is taken in its turn makes room in a full window, and lets nothing else begin.
         if full or not self.ordered or any(not isinstance(event, Wanted) for event in events):
             instructions += self._dispatch()
         if self.line.empty:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import scanner
+from scanner.backends.whereabouts import SIZE, Place
 from scanner.kernel.read import Reader
 from scanner.kernel.walk import Walker
 from scanner.kernel.which import reader_name
@@ -26,6 +27,7 @@ from tools.make_tree import make_tree
 
 pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 
+NAMED = {"0": {"1": {"2": {"f": 1}, "3": {"f": 1}}, "4": {"f": 1}}}
 TREE = {"$": "synth", "fanout": [6, 6, 6], "files": 3}
 DIRECTORIES = 1 + 6 + 6 * 6 + 6 * 6 * 6
 Mounter = Callable[..., FaultFS]
@@ -69,8 +71,8 @@ def test_many_directories_are_read_at_a_time_and_each_once(mounted: Mounter, bac
 
 
 @contextmanager
-def walker(fs: FaultFS) -> Iterator[Walker]:
-    made = Walker(ScanOptions(roots=(str(fs.mnt),)), joined=False)
+def walker(fs: FaultFS, place: Place | None = None) -> Iterator[Walker]:
+    made = Walker(ScanOptions(roots=(str(fs.mnt),)), joined=False, place=place)
     try:
         yield made
     finally:
@@ -108,6 +110,28 @@ def test_the_way_down_to_siblings_is_looked_up_once(tmp_path: Path, reader: str)
             chunk = made.walk(task(*siblings))
         assert len(siblings) == 6
         assert fs.stats()["ops"]["lookup"] <= 2 + chunk.directories
+
+
+def test_a_directory_that_cannot_be_opened_is_as_slow_as_others(mounted: Mounter, reader: str) -> None:
+    fs = mounted({"path": "/0/1", "op": "opendir", "errno": "EACCES"}, tree=NAMED)
+    with walker(fs) as made:
+        chunk = made.walk(task(f"{fs.mnt}/0"))
+    assert f"{fs.mnt}/0/1" in [path for _, path in chunk.slow]
+    assert [(fault.path, fault.kind) for fault in chunk.faults] == [(f"{fs.mnt}/0/1", "denied")]
+
+
+def test_where_a_walk_is_is_known_while_names_above_are_looked_up(mounted: Mounter, reader: str) -> None:
+    """Or one that hangs there would never be given up."""
+    fs = mounted({"path": "/0", "op": "lookup", "delay_ms": 1000}, tree=NAMED, latency_ms=0)
+    siblings = [f"{fs.mnt}/0/1/2", f"{fs.mnt}/0/1/3"]
+    place = Place(memoryview(bytearray(SIZE)))
+    with walker(fs, place) as made, ThreadPoolExecutor(1) as pool:
+        future = pool.submit(made.walk, task(*siblings))
+        while not place.count:
+            time.sleep(0.001)
+        assert place.read() == os.fsencode(siblings[0])
+        assert "opendir" not in fs.stats()["ops"]
+        assert future.result().faults == []
 
 
 def test_no_more_at_a_time_than_allowed(mounted: Mounter, pool: dict[str, Any]) -> None:

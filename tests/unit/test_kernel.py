@@ -69,6 +69,20 @@ def test_chunks_and_leftovers_are_one_walk(walker: Walker, trees: dict[str, Path
     assert seen == expected
 
 
+def test_a_root_that_is_a_link_below_another_root_is_gone_through_wherever_the_walk_was(
+    new_walker: Callable[..., Walker], tmp_path: Path
+) -> None:
+    root, target = tmp_path / "root", tmp_path / "target"
+    for path in ("root/d/e", "target/x", "target/y"):
+        (tmp_path / path).mkdir(parents=True)
+    link = root / "link"
+    link.symlink_to(target)
+    walker = new_walker(roots=(str(root), str(link)))
+    walker.walk(task(str(root / "d")))
+    chunk = walker.walk(task(f"{link}/x", f"{link}/y"))
+    assert (chunk.directories, chunk.faults) == (2, [])
+
+
 def test_no_time_is_time_for_one_directory(walker: Walker, trees: dict[str, Path]) -> None:
     top = str(trees["monorepo"])
     chunk = walker.walk(task(top, seconds=0))
