@@ -23,7 +23,7 @@ from scanner.model import Chunk
 
 WAITING_SHARE = 0.5  # of the time of a Task, from which on it waits more than it works
 WAITING_SECONDS = 300e-6  # a directory: less is not worth another thread
-SURE_SECONDS, SURE_SAMPLES = 2e-3, 3  # so long for a directory, or so many Chunks, to believe it
+SURE_SECONDS, SURE_SAMPLES = 2e-3, 3  # so long for a directory, or so many Chunks, to believe it; or
 HARMLESS = 4  # slots that no server minds
 NO_QUEUE, SOME_QUEUE, QUEUE = 1.25, 1.45, 1.6
 """Times the latency without load. Up to the first, twice as many slots bring nearly twice as much; up to the second, a
@@ -35,7 +35,7 @@ something else."""
 MARGIN = 1.25  # slots beyond what is needed, so that none is missed for a moment
 PATIENT, PROBE = 16, 0.9  # windows of doubt before it is tried with fewer than is needed
 TELLING = 0.15  # of the time for a directory: if reading it takes less, it tells nothing
-SURE_DIRECTORIES, FADING = 16, 0.7  # enough to tell how much work one is; what counts of the past in each window
+SURE_DIRECTORIES, FADING = 16, 0.7  # so many, which also tell how much work one is; what counts of earlier windows
 SPARE = 0.85  # of the processor may be used by more slots: at its limit each of them waits for the others
 NO_HELP = 0.9  # of the latency before: if it stays above this with fewer slots, it was no queue
 
@@ -55,6 +55,7 @@ class Pace:
         self._samples: list[float] = []
         self._readings: list[float] = []  # of these, once the directory was open
         self._busy = self._seconds = 0.0
+        self._told = 0  # directories in these
         self._worked: float | None = None  # until the window began; None before its first Chunk
         self._work = self._directories = 0.0  # seconds of it, for how many
         self._arrived = 0  # directories since the last window
@@ -85,6 +86,7 @@ class Pace:
             self._readings.append((chunk.seconds - chunk.opening) / count)
             self._busy += chunk.cpu
             self._seconds += chunk.seconds
+            self._told += count
         if self._samples and self._is_time(now):
             self._count_work(worked)
             self._decide(now, under_way)
@@ -92,6 +94,7 @@ class Pace:
             self._samples.clear()
             self._readings.clear()
             self._busy = self._seconds = 0.0
+            self._told = 0
 
     def _count_work(self, worked: Callable[[], float]) -> None:
         """Since the last window, or since there are more slots: to start them is work, but no directory's."""
@@ -112,7 +115,7 @@ class Pace:
     def _is_time(self, now: float) -> bool:
         """A directory's time has passed since, and most slots have told: those that tell first waited least."""
         latency, count = typical(self._samples), len(self._samples)
-        sure = count >= SURE_SAMPLES or latency >= SURE_SECONDS
+        sure = count >= SURE_SAMPLES or latency >= SURE_SECONDS or self._told >= SURE_DIRECTORIES
         return sure and now - self._since >= latency and count >= self.slots
 
     def _decide(self, now: float, under_way: int) -> None:
