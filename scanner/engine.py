@@ -47,7 +47,7 @@ class Engine:
         observe: Callable[[Engine, list[Chunk]], None] | None = None,
     ) -> None:
         self.options = options
-        self.workers = workers = options.workers
+        self._workers = workers = options.workers
         self.backend = backend
         self.planner = Planner(
             ordered=ordered, slots=workers, most=options.max_in_flight, window=options.window,
@@ -112,7 +112,7 @@ class Engine:
         if self.options.backend == "serial" or self.backend.starting:
             return self._note(news, learning=False)
         if self.backend.name == "pool":
-            self.paces.begin_with(self.workers)
+            self.paces.begin_with(self._workers)
         changes = self._note(news, learning=True)
         limits = self._shares()
         if limits == self._limits:

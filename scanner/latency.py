@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +23,7 @@ class Latencies:
     def __init__(self, roots: Sequence[Path]) -> None:
         self._roots = roots
         self._tops: list[Any] = []  # found out when it matters: most scans meet nothing slow
-        self._classes: dict[Any, Counter[int]] = {root: Counter() for root in roots[:1]}
+        self._classes = defaultdict[Any, Counter[int]](Counter, {root: Counter() for root in roots[:1]})
         self._longest: dict[Any, float] = {}
         self._slowest: list[tuple[float, Any]] = []
 
@@ -37,8 +37,6 @@ class Latencies:
         if len(self._tops) > 1:
             began_at: Any = chunk.began_at
             top = next((top for top in self._tops if is_below(began_at, top)), top)
-        if top not in self._classes:
-            self._classes[top] = Counter()
         classes = self._classes[top]
         classes[FAST] += max(0, chunk.visited - len(chunk.slow))
         if chunk.slow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -59,7 +59,7 @@ class ScanStats:
         self.abandoned_workers = 0
         self.most_in_flight = 0
         self.pace = ""
-        self.workers: dict[int, Share] = {}
+        self.workers: defaultdict[int, Share] = defaultdict(Share)
         self.bytes_received = 0
         self.errors: Counter[str] = Counter()
         self.faults: list[Fault] = []
@@ -75,8 +75,6 @@ class ScanStats:
         self.files += chunk.files
         self.entries += chunk.entries
         self.retries += chunk.retries
-        if chunk.worker not in self.workers:
-            self.workers[chunk.worker] = Share()
         self.workers[chunk.worker].count(chunk)
         if chunk.worker:
             self.bytes_received += chunk.size

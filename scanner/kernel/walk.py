@@ -99,7 +99,6 @@ class Walker:
         self._sifter = self._reader.sifter
         filters = None if self._sifter is None else self._sifter.filter
         self._asks = self._reader.statuses is not None
-        self._apart = False  # whether slow directories are read one at a time, until one of them is fast
         self._runs: Runs | None = None
         if may_run(options):
             longest = self._reader.longest_sure
@@ -127,7 +126,7 @@ class Walker:
         )  # fmt: skip
 
     def _walk(self, progress: Progress, packer: Packer, news: News) -> None:
-        reader, stack, fences = self._reader, progress.stack, progress.task.fences
+        stack, fences = progress.stack, progress.task.fences
         shut = self._shut(progress.task)
         runs = None if shut or fences else self._runs
         while stack:
@@ -143,10 +142,15 @@ class Walker:
             if stack[-1] in fences:
                 break
             more = self._walk_one(progress, packer, shut, 0 if run is None else run.error)
-            # Where entries are asked about, a run would only come as far as the first few.
-            self._apart = reader.wary and (self._asks or reader.untold)
             if more or progress.is_over():
                 break
+
+    @property
+    def _apart(self) -> bool:
+        """Whether directories are read one at a time: entries are slowly asked about, and a run would only come as far
+        as the first few.
+        """
+        return self._reader.wary and (self._asks or self._reader.untold)
 
     def _walk_many(self, runs: Runs, progress: Progress, packer: Packer, news: News) -> Run | None:
         """Walk directories as long as nothing about them is out of the ordinary; None if that cannot be."""
@@ -169,7 +173,6 @@ class Walker:
         progress.opening += run.opening
         if run.directories:
             self._reader.wary = bool(run.slow)
-            self._apart = self._asks and self._reader.wary
         return run
 
     def _walk_one(self, progress: Progress, packer: Packer, shut: dict[Path, Fault], failure: int) -> bool:

@@ -23,7 +23,9 @@ from scanner.model import Chunk
 
 WAITING_SHARE = 0.5  # of the time of a Task, from which on it waits more than it works
 WAITING_SECONDS = 300e-6  # a directory: less is not worth another thread
-SURE_SECONDS, SURE_SAMPLES = 2e-3, 3  # so long for a directory, or so many Chunks, to believe it; or
+SURE_SECONDS, SURE_SAMPLES, SURE_DIRECTORIES = 2e-3, 3, 16
+"""So long for a directory, or so many Chunks, or directories in these, to believe it. So many of the last also tell how
+much work one is."""
 HARMLESS = 4  # slots that no server minds
 NO_QUEUE, SOME_QUEUE, QUEUE = 1.25, 1.45, 1.6
 """Times the latency without load. Up to the first, twice as many slots bring nearly twice as much; up to the second, a
@@ -35,7 +37,7 @@ something else."""
 MARGIN = 1.25  # slots beyond what is needed, so that none is missed for a moment
 PATIENT, PROBE = 16, 0.9  # windows of doubt before it is tried with fewer than is needed
 TELLING = 0.15  # of the time for a directory: if reading it takes less, it tells nothing
-SURE_DIRECTORIES, FADING = 16, 0.7  # so many, which also tell how much work one is; what counts of earlier windows
+FADING = 0.7  # what counts of the past in each window
 SPARE = 0.85  # of the processor may be used by more slots: at its limit each of them waits for the others
 NO_HELP = 0.9  # of the latency before: if it stays above this with fewer slots, it was no queue
 

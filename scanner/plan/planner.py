@@ -289,8 +289,8 @@ class Planner:
         for segment in self.line:
             if full and not (self.ordered and segment is self.line.first):
                 return None
-            if segment.slot is not None or segment.chunks or segment.zone not in room.left:
-                continue  # not `queued`, spelled out: most stand in line because they are leased
+            if not segment.queued or segment.zone not in room.left:
+                continue
             if not self._may_take(slot, segment, room):
                 self._some_are_choosy = True
             elif self._trim(segment):
