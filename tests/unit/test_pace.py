@@ -8,13 +8,15 @@ from itertools import pairwise
 import pytest
 
 from scanner.model import Chunk
-from scanner.plan.pace import Pace
+from scanner.plan.pace import A_TASK, Pace
 
 WORK = 30e-6  # seconds of processor a directory
 
 
 class Scan:
-    """A scan with directories enough for all slots, one a Task, of a server that is one heap of times."""
+    """A scan with directories enough for all slots, of a server that is one heap of times. Each is a Task of its own,
+    which is as much work again.
+    """
 
     def __init__(self, pace: Pace) -> None:
         self.pace = pace
@@ -34,7 +36,7 @@ class Scan:
                 heapq.heappush(free, done)
                 heapq.heappush(self._under_way, (done + WORK, self._now))
             self._now, began = heapq.heappop(self._under_way)
-            self._worked += self.work
+            self._worked += self.work * (1 + A_TASK)
             chunk = Chunk(0, (), b"", [], 0, [], 1, 0, 0, seconds=self._now - began, cpu=WORK)
             chunk.opening = opening / latency * chunk.seconds if latency else 0.0
             self.pace.note(self._now, chunk, began, len(self._under_way) + 1, lambda: self._worked)
