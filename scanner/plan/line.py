@@ -79,10 +79,12 @@ class Line:
         self._ends = Segment([])  # sentinel: its `behind` is the first Segment, its `before` the last
 
     def __iter__(self) -> Iterator[Segment]:
-        segment = self._ends.behind
-        while segment is not self._ends:
+        return self.beyond(self._ends)
+
+    def beyond(self, segment: Segment) -> Iterator[Segment]:
+        """Those behind it."""
+        while (segment := segment.behind) is not self._ends:
             yield segment
-            segment = segment.behind
 
     @property
     def empty(self) -> bool:

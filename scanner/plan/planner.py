@@ -81,6 +81,7 @@ class Planner:
         self._limits = {0: Limit(sys.maxsize)}  # by zone
         self._most = most
         self._some_are_choosy = False  # about slots, of the Segments looked at last
+        self._passed = self.line.start  # up to here nothing may start in this turn, whatever the slot
         self._home: dict[Path, Segment] = {}  # keyed only: where each queued or leased directory stands
         self._consumer_waits = False
         self._wanted: Path | None = None
@@ -259,7 +260,7 @@ class Planner:
         instructions: list[Instruction] = []
         if self.line.empty:
             return instructions
-        room = Room(self._limits, self.roster, self._most)
+        room, self._passed = Room(self._limits, self.roster, self._most), self.line.start
         idle = self.roster.idle()[::-1] if room.left else []
         while idle and room.left and self._allowed != 0:
             slot = idle[-1]
@@ -286,7 +287,7 @@ class Planner:
             return wanted
         full = self.waiting_bytes >= self.window
         self._some_are_choosy = wanted is not None
-        for segment in self.line:
+        for segment in self.line.beyond(self._passed):
             if full and not (self.ordered and segment is self.line.first):
                 return None
             if not segment.queued or segment.zone not in room.left:
@@ -294,6 +295,8 @@ class Planner:
             if not self._may_take(slot, segment, room):
                 self._some_are_choosy = True
             elif self._trim(segment):
+                if not self._some_are_choosy:
+                    self._passed = segment.before
                 return segment
         return None
 
