@@ -6,9 +6,19 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from scanner.backends.auto import AutoBackend, needs_pool_at_once, pays, report, start_pool, walked_long_enough
+from scanner.backends.auto import (
+    AutoBackend,
+    is_worth_threads,
+    needs_pool_at_once,
+    pays,
+    report,
+    start_pool,
+    threads_pay,
+    walked_long_enough,
+)  # fmt: skip
 from scanner.engine import Engine, too_late
 from scanner.errors import OptionError, ScanTimeout
 from scanner.fields import Columns
@@ -67,7 +77,7 @@ def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions) -> I
 
 
 class AutoSource:
-    """Listings read in this process, until the tree has proved large; then by workers that read ahead."""
+    """Listings read one by one, until the tree has proved large; then by threads or workers that read ahead."""
 
     def __init__(self, options: ScanOptions) -> None:
         self._options = options
@@ -98,10 +108,20 @@ class AutoSource:
             dirs, links, files = dirs + more_dirs, links + more_links, files + more_files
             position += read
         self._spent += time.monotonic() - started
-        if self._may_grow and walked_long_enough(self._spent, self._options):
+        if self._may_grow and is_worth_threads(self._spent):
+            self._grow()
+        return faults[-1] if faults and faults[-1].drops_listing else (dirs, links, files)
+
+    def _grow(self) -> None:
+        if self._threads_pay:
+            self._read_ahead(AutoBackend(self._options, eager=False, spent=self._spent), alone=False)
+        elif walked_long_enough(self._spent, self._options):
             self._may_grow = False
             self._pool = start_pool(self._options)
-        return faults[-1] if faults and faults[-1].drops_listing else (dirs, links, files)
+
+    @cached_property
+    def _threads_pay(self) -> bool:
+        return threads_pay(self._options)
 
     def prune(self, path: Path) -> None:
         if self._lookahead is not None:

@@ -47,13 +47,12 @@ class Engine:
         observe: Callable[[Engine, list[Chunk]], None] | None = None,
     ) -> None:
         self.options = options
-        self._workers = workers = options.workers
         self.backend = backend
         self.planner = Planner(
-            ordered=ordered, slots=workers, most=options.max_in_flight, window=options.window,
+            ordered=ordered, slots=options.workers, most=options.max_in_flight, window=options.window,
             max_hung=options.max_hung,
         )  # fmt: skip
-        self.paces = Paces(1 if backend.name == "serial" else workers, options.max_in_flight)
+        self.paces = Paces(backend.abreast, options.max_in_flight)
         self.finished = False
         self._limits: list[Limit] = []
         self._divided = False  # whether it was looked what the tree lies on
@@ -111,8 +110,7 @@ class Engine:
         """How many Tasks at once, for what has become of those before."""
         if self.options.backend == "serial" or self.backend.starting:
             return self._note(news, learning=False)
-        if self.backend.name == "pool":
-            self.paces.begin_with(self._workers)
+        self.paces.begin_with(self.backend.abreast)
         changes = self._note(news, learning=True)
         limits = self._shares()
         if limits == self._limits:

@@ -129,7 +129,10 @@ class ScanOptions(_Fields):
     detect_loops  with `followlinks`: do not enter a link that leads to a directory above itself; it is a Fault
                   `loop` (default in the shell). Costs some calls for each link.
     backend       `serial`: in this process; `pool`: in worker processes from the first directory on;
-                  `auto` (default): in this process until the tree proves large, then in worker processes.
+                  `auto` (default): in this process until the tree proves large, then in worker processes. Where the
+                  compiled walker can do nearly all of it without the interpreter lock (no filters, no `nice`, not with
+                  `start_method="fork"`), `max_workers` threads come first: they need no start, so that a tree must be
+                  very large (seconds of walking) for processes to be better.
     max_workers   worker processes, 1 to 256; default: one a processor. More than processors pay off only
                   where directories wait for a network or a disk.
     start_method  `fork`: fastest, and unsafe when the calling process has threads; `forkserver` or `spawn`: 50 to 150

@@ -167,12 +167,9 @@ class Run:
                 self.stats.measured(monitor.figures)
                 self.stats.latencies, self.stats.slowest = self.latencies.figures(), self.latencies.slowest()
         finally:
-            pool = self.backend.pool if isinstance(self.backend, AutoBackend) else None
-            if self._keep_pool and pool is not None and pool.idle:
-                pool.refresh()
-                self.pool = pool
-            else:
-                self.backend.stop(wait=not self._complete)
+            if self._keep_pool and self.pool is None and isinstance(self.backend, AutoBackend):
+                self.pool = self.backend.part_with_pool()
+            self.backend.stop(wait=not self._complete)
 
     def _observe(self, engine: Engine, arrived: list[Chunk]) -> None:
         stats = self.stats

@@ -1,38 +1,56 @@
-"""Serial first, the pool when it is worth its start, serial again when there can be no pool."""
+"""Serial first, in threads once these pay, the pool when it is worth its start, serial again when there can be no pool.
+
+one thread ---THREADS_AFTER---> a thread for each worker ---START_AFTER_THREADS---> worker processes
+   `------------- where threads would wait for each other: START_AFTER -------------------^
+"""
 
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from scanner.backends.serial import FIRST_SLOT, SLOT, SerialBackend
+from scanner.kernel.runs import runs_unlocked
 from scanner.model import BackendEvent, ChunkArrived, SlotDown, Task
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
     from scanner.backends.pool import PoolBackend
 
+THREADS_AFTER = 0.005
+"""Seconds of walking here before there are threads, where the compiled walker lets them run beside each other."""
+START_AFTER_THREADS = 2.0
+"""Seconds of walking in these before processes are started. Two processors are as well used by threads, which cost
+nothing to start; but these share one interpreter, and none of them can be ended if it hangs."""
 START_AFTER = {"fork": 0.08, "forkserver": 0.1, "spawn": 0.1}
-"""Seconds of walking here before processes are started; by start method. They take 30 to 100 ms of another processor
-meanwhile, which are lost on a tree that ends before they are ready."""
+"""Seconds of walking in one thread before processes are started; by start method. They take 30 to 100 ms of another
+processor meanwhile, which are lost on a tree that ends before they are ready."""
 SOONEST = min(START_AFTER.values())
 BUSY_SHARE = 0.5  # of a processor: below this, what takes time is waiting
 POLL = 0.005  # seconds to wait for threads here before looking at processes that are starting
-FIRST_SECONDS = 0.002  # a Task's budget here for the first: it tells whether directories cost waiting
-SERIAL_SECONDS = 0.01  # a Task's budget here, so that the workers do not wait for their first Tasks
+FIRST_SECONDS = 0.002  # a Task's budget here as long as directories seem to cost waiting: whether they do is soon known
+SERIAL_SECONDS = 0.01  # and otherwise: so that the workers do not wait for their first Tasks
 
 
 class AutoBackend:
-    """What `auto` and `pool` are: `eager` starts the pool at once and walks here only if there can be none."""
+    """What `auto` and `pool` are: `eager` starts the pool at once and walks here only if there can be none.
 
-    def __init__(self, options: ScanOptions, *, eager: bool, pool: PoolBackend | None = None) -> None:
+    `spent`: seconds of walking before this, in one thread.
+    """
+
+    def __init__(
+        self, options: ScanOptions, *, eager: bool, pool: PoolBackend | None = None, spent: float = 0.0
+    ) -> None:
         self._options = options
         self._serial: SerialBackend | None = None if eager else SerialBackend(options)
         self._started = time.monotonic()
-        self._spent = 0.0  # seconds of work here, waiting apart
+        self._spent = spent  # seconds of work here, waiting apart
         self._divisible = False  # whether there was more than one directory to walk at some time
         self._slots = 1
+        self._workers = options.workers
         self._pays = pays(options)
+        self._in_threads = is_worth_threads(spent) and self._threads_pay
         self._reported = False
         self._in_pool = eager
         self.pool = pool
@@ -53,6 +71,10 @@ class AutoBackend:
         return self._serial is not None and self.pool is not None and self.pool.failure is None
 
     @property
+    def abreast(self) -> int:
+        return self._workers if self._in_pool or self._in_threads else 1
+
+    @property
     def abandoned(self) -> int:
         return self.pool.abandoned if self.pool is not None else 0
 
@@ -68,7 +90,7 @@ class AutoBackend:
             self.pool.dispatch(slot, task)
         elif self._serial is not None:
             if slot == SLOT and (self.pool is None or self.pool.failure is None):
-                task = task._replace(seconds=FIRST_SECONDS if task.number == 1 else SERIAL_SECONDS)
+                task = task._replace(seconds=SERIAL_SECONDS if self._is_work() else FIRST_SECONDS)
             self._serial.dispatch(slot, task)
 
     def give_up(self, slot: int) -> None:
@@ -81,7 +103,7 @@ class AutoBackend:
     def events(self, timeout: float) -> list[BackendEvent]:
         events = self._serial_events(timeout) if self._serial is not None else []
         if self.pool is None:
-            if not self._divisible or not self._pays or not self._works_hard() or not self._may_start():
+            if not self._works_hard() or not self._is_worth_processes():
                 return events
             self.pool = start_pool(self._options)
         waiting, self._waiting = self._waiting, []
@@ -94,13 +116,24 @@ class AutoBackend:
         return events + news
 
     def _works_hard(self) -> bool:
-        """Whether reading directories takes a processor, and has for long enough: waiting is not helped by another."""
-        busy = self._spent >= BUSY_SHARE * (time.monotonic() - self._started)
-        return busy and walked_long_enough(self._spent, self._options)
+        """Whether reading directories takes a processor, and more of them would help: with waiting they do not, and
+        more slots than workers are there for what waits.
+        """
+        return self._divisible and self._pays and self._slots <= self._workers and self._is_work()
 
-    def _may_start(self) -> bool:
-        """Beside threads of ours nothing is forked."""
-        return self._options.start_method != "fork" or self._serial is None or len(self._serial.slots) == 1
+    def _is_work(self) -> bool:
+        return self._spent >= BUSY_SHARE * (time.monotonic() - self._started)
+
+    def _is_worth_processes(self) -> bool:
+        """After all that has been walked here; threads come first, where they can."""
+        if not is_worth_threads(self._spent) or not self._threads_pay:
+            return walked_long_enough(self._spent, self._options)
+        self._in_threads = True
+        return self._spent >= START_AFTER_THREADS
+
+    @cached_property
+    def _threads_pay(self) -> bool:
+        return threads_pay(self._options)
 
     def _hand_over(self, serial: SerialBackend, news: list[BackendEvent]) -> None:
         """Once the pool is ready, nothing new is walked here; what is under way is ended."""
@@ -114,13 +147,14 @@ class AutoBackend:
             self._serial = None
 
     def _go_on_serial(self, failure: str) -> None:
-        if not self._reported:
-            report(failure)
-            self._reported = True
+        if self._reported:
+            return
+        report(failure)
+        self._reported = True
         self._in_pool = False
         if self._serial is None:
             self._serial = SerialBackend(self._options)
-            self._waiting += self._serial.grow(self._slots)
+        self._waiting += self._serial.grow(self._slots)
 
     def _serial_events(self, timeout: float) -> list[BackendEvent]:
         assert self._serial is not None
@@ -135,6 +169,14 @@ class AutoBackend:
     def processes(self) -> dict[int, int]:
         return self.pool.processes() if self.pool is not None else {}
 
+    def part_with_pool(self) -> PoolBackend | None:
+        """The pool, if another scan can have it: what is stopped here is then the rest."""
+        if self.pool is None or not self.pool.idle:
+            return None
+        pool, self.pool = self.pool, None
+        pool.refresh()
+        return pool
+
     def stop(self, *, wait: bool = True) -> None:
         if self._serial is not None:
             self._serial.stop()
@@ -148,11 +190,23 @@ def start_pool(options: ScanOptions) -> PoolBackend:
     return PoolBackend(options)
 
 
+def is_worth_threads(spent: float) -> bool:
+    """Whether so many seconds of walking are worth starting threads, if these pay."""
+    return spent >= THREADS_AFTER
+
+
 def walked_long_enough(spent: float, options: ScanOptions) -> bool:
     """Whether so many seconds of walking are worth starting processes. How these start is looked up only then: that
     takes some 20 us.
     """
     return spent >= SOONEST and spent >= START_AFTER[options.method]
+
+
+def threads_pay(options: ScanOptions) -> bool:
+    """Whether threads here would walk beside each other. Beside these nothing is forked, and only processes can be nice
+    on their own.
+    """
+    return options.workers > 1 and options.start_method != "fork" and not options.nice and runs_unlocked(options)
 
 
 def pays(options: ScanOptions) -> bool:

@@ -21,6 +21,10 @@ class Backend(Protocol):
         """Whether it starts something, which disturbs what runs here: nothing is to be learned from times."""
 
     @property
+    def abreast(self) -> int:
+        """How many Tasks it walks at a time where directories are work; more are for what waits."""
+
+    @property
     def abandoned(self) -> int:
         """How many of its processes could not be killed."""
 

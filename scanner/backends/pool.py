@@ -150,6 +150,10 @@ class PoolBackend:
         """Whether no Task is under way, so that another scan may have these workers."""
         return not self._stopped and self.failure is None and not any(slot.busy for slot in self._slots.values())
 
+    @property
+    def abreast(self) -> int:
+        return self.workers
+
     def begin(self, options: ScanOptions) -> list[BackendEvent]:
         """Use the workers for another scan: the slots that are ready for it."""
         self._options = options

@@ -27,6 +27,7 @@ class SerialBackend:
     name = "serial"
     start_method = None
     starting = False
+    abreast = 1
     abandoned = 0
 
     def __init__(self, options: ScanOptions) -> None:

@@ -102,11 +102,12 @@ def running(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("running")
     group.add_argument(
         "--workers", "--max-workers", dest="max_workers", type=int, metavar="N",
-        help=f"worker processes, 1 to {MAX_WORKERS} (default: one a processor)",
+        help=f"worker processes, or threads as long as there are none, 1 to {MAX_WORKERS} (default: one a processor)",
     )  # fmt: skip
     group.add_argument(
         "--backend", choices=BACKENDS, default="auto",
-        help="where to walk: in this process, in workers, or in workers once the tree proves large (default: auto)",
+        help="where to walk: in this process, in worker processes, or in these once the tree proves very large, "
+        "and in threads until then (default: auto)",
     )  # fmt: skip
     group.add_argument(
         "--start-method", choices=START_METHODS,

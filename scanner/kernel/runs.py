@@ -178,6 +178,11 @@ def may_run(options: ScanOptions) -> bool:
     return not special and (options.filter is None or _may_sift(options.filter, options.sinks))
 
 
+def runs_unlocked(options: ScanOptions) -> bool:
+    """Whether nearly all of a walk is done without the interpreter lock, so that threads do not wait for each other."""
+    return options.filter is None and may_run(options)
+
+
 def _may_sift(spec: Spec, sinks: tuple[SinkSpec, ...] | None) -> bool:
     """Whether what is shown can be told there."""
     kinds = [sink.kind for sink in sinks or ()]

@@ -117,7 +117,8 @@ def _backend(data: dict[str, Any]) -> str:
     tasks = f"{data['tasks']:,} task{'s' if data['tasks'] != 1 else ''}"
     reader = f"{data['reader']} reader"
     if data["backend"] == "serial":
-        return f"serial, {tasks}, {reader}"
+        threads = data["most_in_flight"]
+        return f"serial, {f'{threads} threads, ' if threads > 1 else ''}{tasks}, {reader}"
     workers = data["max_workers"]
     return f"pool, {workers} worker{'s' if workers != 1 else ''} by {data['start_method']}, {tasks}, {reader}"
 

@@ -94,6 +94,7 @@ class OneSlot:
 
     name = "pool"
     starting = False
+    abreast = 1
 
     def __init__(self, *chunks: Chunk) -> None:
         self.chunks = iter(chunks)
