@@ -45,7 +45,7 @@ def walk(
     followlinks: bool = False,
     **options: Unpack[Keywords],
 ) -> Iterator[Walked]:
-    """Walk a tree exactly as `os.walk` does, with the same arguments, but read ahead in worker processes.
+    """Walk a tree exactly as `os.walk` does, with the same arguments, but read ahead in threads or worker processes.
 
     Yields `(root, dirs, files)`, in the order of `os.walk`, lazily. Changes to `dirs` (top-down) prune, reorder
     and add as they do there; nothing below the root is read before the caller has asked for more than the root.
@@ -114,7 +114,7 @@ class AutoSource:
 
     def _grow(self) -> None:
         if self._threads_pay:
-            self._read_ahead(AutoBackend(self._options, eager=False, spent=self._spent), alone=False)
+            self._read_ahead(AutoBackend(self._options, eager=False, in_threads=True), alone=False)
         elif walked_long_enough(self._spent, self._options):
             self._may_grow = False
             self._pool = start_pool(self._options)

@@ -107,7 +107,7 @@ class Engine:
         return delivered
 
     def _keep_pace(self, news: list[BackendEvent]) -> list[Event]:
-        """How many Tasks at once, for what has become of those before."""
+        """How many Tasks at once, for what has become of those before; slots that come for it are added to `news`."""
         if self.options.backend == "serial" or self.backend.starting:
             return self._note(news, learning=False)
         self.paces.begin_with(self.backend.abreast)
@@ -117,7 +117,8 @@ class Engine:
             return changes
         self._limits = limits
         slots = min(self.options.max_in_flight, sum(limit.tasks for limit in limits))
-        return [*changes, *self.backend.grow(slots), *limits]
+        news += self.backend.grow(slots)  # behind what there was: a slot that comes up there may go down for it
+        return [*changes, *limits]
 
     def _note(self, news: list[BackendEvent], *, learning: bool) -> list[Event]:
         """Take in what Chunks tell. Once some directory was slow, it matters which device that is on."""

@@ -139,11 +139,12 @@ class ScanOptions(_Fields):
                   ms slower to start. Default: `fork` on Linux as long as the process has a single thread and less than
                   1 GiB of memory; else `forkserver`, where there is one. Forked workers close what they inherit.
     timeout       seconds for the whole scan, or None (default) for no limit. Checked between directories: one
-                  that never answers holds up `serial`, and `auto` while it still walks in this process.
+                  that never answers holds up `serial`, and `auto` while it still walks in the caller's thread.
     dir_timeout   seconds for one directory to be listed, or None (default; 60 in the shell) for no limit. One that
                   takes longer is a Fault `timeout`; its worker is killed, the rest of its Task runs elsewhere. Needs
                   worker processes: `serial` cannot keep it, and `auto` starts them at once where anything but a local
-                  file system is mounted at or below the root. An honest huge directory must have the time it takes:
+                  file system is mounted at or below the root, elsewhere as ever.
+                  An honest huge directory must have the time it takes:
                   each part of 20,000 entries counts by itself.
     max_hung      directories of one mount that may exceed `dir_timeout` (default 3) before the rest of the mount is not
                   entered any more, nor what is mounted below it; 0: any number.

@@ -19,8 +19,6 @@ POOLS: dict[str, dict[str, object]] = {
     f"pool-{method}": {"backend": "pool", "max_workers": 2, "start_method": method} for method in START_METHODS
 }
 BACKENDS = {"serial": SERIAL, "auto": {"backend": "auto"}, **POOLS}
-STAGES = {"in threads": ["THREADS_AFTER"], "in threads, then in processes": ["THREADS_AFTER", "START_AFTER_THREADS"]}
-"""What a tree need not be large for, for `auto` to come to this."""
 READERS = {"compiled": "0", "pure": "1"}
 """What reads directories: the values of SCANNER_PURE."""
 
@@ -38,13 +36,13 @@ def pytest_configure() -> None:
             signal.signal(number, handler)
 
 
-@pytest.fixture(params=[*BACKENDS, *(f"auto {stage}" for stage in STAGES), "serial pure", "pool-fork pure"])
+@pytest.fixture(params=[*BACKENDS, "auto in threads", "serial pure", "pool-fork pure"])
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """Keywords for `walk` and `scan`: every backend, on every start method; two also with the reader in Python."""
     name, _, how = request.param.partition(" ")
     use("pure" if how == "pure" else "compiled", monkeypatch)
-    for constant in STAGES.get(how, ()):
-        monkeypatch.setattr(auto, constant, 0)
+    if how == "in threads":  # which takes more than our trees
+        monkeypatch.setattr(auto, "THREADS_AFTER", 0)
     return dict(BACKENDS[name])
 
 

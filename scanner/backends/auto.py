@@ -21,36 +21,37 @@ if TYPE_CHECKING:
 THREADS_AFTER = 0.005
 """Seconds of walking here before there are threads, where the compiled walker lets them run beside each other."""
 START_AFTER_THREADS = 2.0
-"""Seconds of walking in these before processes are started. Two processors are as well used by threads, which cost
-nothing to start; but these share one interpreter, and none of them can be ended if it hangs."""
+"""Seconds of processor, in all of them, before processes are started. Two processors are as well used by threads, which
+cost nothing to start; but these share one interpreter, and none of them can be ended if it hangs."""
 START_AFTER = {"fork": 0.08, "forkserver": 0.1, "spawn": 0.1}
 """Seconds of walking in one thread before processes are started; by start method. They take 30 to 100 ms of another
 processor meanwhile, which are lost on a tree that ends before they are ready."""
 SOONEST = min(START_AFTER.values())
 BUSY_SHARE = 0.5  # of a processor: below this, what takes time is waiting
 POLL = 0.005  # seconds to wait for threads here before looking at processes that are starting
-FIRST_SECONDS = 0.002  # a Task's budget here as long as directories seem to cost waiting: whether they do is soon known
+FIRST_SECONDS = 0.002
+"""A Task's budget here as long as directories seem to cost waiting, or threads are to come: both are soon known."""
 SERIAL_SECONDS = 0.01  # and otherwise: so that the workers do not wait for their first Tasks
 
 
 class AutoBackend:
     """What `auto` and `pool` are: `eager` starts the pool at once and walks here only if there can be none.
 
-    `spent`: seconds of walking before this, in one thread.
+    `in_threads`: threads are known to pay.
     """
 
     def __init__(
-        self, options: ScanOptions, *, eager: bool, pool: PoolBackend | None = None, spent: float = 0.0
+        self, options: ScanOptions, *, eager: bool, pool: PoolBackend | None = None, in_threads: bool = False
     ) -> None:
         self._options = options
         self._serial: SerialBackend | None = None if eager else SerialBackend(options)
         self._started = time.monotonic()
-        self._spent = spent  # seconds of work here, waiting apart
+        self._spent = 0.0  # seconds of work here, waiting apart
         self._divisible = False  # whether there was more than one directory to walk at some time
         self._slots = 1
         self._workers = options.workers
         self._pays = pays(options)
-        self._in_threads = is_worth_threads(spent) and self._threads_pay
+        self._in_threads = in_threads
         self._reported = False
         self._in_pool = eager
         self.pool = pool
@@ -68,7 +69,7 @@ class AutoBackend:
 
     @property
     def starting(self) -> bool:
-        return self._serial is not None and self.pool is not None and self.pool.failure is None
+        return not self._in_pool and self.pool is not None and self.pool.failure is None
 
     @property
     def abreast(self) -> int:
@@ -90,7 +91,8 @@ class AutoBackend:
             self.pool.dispatch(slot, task)
         elif self._serial is not None:
             if slot == SLOT and (self.pool is None or self.pool.failure is None):
-                task = task._replace(seconds=SERIAL_SECONDS if self._is_work() else FIRST_SECONDS)
+                short = not self._is_work() or self._threads_pay
+                task = task._replace(seconds=FIRST_SECONDS if short else SERIAL_SECONDS)
             self._serial.dispatch(slot, task)
 
     def give_up(self, slot: int) -> None:
@@ -103,33 +105,37 @@ class AutoBackend:
     def events(self, timeout: float) -> list[BackendEvent]:
         events = self._serial_events(timeout) if self._serial is not None else []
         if self.pool is None:
-            if not self._works_hard() or not self._is_worth_processes():
+            if not self._more_would_help():
+                return events
+            self._in_threads = self._in_threads or (is_worth_threads(self._spent) and self._threads_pay)
+            if not self._is_worth_processes():
                 return events
             self.pool = start_pool(self._options)
         waiting, self._waiting = self._waiting, []
-        busy = self._serial is not None and self._serial.busy
-        news = waiting + self.pool.events(0 if events or waiting or busy else timeout)
+        if self._serial is not None and self._serial.busy:
+            timeout = min(timeout, POLL) if self._in_pool else 0
+        news = waiting + self.pool.events(0 if events or waiting else timeout)
         if self.pool.failure is not None:
             self._go_on_serial(self.pool.failure)
         elif self._serial is not None:
             self._hand_over(self._serial, news)
         return events + news
 
-    def _works_hard(self) -> bool:
-        """Whether reading directories takes a processor, and more of them would help: with waiting they do not, and
-        more slots than workers are there for what waits.
-        """
-        return self._divisible and self._pays and self._slots <= self._workers and self._is_work()
+    def _more_would_help(self) -> bool:
+        """Whether it is processors that are missing."""
+        return self._divisible and self._pays and self._is_work()
 
     def _is_work(self) -> bool:
+        """Whether reading directories takes a processor. With waiting for them no other would help."""
         return self._spent >= BUSY_SHARE * (time.monotonic() - self._started)
 
     def _is_worth_processes(self) -> bool:
-        """After all that has been walked here; threads come first, where they can."""
-        if not is_worth_threads(self._spent) or not self._threads_pay:
-            return walked_long_enough(self._spent, self._options)
-        self._in_threads = True
-        return self._spent >= START_AFTER_THREADS
+        """After all that has been walked here. Beside threads nothing is forked, whatever was asked for."""
+        if self._options.start_method == "fork" and self._serial is not None and len(self._serial.slots) > 1:
+            return False
+        if self._in_threads:
+            return self._spent >= START_AFTER_THREADS
+        return walked_long_enough(self._spent, self._options)
 
     @cached_property
     def _threads_pay(self) -> bool:
@@ -151,15 +157,19 @@ class AutoBackend:
             return
         report(failure)
         self._reported = True
-        self._in_pool = False
+        self._in_threads = self._threads_pay
         if self._serial is None:
             self._serial = SerialBackend(self._options)
+        elif self._in_pool:
+            self._waiting += self._serial.again()
+        self._in_pool = False
         self._waiting += self._serial.grow(self._slots)
 
     def _serial_events(self, timeout: float) -> list[BackendEvent]:
         assert self._serial is not None
-        alone = self.pool is None or self.pool.failure is not None
-        events = self._serial.events(timeout if alone else min(timeout, POLL))
+        if self.pool is not None and self.pool.failure is None:
+            timeout = 0 if self._in_pool else min(timeout, POLL)
+        events = self._serial.events(timeout)
         for event in events:
             if isinstance(event, ChunkArrived):
                 self._spent += event.chunk.cpu

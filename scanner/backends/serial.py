@@ -5,6 +5,7 @@ dispatch -> SimpleQueue of each thread -> walk -> one SimpleQueue for all -> eve
 
 from __future__ import annotations
 
+import os
 import queue
 import time
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ class SerialBackend:
         self._threads: list[WalkingThread] = []
         self._arrivals: queue.SimpleQueue[tuple[int, Chunk | BaseException]] = queue.SimpleQueue()
         self._under_way = 0
+        self._home = os.getpid()
 
     def grow(self, slots: int) -> list[BackendEvent]:
         """Have so many slots, if there are fewer. From the second on, all of them are threads."""
@@ -51,6 +53,10 @@ class SerialBackend:
                 break
             news.append(SlotUp(slot))
         return [SlotDown(SLOT), *news] if first and self._threads else news
+
+    def again(self) -> list[BackendEvent]:
+        """The slots that there are, for whoever was told that they go down."""
+        return [SlotUp(slot) for slot in range(1, len(self._threads) + 1)] or [SlotUp(SLOT)]
 
     def _arrive(self, slot: int, chunk: Chunk | BaseException) -> None:
         self._arrivals.put((slot, chunk))
@@ -102,7 +108,8 @@ class SerialBackend:
                     raise chunk
                 yield arrived(slot, chunk)
         except queue.Empty:
-            pass
+            if os.getpid() != self._home:
+                raise RuntimeError("a scan cannot go on in a forked copy of its process") from None
 
     def processes(self) -> dict[int, int]:
         return {}
@@ -117,6 +124,8 @@ class SerialBackend:
 
 
 def arrived(slot: int, chunk: Chunk) -> ChunkArrived:
-    """A Chunk that was never packed: a Python string of a short name takes about 64 bytes."""
-    chunk.size = 64 * chunk.entries + len(chunk.output)
+    """A Chunk that was never packed. In a list, a Python string of a short name takes about 64 bytes."""
+    joined = bool(chunk.listings) and not isinstance(chunk.listings[0], list)
+    chunk.size = sum(map(len, chunk.listings)) if joined else 64 * chunk.entries
+    chunk.size += len(chunk.output)
     return ChunkArrived(slot, chunk)

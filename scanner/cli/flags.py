@@ -106,8 +106,8 @@ def running(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--backend", choices=BACKENDS, default="auto",
-        help="where to walk: in this process, in worker processes, or in these once the tree proves very large, "
-        "and in threads until then (default: auto)",
+        help="where to walk: in this process, in worker processes, or in these once the tree proves large, "
+        "after threads where these do not wait for each other (default: auto)",
     )  # fmt: skip
     group.add_argument(
         "--start-method", choices=START_METHODS,

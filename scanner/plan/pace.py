@@ -60,11 +60,11 @@ class Pace:
         self._busy = self._seconds = 0.0
         self._told = 0  # directories in these
         self._worked: float | None = None  # until the window began; None before its first Chunk
-        self._work = self._directories = 0.0  # seconds of it, for how many
+        self._work = self._done = 0.0  # seconds of it, for how many directories and Tasks
         self._arrived = 0  # directories and Tasks since the last window
 
     def begin_with(self, first: int) -> None:
-        """There are so many slots anyway: processes."""
+        """There are so many slots anyway: processes, or threads in their place."""
         self._first = min(first, self._most)
         self.slots = max(self.slots, self._first)
 
@@ -102,18 +102,18 @@ class Pace:
     def _count_work(self, worked: Callable[[], float]) -> None:
         """Since the last window, or since there are more slots: to start them is work, but no directory's."""
         if self.slots <= self._first:  # no more is measured, so what was must not hold for ever
-            self._work = self._directories = 0.0
+            self._work = self._done = 0.0
         elif self._worked is not None:
             self._work = FADING * self._work + max(0.0, worked() - self._worked)
-            self._directories = FADING * self._directories + self._arrived
+            self._done = FADING * self._done + self._arrived
         self._worked = None
 
     @property
     def _enough(self) -> float:
         """Slots that there is processor for. Little's law again: latency without load, over the work of a directory."""
-        if self._directories < SURE_DIRECTORIES or not self._work:
+        if self._done < SURE_DIRECTORIES or not self._work:
             return math.inf
-        return self._base * self._directories / self._work
+        return self._base * self._done / self._work
 
     def _is_time(self, now: float) -> bool:
         """A directory's time has passed since, and most slots have told: those that tell first waited least."""

@@ -30,7 +30,7 @@ class Paces:
             self._paces.setdefault(zone, Pace(self._first, self._most))
 
     def begin_with(self, first: int) -> None:
-        """There are so many slots anyway: processes."""
+        """There are so many slots anyway: processes, or threads in their place."""
         self._first = first
         for pace in self._paces.values():
             pace.begin_with(first)

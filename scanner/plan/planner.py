@@ -295,16 +295,14 @@ class Planner:
             if not self._may_take(slot, segment, room):
                 self._some_are_choosy = True
             elif self._trim(segment):
-                if not self._some_are_choosy:
-                    self._passed = segment.before
+                self._passed = self._passed if self._some_are_choosy else segment.before
                 return segment
         return None
 
     def _trim(self, segment: Segment) -> bool:
-        """Whether anything is left of a queued Segment once what is not at home in it any more is gone from its front.
+        """Whether anything is left of a queued Segment once what was pruned or moved is gone from its front.
 
-        Directories that were pruned or moved stay where they stood until then: to look for each would take a time
-        that grows with the square of their number.
+        (To look for each at once would take a time that grows with the square of their number.)
         """
         if self.ordered:
             return True
@@ -340,9 +338,7 @@ class Planner:
         segment = self._home.get(self._wanted)
         if segment is None or segment.slot is not None:
             return None
-        if segment.directories[0] != self._wanted:
-            segment = self._to_the_front(self._wanted)
-        return segment
+        return segment if segment.directories[0] == self._wanted else self._to_the_front(self._wanted)
 
     def _to_the_front(self, path: Path) -> Segment:
         return self._queue([path], self.line.start)

@@ -52,9 +52,9 @@ class Room:
         self._limits = limits
         self._slots = roster.slots_of_workers
         self._there, self._all = roster.by_worker, len(roster)
-        under_way = roster.under_way
+        under_way, leaving = roster.under_way, roster.leaving
         idle = min(most, len(roster)) - under_way.total()
-        room = {zone: min(idle, limit.tasks - under_way[zone]) for zone, limit in limits.items()}
+        room = {zone: min(idle, limit.tasks - under_way[zone] + leaving[zone]) for zone, limit in limits.items()}
         self.left = {zone: count for zone, count in room.items() if count > 0}
         self._idle = idle
 

@@ -14,8 +14,12 @@ import pytest
 
 import scanner
 from scanner.backends import auto
-from scanner.kernel.which import reader_name
+from scanner.backends.pool import PoolBackend
+from scanner.backends.serial import SLOT
+from scanner.engine import Engine
+from scanner.kernel.runs import runs_unlocked
 from scanner.options import ScanOptions
+from scanner.plan import planner
 from tests.conftest import use
 from tests.support.shell import ROOT
 
@@ -25,6 +29,8 @@ WORKERS = 3
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads from the first Chunk on."""
+    if not runs_unlocked(ScanOptions()):
+        pytest.skip("no compiled walker here")
     monkeypatch.setattr(auto, "THREADS_AFTER", 0)
 
 
@@ -32,21 +38,13 @@ def walking() -> int:
     return [thread.name for thread in threading.enumerate()].count("scanner-walk")
 
 
-def most_walking(top: Path, **options: Any) -> int:
-    """How many threads a scan has walking beside the caller's, at most."""
-    seen: list[int] = [0]
-    result = scanner.scan(top, progress_callback=lambda *_: seen.append(walking()), max_workers=WORKERS, **options)
-    assert result == list(os.walk(top))
-    return max(seen)
-
-
-@pytest.mark.skipif(reader_name(ScanOptions()) != "compiled", reason="no compiled walker here")
 def test_a_thread_a_worker_where_threads_do_not_wait_for_each_other(trees: dict[str, Path], at_once: None) -> None:
-    assert most_walking(trees["monorepo"]) == WORKERS
-    assert walking() == 0
+    seen: list[int] = []
+    result = scanner.scan(trees["monorepo"], progress_callback=lambda *_: seen.append(walking()), max_workers=WORKERS)
+    assert result == list(os.walk(trees["monorepo"]))
+    assert (max(seen), walking()) == (WORKERS, 0)
 
 
-@pytest.mark.skipif(reader_name(ScanOptions()) != "compiled", reason="no compiled walker here")
 def test_a_walk_goes_on_in_threads(trees: dict[str, Path], at_once: None) -> None:
     seen, found = [], []
     for walked in scanner.walk(trees["monorepo"], max_workers=WORKERS):
@@ -56,6 +54,20 @@ def test_a_walk_goes_on_in_threads(trees: dict[str, Path], at_once: None) -> Non
     assert (seen[0], max(seen), walking()) == (0, WORKERS, 0)
 
 
+@pytest.mark.parametrize("in_threads", [True, False])
+def test_the_caller_s_own_thread_walks_nothing_beside_the_others(
+    trees: dict[str, Path], at_once: None, in_threads: bool
+) -> None:
+    """They would wait for it: it is the one that hears of what they have found."""
+    options = ScanOptions().starting_at([str(trees["monorepo"])])
+    backend = auto.AutoBackend(options, eager=False, in_threads=in_threads)
+    engine = Engine(options, backend, ordered=True)
+    beside = [SLOT in engine.planner.roster for _ in engine.run([str(trees["monorepo"])]) if walking()]
+    backend.stop()
+    assert beside
+    assert not any(beside)
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -63,58 +75,120 @@ def test_a_walk_goes_on_in_threads(trees: dict[str, Path], at_once: None) -> Non
         pytest.param({"nice": True}, id="only processes can be nice on their own"),
         pytest.param({"hidden": False}, id="filters need the interpreter"),
         pytest.param({"max_depth": 1000}, id="what is read one by one needs the interpreter"),
-        pytest.param({"max_in_flight": 1}, id="no more than one at a time is allowed"),
-        pytest.param({"backend": "serial"}, id="as asked"),
+        pytest.param({"max_workers": 1}, id="no more than one is wanted"),
     ],
 )
 def test_no_threads(trees: dict[str, Path], at_once: None, options: dict[str, Any]) -> None:
-    assert most_walking(trees["monorepo"], **options) == 0
+    assert auto.threads_pay(ScanOptions(max_workers=2))
+    assert not auto.threads_pay(ScanOptions.of({"max_workers": 2, **options}).starting_at([str(trees["odd"])]))
 
 
-def test_no_threads_where_python_reads(trees: dict[str, Path], at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_threads_where_python_reads(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
     use("pure", monkeypatch)
-    assert most_walking(trees["monorepo"]) == 0
+    assert not auto.threads_pay(ScanOptions(max_workers=2))
+
+
+class Late:
+    """Has the pool start at the first Chunk, the tree come in Tasks of a few names, and a scan wait for processes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(auto, "START_AFTER_THREADS", 0)
+        monkeypatch.setattr(auto, "BUSY_SHARE", 0)
+        monkeypatch.setattr(planner, "TASK_ENTRIES", 50)
+        self.pools: list[PoolBackend] = []
+        start_pool = auto.start_pool
+        monkeypatch.setattr(auto, "start_pool", lambda options: self.pools.append(start_pool(options)) or self.pools[0])
+
+    def wait(self, *_: int) -> None:
+        deadline = time.monotonic() + 30
+        while self.pools and not self.pools[0]._started and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.02)  # in which processes say that they are there
 
 
 @pytest.mark.parametrize("name", ["monorepo", "odd"])
 def test_processes_take_over_from_threads(
     trees: dict[str, Path], at_once: None, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Beside threads they come from a fork server. The caller is slow here, or the tree would be too small for it."""
-    monkeypatch.setattr(auto, "START_AFTER_THREADS", 0)
-    monkeypatch.setattr(auto, "BUSY_SHARE", 0)
-    expected = list(os.walk(trees[name]))
-
-    def wait(*_: int) -> None:
-        time.sleep(0.05)
-
-    for _ in range(5):  # on a busy machine it ends before they are there
-        result = scanner.scan(trees[name], progress_callback=wait, max_workers=WORKERS)
-        assert result == expected
-        if result.stats.backend == "pool":
-            break
+    """They come from a fork server: beside threads nothing is forked."""
+    late = Late(monkeypatch)
+    result = scanner.scan(trees[name], progress_callback=late.wait, max_workers=WORKERS)
+    assert result == list(os.walk(trees[name]))
     assert (result.stats.backend, result.stats.start_method) == ("pool", "forkserver")
     assert walking() == 0
 
 
-def test_threads_go_on_where_no_process_can_start(trees: dict[str, Path]) -> None:
-    top = str(trees["monorepo"])
+def test_threads_go_on_where_no_process_can_start(
+    trees: dict[str, Path], at_once: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    late, seen = Late(monkeypatch), []
+
+    def broken(pool: PoolBackend) -> None:
+        raise OSError(30, "Read-only file system")
+
+    def wait(*_: int) -> None:
+        late.wait()
+        seen.append(walking())
+
+    monkeypatch.setattr(PoolBackend, "_start", broken)
+    result = scanner.scan(trees["monorepo"], progress_callback=wait, max_workers=WORKERS)
+    assert result == list(os.walk(trees["monorepo"]))
+    assert (result.stats.backend, seen[-1]) == ("serial", WORKERS)
+    assert caplog.messages == [
+        "no worker processes (OSError: [Errno 30] Read-only file system): scanning in this process"
+    ]
+
+
+def test_nothing_is_forked_beside_threads_that_were_started_for_waiting(
+    trees: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auto, "SOONEST", 0)
+    monkeypatch.setattr(auto, "START_AFTER", dict.fromkeys(auto.START_AFTER, 0))
+    monkeypatch.setattr(auto, "BUSY_SHARE", 0)
+    monkeypatch.setattr(auto, "start_pool", lambda _: pytest.fail("a pool was started"))
+    options = ScanOptions(start_method="fork").starting_at([str(trees["monorepo"])])
+    backend = auto.AutoBackend(options, eager=False)
+    engine = Engine(options, backend, ordered=True)
+    engine.paces.begin_with(3)  # as if directories had taken long
+    assert sum(chunk.visited for chunk in engine.run([str(trees["monorepo"])])) == len(list(os.walk(trees["monorepo"])))
+    backend.stop()
+
+
+def test_a_pool_that_fails_after_it_took_over(
+    trees: dict[str, Path], at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = Late(monkeypatch)
+
+    def wait(*_: int) -> None:
+        late.wait()
+        if late.pools and late.pools[0].ready:
+            late.pools[0].failure = "as if all had died for good"
+
+    result = scanner.scan(trees["monorepo"], progress_callback=wait, max_workers=WORKERS, timeout=60)
+    assert result == list(os.walk(trees["monorepo"]))
+
+
+def test_a_forked_copy_of_a_walk_in_threads_says_that_it_cannot_go_on(trees: dict[str, Path], at_once: None) -> None:
     code = (
-        "import logging, multiprocessing.pool, os, time, scanner\n"
+        "import os, scanner\n"
         "from scanner.backends import auto\n"
-        "auto.THREADS_AFTER = auto.START_AFTER_THREADS = auto.BUSY_SHARE = 0\n"
-        "logging.basicConfig(format='%(message)s')\n"
-        "def broken(*args, **kwargs): raise OSError(30, 'Read-only file system')\n"
-        "multiprocessing.pool.Pool.__init__ = broken\n"
-        "multiprocessing.pool.Pool.__del__ = lambda self: None\n"
-        f"result = scanner.scan({top!r}, progress_callback=lambda *_: time.sleep(0.05), max_workers=2)\n"
-        f"assert result == list(os.walk({top!r}))\n"
-        "print(result.stats.backend, result.stats.most_in_flight)"
+        "auto.THREADS_AFTER = 0\n"
+        f"walking = scanner.walk({str(trees['monorepo'])!r}, max_workers=2, window=1)\n"
+        "for _ in range(5): next(walking)\n"
+        "if os.fork():\n"
+        "    os.wait()\n"
+        "    print(5 + len(list(walking)))\n"
+        "else:\n"
+        "    try:\n"
+        "        list(walking)\n"
+        "    except RuntimeError as error:\n"
+        "        print(error, flush=True)\n"
+        "    os._exit(0)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False, env=environment
     )
-    assert result.stdout == "serial 2\n"
-    message = "no worker processes (OSError: [Errno 30] Read-only file system): scanning in this process\n"
-    assert result.stderr == message
+    directories = len(list(os.walk(trees["monorepo"])))
+    message = "a scan cannot go on in a forked copy of its process"
+    assert (result.stdout, result.stderr) == (f"{message}\n{directories}\n", "")

@@ -349,6 +349,25 @@ def test_a_slot_that_goes_down_ends_its_task_and_gets_no_other() -> None:
     assert told(planner, SlotUp(3)) == [(3, "/a/b")]
 
 
+def test_a_slot_that_is_to_go_down_and_is_needed_again_stays() -> None:
+    planner = keyed(slots=1)
+    assert told(planner, SlotUp(1), Add(["/a", "/b"])) == [(1, "/a", "/b")]
+    assert told(planner, SlotDown(1), SlotUp(1)) == []
+    assert planner.roster.leaving[0] == 0
+    first, second = chunk("/b"), chunk()
+    assert told(planner, ChunkArrived(1, first)) == [first, (1, "/b")]
+    assert told(planner, ChunkArrived(1, second)) == [second, "finished"]
+
+
+def test_what_slots_that_go_down_are_at_work_on_takes_nobodys_place() -> None:
+    """They may be stuck, and there are others now."""
+    planner = keyed(slots=2)
+    assert told(planner, Limit(2), SlotUp(1), SlotUp(2), Add(["/a"])) == [(1, "/a"), ("give up", 1)]
+    assert told(planner, SlotDown(1), SlotDown(2), SlotUp(3), SlotUp(4), Add(["/b"]), Add(["/c"])) == [
+        (3, "/b"), (4, "/c")
+    ]  # fmt: skip
+
+
 def test_what_a_worker_of_many_threads_died_over_is_tried_again_alone() -> None:
     planner = ordered(slots=1)
     told(planner, SlotUp(1, 1), SlotUp(2, 1), SlotUp(3, 1), Add(["/a", "/b", "/c"]))
