@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from scanner.entry import Entry
     from scanner.options import Keywords
 
+SLOWER = (
+    4  # times as long as for a whole tree until there are threads: who leaves early would wait for their first Tasks
+)
+
 __all__ = ["ProgressCallback", "ScanResult", "entries", "scan", "walk"]
 
 
@@ -108,7 +112,7 @@ class AutoSource:
             dirs, links, files = dirs + more_dirs, links + more_links, files + more_files
             position += read
         self._spent += time.monotonic() - started
-        if self._may_grow and is_worth_threads(self._spent):
+        if self._may_grow and is_worth_threads(self._spent / SLOWER):
             self._grow()
         return faults[-1] if faults and faults[-1].drops_listing else (dirs, links, files)
 

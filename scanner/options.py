@@ -304,6 +304,16 @@ def available_start_methods() -> tuple[str, ...]:
     return START_METHODS
 
 
+def descriptors_allowed() -> float:
+    """How many this process may have open, where there is a limit."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return math.inf
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return math.inf if limit == resource.RLIM_INFINITY else limit
+
+
 def may_be_forked() -> bool:
     """Whether nothing speaks against it: no thread could hold a lock, and there is little memory to be shared."""
     try:

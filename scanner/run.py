@@ -182,8 +182,8 @@ class Run:
         planner = engine.planner
         stats.tasks, stats.worker_deaths, stats.hung_directories = planner.tasks, planner.deaths, planner.hung
         stats.abandoned_workers = self.backend.abandoned
-        stats.most_in_flight = max(stats.most_in_flight, engine.in_flight())
-        stats.pace = engine.paces.reason
+        if (in_flight := engine.in_flight()) >= stats.most_in_flight:
+            stats.most_in_flight, stats.pace = in_flight, engine.paces.reason
         if self.monitor is not None:
             self.monitor.tick()
         self._tell_progress()

@@ -6,14 +6,16 @@ one thread ---THREADS_AFTER---> a thread for each worker ---START_AFTER_THREADS-
 
 from __future__ import annotations
 
+import math
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from scanner.backends.serial import FIRST_SLOT, SLOT, SerialBackend
+from scanner.backends.threads import MOST_OPEN
 from scanner.kernel.runs import runs_unlocked
 from scanner.model import BackendEvent, ChunkArrived, SlotDown, Task
-from scanner.options import ScanOptions
+from scanner.options import ScanOptions, descriptors_allowed
 
 if TYPE_CHECKING:
     from scanner.backends.pool import PoolBackend
@@ -27,6 +29,7 @@ START_AFTER = {"fork": 0.08, "forkserver": 0.1, "spawn": 0.1}
 """Seconds of walking in one thread before processes are started; by start method. They take 30 to 100 ms of another
 processor meanwhile, which are lost on a tree that ends before they are ready."""
 SOONEST = min(START_AFTER.values())
+DESCRIPTORS, SPARE_DESCRIPTORS = 2 * MOST_OPEN, 64  # that a thread may hold, at most; that are left to the caller
 BUSY_SHARE = 0.5  # of a processor: below this, what takes time is waiting
 POLL = 0.005  # seconds to wait for threads here before looking at processes that are starting
 FIRST_SECONDS = 0.002
@@ -90,10 +93,17 @@ class AutoBackend:
             assert self.pool is not None
             self.pool.dispatch(slot, task)
         elif self._serial is not None:
-            if slot == SLOT and (self.pool is None or self.pool.failure is None):
-                short = not self._is_work() or self._threads_pay
-                task = task._replace(seconds=FIRST_SECONDS if short else SERIAL_SECONDS)
-            self._serial.dispatch(slot, task)
+            self._serial.dispatch(slot, task._replace(seconds=min(task.seconds, self._patience(slot))))
+
+    def _patience(self, slot: int) -> float:
+        """Seconds that a Task may take here. In a thread no longer than all has taken so far: who walks this tree has
+        had its directories one by one until then.
+        """
+        if slot != SLOT:
+            return max(FIRST_SECONDS, time.monotonic() - self._started)
+        if self.pool is not None and self.pool.failure is not None:
+            return math.inf
+        return SERIAL_SECONDS if self._is_work() and not self._threads_pay else FIRST_SECONDS
 
     def give_up(self, slot: int) -> None:
         if slot >= FIRST_SLOT:
@@ -213,10 +223,12 @@ def walked_long_enough(spent: float, options: ScanOptions) -> bool:
 
 
 def threads_pay(options: ScanOptions) -> bool:
-    """Whether threads here would walk beside each other. Beside these nothing is forked, and only processes can be nice
-    on their own.
+    """Whether threads here would walk beside each other. Beside these nothing is forked, only processes can be nice on
+    their own, and each holds some descriptors open.
     """
-    return options.workers > 1 and options.start_method != "fork" and not options.nice and runs_unlocked(options)
+    if options.workers < 2 or options.start_method == "fork" or options.nice or not runs_unlocked(options):
+        return False
+    return descriptors_allowed() >= SPARE_DESCRIPTORS + DESCRIPTORS * options.workers
 
 
 def pays(options: ScanOptions) -> bool:

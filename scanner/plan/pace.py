@@ -84,7 +84,7 @@ class Pace:
             self._worked, self._arrived = worked(), 0
         else:
             self._arrived += count + A_TASK
-        if count and began >= self._settled:
+        if count and began >= self._settled and not chunk.retries:  # which take pauses of ours
             self._samples.append(chunk.seconds / count)
             self._readings.append((chunk.seconds - chunk.opening) / count)
             self._busy += chunk.cpu

@@ -118,7 +118,8 @@ def _backend(data: dict[str, Any]) -> str:
     reader = f"{data['reader']} reader"
     if data["backend"] == "serial":
         threads = data["most_in_flight"]
-        return f"serial, {f'{threads} threads, ' if threads > 1 else ''}{tasks}, {reader}"
+        where = f"this process, {threads} threads" if threads > 1 else "serial"
+        return f"{where}, {tasks}, {reader}"
     workers = data["max_workers"]
     return f"pool, {workers} worker{'s' if workers != 1 else ''} by {data['start_method']}, {tasks}, {reader}"
 

@@ -51,6 +51,12 @@ def test_few_descriptors(how: list[str], trees: dict[str, Path]) -> None:
     assert report["scanned_directories"] == 5401
 
 
+def test_hardly_any_descriptors(trees: dict[str, Path]) -> None:
+    """Directories are tried again then, after pauses: that is no waiting which more threads would help with."""
+    result = limited(resource.RLIMIT_NOFILE, 8, [*SCANNER, "list", "--workers", "2", trees["deep"]])
+    assert (result.returncode, result.stdout.count(b"\n")) == (0, 5401 + 800)
+
+
 def test_no_descriptor_is_left_for_a_moment(tmp_path: Path) -> None:
     """What is held open on the way is given back, and the directory is read after all."""
     top = str(make(tmp_path, {"a": {"b": {"c": {"d": {"f": None}}}}, "z": {}}))

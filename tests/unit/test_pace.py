@@ -160,6 +160,14 @@ def test_one_directory_that_was_interrupted_does_not_count(samples: int) -> None
     assert pace.slots == 1
 
 
+def test_what_was_tried_again_tells_nothing(scan: Scan) -> None:
+    """The pauses in between are ours. Where descriptors are short, more threads would make it worse."""
+    for number in range(100):
+        chunk = Chunk(0, (), b"", [], 0, [], 1, 0, 0, retries=3, seconds=0.05, cpu=0.0001)
+        scan.pace.note(0.05 * number, chunk, 0.05 * number, 1, lambda: 0.0)
+    assert scan.pace.slots == 1
+
+
 def test_a_caller_who_works_at_first_does_not_hold_it_down_for_ever() -> None:
     scan = Scan(Pace(2, 64))
     scan.work = 0.02
