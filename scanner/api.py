@@ -18,7 +18,7 @@ from scanner.backends.auto import (
     start_pool,
     threads_pay,
     walked_long_enough,
-)  # fmt: skip
+)
 from scanner.engine import Engine, too_late
 from scanner.errors import OptionError, ScanTimeout
 from scanner.fields import Columns
@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from scanner.entry import Entry
     from scanner.options import Keywords
 
-SLOWER = (
-    4  # times as long as for a whole tree until there are threads: who leaves early would wait for their first Tasks
-)
+SLOWER = 4
+"""Times as long as for a whole tree until there are threads: who leaves early would wait for their first Tasks."""
 
 __all__ = ["ProgressCallback", "ScanResult", "entries", "scan", "walk"]
 

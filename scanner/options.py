@@ -143,7 +143,7 @@ class ScanOptions(_Fields):
     dir_timeout   seconds for one directory to be listed, or None (default; 60 in the shell) for no limit. One that
                   takes longer is a Fault `timeout`; its worker is killed, the rest of its Task runs elsewhere. Needs
                   worker processes: `serial` cannot keep it, and `auto` starts them at once where anything but a local
-                  file system is mounted at or below the root, elsewhere as ever.
+                  file system is mounted at or below the root, elsewhere no sooner than without it.
                   An honest huge directory must have the time it takes:
                   each part of 20,000 entries counts by itself.
     max_hung      directories of one mount that may exceed `dir_timeout` (default 3) before the rest of the mount is not

@@ -18,8 +18,6 @@ class Roster:
         self._going_down: set[int] = set()
         self.under_way: Counter[int] = Counter()
         """How many Segments are leased, by zone."""
-        self.leaving: Counter[int] = Counter()
-        """How many of these to slots that are going down: nobody is to wait for them."""
         self.by_worker: Counter[tuple[int, int]] = Counter()
         """The same, by zone and worker."""
         self.careful = 0  # of those, to be walked alone
@@ -33,7 +31,7 @@ class Roster:
     def up(self, slot: int, worker: int) -> None:
         """It may have Segments; also one that was going down, and now stays."""
         if slot in self._slots:
-            self._stay(slot)
+            self._going_down.discard(slot)
             return
         self._slots[slot] = None
         self._workers[slot] = worker or -slot - 1  # one without a process of its own dies with nobody
@@ -41,23 +39,22 @@ class Roster:
 
     def down(self, slot: int) -> None:
         """No further Segment for it."""
-        if (segment := self._slots.get(slot)) is None:
+        if self._slots.get(slot) is None:
             self.lose(slot)
-        elif slot not in self._going_down:
+        else:
             self._going_down.add(slot)
-            self.leaving[segment.zone] += 1
 
-    def _stay(self, slot: int) -> None:
-        segment = self._slots[slot]
-        if slot in self._going_down and segment is not None:
-            self._going_down.discard(slot)
-            self.leaving[segment.zone] -= 1
+    @property
+    def leaving(self) -> Counter[int]:
+        """How many Segments are leased to slots that are going down, by zone: nobody is to wait for them."""
+        segments = [self._slots[slot] for slot in self._going_down]
+        return Counter(segment.zone for segment in segments if segment is not None)
 
     def lose(self, slot: int) -> Segment | None:
         """The slot is gone; what it had."""
         if slot not in self._slots:
             return None
-        self._stay(slot)
+        self._going_down.discard(slot)
         self.slots_of_workers[self._workers[slot]] -= 1
         if not self.slots_of_workers[self._workers[slot]]:
             del self.slots_of_workers[self._workers[slot]]
@@ -80,11 +77,9 @@ class Roster:
         """What the slot had: it is idle now."""
         segment = self._slots[slot]
         assert segment is not None
-        leaves = slot in self._going_down
-        self._stay(slot)
         self._slots[slot] = None
         self._count(slot, segment, -1)
-        if leaves:
+        if slot in self._going_down:
             self.lose(slot)
         return segment
 
