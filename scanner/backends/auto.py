@@ -226,7 +226,12 @@ def threads_pay(options: ScanOptions) -> bool:
     """Whether threads here would walk beside each other. Beside these nothing is forked, only processes can be nice on
     their own, and each holds some descriptors open.
     """
-    if options.workers < 2 or options.start_method == "fork" or options.nice or not runs_unlocked(options):
+    if (
+        min(options.workers, options.max_in_flight) < 2
+        or options.start_method == "fork"
+        or options.nice
+        or not runs_unlocked(options)
+    ):
         return False
     return descriptors_allowed() >= SPARE_DESCRIPTORS + DESCRIPTORS * options.workers
 

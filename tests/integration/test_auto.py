@@ -76,6 +76,7 @@ def test_the_caller_s_own_thread_walks_nothing_beside_the_others(
         pytest.param({"hidden": False}, id="filters need the interpreter"),
         pytest.param({"max_depth": 1000}, id="what is read one by one needs the interpreter"),
         pytest.param({"max_workers": 1}, id="no more than one is wanted"),
+        pytest.param({"max_in_flight": 1}, id="no more than one at a time is allowed"),
     ],
 )
 def test_no_threads(trees: dict[str, Path], at_once: None, options: dict[str, Any]) -> None:
