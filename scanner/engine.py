@@ -66,7 +66,7 @@ class Engine:
         )
         self._alone = threading.active_count() == 1
         self._allowed = 0  # directories so far
-        self._started = time.monotonic()
+        self._started = self._now = time.monotonic()  # `_now`: when it was last looked what the backend has
         self._cancelled = cancelled
         self._deadline = deadline
         self._observe = observe
@@ -84,7 +84,7 @@ class Engine:
                 delivered = self.step(Wanted())
                 continue
             delivered = self.poll(0, Wanted()) if delivered else self.poll(LONGEST_WAIT)
-            next_poll = time.monotonic() + POLL_EVERY
+            next_poll = self._now + POLL_EVERY
 
     def poll(self, timeout: float, *events: Event) -> list[Deliver]:
         """Take in what the backend has, waiting at most `timeout` seconds for it. Raises ScanTimeout, ScanCancelled."""
@@ -122,7 +122,7 @@ class Engine:
 
     def _note(self, news: list[BackendEvent], *, learning: bool) -> list[Event]:
         """Take in what Chunks tell. Once some directory was slow, it matters which device that is on."""
-        now = time.monotonic()
+        now = self._now = time.monotonic()
         changes: list[Event] = []
         for event in news:
             if isinstance(event, SlotLost | SlotStuck):
@@ -169,9 +169,8 @@ class Engine:
 
     def _shares(self) -> list[Limit]:
         """What each zone may have that has work."""
-        now = time.monotonic()
-        if self.paces.several and now >= self._next_look:
-            self._next_look = now + LOOK_EVERY
+        if self.paces.several and self._now >= self._next_look:
+            self._next_look = self._now + LOOK_EVERY
             self._at_work = self.planner.zones_with_work()
         return self.paces.limits(self._at_work)
 
@@ -199,11 +198,13 @@ class Engine:
     def step(self, *events: Event) -> list[Deliver]:
         """Tell the planner of `events` and do what it says; the Chunks for the consumer."""
         delivered: list[Deliver] = []
+        now = 0.0
         for instruction in self.planner.handle(*events):
             match instruction:
                 case Dispatch(slot, task):
                     threads = self._threads()
-                    self._sent[slot] = (time.monotonic(), task.directories[0], threads)
+                    now = now or time.monotonic()
+                    self._sent[slot] = (now, task.directories[0], threads)
                     self._asking += threads
                     self.backend.dispatch(slot, task if threads == task.threads else task._replace(threads=threads))
                 case GiveUp(slot):

@@ -93,7 +93,9 @@ class AutoBackend:
             assert self.pool is not None
             self.pool.dispatch(slot, task)
         elif self._serial is not None:
-            self._serial.dispatch(slot, task._replace(seconds=min(task.seconds, self._patience(slot))))
+            if task.seconds > FIRST_SECONDS:
+                task = task._replace(seconds=min(task.seconds, self._patience(slot)))
+            self._serial.dispatch(slot, task)
 
     def _patience(self, slot: int) -> float:
         """Seconds that a Task may take here. In a thread no longer than all has taken so far: who walks this tree has

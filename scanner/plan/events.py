@@ -5,6 +5,7 @@
 from typing import NamedTuple, TypeAlias
 
 from scanner.model import BackendEvent, Chunk, Path, Task
+from scanner.plan.budget import TASK_SECONDS
 
 
 class Add(NamedTuple):
@@ -33,10 +34,10 @@ class Waiting(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """Event: from now on at most so many Tasks at once. `probing`: small ones, so that each tells soon how it went."""
+    """Event: from now on at most so many Tasks at once, and how long each may take (0: a single directory)."""
 
     tasks: int
-    probing: bool = False
+    seconds: float = TASK_SECONDS
     zone: int = 0
 
 

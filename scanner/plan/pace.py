@@ -20,6 +20,7 @@ import math
 from collections.abc import Callable
 
 from scanner.model import Chunk
+from scanner.plan.budget import how_long
 
 WAITING_SHARE = 0.5  # of the time of a Task, from which on it waits more than it works
 WAITING_SECONDS = 300e-6  # a directory: less is not worth another thread
@@ -50,6 +51,8 @@ class Pace:
         self.slots = min(first, most)
         self.reason = "directories are read as fast as they are asked for"
         self._first, self._most = self.slots, most
+        self._latency = 0.0  # of the last window, where directories cost waiting
+        self._seeking = True  # nothing has told yet that these are enough
         self._base = self._base_reading = math.inf  # seconds for a directory without load; once it is open
         self._stride = self._longest_stride = STRIDE
         self._queues = 0  # windows, of the last, that had more than a little of a queue
@@ -70,8 +73,13 @@ class Pace:
 
     @property
     def probing(self) -> bool:
-        """Whether the number is not found yet."""
-        return self._stride >= STRIDE / 2 and self._first < self.slots <= min(self._most, SPARE * self._enough) - 1
+        """Whether the number is sought for the first time."""
+        return self._seeking and self._first < self.slots <= min(self._most, SPARE * self._enough) - 1
+
+    @property
+    def task_seconds(self) -> float:
+        """How long a Task may take. As long as the number is sought, one directory: so that each tells soon."""
+        return 0.0 if self.probing else how_long(self._latency)
 
     def note(self, now: float, chunk: Chunk, began: float, under_way: int, worked: Callable[[], float]) -> None:
         """Take in a Chunk that has arrived.
@@ -123,8 +131,10 @@ class Pace:
 
     def _decide(self, now: float, under_way: int) -> None:
         latency, reading = typical(self._samples), typical(self._readings)
-        if not self._waits(latency):
-            self.slots = max(self._first, self.slots // 2)
+        waits = self._waits(latency)
+        self._latency = latency if waits else 0.0
+        if not waits:
+            self.slots, self._seeking = max(self._first, self.slots // 2), True
             self.reason = "directories cost more work than waiting"
             return
         before, self._before = self._before, None
@@ -143,7 +153,7 @@ class Pace:
         self._queues = self._queues + 1 if load > SOME_QUEUE else 0
         hasty = load > NO_QUEUE and self.probing  # to go on would be: so soon, a queue has hardly begun to show
         if load > NO_QUEUE:
-            self._stride = max(SHORTEST_STRIDE, self._stride / 4)
+            self._stride, self._seeking = max(SHORTEST_STRIDE, self._stride / 4), False
         if self._queues >= 2 and (load >= QUEUE or self._queues == PATIENT):
             self._take_back(latency, load, MARGIN if load >= QUEUE else PROBE)
             self._settled = now + 2 * latency  # the queue is to empty first
@@ -173,7 +183,7 @@ class Pace:
 
     def _save_work(self) -> None:
         """More threads would only get into each other's way."""
-        self._stride, self._queues = SHORTEST_STRIDE, 0
+        self._stride, self._queues, self._seeking = SHORTEST_STRIDE, 0, False
         self.slots = max(self._first, int(self._enough))
         self.reason = "to read more directories at a time would take more processor than there is"
 

@@ -57,7 +57,7 @@ class Paces:
         for position, (slots, zone) in enumerate(wanted):
             tasks = max(1, min(slots, rest // (len(wanted) - position)))
             rest -= tasks
-            limits.append(Limit(tasks, self._paces[zone].probing, zone))
+            limits.append(Limit(tasks, self._paces[zone].task_seconds, zone))
         return limits
 
     @property

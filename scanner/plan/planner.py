@@ -29,7 +29,7 @@ from scanner.model import (
     Task,
     below_any,
 )
-from scanner.plan.budget import TASK_ENTRIES, TASK_SECONDS, how_many
+from scanner.plan.budget import TASK_ENTRIES, how_many
 from scanner.plan.events import (
     Add,
     Allow,
@@ -363,7 +363,7 @@ class Planner:
         self.roster.give(slot, task_part)
         room.take(zone)
         self.tasks += 1
-        seconds = 0.0 if segment.alone or segment.careful or limit.probing else TASK_SECONDS
+        seconds = 0.0 if segment.alone or segment.careful else limit.seconds
         # A copy: the worker's stack must not be the planner's record of what to do again after a death.
         directories = list(task_part.directories)
         task = Task(

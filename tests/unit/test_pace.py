@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from scanner.model import Chunk
+from scanner.plan.budget import LONGEST_TASK, SLOW_DIRECTORIES, TASK_SECONDS
 from scanner.plan.pace import A_TASK, Pace
 
 WORK = 30e-6  # seconds of processor a directory
@@ -123,6 +124,26 @@ def test_no_more_threads_than_there_is_processor_for(scan: Scan) -> None:
     assert max(history) <= 17
     assert set(history[100:]) <= {16, 17}
     assert not scan.pace.probing, "small Tasks take more of it"
+
+
+def test_tasks_are_single_directories_until_the_number_is_found_and_several_slow_ones_then(scan: Scan) -> None:
+    assert scan.pace.task_seconds == TASK_SECONDS
+    scan.run(20, 0.03)
+    assert scan.pace.task_seconds == 0.0
+    scan.run(1000, 0.03)
+    assert scan.pace.task_seconds == pytest.approx(SLOW_DIRECTORIES * 0.03, rel=0.01)
+    scan.run(5000, 1.0)
+    assert scan.pace.task_seconds == LONGEST_TASK
+    scan.run(5000, 0.0)
+    assert scan.pace.task_seconds == TASK_SECONDS
+
+
+def test_after_the_first_sign_of_a_queue_tasks_are_not_small_again(scan: Scan) -> None:
+    """Each is as much work as a directory."""
+    scan.run(500, 0.006, at_once=8)
+    scan.run(5000, 0.006)
+    assert scan.pace.slots == 64
+    assert not scan.pace.probing
 
 
 def test_what_takes_less_processor_than_before_gets_more(scan: Scan) -> None:

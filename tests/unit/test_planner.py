@@ -336,7 +336,7 @@ def test_no_more_tasks_at_once_than_the_limit() -> None:
 
 def test_while_the_number_is_sought_a_task_is_one_directory() -> None:
     planner = ordered(slots=1)
-    (dispatch,) = planner.handle(Limit(1, probing=True), SlotUp(1), Add(["/a"]))
+    (dispatch,) = planner.handle(Limit(1, seconds=0.0), SlotUp(1), Add(["/a"]))
     assert isinstance(dispatch, Dispatch)
     assert dispatch.task.seconds == 0
 

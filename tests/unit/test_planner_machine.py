@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from scanner.model import Chunk, ChunkArrived, Fault, Path, SlotLost, SlotStuck, SlotUp, Task
+from scanner.plan.budget import TASK_SECONDS
 from scanner.plan.events import Add, Deliver, Dispatch, Divide, Event, Finished, GiveUp, Limit, Wanted
 from scanner.plan.invariants import validate
 from scanner.plan.planner import Planner
@@ -112,10 +113,10 @@ class PlannerMachine(RuleBasedStateMachine):
         self.zones = Tops(ZONES)
         self.tell(Divide(ZONES))
 
-    @rule(tasks=st.integers(1, 4), zone=st.integers(0, 2), probing=st.booleans())
-    def a_limit_changes(self, tasks: int, zone: int, probing: bool) -> None:
+    @rule(tasks=st.integers(1, 4), zone=st.integers(0, 2), seconds=st.sampled_from([0.0, TASK_SECONDS]))
+    def a_limit_changes(self, tasks: int, zone: int, seconds: float) -> None:
         if self.zones or zone == 0:
-            self.tell(Limit(tasks, probing, zone))
+            self.tell(Limit(tasks, seconds, zone))
 
     @rule(data=st.data())
     @precondition(lambda self: self.tasks)

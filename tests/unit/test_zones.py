@@ -69,7 +69,7 @@ def test_what_waits_is_divided_when_it_turns_out_to_lie_elsewhere(ordered: bool)
 def test_each_zone_has_a_limit_of_its_own() -> None:
     slots = [SlotUp(number, worker=1) for number in range(1, 7)]
     planner = planner_of(*slots, workers=1)
-    planner.handle(Divide(TOPS), Limit(1, False, 0), Limit(3, False, 1), Limit(1, False, 2))
+    planner.handle(Divide(TOPS), Limit(1), Limit(3, zone=1), Limit(1, zone=2))
     below = ["/a", "/b", *(f"/m/{letter}" for letter in "abcdefghijklmnop"), "/n/a", "/n/b"]
     given = tasks(planner, ChunkArrived(1, chunk(*below)))
     zones = [Tops(TOPS).of(task.directories[0]) for task in given.values()]
@@ -80,7 +80,7 @@ def test_what_is_fast_is_shared_by_all_workers() -> None:
     """Two Tasks in one process would have one processor between them."""
     slots = [SlotUp(number, worker=1) for number in (1, 2, 3)] + [SlotUp(number, worker=2) for number in (4, 5, 6)]
     planner = planner_of(*slots)
-    planner.handle(Divide(TOPS), Limit(2, False, 0))
+    planner.handle(Divide(TOPS), Limit(2))
     given = tasks(planner, ChunkArrived(1, chunk(*(f"/a{number}" for number in range(20)))))
     assert sorted(slot in (1, 2, 3) for slot in given) == [False, True]
 
