@@ -84,7 +84,8 @@ class Engine:
                 delivered = self.step(Wanted())
                 continue
             delivered = self.poll(0, Wanted()) if delivered else self.poll(LONGEST_WAIT)
-            next_poll = self._now + POLL_EVERY
+            if delivered:
+                next_poll = time.monotonic() + POLL_EVERY
 
     def poll(self, timeout: float, *events: Event) -> list[Deliver]:
         """Take in what the backend has, waiting at most `timeout` seconds for it. Raises ScanTimeout, ScanCancelled."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from scanner.backends.auto import AutoBackend, needs_pool_at_once
 from scanner.backends.base import Backend
 from scanner.backends.serial import SerialBackend
-from scanner.backends.threads import rarer_switches
 from scanner.engine import Cancelled, Engine
 from scanner.errors import ScanTimeout
 from scanner.kernel.which import reader_name
@@ -144,7 +143,7 @@ class Run:
         result = ScanResult(self.stats, stated)
         collector = Collector(result, stated)
         try:
-            with rarer_collections(), rarer_switches():
+            with rarer_collections():
                 for chunk in self.chunks():
                     collector.add(chunk)
         except ScanTimeout as error:

@@ -108,7 +108,7 @@ class SerialBackend:
                     raise chunk
                 yield arrived(slot, chunk)
         except queue.Empty:
-            if timeout and os.getpid() != self._home:
+            if os.getpid() != self._home:
                 raise RuntimeError("a scan cannot go on in a forked copy of its process") from None
 
     def processes(self) -> dict[int, int]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from queue import SimpleQueue
 
 from scanner.kernel.runs import Place
@@ -14,26 +12,6 @@ from scanner.model import Chunk, Task
 from scanner.options import ScanOptions
 
 MOST_OPEN = 8  # descriptors for the way down: many threads share what a process may have
-SWITCH_SECONDS = 0.1
-"""How long a thread of ours may keep the interpreter lock while others wait for it. All of them let go of it within a
-millisecond, to read or to wait; but each that waits looks after each such time, and with many of them that is work."""
-
-
-@contextlib.contextmanager
-def rarer_switches() -> Iterator[None]:
-    """Have threads that wait for the interpreter lock look less often, while this process does nothing but scan.
-
-    Where the caller has threads of its own, these might keep the lock for as long: there it stays as it is.
-    """
-    before = sys.getswitchinterval()
-    alone = threading.active_count() == 1 and before < SWITCH_SECONDS
-    if alone:
-        sys.setswitchinterval(SWITCH_SECONDS)
-    try:
-        yield
-    finally:
-        if alone:
-            sys.setswitchinterval(before)
 
 
 class WalkingThread(threading.Thread):

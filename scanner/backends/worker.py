@@ -7,7 +7,6 @@ import gc
 import os
 import select
 import signal
-import sys
 import threading
 from functools import partial
 from multiprocessing import resource_tracker
@@ -15,7 +14,7 @@ from multiprocessing.process import current_process
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from scanner.backends import wire
-from scanner.backends.threads import SWITCH_SECONDS, WalkingThread
+from scanner.backends.threads import WalkingThread
 from scanner.kernel.walk import Walker
 from scanner.kernel.which import keep_memory
 from scanner.model import Chunk, Task
@@ -39,7 +38,6 @@ def serve() -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     gc.disable()  # nothing here makes cycles
-    sys.setswitchinterval(SWITCH_SECONDS)
     keep_memory()
     _let_go_of_what_is_not_ours()
     process = cast("SlotProcess", current_process())

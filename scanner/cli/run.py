@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from scanner.backends.threads import rarer_switches
 from scanner.cli import exits
 from scanner.errors import OptionError, ScanCancelled, ScanTimeout
 from scanner.export.output import STDOUT, Output
@@ -76,7 +75,7 @@ def _outcome(args: argparse.Namespace, run: Run, take: Callable[[Chunk], object]
     """How the scan ended, interruptions apart: these may come later still."""
     word, code = "interrupted", 0
     try:
-        with run, rarer_switches(), _progress(args, run):
+        with run, _progress(args, run):
             for chunk in run.chunks():
                 take(chunk)
         word, code = exits.outcome_of(args.roots, run.stats)

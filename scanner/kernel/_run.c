@@ -467,9 +467,11 @@ static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, si
         struct entry entry;
         run->trouble = !pop(run, &entry) || entry.length > run->longest ||
                        room(&run->slow, sizeof(struct slow) + entry.length) == NULL;
+        double opening = run->opening;
         if (!run->trouble)
             walk_one(run, &entry);
         if (run->trouble) { /* what was popped is still there */
+            run->opening = opening;
             run->stack.used += entry.length + 1 + sizeof entry;
             break;
         }

@@ -139,6 +139,7 @@ class Walker:
                     break
                 if not run.trouble:
                     continue
+                progress.now = time.monotonic()  # what it took to come here is no directory's
             if stack[-1] in fences:
                 break
             more = self._walk_one(progress, packer, shut, 0 if run is None else run.error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scanner.model import Path
 
 TASK_ENTRIES = 20_000
-TASK_SECONDS, LONGEST_TASK = 0.05, 0.4
+TASK_SECONDS, LONGEST_TASK = 0.05, 0.2
 SLOW_DIRECTORIES = 8  # so many, where they take longer than a Task may otherwise: a Task of its own costs as much work
 TASK_DIRECTORIES = 256
 LEAST_DIRECTORIES = 4
@@ -14,7 +14,7 @@ TASK_BYTES = 32_768  # of paths: a Task that fits into an empty pipe is sent at 
 
 def how_long(latency: float) -> float:
     """Seconds that a Task may take, if a directory takes `latency`."""
-    return min(max(TASK_SECONDS, SLOW_DIRECTORIES * latency), LONGEST_TASK)
+    return round(min(max(TASK_SECONDS, SLOW_DIRECTORIES * latency), LONGEST_TASK), 2)
 
 
 def how_many(directories: list[Path], slots: int, workers: int, outstanding: int) -> int:

@@ -38,6 +38,7 @@ something else."""
 MARGIN = 1.25  # slots beyond what is needed, so that none is missed for a moment
 PATIENT, PROBE = 16, 0.9  # windows of doubt before it is tried with fewer than is needed
 A_TASK = 1  # is as much work as so many directories: 122 to 186 us each in Tasks of one, 57 to 74 us in longer ones
+SHORTEST_READING = 1e-9  # seconds: clocks may say nothing at all
 TELLING = 0.15  # of the time for a directory: if reading it takes less, it tells nothing
 FADING = 0.7  # what counts of the past in each window
 SPARE = 0.85  # of the processor may be used by more slots: at its limit each of them waits for the others
@@ -74,7 +75,8 @@ class Pace:
     @property
     def probing(self) -> bool:
         """Whether the number is sought for the first time."""
-        return self._seeking and self._first < self.slots <= min(self._most, SPARE * self._enough) - 1
+        sure = not self._seeking or self._stride < STRIDE / 2
+        return not sure and self._first < self.slots <= min(self._most, SPARE * self._enough) - 1
 
     @property
     def task_seconds(self) -> float:
@@ -94,7 +96,7 @@ class Pace:
             self._arrived += count + A_TASK
         if count and began >= self._settled and not chunk.retries:  # which take pauses of ours
             self._samples.append(chunk.seconds / count)
-            self._readings.append((chunk.seconds - chunk.opening) / count)
+            self._readings.append(max(SHORTEST_READING, (chunk.seconds - chunk.opening) / count))
             self._busy += chunk.cpu
             self._seconds += chunk.seconds
             self._told += count
@@ -134,7 +136,8 @@ class Pace:
         waits = self._waits(latency)
         self._latency = latency if waits else 0.0
         if not waits:
-            self.slots, self._seeking = max(self._first, self.slots // 2), True
+            self.slots = max(self._first, self.slots // 2)
+            self._seeking = self._seeking or self.slots == self._first
             self.reason = "directories cost more work than waiting"
             return
         before, self._before = self._before, None

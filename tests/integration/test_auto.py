@@ -45,31 +45,6 @@ def test_a_thread_a_worker_where_threads_do_not_wait_for_each_other(trees: dict[
     assert (max(seen), walking()) == (WORKERS, 0)
 
 
-@pytest.mark.parametrize("others", [0, 1])
-def test_threads_that_wait_look_less_often_while_the_caller_has_none_of_its_own(
-    trees: dict[str, Path], others: int
-) -> None:
-    """In a process of its own: this one may have threads that guard time."""
-    code = f"""
-import sys, threading, scanner
-over, seen, before = threading.Event(), set(), sys.getswitchinterval()
-for _ in range({others}):
-    threading.Thread(target=over.wait).start()
-scanner.scan({str(trees["monorepo"])!r}, progress_callback=lambda *_: seen.add(sys.getswitchinterval() > before))
-over.set()
-print(any(seen), sys.getswitchinterval() == before)
-"""
-    printed = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    ).stdout
-    assert printed == f"{not others} True\n"
-
-
 def test_a_walk_goes_on_in_threads(trees: dict[str, Path], at_once: None) -> None:
     seen, found = [], []
     for walked in scanner.walk(trees["monorepo"], max_workers=WORKERS):

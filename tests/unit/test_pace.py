@@ -128,10 +128,10 @@ def test_no_more_threads_than_there_is_processor_for(scan: Scan) -> None:
 
 def test_tasks_are_single_directories_until_the_number_is_found_and_several_slow_ones_then(scan: Scan) -> None:
     assert scan.pace.task_seconds == TASK_SECONDS
-    scan.run(20, 0.03)
+    scan.run(20, 0.02)
     assert scan.pace.task_seconds == 0.0
-    scan.run(1000, 0.03)
-    assert scan.pace.task_seconds == pytest.approx(SLOW_DIRECTORIES * 0.03, rel=0.01)
+    scan.run(1000, 0.02)
+    assert scan.pace.task_seconds == SLOW_DIRECTORIES * 0.02
     scan.run(5000, 1.0)
     assert scan.pace.task_seconds == LONGEST_TASK
     scan.run(5000, 0.0)
