@@ -19,7 +19,7 @@
 #include "_directory.h"
 #include "_suspects.h"
 
-#define PROTOCOL 9   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
+#define PROTOCOL 8   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
 #define COLUMNS 11
 #define PLACE 16384  /* bytes, as in whereabouts.py */
 #define LOOK 16      /* entries asked about between two looks at the clock */
@@ -66,7 +66,7 @@ struct run {
     long long device; /* -1: any */
     int no_atime, keep_way; /* the latter: what is open on the way to what comes next is the caller's in the end */
     Py_ssize_t directories, entries, other, limit;
-    double now, opening; /* when the directory began; seconds spent on opening, in all */
+    double now, opening, lost; /* when the directory began; seconds spent on opening, in all; on what made trouble */
     int trouble, error; /* the error: of opening; below zero, of reading */
     char *place; /* where to say which directory comes next */
     struct suspects *suspects; /* NULL: none */
@@ -467,12 +467,11 @@ static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, si
         struct entry entry;
         run->trouble = !pop(run, &entry) || entry.length > run->longest ||
                        room(&run->slow, sizeof(struct slow) + entry.length) == NULL;
-        double opening = run->opening;
         if (!run->trouble)
             walk_one(run, &entry);
         if (run->trouble) { /* what was popped is still there */
-            run->opening = opening;
             run->stack.used += entry.length + 1 + sizeof entry;
+            run->lost = seconds() - run->now;
             break;
         }
         run->passed += entry.length;
@@ -614,7 +613,7 @@ static PyObject *way_of(const struct run *run, int as_bytes)
 static PyObject *result_of(const struct run *run, PyObject *way, int as_bytes)
 {
     return Py_BuildValue(
-        "NNidNdnnnn(NNNN)NN", way, PyBool_FromLong(run->trouble), run->trouble ? run->error : 0, run->now, slow_ones(run, as_bytes),
+        "NNidNdnnnn(NNNN)NN", way, PyBool_FromLong(run->trouble), run->trouble ? run->error : 0, run->lost, slow_ones(run, as_bytes),
         run->opening, run->directories, run->entries, run->other, (Py_ssize_t)run->passed,
         name_of(run->paths.start, run->paths.used, as_bytes), name_of(run->dirs.start, run->dirs.used, as_bytes),
         name_of(run->links.start, run->links.used, as_bytes),
@@ -633,8 +632,8 @@ PyDoc_STRVAR(walk_run_doc,
 "is not on `device` (-1: any), or that has an entry with one of `names`, or whose name has one of `endings` or\n"
 "`beginnings` (each joined by NULs). `keep`: leave open what is on the way to what comes next. `unwanted`: types that are not shown, as bits (1 << DT_REG, ...). `columns`:\n"
 "numbers of what is to be asked about each entry; `place`: a buffer to tell there where it is, or None.\n\n"
-"Gives path and descriptor of what was left open; whether there was such a directory; the error of opening it, or, below zero, of reading it; when\n"
-"all others were read, on the monotonic clock; a list of the seconds and the path of each that took `slow` seconds; seconds spent on opening; numbers of directories, of entries,\n"
+"Gives path and descriptor of what was left open; whether there was such a directory; the error of opening it, or, below zero, of reading it, and the\n"
+"seconds spent on it; a list of the seconds and the path of each that took `slow` seconds; seconds spent on opening; numbers of directories, of entries,\n"
 "of those that are no directories, of characters of paths; paths, names of directories, of links among them, and of all else (or the lines): joined by\n"
 "NULs, and (but for paths) those of each directory by slashes; how many files and links each has, if there are\n"
 "columns, as 32-bit numbers; and the columns.");

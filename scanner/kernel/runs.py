@@ -47,8 +47,8 @@ class Run(NamedTuple):
     """Directories that follow one another in walk order, all of them read without trouble.
 
     `trouble`: the next one has to be read by itself. `error`: why it could not be opened; below zero, why its listing
-    broke off. `now`: when the others were read, on the monotonic clock. `slow`: seconds and path of each that took
-    long; `opening`: seconds spent on opening, in all.
+    broke off; `lost`: the seconds spent on it. `slow`: seconds and path of each that took long; `opening`: seconds
+    spent on opening, in all.
     `files`: entries that are no directories; `text`: characters of paths. `names`: as `Chunk.listings`, or lines in the
     place of files. `counts`: of files and of links in each directory; `rows`: columns, each with a value for each
     directory, its files, its links.
@@ -56,7 +56,7 @@ class Run(NamedTuple):
 
     trouble: bool
     error: int
-    now: float
+    lost: float
     slow: list[tuple[float, Path]]
     opening: float
     directories: int

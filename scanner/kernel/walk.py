@@ -120,7 +120,7 @@ class Walker:
         return Chunk(
             task.number, packer.listings(), packer.output(), left, progress.position, progress.faults,
             progress.directories, progress.entries, progress.files, reader.retries - retries,
-            progress.now - progress.started, time.thread_time() - cpu,
+            time.monotonic() - progress.started, time.thread_time() - cpu,
             reader.opening - opening + progress.opening, progress.slow,
             sifter.filter.found_above(left) if sifter is not None else None, packer.table(),
         )  # fmt: skip
@@ -139,7 +139,6 @@ class Walker:
                     break
                 if not run.trouble:
                     continue
-                progress.now = time.monotonic()  # what it took to come here is no directory's
             if stack[-1] in fences:
                 break
             more = self._walk_one(progress, packer, shut, 0 if run is None else run.error)
@@ -162,7 +161,7 @@ class Walker:
         run = runs.walk(stack, limit, packer.run_form, packer.run_separator, progress.budget(), news, near=near)
         if run is None:
             return None
-        progress.now = run.now
+        progress.now = time.monotonic() - run.lost
         runs.learn(run)
         if run.directories:
             packer.add_run(run)
@@ -200,7 +199,6 @@ class Walker:
             below = children(path, dirs, links) + below if dirs else below
         if more and not dropped:
             progress.position += read
-            progress.now = time.monotonic()
             stack.append(path)
             return True
         progress.position = 0
