@@ -93,7 +93,7 @@ class AutoBackend:
             assert self.pool is not None
             self.pool.dispatch(slot, task)
         elif self._serial is not None:
-            if task.seconds > FIRST_SECONDS:
+            if task.seconds > FIRST_SECONDS:  # there is always patience for that
                 task = task._replace(seconds=min(task.seconds, self._patience(slot)))
             self._serial.dispatch(slot, task)
 

@@ -13,7 +13,7 @@ TASK_BYTES = 32_768  # of paths: a Task that fits into an empty pipe is sent at 
 
 
 def how_long(latency: float) -> float:
-    """Seconds that a Task may take, if a directory takes `latency`."""
+    """Seconds that a Task may take, if a directory takes `latency`. Rounded: it does not change with each window."""
     return round(min(max(TASK_SECONDS, SLOW_DIRECTORIES * latency), LONGEST_TASK), 2)
 
 

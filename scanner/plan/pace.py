@@ -38,7 +38,6 @@ something else."""
 MARGIN = 1.25  # slots beyond what is needed, so that none is missed for a moment
 PATIENT, PROBE = 16, 0.9  # windows of doubt before it is tried with fewer than is needed
 A_TASK = 1  # is as much work as so many directories: 122 to 186 us each in Tasks of one, 57 to 74 us in longer ones
-SHORTEST_READING = 1e-9  # seconds: clocks may say nothing at all
 TELLING = 0.15  # of the time for a directory: if reading it takes less, it tells nothing
 FADING = 0.7  # what counts of the past in each window
 SPARE = 0.85  # of the processor may be used by more slots: at its limit each of them waits for the others
@@ -53,7 +52,7 @@ class Pace:
         self.reason = "directories are read as fast as they are asked for"
         self._first, self._most = self.slots, most
         self._latency = 0.0  # of the last window, where directories cost waiting
-        self._seeking = True  # nothing has told yet that these are enough
+        self._seeking = True  # no sign yet of a queue, or of a processor with enough to do
         self._base = self._base_reading = math.inf  # seconds for a directory without load; once it is open
         self._stride = self._longest_stride = STRIDE
         self._queues = 0  # windows, of the last, that had more than a little of a queue
@@ -74,9 +73,9 @@ class Pace:
 
     @property
     def probing(self) -> bool:
-        """Whether the number is sought for the first time."""
-        sure = not self._seeking or self._stride < STRIDE / 2
-        return not sure and self._first < self.slots <= min(self._most, SPARE * self._enough) - 1
+        """Whether the number is still sought in long strides."""
+        growing = self._seeking and self._stride >= STRIDE / 2
+        return growing and self._first < self.slots <= min(self._most, SPARE * self._enough) - 1
 
     @property
     def task_seconds(self) -> float:
@@ -96,7 +95,7 @@ class Pace:
             self._arrived += count + A_TASK
         if count and began >= self._settled and not chunk.retries:  # which take pauses of ours
             self._samples.append(chunk.seconds / count)
-            self._readings.append(max(SHORTEST_READING, (chunk.seconds - chunk.opening) / count))
+            self._readings.append((chunk.seconds - chunk.opening) / count)
             self._busy += chunk.cpu
             self._seconds += chunk.seconds
             self._told += count
