@@ -19,7 +19,7 @@
 #include "_directory.h"
 #include "_suspects.h"
 
-#define PROTOCOL 8   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
+#define PROTOCOL 9   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
 #define COLUMNS 11
 #define PLACE 16384  /* bytes, as in whereabouts.py */
 #define LOOK 16      /* entries asked about between two looks at the clock */
@@ -31,14 +31,14 @@ struct text { /* that grows */
     size_t used, size;
 };
 
-struct way { /* directories on the way down, each in the one before; the first is the caller's */
+struct way { /* directories on the way down, each below the one before; the first is the caller's */
     int descriptor; /* -1: it had to be closed, there are too many */
     size_t prefix;  /* characters of a path that say no more than that */
 };
 
 struct entry { /* behind each path on the stack */
     size_t length;
-    size_t parent; /* where on the way it is opened from */
+    size_t parent; /* where on the way it is opened from; 0: that is to be looked for */
 };
 
 struct slow { /* before each path in run.slow */
@@ -55,7 +55,7 @@ struct run {
     struct listing listing;
     struct text stack, path, below, paths, dirs, links, files, counts, slow, columns[COLUMNS];
     struct way *way;
-    size_t way_used, way_size, most_open, open, passed, longest; /* the last two: characters of paths */
+    size_t way_used, way_size, way_given, most_open, open, passed, longest; /* the last two: characters of paths */
     enum rule rule;
     enum form form;
     const char *separator;
@@ -107,14 +107,30 @@ static int push(struct run *run, const char *prefix, size_t prefix_length, const
            add(&run->stack, &entry, sizeof entry);
 }
 
+/* What is on top of the stack: its path. Looks for its parent by what is still in run->path, which all of the way is
+   above. */
+static const char *top_of(const struct run *run, struct entry *entry)
+{
+    memcpy(entry, run->stack.start + run->stack.used - sizeof *entry, sizeof *entry);
+    const char *path = run->stack.start + run->stack.used - sizeof *entry - entry->length - 1;
+    if (entry->parent == 0) {
+        size_t most = entry->length < run->path.used ? entry->length : run->path.used, same = 0;
+        while (same < most && path[same] == run->path.start[same])
+            same++;
+        entry->parent = run->way_used - 1;
+        while (entry->parent > 0 && run->way[entry->parent].prefix > same)
+            entry->parent--;
+    }
+    return path;
+}
+
 /* Take the path on top of the stack to run->path, which ends with a NUL. */
 static int pop(struct run *run, struct entry *entry)
 {
-    run->stack.used -= sizeof *entry;
-    memcpy(entry, run->stack.start + run->stack.used, sizeof *entry);
+    const char *path = top_of(run, entry);
     run->path.used = 0;
-    run->stack.used -= entry->length + 1;
-    return add(&run->path, run->stack.start + run->stack.used, entry->length + 1);
+    run->stack.used -= entry->length + 1 + sizeof *entry;
+    return add(&run->path, path, entry->length + 1);
 }
 
 /* To where it was popped from, over what may have been pushed there since: as if nobody had popped it. */
@@ -203,16 +219,42 @@ static int is_elsewhere(const struct run *run, int descriptor)
     return run->device >= 0 && (fstat(descriptor, &status) != 0 || (long long)status.st_dev != run->device);
 }
 
+/* The nearest directory on the way, from `at` up, that is open. */
+static struct way *nearest_open(const struct run *run, size_t at)
+{
+    while (run->way[at].descriptor < 0)
+        at--;
+    return run->way + at;
+}
+
+/* Open what lies between the way and run->path, whatever comes next may lie there too. As far as that can be done. */
+static void step_down(struct run *run, struct entry *entry)
+{
+    char *path = run->path.start, *end;
+    for (size_t from = run->way[entry->parent].prefix; (end = strchr(path + from, '/')) != NULL; from = run->way[entry->parent].prefix) {
+        const struct way *above = nearest_open(run, entry->parent);
+        *end = 0;
+        int descriptor = open_below(above->descriptor, path + above->prefix, 1, O_PATH);
+        *end = '/';
+        if (descriptor < 0)
+            return;
+        if (!go_on_from(run, descriptor, (size_t)(end - path) + 1)) {
+            close(descriptor);
+            return;
+        }
+        entry->parent = run->way_used - 1;
+    }
+}
+
 /* Open and read the directory run->path; whether all of it could be. */
 static int read_one(struct run *run, const struct entry *entry, int *descriptor)
 {
     struct listing *listing = &run->listing;
     char *buffer = listing->buffer;
-    size_t size = listing->size, from = entry->parent;
+    size_t size = listing->size;
     *listing = (struct listing){.buffer = buffer, .size = size, .keep = run->width > 0, .unwanted = run->unwanted};
-    while (run->way[from].descriptor < 0)
-        from--;
-    *descriptor = open_quietly(run, run->way[from].descriptor, run->path.start + run->way[from].prefix);
+    const struct way *above = nearest_open(run, entry->parent);
+    *descriptor = open_quietly(run, above->descriptor, run->path.start + above->prefix);
     run->error = *descriptor < 0 ? errno : 0;
     run->opening += seconds() - run->now;
     if (*descriptor < 0 || is_elsewhere(run, *descriptor))
@@ -404,13 +446,15 @@ static void cut_to_length(struct text *text, size_t *kept)
 }
 
 /* Walk the directory that was taken to run->path. If that cannot be done here, nothing of it is left but trouble. */
-static void walk_one(struct run *run, const struct entry *entry)
+static void walk_one(struct run *run, struct entry *entry)
 {
     size_t kept[6 + COLUMNS];
     int descriptor = -1;
     if (run->place != NULL)
         tell_place(run, entry->length);
     close_way(run, entry->parent + 1);
+    if (run->keep_way && run->stack.used)
+        step_down(run, entry);
     every_text(run, note_length, kept);
     const Py_ssize_t *count = run->listing.count;
     int done = read_one(run, entry, &descriptor) && !has_suspects(run);
@@ -444,7 +488,7 @@ static int is_asked(const struct run *run, const struct news *news)
     struct pollfd wanted = {news->descriptor, POLLIN, 0};
     struct entry top = {0, 0};
     if (run->stack.used)
-        memcpy(&top, run->stack.start + run->stack.used - sizeof top, sizeof top);
+        top_of(run, &top);
     if (run->stack.used <= top.length + 1 + sizeof top)
         return 0;
     return news->flag != NULL ? *news->flag : news->descriptor >= 0 && poll(&wanted, 1, 0) != 0;
@@ -489,15 +533,44 @@ static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, si
                 break;
         }
     }
-    struct entry next = {0, 0};
-    if (run->keep_way && run->stack.used)
-        memcpy(&next, run->stack.start + run->stack.used - sizeof next, sizeof next);
-    close_way(run, next.parent + 1);
+    size_t kept = run->keep_way ? run->way_used : run->way_given;
+    struct entry next;
+    if (run->stack.used) {
+        top_of(run, &next);
+        kept = next.parent < kept ? next.parent + 1 : kept;
+    }
+    close_way(run, kept);
 }
 
-/* Take paths from the end of the caller's list that lie below the directory to begin from: how many, or -1. */
-static Py_ssize_t take_from(PyObject *list, Py_ssize_t most, struct run *run, const char *top, size_t top_length)
+/* Take the caller's way; run->path becomes what the paths of the last one begin with. What cannot be taken is closed. */
+static int take_way(struct run *run, PyObject *list)
 {
+    Py_ssize_t count = PyList_Size(list);
+    run->way_size = (size_t)count + 64;
+    run->way = malloc(run->way_size * sizeof *run->way);
+    int done = run->way != NULL && count > 0;
+    for (Py_ssize_t at = 0; at < count; at++) {
+        PyObject *pair = PyList_GetItem(list, at), *prefix = NULL;
+        int descriptor = (int)PyLong_AsLong(PyTuple_GetItem(pair, 1));
+        done = done && PyUnicode_FSConverter(PyTuple_GetItem(pair, 0), &prefix);
+        if (done) {
+            run->path.used = 0;
+            done = add(&run->path, PyBytes_AsString(prefix), (size_t)PyBytes_Size(prefix));
+            Py_DECREF(prefix);
+        }
+        if (done)
+            run->way[run->way_used++] = (struct way){descriptor, run->path.used};
+        else if (at > 0)
+            close(descriptor);
+    }
+    run->open = run->way_given = run->way_used;
+    return done;
+}
+
+/* Take paths from the end of the caller's list that lie below the first directory of the way: how many, or -1. */
+static Py_ssize_t take_from(PyObject *list, Py_ssize_t most, struct run *run)
+{
+    size_t top = run->way[0].prefix;
     Py_ssize_t size = PyList_Size(list), taken = 0;
     while (taken < size && taken < most) {
         PyObject *path = PyList_GetItem(list, size - 1 - taken), *encoded = NULL;
@@ -507,7 +580,7 @@ static Py_ssize_t take_from(PyObject *list, Py_ssize_t most, struct run *run, co
         }
         const char *start = PyBytes_AsString(encoded);
         size_t length = (size_t)PyBytes_Size(encoded);
-        int below = length > top_length && start[length - 1] != '/' && memcmp(start, top, top_length) == 0;
+        int below = length > top && start[length - 1] != '/' && memcmp(start, run->path.start, top) == 0;
         /* Pushed in the wrong order, and turned round below. */
         if (below && !push(run, "", 0, start, length, 0)) {
             Py_DECREF(encoded);
@@ -590,17 +663,14 @@ static PyObject *slow_ones(const struct run *run, int as_bytes)
     return list;
 }
 
-/* A list of path and descriptor of each directory that is open on the way to what comes next. */
+/* A list of path and descriptor of each directory that is open on the way, which run->path lies below. */
 static PyObject *way_of(const struct run *run, int as_bytes)
 {
     PyObject *list = PyList_New(0);
-    struct entry next;
     for (size_t at = 1; list != NULL && at < run->way_used; at++) {
         if (run->way[at].descriptor < 0)
             continue;
-        memcpy(&next, run->stack.start + run->stack.used - sizeof next, sizeof next);
-        const char *path = run->stack.start + run->stack.used - sizeof next - next.length - 1;
-        PyObject *name = name_of(path, run->way[at].prefix - 1, as_bytes);
+        PyObject *name = name_of(run->path.start, run->way[at].prefix - 1, as_bytes);
         PyObject *pair = name == NULL ? NULL : Py_BuildValue("Ni", name, run->way[at].descriptor);
         if (pair == NULL || PyList_Append(list, pair) != 0)
             Py_CLEAR(list);
@@ -622,17 +692,18 @@ static PyObject *result_of(const struct run *run, PyObject *way, int as_bytes)
 }
 
 PyDoc_STRVAR(walk_run_doc,
-"walk_run(top, prefix, longest, limit, rule, columns, device, most_open, place, as_bytes, keep, form, separator, slow, most,\n"
+"walk_run(way, longest, limit, rule, columns, device, most_open, place, as_bytes, keep, form, separator, slow, most,\n"
 "         names, endings, beginnings, unwanted, stack, entries, directories, text, seconds, news)\n--\n\n"
-"Walk what the list `stack` ends with, `most` of it, as far as it lies below the open directory `top`, whose entries have paths that\n"
-"begin with `prefix`; what was not got to is left there. Ends after so many `entries` or `directories`, characters of\n"
+"Walk what the list `stack` ends with, `most` of it, as far as it lies below the first directory of `way`; what was not got to is\n"
+"left there. `way`: open directories, each below the one before: what paths in it begin with, and its descriptor; all but the first\n"
+"are taken over, to be closed or given back. Ends after so many `entries` or `directories`, characters of\n"
 "paths (`text`), or seconds, whichever is first; where something shows in `news` (a descriptor with something to read;\n"
 "a buffer that begins with something else than 0; -1: none); with columns after a directory that took `slow` seconds;\n"
 "and before one that it cannot read, or whose path is longer than `longest`, or that has `limit` entries or more, or\n"
 "is not on `device` (-1: any), or that has an entry with one of `names`, or whose name has one of `endings` or\n"
 "`beginnings` (each joined by NULs). `keep`: leave open what is on the way to what comes next. `unwanted`: types that are not shown, as bits (1 << DT_REG, ...). `columns`:\n"
 "numbers of what is to be asked about each entry; `place`: a buffer to tell there where it is, or None.\n\n"
-"Gives path and descriptor of what was left open; whether there was such a directory; the error of opening it, or, below zero, of reading it, and the\n"
+"Gives path and descriptor of what is left open of the way, but for the first; whether there was such a directory; the error of opening it, or, below zero, of reading it, and the\n"
 "seconds spent on it; a list of the seconds and the path of each that took `slow` seconds; seconds spent on opening; numbers of directories, of entries,\n"
 "of those that are no directories, of characters of paths; paths, names of directories, of links among them, and of all else (or the lines): joined by\n"
 "NULs, and (but for paths) those of each directory by slashes; how many files and links each has, if there are\n"
@@ -640,14 +711,14 @@ PyDoc_STRVAR(walk_run_doc,
 
 static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
-    int top, rule, form, as_bytes;
+    int rule, form, as_bytes;
     struct news news = {-1, NULL};
     Py_ssize_t longest, limit, entries, directories, text, most_open, most;
     double allowed, slow;
-    PyObject *prefix, *stack, *place, *from, *result = NULL;
+    PyObject *way, *stack, *place, *from, *result = NULL;
     Py_buffer separator, columns, where = {.buf = NULL}, flag = {.buf = NULL}, words[PARTS];
     struct run run = {.no_atime = 1};
-    if (!PyArg_ParseTuple(arguments, "iSnniy*LnOppiy*dny*y*y*IO!nnndO", &top, &prefix, &longest, &limit, &rule, &columns, &run.device,
+    if (!PyArg_ParseTuple(arguments, "O!nniy*LnOppiy*dny*y*y*IO!nnndO", &PyList_Type, &way, &longest, &limit, &rule, &columns, &run.device,
                           &most_open, &place, &as_bytes, &run.keep_way, &form, &separator, &slow, &most, &words[WHOLE_NAME],
                           &words[ENDING], &words[BEGINNING], &run.unwanted, &PyList_Type, &stack, &entries, &directories, &text, &allowed,
                           &from))
@@ -663,9 +734,8 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
     run.width = columns.len > COLUMNS ? COLUMNS : (size_t)columns.len;
     for (size_t column = 0; column < run.width; column++)
         run.mask |= MASKS[run.numbers[column]];
-    size_t prefix_length = (size_t)PyBytes_Size(prefix);
     Py_ssize_t taken = -1;
-    int room_for_all = 1;
+    int room_for_all = take_way(&run, way);
     if (words[WHOLE_NAME].len + words[ENDING].len + words[BEGINNING].len > 0) {
         run.suspects = calloc(1, sizeof *run.suspects);
         for (int part = WHOLE_NAME; part < PARTS && (room_for_all = room_for_all && run.suspects != NULL); part++)
@@ -676,20 +746,19 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
     else if (PyObject_GetBuffer(from, &flag, PyBUF_SIMPLE) == 0 && flag.len > 0)
         news.flag = flag.buf;
     room_for_all = room_for_all && !PyErr_Occurred();
-    if (room_for_all && (place == Py_None || PyObject_GetBuffer(place, &where, PyBUF_WRITABLE) == 0) &&
-        go_on_from(&run, top, prefix_length))
-        taken = take_from(stack, most, &run, PyBytes_AsString(prefix), prefix_length);
+    if (room_for_all && (place == Py_None || PyObject_GetBuffer(place, &where, PyBUF_WRITABLE) == 0))
+        taken = take_from(stack, most, &run);
     if (taken >= 0 && turn_round(&run)) {
         run.place = where.len >= PLACE ? where.buf : NULL;
         run.trouble = taken == 0;
         Py_BEGIN_ALLOW_THREADS
         walk(&run, entries, directories, (size_t)text, allowed, slow, &news);
         Py_END_ALLOW_THREADS
-        PyObject *way = way_of(&run, as_bytes);
-        if (way != NULL && give_back(stack, taken, &run, as_bytes))
-            result = result_of(&run, way, as_bytes);
+        PyObject *left = way_of(&run, as_bytes);
+        if (left != NULL && give_back(stack, taken, &run, as_bytes))
+            result = result_of(&run, left, as_bytes);
         else
-            Py_XDECREF(way);
+            Py_XDECREF(left);
     }
     if (result == NULL) /* else what is open is the caller's */
         close_way(&run, 1);

@@ -1,8 +1,7 @@
 PROTOCOL: int
 
 def walk_run(
-    top: int,
-    prefix: bytes,
+    way: list[tuple[str, int]] | list[tuple[bytes, int]],
     longest: int,
     limit: int,
     rule: int,

@@ -21,9 +21,7 @@ from typing import Any
 from scanner.model import Path, prefix_of
 
 HERE = -100  # AT_FDCWD: no descriptor, paths mean what they mean to everybody
-FAR = 3000  # characters: a name that is longer may be more than the system takes at once
 MOST_OPEN = 48  # descriptors for the way down; a deeper one is thinned out, and what is missing opened again
-LEAST_SPARE = 4
 _READ = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_ATIME = getattr(os, "O_NOATIME", 0)  # our reading is nobody's access
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # enough to go on from; needs no permission
@@ -47,35 +45,39 @@ class Descent:
 
     def place(self, path: Any) -> tuple[int, Any, bool]:
         """From where to open the directory `path`, by which name, and whether links are refused. Raises OSError."""
+        if not self._begin(path):
+            return HERE, path, False
+        while not path.startswith(self._prefix):
+            self._leave()
+        return self._parent, path[len(self._prefix) :] or os.curdir, self._no_link
+
+    def _begin(self, path: Any) -> bool:
+        """Have the root that `path` lies below open; False: it is one itself, or below none. Raises OSError."""
         if self._several and path in self._roots:  # also one below another, and it may be a link
             self.close()  # what it is kept on top of must not be another root's
-            return HERE, path, False
+            return False
         if self._nested and self._way and (root := self._root_of(path)) and self._way[0][0] != prefix_of(root):
             self.close()  # to that root may lead a link, which is only gone through where it is opened as a root
-        while self._way and not path.startswith(self._prefix):
-            self._leave()
+        if self._way and not path.startswith(self._way[0][0]):
+            self.close()
         if not self._way:
             root = self._root_of(path)
             if root is None:
-                return HERE, path, False
+                return False
             self.keep(root, os.open(root, _PASS))
-        return self._parent, path[len(self._prefix) :] or os.curdir, self._no_link
+        return True
 
-    def start(self, path: Any, *, near: bool, parent: bool) -> tuple[Any, int]:
-        """An open directory that `path` lies below, as far up as can be: what paths in it begin with, its descriptor.
+    def lend(self, path: Any) -> list[tuple[Any, int]]:
+        """What is open on the way to `path` and elsewhere below its root: what paths there begin with, descriptors.
 
-        `near`: as far down as there is one, because looking up names takes long; `parent`: or the one it lies in.
-        No characters if `path` is a root, or below none. Raises OSError.
+        All but the first are the caller's, to close or to `keep`. None if `path` is a root, or below none. Raises
+        OSError.
         """
-        from_where, name, _ = self.place(path)
-        if from_where == HERE:
-            return path[:0], HERE
-        if near:
-            if parent and has_steps(name):
-                self._step_down(path)
-            return self._way[-1]
-        prefix, _ = self._way[0]
-        return self._way[0] if len(path) - len(prefix) < FAR else self._way[-1]
+        if not self._begin(path):
+            return []
+        way, self._way = self._way, self._way[:1]
+        self._prefix, self._parent = way[0]
+        return way
 
     def open(self, path: Any) -> int:
         """A descriptor of the directory `path`: the caller's, to close or to `keep`. Raises OSError, ValueError."""
@@ -172,11 +174,6 @@ class Descent:
         for _, descriptor in self._way[some]:
             os.close(descriptor)
         del self._way[some]
-
-    @property
-    def spare(self) -> int:
-        """How many may be open from the last one on, so that they are not many more than `most_open` in all."""
-        return min(self.most_open, max(LEAST_SPARE, self.most_open - len(self._way) + 1))
 
     def make_do_with_less(self) -> None:
         """Descriptors are short: hold fewer of them, at the price of opening more often."""

@@ -126,19 +126,17 @@ class Runs:
         if wanted is None:
             return None
         try:
-            prefix, top = self._descent.start(stack[-1], near=near, parent=len(stack) > 1)
             device = self._descent.device(stack[-1]) if self._one_file_system else -1
-            encoded = prefix if isinstance(prefix, bytes) else prefix.encode(ENCODING, ERRORS)
+            way = self._descent.lend(stack[-1])
         except (OSError, ValueError):
             return None  # to be told by whoever reads it by itself
-        if not prefix:
+        if not way:
             return None
-        found = self._walk(
-            top, encoded, self._longest, limit, self._rule, self._columns, device, self._descent.spare, *self._always,
+        kept, *told = self._walk(
+            way, self._longest, limit, self._rule, self._columns, device, self._descent.most_open, *self._always,
             near, form, separator, self._slow, *wanted, stack, *budget, news,
         )  # fmt: skip
-        way, *told = found
-        for above, descriptor in way:
+        for above, descriptor in kept:
             self._descent.keep(above, descriptor)
         return Run(*told)
 

@@ -155,10 +155,8 @@ class Walker:
     def _walk_many(self, runs: Runs, progress: Progress, packer: Packer, news: News) -> Run | None:
         """Walk directories as long as nothing about them is out of the ordinary; None if that cannot be."""
         stack, limit = progress.stack, progress.task.entries
-        near = self._reader.wary
-        if near:  # names above it may have to be looked up, which may take for ever
-            self._whereabouts(stack[-1])
-        run = runs.walk(stack, limit, packer.run_form, packer.run_separator, progress.budget(), news, near=near)
+        form, separator, near = packer.run_form, packer.run_separator, self._reader.wary
+        run = runs.walk(stack, limit, form, separator, progress.budget(), news, near=near)
         if run is None:
             return None
         progress.now = time.monotonic() - run.lost
