@@ -120,12 +120,18 @@ def stirred(moving: bytes) -> Iterator[None]:
         thread.join()
 
 
-def walked(options: ScanOptions, task: Task, most_open: int, joined: bool, moving: bytes | None, news: int) -> Any:
-    """What all Chunks hold, from the roots to the end; if they end anywhere, Listings, but for what is `moving`."""
+def walked(
+    options: ScanOptions, task: Task, most_open: int, joined: bool, moving: bytes | None, news: int, *, slow: bool
+) -> Any:  # fmt: skip
+    """What all Chunks hold, from the roots to the end; if they end anywhere, Listings, but for what is `moving`.
+
+    `slow`: as if each directory had been.
+    """
     told, faults, kinds = list[Any](), list[Any](), [sink.kind for sink in options.sinks or ()]
     walker = Walker(options, joined=joined, most_open=most_open, place=Place(memoryview(bytearray(SIZE))))
     try:
         while task.directories:
+            walker._reader.wary = walker._reader.wary or slow
             chunk = walker.walk(task, lambda: news >= 0, news)
             listed = [(path, *map(names, packed)) for path, *packed in chunk]
             if moving is None and news < 0:
@@ -167,13 +173,14 @@ def play(seed: int, folder: bytes) -> bool:
     roots = (path + end, *([] if moves or fields is NCDU_FIELDS else some))
     task = Task(1, list(roots), 0, limit, seconds, rng.choice((0, 0, 1, 5)), rng.choice((1, 4)))
     most_open, joined, opened = rng.choice((1, 2, 8, 48)), rng.random() < 0.8, len(os.listdir("/proc/self/fd"))
+    slow = rng.random() < 0.5
     reader, writer = os.pipe()
     os.write(writer, b"news")
     with stirred(moving) if moving is not None else contextlib.nullcontext():
         found = []
         for pure in (False, True):
             options = ScanOptions(sinks=sinks, stat=fields, pure=pure, **special).starting_at(roots)
-            found.append(walked(options, task, most_open, joined, moving, reader if loose else -1))
+            found.append(walked(options, task, most_open, joined, moving, reader if loose else -1, slow=slow))
     os.close(reader)
     os.close(writer)
     return bool(found[0] == found[1]) and opened == len(os.listdir("/proc/self/fd"))

@@ -124,10 +124,22 @@ static const char *top_of(const struct run *run, struct entry *entry)
     return path;
 }
 
-/* Take the path on top of the stack to run->path, which ends with a NUL. */
+static void close_way(struct run *run, size_t down_to)
+{
+    while (run->way_used > down_to) {
+        int descriptor = run->way[--run->way_used].descriptor;
+        if (descriptor >= 0) {
+            close(descriptor);
+            run->open--;
+        }
+    }
+}
+
+/* Take the path on top of the stack to run->path, which ends with a NUL; what is not above it is closed. */
 static int pop(struct run *run, struct entry *entry)
 {
     const char *path = top_of(run, entry);
+    close_way(run, entry->parent + 1);
     run->path.used = 0;
     run->stack.used -= entry->length + 1 + sizeof *entry;
     return add(&run->path, path, entry->length + 1);
@@ -140,17 +152,6 @@ static void put_back(struct run *run, const struct entry *entry)
     memcpy(place, run->path.start, entry->length);
     place[entry->length] = 0;
     memcpy(place + entry->length + 1, entry, sizeof *entry);
-}
-
-static void close_way(struct run *run, size_t down_to)
-{
-    while (run->way_used > down_to) {
-        int descriptor = run->way[--run->way_used].descriptor;
-        if (descriptor >= 0) {
-            close(descriptor);
-            run->open--;
-        }
-    }
 }
 
 /* Every other of the upper ones that are open, so that the way back up never starts over from the beginning. */
@@ -227,11 +228,12 @@ static struct way *nearest_open(const struct run *run, size_t at)
     return run->way + at;
 }
 
-/* Open what lies between the way and run->path, whatever comes next may lie there too. As far as that can be done. */
+/* Open what lies between the way and run->path: what comes next may lie there too. As far as that can be done: if it
+   cannot, neither can run->path be opened, which tells why. */
 static void step_down(struct run *run, struct entry *entry)
 {
     char *path = run->path.start, *end;
-    for (size_t from = run->way[entry->parent].prefix; (end = strchr(path + from, '/')) != NULL; from = run->way[entry->parent].prefix) {
+    while ((end = strchr(path + run->way[entry->parent].prefix, '/')) != NULL) {
         const struct way *above = nearest_open(run, entry->parent);
         *end = 0;
         int descriptor = open_below(above->descriptor, path + above->prefix, 1, O_PATH);
@@ -452,7 +454,6 @@ static void walk_one(struct run *run, struct entry *entry)
     int descriptor = -1;
     if (run->place != NULL)
         tell_place(run, entry->length);
-    close_way(run, entry->parent + 1);
     if (run->keep_way && run->stack.used)
         step_down(run, entry);
     every_text(run, note_length, kept);

@@ -70,7 +70,7 @@ class Descent:
     def lend(self, path: Any) -> list[tuple[Any, int]]:
         """What is open on the way to `path` and elsewhere below its root: what paths there begin with, descriptors.
 
-        All but the first are the caller's, to close or to `keep`. None if `path` is a root, or below none. Raises
+        All but the first are the caller's, to close or to `keep`. Nothing if `path` is a root, or below none. Raises
         OSError.
         """
         if not self._begin(path):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from scanner.fields import COLUMNS, columns_of
 from scanner.kernel.descent import Descent
 from scanner.kernel.which import LINK_RULES, compiled_walk, link_rule
-from scanner.model import ENCODING, ERRORS, Path, split
+from scanner.model import Path, split
 from scanner.options import ScanOptions, SinkSpec
 
 if TYPE_CHECKING:
