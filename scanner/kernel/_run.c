@@ -229,7 +229,7 @@ static struct way *nearest_open(const struct run *run, size_t at)
 }
 
 /* Open what lies between the way and run->path: what comes next may lie there too. As far as that can be done: if it
-   cannot, neither can run->path be opened, which tells why. */
+   cannot, what is left is opened at once, and tells why that cannot be. */
 static void step_down(struct run *run, struct entry *entry)
 {
     char *path = run->path.start, *end;
@@ -489,7 +489,7 @@ static int is_asked(const struct run *run, const struct news *news)
     struct pollfd wanted = {news->descriptor, POLLIN, 0};
     struct entry top = {0, 0};
     if (run->stack.used)
-        top_of(run, &top);
+        memcpy(&top, run->stack.start + run->stack.used - sizeof top, sizeof top);
     if (run->stack.used <= top.length + 1 + sizeof top)
         return 0;
     return news->flag != NULL ? *news->flag : news->descriptor >= 0 && poll(&wanted, 1, 0) != 0;
@@ -534,6 +534,7 @@ static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, si
                 break;
         }
     }
+    /* What is not near is soon opened from the root again; but what was lent is needed for paths longer than the system takes. */
     size_t kept = run->keep_way ? run->way_used : run->way_given;
     struct entry next;
     if (run->stack.used) {

@@ -156,6 +156,8 @@ class Walker:
         """Walk directories as long as nothing about them is out of the ordinary; None if that cannot be."""
         stack, limit = progress.stack, progress.task.entries
         form, separator, near = packer.run_form, packer.run_separator, self._reader.wary
+        if near:  # the root may have to be opened first, which may take for ever
+            self._whereabouts(stack[-1])
         run = runs.walk(stack, limit, form, separator, progress.budget(), news, near=near)
         if run is None:
             return None
