@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from scanner.backends.whereabouts import SIZE, Place
 from scanner.kernel.read import HELD_DIRECTORIES
 from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task, names
@@ -231,3 +232,20 @@ def test_a_root_that_is_a_link_below_another_root(new_walker: Callable[..., Walk
     chunk = new_walker(roots=(top, link)).walk(task(top, link))
     assert chunk.faults == []
     assert listed(chunk)[-1] == (link, [], ["f"])
+
+
+def test_it_is_told_where_a_walk_is_before_the_root_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a server that has died, that takes for ever."""
+    make(tmp_path, {"a": {"b": {}}})
+    below, told, place = os.fspath(tmp_path / "a"), list[Any](), Place(memoryview(bytearray(SIZE)))
+    open_one = os.open
+
+    def open_and_tell(path: Any, *arguments: Any, **options: Any) -> int:
+        told.append((path, place.read()))
+        return open_one(path, *arguments, **options)
+
+    walker = Walker(ScanOptions().starting_at((os.fspath(tmp_path),)), joined=True, place=place)
+    monkeypatch.setattr(os, "open", open_and_tell)
+    walker.walk(task(below))
+    walker.close()
+    assert told[0] == (os.fspath(tmp_path), os.fsencode(below))
