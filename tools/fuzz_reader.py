@@ -122,7 +122,7 @@ def stirred(moving: bytes) -> Iterator[None]:
 
 def walked(
     options: ScanOptions, task: Task, most_open: int, joined: bool, moving: bytes | None, news: int, *, slow: bool
-) -> Any:  # fmt: skip
+) -> Any:
     """What all Chunks hold, from the roots to the end; if they end anywhere, Listings, but for what is `moving`.
 
     `slow`: as if each directory had been.
@@ -131,7 +131,7 @@ def walked(
     walker = Walker(options, joined=joined, most_open=most_open, place=Place(memoryview(bytearray(SIZE))))
     try:
         while task.directories:
-            walker._reader.wary = walker._reader.wary or slow
+            walker._reader.wary |= slow
             chunk = walker.walk(task, lambda: news >= 0, news)
             listed = [(path, *map(names, packed)) for path, *packed in chunk]
             if moving is None and news < 0:

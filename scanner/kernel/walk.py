@@ -155,10 +155,10 @@ class Walker:
     def _walk_many(self, runs: Runs, progress: Progress, packer: Packer, news: News) -> Run | None:
         """Walk directories as long as nothing about them is out of the ordinary; None if that cannot be."""
         stack, limit = progress.stack, progress.task.entries
-        form, separator, near = packer.run_form, packer.run_separator, self._reader.wary
+        near = self._reader.wary
         if near:  # the root may have to be opened first, which may take for ever
             self._whereabouts(stack[-1])
-        run = runs.walk(stack, limit, form, separator, progress.budget(), news, near=near)
+        run = runs.walk(stack, limit, packer.run_form, packer.run_separator, progress.budget(), news, near=near)
         if run is None:
             return None
         progress.now = time.monotonic() - run.lost
