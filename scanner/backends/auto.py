@@ -51,6 +51,7 @@ class AutoBackend:
         self._started = time.monotonic()
         self._spent = 0.0  # seconds of work here, waiting apart
         self._divisible = False  # whether there was more than one directory to walk at some time
+        self._huge = False  # whether there was one that comes in parts
         self._slots = 1
         self._workers = options.workers
         self._pays = pays(options)
@@ -134,15 +135,21 @@ class AutoBackend:
         return events + news
 
     def _more_would_help(self) -> bool:
-        """Whether it is processors that are missing."""
-        return self._divisible and self._pays and self._is_work()
+        """Whether it is processors that are missing. Of a huge directory another may read on while this one has the names
+        in hand.
+        """
+        return (self._divisible or self._huge) and self._pays and self._is_work()
 
     def _is_work(self) -> bool:
         """Whether reading directories takes a processor. With waiting for them no other would help."""
         return self._spent >= BUSY_SHARE * (time.monotonic() - self._started)
 
     def _is_worth_processes(self) -> bool:
-        """After all that has been walked here. Beside threads nothing is forked, whatever was asked for."""
+        """After all that has been walked here. Beside threads nothing is forked, whatever was asked for; and who goes on
+        with a huge directory in another process has to read all of it again.
+        """
+        if not self._divisible:
+            return False
         if self._options.start_method == "fork" and self._serial is not None and len(self._serial.slots) > 1:
             return False
         if self._in_threads:
@@ -186,6 +193,7 @@ class AutoBackend:
             if isinstance(event, ChunkArrived):
                 self._spent += event.chunk.cpu
                 self._divisible = self._divisible or len(event.chunk.leftovers) > 1
+                self._huge = self._huge or event.chunk.position > 0
         return events
 
     def processes(self) -> dict[int, int]:

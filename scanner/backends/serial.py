@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from scanner.backends.threads import WalkingThread
+from scanner.backends.threads import MOST_OPEN, WalkingThread
 from scanner.kernel.walk import Walker
 from scanner.model import BackendEvent, Chunk, ChunkArrived, SlotDown, SlotUp, Task
 from scanner.options import ScanOptions
@@ -21,6 +21,9 @@ FIRST_SLOT = 1 << 16  # from here on they are not ours
 MANY, GATHERING = 32, 0.0003
 """Threads still at work, from which on it is waited so many seconds for the Chunks of others once there is one: a turn
 of the engine costs as much for one as for several, and takes the interpreter lock from these threads."""
+BEGINNING = 1e-5
+"""Seconds to leave the interpreter lock to a thread that goes on with a huge directory: this one is about to take apart
+the names of the part before it, and holds the lock for all of these."""
 PATIENCE = 0.25  # seconds for all threads to end; what a directory holds up then ends with it, or with the process
 
 
@@ -42,13 +45,15 @@ class SerialBackend:
         self._home = os.getpid()
 
     def grow(self, slots: int) -> list[BackendEvent]:
-        """Have so many slots, if there are fewer. From the second on, all of them are threads."""
+        """Have so many slots, if there are fewer. From the second on, all of them are threads. Called between Tasks."""
         news: list[BackendEvent] = []
         first = not self._threads
         while len(self._threads) < slots > 1:
             slot = len(self._threads) + 1
+            # The first goes on with the Walker that was ours, and with the huge directory that this may hold open.
+            walker = Walker(self._options, joined=False, most_open=MOST_OPEN) if self._threads else self._walker
             try:
-                self._threads.append(WalkingThread(self._options, partial(self._arrive, slot), joined=False))
+                self._threads.append(WalkingThread(walker, partial(self._arrive, slot)))
             except RuntimeError:  # the system has no more
                 break
             news.append(SlotUp(slot))
@@ -67,6 +72,8 @@ class SerialBackend:
         else:
             self._under_way += 1
             self._threads[slot - 1].walk(task)
+            if task.position:
+                time.sleep(BEGINNING)
 
     def give_up(self, slot: int) -> None:
         """Only from a thread can anything be taken."""
@@ -120,7 +127,8 @@ class SerialBackend:
             thread.dismiss()
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        self._walker.close()
+        if not self._threads:
+            self._walker.close()
 
 
 def arrived(slot: int, chunk: Chunk) -> ChunkArrived:

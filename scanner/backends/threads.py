@@ -6,10 +6,8 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from scanner.kernel.runs import Place
 from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task
-from scanner.options import ScanOptions
 
 MOST_OPEN = 8  # descriptors for the way down: many threads share what a process may have
 
@@ -17,19 +15,13 @@ MOST_OPEN = 8  # descriptors for the way down: many threads share what a process
 class WalkingThread(threading.Thread):
     """Walks the Tasks it is given until it is dismissed. A daemon: no exit waits for a directory that never answers.
 
-    `deliver` is called, in this thread, with the Chunk of each Task, or with the exception that nothing has foreseen.
+    `walker` is nobody else's from now on. `deliver` is called, in this thread, with the Chunk of each Task, or with the
+    exception that nothing has foreseen.
     """
 
-    def __init__(
-        self,
-        options: ScanOptions,
-        deliver: Callable[[Chunk | BaseException], object],
-        *,
-        joined: bool,
-        place: Place | None = None,
-    ) -> None:
+    def __init__(self, walker: Walker, deliver: Callable[[Chunk | BaseException], object]) -> None:
         super().__init__(name="scanner-walk", daemon=True)
-        self._walker = Walker(options, joined=joined, place=place, most_open=MOST_OPEN)
+        self._walker = walker
         self._deliver = deliver
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
         self._asked = bytearray(1)  # 1: for the rest of its Task

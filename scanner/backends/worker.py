@@ -14,7 +14,7 @@ from multiprocessing.process import current_process
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from scanner.backends import wire
-from scanner.backends.threads import WalkingThread
+from scanner.backends.threads import MOST_OPEN, WalkingThread
 from scanner.kernel.walk import Walker
 from scanner.kernel.which import keep_memory
 from scanner.model import Chunk, Task
@@ -160,13 +160,12 @@ class Crew:
             if thread is not None:
                 thread.give_up()
             return
-        place = self._whereabouts.of(number)
         if thread is None:
-            deliver = partial(self._deliver, number)
+            place, deliver = self._whereabouts.of(number), partial(self._deliver, number)
+            walker = Walker(self._options, joined=True, place=place, most_open=MOST_OPEN)
             try:
-                thread = WalkingThread(self._options, deliver, joined=True, place=place)
+                thread = WalkingThread(walker, deliver)
             except RuntimeError:  # the system has no more of them
-                walker = Walker(self._options, joined=True, place=place)
                 deliver(walker.walk(task))
                 walker.close()
                 return

@@ -17,6 +17,7 @@ from scanner.backends import auto
 from scanner.backends.pool import PoolBackend
 from scanner.backends.serial import SLOT
 from scanner.engine import Engine
+from scanner.kernel.read import Reader
 from scanner.kernel.runs import runs_unlocked
 from scanner.options import ScanOptions
 from scanner.plan import planner
@@ -117,6 +118,23 @@ def test_processes_take_over_from_threads(
     assert result == list(os.walk(trees[name]))
     assert (result.stats.backend, result.stats.start_method) == ("pool", "forkserver")
     assert walking() == 0
+
+
+def test_a_huge_directory_is_read_on_in_a_thread_and_in_no_process(
+    tmp_path: Path, at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From where it was held open: a process would have to read all of it again."""
+    Late(monkeypatch)
+    skipped, seen = [], []
+    skip = Reader._skip
+    monkeypatch.setattr(Reader, "_skip", lambda reader, *where: skipped.append(where) or skip(reader, *where))
+    for number in range(400):
+        (tmp_path / str(number)).touch()
+    result = scanner.scan(tmp_path, progress_callback=lambda *_: seen.append(walking()), max_workers=WORKERS)
+    assert result == list(os.walk(tmp_path))
+    assert (result.stats.backend, max(seen), walking()) == ("serial", WORKERS, 0)
+    assert result.stats.tasks > 1
+    assert not skipped
 
 
 def test_threads_go_on_where_no_process_can_start(
