@@ -217,17 +217,20 @@ BackendEvent: TypeAlias = SlotUp | SlotDown | SlotLost | SlotStuck | ChunkArrive
 
 
 def split(listings: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """The Listings of a Chunk one by one, or some of their fields.
+    """The Listings of a Chunk one by one, or some of their fields."""
+    return zip(*fields_of(listings), strict=True)
+
+
+def fields_of(listings: tuple[Any, ...]) -> tuple[list[Any], ...]:
+    """The fields of the Listings of a Chunk, or some of them, each with a value for each directory.
 
     What is joined are paths, by NULs, and packed names of directories, by slashes.
     """
-    if not listings:
-        return iter(())
+    if not listings or isinstance(listings[0], list):
+        return listings
     paths, *fields = listings
-    if isinstance(paths, list):
-        return zip(paths, *fields, strict=True)
     nul, slash = ("\0", "/") if isinstance(paths, str) else (b"\0", b"/")
-    return zip(paths.split(nul), *(field.split(slash) for field in fields), strict=True)
+    return (paths.split(nul), *(field.split(slash) for field in fields))
 
 
 def names(packed: Any) -> list[Any]:

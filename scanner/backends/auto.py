@@ -135,8 +135,8 @@ class AutoBackend:
         return events + news
 
     def _more_would_help(self) -> bool:
-        """Whether it is processors that are missing. Of a huge directory another may read on while this one has the names
-        in hand.
+        """Whether it is processors that are missing. In a huge directory another may read on while this one has the
+        names in hand.
         """
         return (self._divisible or self._huge) and self._pays and self._is_work()
 
@@ -145,8 +145,8 @@ class AutoBackend:
         return self._spent >= BUSY_SHARE * (time.monotonic() - self._started)
 
     def _is_worth_processes(self) -> bool:
-        """After all that has been walked here. Beside threads nothing is forked, whatever was asked for; and who goes on
-        with a huge directory in another process has to read all of it again.
+        """After all that has been walked here. Beside threads nothing is forked, whatever was asked for; and to go on
+        with a huge directory in another process, all of it is read again.
         """
         if not self._divisible:
             return False

@@ -11,13 +11,15 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from scanner.model import Chunk, Fault, Listing, Path, Walked, below_any, children, names
+from scanner.model import Chunk, Fault, Listing, Path, Walked, below_any, children, fields_of, names
 from scanner.plan.events import Add, Deliver, Event, Pruned, Waiting, Wanted
 
 LONGEST_WAIT = 0.1  # seconds for one poll while the wanted directory has not come
 TAKES_PER_POLL = 32  # listings taken between two looks at the workers, when nothing is missing
 LISTING_BYTES = 400  # what a Listing takes beside its text: five objects and a place in a dictionary
 NAME_BYTES = 64  # and each name, where it is a Python object
+
+NOTHING: tuple[Any, Any] = None, None
 
 OnError = Callable[[OSError], object] | None
 
@@ -104,10 +106,24 @@ def _changed(
     ]
 
 
+class Stretch:
+    """What one Chunk has brought, as far as it was not taken: directories that follow one another in walk order."""
+
+    __slots__ = ("paths", "rest", "size")
+
+    def __init__(self, chunk: Chunk) -> None:
+        self.paths, *fields = fields_of(chunk.listings)
+        self.rest = zip(self.paths, zip(*fields, strict=True), strict=True)
+        self.size = chunk.size + LISTING_BYTES * len(self.paths)
+
+
 class Lookahead:
     """A Source fed by Chunks, in whatever order they arrive. `poll` is the engine's: it brings more of them.
 
     It keeps what has arrived until it is taken; how much that is counts against the planner's window.
+
+        Chunks -> Stretches -> the one under way -> take()
+                     '-> scattered, where the caller wants another order: each directory by itself ->'
     """
 
     def __init__(self, poll: Callable[..., list[Deliver]], *, alone: bool) -> None:
@@ -115,24 +131,74 @@ class Lookahead:
         self._poll = poll
         self._alone = alone
         self._started = False
-        self._arrived: dict[Path, Listing | Fault] = {}
+        self._arrived: dict[Path, Listing | Fault | Stretch] = {}
+        self._under_way: Stretch | None = None
+        self._next, self._found = NOTHING  # the first in that: its path and Listing
         self._parts: dict[Path, Listing] = {}  # huge directories of which more is to come
         self._waiting_bytes = 0
         self._pruned: list[Path] = []
         self._takes = 0
 
     def take(self, path: Path, ahead: list[Any]) -> Listing | Fault:
-        if not self._started:
-            self._start(path, ahead)
-        if path not in self._arrived:
-            self._exchange(0, Wanted(path))
         self._takes += 1
         if self._takes % TAKES_PER_POLL == 0:
             self._exchange(0)
+        if path != self._next or self._under_way is None:
+            return self._take_elsewhere(path, ahead)
+        found: Listing = self._found
+        self._next, self._found = next(self._under_way.rest, NOTHING)
+        return found
+
+    def _take_elsewhere(self, path: Path, ahead: list[Any]) -> Listing | Fault:
+        """What is not the next in the Stretch under way."""
+        if not self._started:
+            self._start(path, ahead)
+        if self._under_way is not None and path in self._under_way.paths:
+            self._scatter_rest()
+        if path not in self._arrived:
+            self._exchange(0, Wanted(path))
         while path not in self._arrived:
             self._exchange(LONGEST_WAIT)
-        found = self._arrived.pop(path)
-        self._waiting_bytes -= bytes_of(path, found)
+        there = self._arrived[path]
+        if isinstance(there, Stretch) and path == there.paths[0]:
+            self._begin(there)
+            return self.take(path, ahead)
+        found = self._pop(path)
+        assert found is not None
+        return found
+
+    def _begin(self, stretch: Stretch) -> None:
+        """From now on it is in the caller's hands, and does not wait any more."""
+        self._scatter_rest()
+        self._let_go_of(stretch)
+        self._under_way = stretch
+        self._next, self._found = next(stretch.rest)
+
+    def _let_go_of(self, stretch: Stretch) -> None:
+        self._waiting_bytes -= stretch.size
+        for path in stretch.paths:
+            self._arrived.pop(path, None)  # a file system may have told a name twice
+
+    def _scatter(self, stretch: Stretch) -> None:
+        """Have each of its directories by itself."""
+        self._let_go_of(stretch)
+        for path, listing in stretch.rest:
+            self._keep(path, listing)
+
+    def _scatter_rest(self) -> None:
+        """The same with what is left of the one under way."""
+        if self._under_way is not None and self._next is not None:
+            for path, listing in [(self._next, self._found), *self._under_way.rest]:
+                self._keep(path, listing)
+        self._under_way = None
+
+    def _pop(self, path: Path) -> Listing | Fault | None:
+        """What has arrived for it, if anything has."""
+        while isinstance(found := self._arrived.get(path), Stretch):
+            self._scatter(found)
+        if found is not None:
+            del self._arrived[path]
+            self._waiting_bytes -= bytes_of(path, found)
         return found
 
     def _start(self, path: Path, ahead: list[Any]) -> None:
@@ -147,16 +213,15 @@ class Lookahead:
         self._exchange(0, Add([path, *below]))
 
     def prune(self, path: Path) -> None:
+        self._scatter_rest()
         doomed = [path]
         while doomed:
             path = doomed.pop()
-            found = self._arrived.pop(path, None)
+            found = self._pop(path)
             if found is None:
                 self._drop_parts(path)
                 self._pruned.append(path)
-                continue
-            self._waiting_bytes -= bytes_of(path, found)
-            if not isinstance(found, Fault):
+            elif not isinstance(found, Fault):
                 doomed += children(path, names(found[0]), names(found[1]))
 
     def _exchange(self, timeout: float, *events: Event) -> None:
@@ -175,12 +240,15 @@ class Lookahead:
         if outdated or unfinished is not None or self._parts:
             self._take_in_each(chunk, outdated, unfinished)
             return
-        # All at once, for it is most of what there is to do for most directories.
-        new = {path: (dirs, links, files) for path, dirs, links, files in chunk}
-        for path in new.keys() & self._arrived.keys():  # the caller has asked for it under another name before
-            self._waiting_bytes -= bytes_of(path, self._arrived[path])
-        self._arrived.update(new)
-        self._waiting_bytes += sum(map(bytes_of, new, new.values()))
+        if not chunk.listings:
+            return
+        stretch = Stretch(chunk)
+        if self._arrived.keys().isdisjoint(stretch.paths):
+            self._arrived.update(dict.fromkeys(stretch.paths, stretch))
+            self._waiting_bytes += stretch.size
+        else:  # the caller has asked for some of it under another name before
+            for path, listing in stretch.rest:
+                self._keep(path, listing)
 
     def _take_in_each(self, chunk: Chunk, outdated: frozenset[Path], unfinished: Path | None) -> None:
         for path, *found in chunk:
@@ -209,9 +277,7 @@ class Lookahead:
             self._waiting_bytes -= bytes_of(path, parts)
 
     def _keep(self, path: Path, found: Listing | Fault) -> None:
-        # Something is there already if the caller has asked for it under another name before.
-        if path in self._arrived:
-            self._waiting_bytes -= bytes_of(path, self._arrived[path])
+        self._pop(path)  # something is there already if the caller has asked for it under another name before
         self._arrived[path] = found
         self._waiting_bytes += bytes_of(path, found)
 

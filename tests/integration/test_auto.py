@@ -25,6 +25,8 @@ from tests.conftest import use
 from tests.support.shell import ROOT
 
 WORKERS = 3
+NO_MORE: dict[str, Any] = {"max_workers": WORKERS, "max_in_flight": WORKERS}
+"""However slow directories seem beside whatever else this machine does."""
 
 
 @pytest.fixture
@@ -41,14 +43,14 @@ def walking() -> int:
 
 def test_a_thread_a_worker_where_threads_do_not_wait_for_each_other(trees: dict[str, Path], at_once: None) -> None:
     seen: list[int] = []
-    result = scanner.scan(trees["monorepo"], progress_callback=lambda *_: seen.append(walking()), max_workers=WORKERS)
+    result = scanner.scan(trees["monorepo"], progress_callback=lambda *_: seen.append(walking()), **NO_MORE)
     assert result == list(os.walk(trees["monorepo"]))
     assert (max(seen), walking()) == (WORKERS, 0)
 
 
 def test_a_walk_goes_on_in_threads(trees: dict[str, Path], at_once: None) -> None:
     seen, found = [], []
-    for walked in scanner.walk(trees["monorepo"], max_workers=WORKERS):
+    for walked in scanner.walk(trees["monorepo"], **NO_MORE):
         seen.append(walking())
         found.append(walked)
     assert found == list(os.walk(trees["monorepo"]))
@@ -114,7 +116,7 @@ def test_processes_take_over_from_threads(
 ) -> None:
     """They come from a fork server: beside threads nothing is forked."""
     late = Late(monkeypatch)
-    result = scanner.scan(trees[name], progress_callback=late.wait, max_workers=WORKERS)
+    result = scanner.scan(trees[name], progress_callback=late.wait, **NO_MORE)
     assert result == list(os.walk(trees[name]))
     assert (result.stats.backend, result.stats.start_method) == ("pool", "forkserver")
     assert walking() == 0
@@ -130,7 +132,7 @@ def test_a_huge_directory_is_read_on_in_a_thread_and_in_no_process(
     monkeypatch.setattr(Reader, "_skip", lambda reader, *where: skipped.append(where) or skip(reader, *where))
     for number in range(400):
         (tmp_path / str(number)).touch()
-    result = scanner.scan(tmp_path, progress_callback=lambda *_: seen.append(walking()), max_workers=WORKERS)
+    result = scanner.scan(tmp_path, progress_callback=lambda *_: seen.append(walking()), **NO_MORE)
     assert result == list(os.walk(tmp_path))
     assert (result.stats.backend, max(seen), walking()) == ("serial", WORKERS, 0)
     assert result.stats.tasks > 1
@@ -150,7 +152,7 @@ def test_threads_go_on_where_no_process_can_start(
         seen.append(walking())
 
     monkeypatch.setattr(PoolBackend, "_start", broken)
-    result = scanner.scan(trees["monorepo"], progress_callback=wait, max_workers=WORKERS)
+    result = scanner.scan(trees["monorepo"], progress_callback=wait, **NO_MORE)
     assert result == list(os.walk(trees["monorepo"]))
     assert (result.stats.backend, seen[-1]) == ("serial", WORKERS)
     assert caplog.messages == [

@@ -68,6 +68,47 @@ def test_what_is_pruned_is_freed_and_told() -> None:
     assert script.waiting == 0
 
 
+def test_what_came_in_one_piece_may_be_taken_in_another_order() -> None:
+    for after in (0, 1):  # before anything of the piece was taken, and in the middle of it
+        script = Script(chunk(*TREE[:after]), chunk(*TREE[after:])) if after else Script(chunk(*TREE))
+        walking = top_down("/", Lookahead(script.poll, alone=False), None, False)
+        _, dirs, _ = next(walking)
+        dirs.reverse()
+        assert list(walking) == [TREE[3], TREE[1], TREE[2]]
+        assert script.told == [Add(["/"])] + [Wanted("/b")] * after, "nothing is read again"
+        assert script.waiting == 0
+
+
+def test_what_is_pruned_in_the_middle_of_a_piece_is_freed() -> None:
+    script = Script(chunk(*TREE))
+    lookahead = Lookahead(script.poll, alone=False)
+    walking = top_down("/", lookahead, None, False)
+    _, dirs, _ = next(walking)
+    dirs.remove("a")
+    assert list(walking) == [TREE[3]]
+    lookahead._exchange(0)
+    assert (script.waiting, script.told) == (0, [Add(["/"])])
+
+
+def test_a_directory_that_failed_in_the_middle_of_a_piece() -> None:
+    fault = Fault("/a", "open", 13, "Permission denied", "denied")
+    script = Script(chunk(TREE[0], TREE[3], faults=[fault]))
+    errors: list[OSError] = []
+    assert list(top_down("/", Lookahead(script.poll, alone=False), errors.append, False)) == [TREE[0], TREE[3]]
+    assert [error.filename for error in errors] == ["/a"]
+    assert script.told == [Add(["/"])]
+
+
+def test_what_comes_twice_is_counted_once() -> None:
+    script = Script(chunk(TREE[0]), chunk(*TREE[1:3]), chunk(*TREE[1:3]), chunk(TREE[3]))
+    lookahead = Lookahead(script.poll, alone=False)
+    for _ in range(4):
+        lookahead._exchange(0)
+    assert list(top_down("/", lookahead, None, False)) == TREE
+    lookahead._exchange(0)
+    assert script.waiting == 0
+
+
 def test_a_directory_that_is_not_there_yet_is_wanted() -> None:
     script = Script(chunk(TREE[0]), chunk(TREE[3]), chunk(TREE[1], TREE[2]))
     assert walked(script) == TREE
