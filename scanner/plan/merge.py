@@ -15,7 +15,7 @@ from scanner.model import Chunk, Fault, Listing, Path, Walked, below_any, childr
 from scanner.plan.events import Add, Deliver, Event, Pruned, Waiting, Wanted
 
 LONGEST_WAIT = 0.1  # seconds for one poll while the wanted directory has not come
-TAKES_PER_POLL = 32  # listings taken between two looks at the workers, when nothing is missing
+TAKES_PER_POLL = 128  # listings taken between two looks at the workers, when nothing is missing: some 0.4 ms
 LISTING_BYTES = 400  # what a Listing takes beside its text: five objects and a place in a dictionary
 NAME_BYTES = 64  # and each name, where it is a Python object
 
