@@ -29,7 +29,8 @@ START_AFTER = {"fork": 0.08, "forkserver": 0.1, "spawn": 0.1}
 """Seconds of walking in one thread before processes are started; by start method. They take 30 to 100 ms of another
 processor meanwhile, which are lost on a tree that ends before they are ready."""
 SOONEST = min(START_AFTER.values())
-DESCRIPTORS, SPARE_DESCRIPTORS = 2 * MOST_OPEN, 64  # that a thread may hold, at most; that are left to the caller
+DESCRIPTORS = 2 * MOST_OPEN  # that a thread may hold, at most; the first a few more, of those
+SPARE_DESCRIPTORS = 64  # that are left to the caller
 BUSY_SHARE = 0.5  # of a processor: below this, what takes time is waiting
 POLL = 0.005  # seconds to wait for threads here before looking at processes that are starting
 FIRST_SECONDS = 0.002
@@ -77,7 +78,10 @@ class AutoBackend:
 
     @property
     def abreast(self) -> int:
-        return self._workers if self._in_pool or self._in_threads else 1
+        if not (self._in_pool or self._in_threads):
+            return 1
+        # Two are the fewest that are threads, and for a single directory as good as many.
+        return min(2, self._workers) if self._huge and not self._divisible else self._workers
 
     @property
     def abandoned(self) -> int:

@@ -21,7 +21,7 @@ FIRST_SLOT = 1 << 16  # from here on they are not ours
 MANY, GATHERING = 32, 0.0003
 """Threads still at work, from which on it is waited so many seconds for the Chunks of others once there is one: a turn
 of the engine costs as much for one as for several, and takes the interpreter lock from these threads."""
-BEGINNING = 1e-5
+HEAD_START = 1e-5
 """Seconds to leave the interpreter lock to a thread that goes on with a huge directory: this one is about to take apart
 the names of the part before it, and holds the lock for all of these."""
 PATIENCE = 0.25  # seconds for all threads to end; what a directory holds up then ends with it, or with the process
@@ -45,9 +45,10 @@ class SerialBackend:
         self._home = os.getpid()
 
     def grow(self, slots: int) -> list[BackendEvent]:
-        """Have so many slots, if there are fewer. From the second on, all of them are threads. Called between Tasks."""
+        """Have so many slots, if there are fewer. From the second on, all of them are threads."""
         news: list[BackendEvent] = []
         first = not self._threads
+        assert self._task is None, "the Walker is handed over between Tasks"
         while len(self._threads) < slots > 1:
             slot = len(self._threads) + 1
             # The first goes on with the Walker that was ours, and with the huge directory that this may hold open.
@@ -73,7 +74,7 @@ class SerialBackend:
             self._under_way += 1
             self._threads[slot - 1].walk(task)
             if task.position:
-                time.sleep(BEGINNING)
+                time.sleep(HEAD_START)
 
     def give_up(self, slot: int) -> None:
         """Only from a thread can anything be taken."""

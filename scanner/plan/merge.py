@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -15,11 +16,12 @@ from scanner.model import Chunk, Fault, Listing, Path, Walked, below_any, childr
 from scanner.plan.events import Add, Deliver, Event, Pruned, Waiting, Wanted
 
 LONGEST_WAIT = 0.1  # seconds for one poll while the wanted directory has not come
-TAKES_PER_POLL = 128  # listings taken between two looks at the workers, when nothing is missing: some 0.4 ms
+TAKES_PER_LOOK = 32  # listings taken between two looks at the clock, when nothing is missing; and
+POLL_EVERY = 0.0005  # seconds between two at the workers: one costs as much as eight directories
 LISTING_BYTES = 400  # what a Listing takes beside its text: five objects and a place in a dictionary
 NAME_BYTES = 64  # and each name, where it is a Python object
 
-NOTHING: tuple[Any, Any] = None, None
+NO_MORE: tuple[Any, Any] = None, None
 
 OnError = Callable[[OSError], object] | None
 
@@ -107,7 +109,7 @@ def _changed(
 
 
 class Stretch:
-    """What one Chunk has brought, as far as it was not taken: directories that follow one another in walk order."""
+    """What one Chunk has brought: directories that follow one another in walk order. `rest`: what was not taken yet."""
 
     __slots__ = ("paths", "rest", "size")
 
@@ -132,28 +134,30 @@ class Lookahead:
         self._alone = alone
         self._started = False
         self._arrived: dict[Path, Listing | Fault | Stretch] = {}
-        self._under_way: Stretch | None = None
-        self._next, self._found = NOTHING  # the first in that: its path and Listing
+        self._paths: list[Path] = []  # of the Stretch under way,
+        self._rest: Iterator[tuple[Path, Listing]] = iter(())  # and those that come
+        self._next, self._found = NO_MORE  # after this one
         self._parts: dict[Path, Listing] = {}  # huge directories of which more is to come
         self._waiting_bytes = 0
         self._pruned: list[Path] = []
         self._takes = 0
+        self._next_poll = 0.0
 
     def take(self, path: Path, ahead: list[Any]) -> Listing | Fault:
         self._takes += 1
-        if self._takes % TAKES_PER_POLL == 0:
+        if self._takes % TAKES_PER_LOOK == 0 and time.monotonic() >= self._next_poll:
             self._exchange(0)
-        if path != self._next or self._under_way is None:
-            return self._take_elsewhere(path, ahead)
+        if path != self._next:
+            return self._take_out_of_turn(path, ahead)
         found: Listing = self._found
-        self._next, self._found = next(self._under_way.rest, NOTHING)
+        self._next, self._found = next(self._rest, NO_MORE)
         return found
 
-    def _take_elsewhere(self, path: Path, ahead: list[Any]) -> Listing | Fault:
+    def _take_out_of_turn(self, path: Path, ahead: list[Any]) -> Listing | Fault:
         """What is not the next in the Stretch under way."""
         if not self._started:
             self._start(path, ahead)
-        if self._under_way is not None and path in self._under_way.paths:
+        if path not in self._arrived and path in self._paths:
             self._scatter_rest()
         if path not in self._arrived:
             self._exchange(0, Wanted(path))
@@ -161,18 +165,20 @@ class Lookahead:
             self._exchange(LONGEST_WAIT)
         there = self._arrived[path]
         if isinstance(there, Stretch) and path == there.paths[0]:
-            self._begin(there)
-            return self.take(path, ahead)
+            self._scatter_rest()
+            if self._arrived[path] is there:  # what was left of the other may have been in this one, too
+                return self._begin(there)
         found = self._pop(path)
         assert found is not None
         return found
 
-    def _begin(self, stretch: Stretch) -> None:
-        """From now on it is in the caller's hands, and does not wait any more."""
-        self._scatter_rest()
+    def _begin(self, stretch: Stretch) -> Listing:
+        """From now on it is in the caller's hands, and does not wait any more. Gives the first Listing."""
         self._let_go_of(stretch)
-        self._under_way = stretch
-        self._next, self._found = next(stretch.rest)
+        self._paths, self._rest = stretch.paths, stretch.rest
+        _, listing = next(self._rest)
+        self._next, self._found = next(self._rest, NO_MORE)
+        return listing
 
     def _let_go_of(self, stretch: Stretch) -> None:
         self._waiting_bytes -= stretch.size
@@ -187,10 +193,10 @@ class Lookahead:
 
     def _scatter_rest(self) -> None:
         """The same with what is left of the one under way."""
-        if self._under_way is not None and self._next is not None:
-            for path, listing in [(self._next, self._found), *self._under_way.rest]:
-                self._keep(path, listing)
-        self._under_way = None
+        left = [] if self._next is None else [(self._next, self._found), *self._rest]
+        self._paths, (self._next, self._found) = [], NO_MORE
+        for path, listing in left:
+            self._keep(path, listing)
 
     def _pop(self, path: Path) -> Listing | Fault | None:
         """What has arrived for it, if anything has."""
@@ -230,6 +236,7 @@ class Lookahead:
         self._pruned.clear()
         for delivery in self._poll(timeout, Waiting(self._waiting_bytes), *pruned, *events):
             self._take_in(delivery.chunk, delivery.outdated)
+        self._next_poll = time.monotonic() + POLL_EVERY
 
     def _take_in(self, chunk: Chunk, outdated: frozenset[Path]) -> None:
         for fault in chunk.failed:

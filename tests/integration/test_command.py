@@ -356,7 +356,7 @@ def test_progress_is_shown_on_a_terminal_only(endless: Path, how: list[str]) -> 
     def on_terminal(*arguments: str) -> bytes:
         master, slave = pty.openpty()
         process = subprocess.Popen(
-            [*SCANNER, "scan", "-L", "--timeout", "0.7", *how, *arguments, endless],
+            [*SCANNER, "scan", "-L", "--timeout", "1.5", *how, *arguments, endless],
             stdout=subprocess.DEVNULL,
             stderr=slave,
             env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from random import Random
 from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scanner.engine import Engine
 from scanner.model import Chunk, ChunkArrived, Fault, SlotUp, Task
@@ -109,6 +114,21 @@ def test_what_comes_twice_is_counted_once() -> None:
     assert script.waiting == 0
 
 
+def test_two_pieces_with_the_same_directory_in_both() -> None:
+    """It was read twice, and the caller adds what is only in the second."""
+    again = chunk(("/b/x", [], []), ("/b/y", [], []), ("/c", [], []))
+    script = Script(chunk(("/b", ["y"], []), ("/b/y", [], [])), again)
+    lookahead = Lookahead(script.poll, alone=False)
+    walking = top_down("/b", lookahead, None, True)
+    _, dirs, _ = next(walking)
+    lookahead._exchange(0)
+    dirs.insert(0, "x")
+    assert [path for path, _, _ in walking] == ["/b/x", "/b/y"]
+    lookahead.prune("/c")
+    lookahead._exchange(0)
+    assert script.waiting == 0
+
+
 def test_a_directory_that_is_not_there_yet_is_wanted() -> None:
     script = Script(chunk(TREE[0]), chunk(TREE[3]), chunk(TREE[1], TREE[2]))
     assert walked(script) == TREE
@@ -128,6 +148,70 @@ def test_a_huge_directory_that_breaks_off_is_a_fault_as_a_whole() -> None:
     script = Script(first, second)
     assert list(top_down("/", Lookahead(script.poll, alone=False), errors.append, False)) == []
     assert [(error.errno, error.filename) for error in errors] == [(5, "/")]
+
+
+def any_tree(random: Random, path: str, levels: int) -> dict[str, Any]:
+    """What is in each directory below `path`, in walk order; a Fault where that is not known."""
+    if random.random() < 0.1:
+        return {path: Fault(path, "open", 13, "Permission denied", "denied")}
+    dirs = [f"d{number}" for number in range(random.randrange(4) if levels else 0)]
+    tree: dict[str, Any] = {path: (dirs, [], ["f"] * random.randrange(3))}
+    for name in dirs:
+        tree |= any_tree(random, f"{path}/{name}", levels - 1)
+    return tree
+
+
+def in_any_order(random: Random, tree: dict[str, Any]) -> Script:
+    """Its Chunks, cut anywhere."""
+    chunks, paths = [], list(tree)
+    while paths:
+        some, paths = paths[: (many := random.randrange(1, 8))], paths[many:]
+        found = [(path, tree[path]) for path in some]
+        listings = [(path, told[0], told[2]) for path, told in found if not isinstance(told, Fault)]
+        chunks.append(chunk(*listings, faults=[told for _, told in found if isinstance(told, Fault)]))
+    random.shuffle(chunks)
+    return Script(*chunks)
+
+
+class Direct:
+    """Listings without anything ahead."""
+
+    def __init__(self, tree: dict[str, Any]) -> None:
+        self.tree = tree
+
+    def take(self, path: str, ahead: list[Any]) -> Any:
+        found = self.tree[path]
+        return found if isinstance(found, Fault) else ([*found[0]], [], [*found[2]])
+
+    def prune(self, path: str) -> None:
+        pass
+
+
+def whims(seed: int, walking: Iterator[Any]) -> list[Any]:
+    """What a caller sees who prunes and reorders as it likes."""
+    random, seen = Random(seed), []
+    for path, dirs, files in walking:
+        seen.append((path, [*dirs], files))
+        match random.randrange(6):
+            case 0:
+                random.shuffle(dirs)
+            case 1:
+                del dirs[random.randrange(3) :]
+            case 2:
+                dirs.reverse()
+    return seen
+
+
+@given(st.integers(0, 2**32))
+def test_any_caller_gets_what_it_would_get_without_reading_ahead(seed: int) -> None:
+    random = Random(seed)
+    tree = any_tree(random, "/t", 4)
+    script = in_any_order(random, tree)
+    lookahead = Lookahead(script.poll, alone=False)
+    for _ in range(random.randrange(len(script.chunks))):
+        lookahead._exchange(0)
+    assert whims(seed, top_down("/t", lookahead, None, True)) == whims(seed, top_down("/t", Direct(tree), None, True))
+    assert script.waiting >= 0
 
 
 class OneSlot:
