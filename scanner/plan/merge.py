@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from scanner.model import Chunk, Fault, Listing, Path, Walked, below_any, children, fields_of, names
@@ -188,15 +188,13 @@ class Lookahead:
     def _scatter(self, stretch: Stretch) -> None:
         """Have each of its directories by itself."""
         self._let_go_of(stretch)
-        for path, listing in stretch.rest:
-            self._keep(path, listing)
+        self._keep_each(stretch.rest)
 
     def _scatter_rest(self) -> None:
         """The same with what is left of the one under way."""
         left = [] if self._next is None else [(self._next, self._found), *self._rest]
         self._paths, (self._next, self._found) = [], NO_MORE
-        for path, listing in left:
-            self._keep(path, listing)
+        self._keep_each(left)
 
     def _pop(self, path: Path) -> Listing | Fault | None:
         """What has arrived for it, if anything has."""
@@ -254,8 +252,7 @@ class Lookahead:
             self._arrived.update(dict.fromkeys(stretch.paths, stretch))
             self._waiting_bytes += stretch.size
         else:  # the caller has asked for some of it under another name before
-            for path, listing in stretch.rest:
-                self._keep(path, listing)
+            self._keep_each(stretch.rest)
 
     def _take_in_each(self, chunk: Chunk, outdated: frozenset[Path], unfinished: Path | None) -> None:
         for path, *found in chunk:
@@ -282,6 +279,10 @@ class Lookahead:
         parts = self._parts.pop(path, None)
         if parts is not None:
             self._waiting_bytes -= bytes_of(path, parts)
+
+    def _keep_each(self, listings: Iterable[tuple[Path, Listing]]) -> None:
+        for path, listing in listings:
+            self._keep(path, listing)
 
     def _keep(self, path: Path, found: Listing | Fault) -> None:
         self._pop(path)  # something is there already if the caller has asked for it under another name before
