@@ -12,6 +12,7 @@
 #endif
 #include <Python.h>
 
+#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 
@@ -24,6 +25,7 @@
 #define PLACE 16384  /* bytes, as in whereabouts.py */
 #define LOOK 16      /* entries asked about between two looks at the clock */
 #define NEWS 0.002   /* seconds between two looks at whether there is news */
+#define MOST_FAR 8   /* directories to keep open on the way to a path that is longer than the system takes */
 #define KEPT (64 << 20) /* bytes */
 
 struct text { /* that grows */
@@ -534,14 +536,18 @@ static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, si
                 break;
         }
     }
-    /* What is not near is soon opened from the root again; but what was lent is needed for paths longer than the system takes. */
-    size_t kept = run->keep_way ? run->way_used : run->way_given;
+    /* What is not near is soon opened from the root again, unless its path is longer than the system takes: then what
+       is open stays so, but for most of it, as each is told with a path as long. */
+    int far = run->path.used > PATH_MAX;
+    size_t kept = run->keep_way || far ? run->way_used : run->way_given;
     struct entry next;
     if (run->stack.used) {
         top_of(run, &next);
         kept = next.parent < kept ? next.parent + 1 : kept;
     }
     close_way(run, kept);
+    while (far && run->open > MOST_FAR)
+        thin_out(run);
 }
 
 /* Take the caller's way; run->path becomes what the paths of the last one begin with. What cannot be taken is closed. */

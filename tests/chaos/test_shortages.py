@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +117,12 @@ def test_too_little_memory_for_a_huge_directory_makes_for_smaller_parts(
     assert [len(files) for _, _, files in result] == [5000]
 
 
-@pytest.fixture(scope="module")
-def abyss() -> Iterator[Path]:
-    """A hundred thousand directories, one in the other; every tenth with a file. In memory, where there is some."""
+@contextmanager
+def chain(levels: int) -> Iterator[Path]:
+    """Directories, one in the other; every tenth with a file. In memory, where there is some."""
     top = Path(tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
     here = os.open(top, os.O_RDONLY)
-    for level in range(LEVELS):
+    for level in range(levels):
         if level % 10 == 0:
             os.close(os.open("f", os.O_CREAT, dir_fd=here))
         os.mkdir("d", dir_fd=here)
@@ -131,6 +132,12 @@ def abyss() -> Iterator[Path]:
     os.close(here)
     yield top
     subprocess.run(["rm", "-rf", top], check=True)
+
+
+@pytest.fixture(scope="module")
+def abyss() -> Iterator[Path]:
+    with chain(LEVELS) as top:
+        yield top
 
 
 def test_a_hundred_thousand_levels(abyss: Path, backend: dict[str, Any]) -> None:
@@ -146,6 +153,24 @@ def test_a_hundred_thousand_levels_one_by_one(abyss: Path) -> None:
     prefix = len(str(abyss))
     lengths = [len(root) - prefix for root, _, _ in scanner.walk(abyss, backend="serial")]
     assert lengths == list(range(0, 2 * LEVELS + 1, 2))
+
+
+@pytest.mark.parametrize("pure", ["", "1"])
+def test_the_way_down_is_not_gone_again_for_each_task(pure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths longer than the system takes are opened from what is still open there, not from the root."""
+    levels, original, opened = 8_000, os.open, []
+
+    def count(path: Any, *args: Any, **options: Any) -> int:
+        opened.append(path)
+        return original(path, *args, **options)
+
+    monkeypatch.setenv("SCANNER_PURE", pure)
+    with chain(levels) as top, monkeypatch.context() as patched:
+        patched.setattr(os, "open", count)
+        result = scanner.scan(top, backend="serial")
+    assert len(result) == levels + 1
+    assert result.stats.tasks > 10
+    assert len(opened) < 1.1 * levels
 
 
 @pytest.mark.slow
