@@ -26,6 +26,7 @@ from benchmarks.programs import SCANNER, Program
 
 PER_DIRECTORY = 1_000
 LINKS = 60_000  # that one file may have on ext4
+READERS = {"compiled": {}, "pure": {"SCANNER_PURE": "1"}}
 RESULTS = ROOT / "benchmarks" / "results" / "huge.json"
 
 
@@ -49,26 +50,42 @@ def measure(scratch: Path, entries: int, runs: int) -> dict[str, Any]:
     build(top, entries)
     try:
         runner = Runner(ROOT, scratch / "out")
-        out, report = scratch / "list.txt", scratch / "report.json"
-        listing = Program("list", [*SCANNER, "list", "-o", str(out), str(top)])
-        weighed = runner.weigh(listing)
-        assert weighed is not None
-        lines = out.read_bytes().count(b"\n")
+        runner.run(listing(scratch, top, {}))  # warm from here on
+        with_both = {name: weigh(runner, top, extra, runs) for name, extra in READERS.items()}
+        by_itself = memory(runner, listing(scratch, top, {}), runs)
+        lines = (scratch / "list.txt").read_bytes().count(b"\n")
         assert lines >= entries, "all of it is listed"
-        seconds = {
-            workers: statistics.median(
-                runner.run(
-                    listing._replace(command=[*listing.command, "--backend", "pool", "--workers", str(workers)])
-                ).seconds
-                for _ in range(runs)
-            )
-            for workers in (1, 2)
-        }
-        told = [*SCANNER, "scan", "--backend", "pool", "--report", str(report), str(top)]
-        runner.run(Program("scan", told))
-        return {"entries": lines, "peak_bytes": weighed[0], "seconds": seconds, "coordinator_share": share(report)}
+        return {"entries": lines, "memory_by_itself": by_itself, "readers": with_both}
     finally:
         shutil.rmtree(top)
+
+
+def weigh(runner: Runner, top: Path, environment: dict[str, str], runs: int) -> dict[str, Any]:
+    """With worker processes from the start, so that trees of any size are compared with the same processes."""
+    scratch = top.parent
+    report = scratch / "report.json"
+    lists = {n: listing(scratch, top, environment, "--backend", "pool", "--workers", str(n)) for n in (1, 2)}
+    bytes_taken = memory(runner, lists[2], runs)
+    rounds = [{n: runner.run(each).seconds for n, each in lists.items()} for _ in range(runs)]
+    seconds = {n: statistics.median(each[n] for each in rounds) for n in lists}
+    told = [*SCANNER, "scan", "--backend", "pool", "--report", str(report), str(top)]
+    runner.run(Program("scan", told, environment=environment))
+    return {"memory": bytes_taken, "seconds": seconds, "coordinator_share": share(report)}
+
+
+def listing(scratch: Path, top: Path, environment: dict[str, str], *options: str) -> Program:
+    out = str(scratch / "list.txt")
+    return Program("list", [*SCANNER, "list", *options, "-o", out, str(top)], environment=environment, writes=out)
+
+
+def memory(runner: Runner, program: Program, runs: int) -> dict[str, int]:
+    """Of all its processes together, in bytes: what is taken half of the time, and the peak; of each the median of all
+    runs, and the highest peak.
+    """
+    weighed = [told for _ in range(runs) if (told := runner.weigh(program)) is not None]
+    peaks = [peak for peak, _ in weighed]
+    usual = [statistics.median(size for _, size in series) for _, series in weighed]
+    return {"usual": int(statistics.median(usual)), "peak": int(statistics.median(peaks)), "highest": max(peaks)}
 
 
 def share(report: Path) -> float:
@@ -81,7 +98,7 @@ def share(report: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entries", type=int, nargs="+", default=[1_000_000, 10_000_000])
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--scratch", type=Path, help="where to build the trees (default: a temporary directory)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:
