@@ -51,10 +51,10 @@ def measure(scratch: Path, entries: int, runs: int) -> dict[str, Any]:
     try:
         runner = Runner(ROOT, scratch / "out")
         runner.run(listing(scratch, top, {}))  # warm from here on
-        with_both = {name: weigh(runner, top, extra, runs) for name, extra in READERS.items()}
-        by_itself = memory(runner, listing(scratch, top, {}), runs)
         lines = (scratch / "list.txt").read_bytes().count(b"\n")
         assert lines >= entries, "all of it is listed"
+        with_both = {name: weigh(runner, top, extra, runs) for name, extra in READERS.items()}
+        by_itself = memory(runner, listing(scratch, top, {}), runs)
         return {"entries": lines, "memory_by_itself": by_itself, "readers": with_both}
     finally:
         shutil.rmtree(top)

@@ -25,7 +25,7 @@
 #define PLACE 16384  /* bytes, as in whereabouts.py */
 #define LOOK 16      /* entries asked about between two looks at the clock */
 #define NEWS 0.002   /* seconds between two looks at whether there is news */
-#define MOST_FAR 8   /* directories to keep open on the way to a path that is longer than the system takes */
+#define MOST_FAR 8   /* directories that stay open on the way to a path that is longer than the system takes */
 #define KEPT (64 << 20) /* bytes */
 
 struct text { /* that grows */
@@ -66,7 +66,7 @@ struct run {
     size_t width;
     unsigned mask;
     long long device; /* -1: any */
-    int no_atime, keep_way; /* the latter: what is open on the way to what comes next is the caller's in the end */
+    int no_atime, keep_way; /* the latter: all that is open on the way to what comes next is the caller's in the end */
     Py_ssize_t directories, entries, other, limit;
     double now, opening, lost; /* when the directory began; seconds spent on opening, in all; on what made trouble */
     int trouble, error; /* the error: of opening; below zero, of reading */
@@ -156,7 +156,7 @@ static void put_back(struct run *run, const struct entry *entry)
     memcpy(place + entry->length + 1, entry, sizeof *entry);
 }
 
-/* Every other of the upper ones that are open, so that the way back up never starts over from the beginning. */
+/* Every other of the upper ones that are open, so that the way back up seldom starts over from the beginning. */
 static void thin_out(struct run *run)
 {
     int every_other = 0;
@@ -536,8 +536,8 @@ static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, si
                 break;
         }
     }
-    /* What is not near is soon opened from the root again, unless its path is longer than the system takes: then what
-       is open stays so, but for most of it, as each is told with a path as long. */
+    /* What is not near is soon opened from the root again, unless its path is longer than the system takes: then some
+       of what is open stays so. Not all, as each is told with a path as long. */
     int far = run->path.used > PATH_MAX;
     size_t kept = run->keep_way || far ? run->way_used : run->way_given;
     struct entry next;
@@ -709,7 +709,8 @@ PyDoc_STRVAR(walk_run_doc,
 "a buffer that begins with something else than 0; -1: none); with columns after a directory that took `slow` seconds;\n"
 "and before one that it cannot read, or whose path is longer than `longest`, or that has `limit` entries or more, or\n"
 "is not on `device` (-1: any), or that has an entry with one of `names`, or whose name has one of `endings` or\n"
-"`beginnings` (each joined by NULs). `keep`: leave open what is on the way to what comes next. `unwanted`: types that are not shown, as bits (1 << DT_REG, ...). `columns`:\n"
+"`beginnings` (each joined by NULs). `keep`: leave open what is on the way to what comes next, also where its path is no longer than the system takes.\n"
+"`unwanted`: types that are not shown, as bits (1 << DT_REG, ...). `columns`:\n"
 "numbers of what is to be asked about each entry; `place`: a buffer to tell there where it is, or None.\n\n"
 "Gives path and descriptor of what is left open of the way, but for the first; whether there was such a directory; the error of opening it, or, below zero, of reading it, and the\n"
 "seconds spent on it; a list of the seconds and the path of each that took `slow` seconds; seconds spent on opening; numbers of directories, of entries,\n"

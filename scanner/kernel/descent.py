@@ -169,7 +169,7 @@ class Descent:
             self._prefix, self._parent = self._way[-1]
 
     def _thin_out(self) -> None:
-        """Close every other descriptor of the upper part, so that the way back up never starts over from the root."""
+        """Close every other descriptor of the upper part, so that the way back up seldom starts over from the root."""
         some = slice(1, max(2, self.most_open * 3 // 4), 2) if self.most_open > 1 else slice(None)
         for _, descriptor in self._way[some]:
             os.close(descriptor)

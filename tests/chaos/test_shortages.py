@@ -130,8 +130,10 @@ def chain(levels: int) -> Iterator[Path]:
         os.close(here)
         here = below
     os.close(here)
-    yield top
-    subprocess.run(["rm", "-rf", top], check=True)
+    try:
+        yield top
+    finally:
+        subprocess.run(["rm", "-rf", top], check=True)
 
 
 @pytest.fixture(scope="module")
