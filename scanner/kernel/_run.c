@@ -25,7 +25,8 @@
 #define PLACE 16384  /* bytes, as in whereabouts.py */
 #define LOOK 16      /* entries asked about between two looks at the clock */
 #define NEWS 0.002   /* seconds between two looks at whether there is news */
-#define MOST_FAR 8   /* directories that stay open on the way to a path that is longer than the system takes */
+#define MOST_FAR 16  /* directories that stay open on the way to a path that is longer than the system takes */
+#define GAP 4        /* times what lies below */
 #define KEPT (64 << 20) /* bytes */
 
 struct text { /* that grows */
@@ -156,20 +157,45 @@ static void put_back(struct run *run, const struct entry *entry)
     memcpy(place + entry->length + 1, entry, sizeof *entry);
 }
 
-/* Every other of the upper ones that are open, so that the way back up seldom starts over from the beginning. */
-static void thin_out(struct run *run)
+static void close_at(struct run *run, size_t at)
 {
+    close(run->way[at].descriptor);
+    run->way[at].descriptor = -1;
+    run->open--;
+}
+
+/* The nearest directory on the way, from `at` up, that is open. */
+static struct way *nearest_open(const struct run *run, size_t at)
+{
+    while (run->way[at].descriptor < 0)
+        at--;
+    return run->way + at;
+}
+
+/* Of those that are open stay the lowest, and of those above only so many that between two there is never more than a few
+   times what lies below them: so the way back up is gone down again from somewhere near. Where that is still too much,
+   every other. */
+static void thin_out(struct run *run, size_t most)
+{
+    size_t lowest = most / 4 + 1, bottom = run->way[run->way_used - 1].prefix, below = bottom;
+    for (size_t at = run->way_used - 1; at > 0; at--) {
+        if (run->way[at].descriptor < 0)
+            continue;
+        int stays = lowest > 0 || below - nearest_open(run, at - 1)->prefix > GAP * (bottom - below);
+        lowest -= lowest > 0;
+        if (stays)
+            below = run->way[at].prefix;
+        else
+            close_at(run, at);
+    }
     int every_other = 0;
-    size_t upper = run->open * 3 / 4;
+    size_t upper = run->open >= most ? run->open * 3 / 4 : 0;
     for (size_t at = 1; at < run->way_used && upper > 0; at++) {
         if (run->way[at].descriptor < 0)
             continue;
         upper--;
-        if (!(every_other = !every_other))
-            continue;
-        close(run->way[at].descriptor);
-        run->way[at].descriptor = -1;
-        run->open--;
+        if ((every_other = !every_other))
+            close_at(run, at);
     }
 }
 
@@ -184,7 +210,7 @@ static int go_on_from(struct run *run, int descriptor, size_t prefix)
         run->way_size = size;
     }
     if (run->open >= run->most_open)
-        thin_out(run);
+        thin_out(run, run->most_open);
     run->way[run->way_used++] = (struct way){descriptor, prefix};
     run->open++;
     return 1;
@@ -220,14 +246,6 @@ static int is_elsewhere(const struct run *run, int descriptor)
 {
     struct stat status;
     return run->device >= 0 && (fstat(descriptor, &status) != 0 || (long long)status.st_dev != run->device);
-}
-
-/* The nearest directory on the way, from `at` up, that is open. */
-static struct way *nearest_open(const struct run *run, size_t at)
-{
-    while (run->way[at].descriptor < 0)
-        at--;
-    return run->way + at;
 }
 
 /* Open what lies between the way and run->path: what comes next may lie there too. As far as that can be done: if it
@@ -547,7 +565,7 @@ static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, si
     }
     close_way(run, kept);
     while (far && run->open > MOST_FAR)
-        thin_out(run);
+        thin_out(run, MOST_FAR);
 }
 
 /* Take the caller's way; run->path becomes what the paths of the last one begin with. What cannot be taken is closed. */

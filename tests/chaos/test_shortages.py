@@ -118,14 +118,17 @@ def test_too_little_memory_for_a_huge_directory_makes_for_smaller_parts(
 
 
 @contextmanager
-def chain(levels: int) -> Iterator[Path]:
-    """Directories, one in the other; every tenth with a file. In memory, where there is some."""
+def chain(levels: int, siblings: str = "") -> Iterator[Path]:
+    """Directories, one in the other; every tenth with a file. In memory, where there is some, and what was made last is
+    found first: when the siblings' turn comes, all of the chain has been walked.
+    """
     top = Path(tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
     here = os.open(top, os.O_RDONLY)
     for level in range(levels):
         if level % 10 == 0:
             os.close(os.open("f", os.O_CREAT, dir_fd=here))
-        os.mkdir("d", dir_fd=here)
+        for name in f"{siblings}d":
+            os.mkdir(name, dir_fd=here)
         below = os.open("d", os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = below
@@ -158,21 +161,28 @@ def test_a_hundred_thousand_levels_one_by_one(abyss: Path) -> None:
 
 
 @pytest.mark.parametrize("pure", ["", "1"])
-def test_the_way_down_is_not_gone_again_for_each_task(pure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("levels", "siblings", "most"),
+    [(8_000, "", 1.1), (4_000, "ab", 3)],
+    ids=["down", "up again"],
+)
+def test_the_way_down_is_not_gone_again_for_each_task(
+    levels: int, siblings: str, most: float, pure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Paths longer than the system takes are opened from what is still open there, not from the root."""
-    levels, original, opened = 8_000, os.open, []
+    original, opened = os.open, []
 
     def count(path: Any, *args: Any, **options: Any) -> int:
         opened.append(path)
         return original(path, *args, **options)
 
     monkeypatch.setenv("SCANNER_PURE", pure)
-    with chain(levels) as top, monkeypatch.context() as patched:
+    with chain(levels, siblings) as top, monkeypatch.context() as patched:
         patched.setattr(os, "open", count)
         result = scanner.scan(top, backend="serial")
-    assert len(result) == levels + 1
+    assert len(result) == 1 + levels * (1 + len(siblings))
     assert result.stats.tasks > 10
-    assert len(opened) < 1.1 * levels
+    assert len(opened) < most * len(result)
 
 
 @pytest.mark.slow
