@@ -175,7 +175,8 @@ class Descent:
         other.
         """
         bottom = below = len(self._way[-1][0])
-        lowest, kept = self.most_open // 4 + 1, []
+        lowest = self.most_open // 4 + 1
+        kept: list[tuple[Any, int]] = []
         for (above, _), (prefix, descriptor) in reversed([*pairwise(self._way)]):
             if len(kept) < lowest or below - len(above) > GAP * (bottom - below):
                 kept.append((prefix, descriptor))
