@@ -26,7 +26,7 @@
 #define LOOK 16      /* entries asked about between two looks at the clock */
 #define NEWS 0.002   /* seconds between two looks at whether there is news */
 #define MOST_FAR 16  /* directories that stay open on the way to a path that is longer than the system takes */
-#define GAP 4        /* times what lies below */
+#define GAP 4        /* as in descent.py */
 #define KEPT (64 << 20) /* bytes */
 
 struct text { /* that grows */
@@ -172,7 +172,21 @@ static struct way *nearest_open(const struct run *run, size_t at)
     return run->way + at;
 }
 
-/* Of those that are open stay the lowest, and of those above only so many that between two there is never more than a few
+/* Of the upper ones. */
+static void close_every_other(struct run *run)
+{
+    int every_other = 0;
+    size_t upper = run->open * 3 / 4;
+    for (size_t at = 1; at < run->way_used && upper > 0; at++) {
+        if (run->way[at].descriptor < 0)
+            continue;
+        upper--;
+        if ((every_other = !every_other))
+            close_at(run, at);
+    }
+}
+
+/* Of those that are open stay the lowest, and of those above only so many that between two there is never more than GAP
    times what lies below them: so the way back up is gone down again from somewhere near. Where that is still too much,
    every other. */
 static void thin_out(struct run *run, size_t most)
@@ -188,15 +202,8 @@ static void thin_out(struct run *run, size_t most)
         else
             close_at(run, at);
     }
-    int every_other = 0;
-    size_t upper = run->open >= most ? run->open * 3 / 4 : 0;
-    for (size_t at = 1; at < run->way_used && upper > 0; at++) {
-        if (run->way[at].descriptor < 0)
-            continue;
-        upper--;
-        if ((every_other = !every_other))
-            close_at(run, at);
-    }
+    if (run->open >= most)
+        close_every_other(run);
 }
 
 static int go_on_from(struct run *run, int descriptor, size_t prefix)

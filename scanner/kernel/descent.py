@@ -22,7 +22,7 @@ from scanner.model import Path, prefix_of
 
 HERE = -100  # AT_FDCWD: no descriptor, paths mean what they mean to everybody
 MOST_OPEN = 48  # descriptors for the way down; a deeper one is thinned out, and what is missing opened again
-GAP = 4  # times what lies below
+GAP = 4  # how many times as far from each other as from the bottom two of them may be, at most
 _READ = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_ATIME = getattr(os, "O_NOATIME", 0)  # our reading is nobody's access
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # enough to go on from; needs no permission
@@ -170,7 +170,7 @@ class Descent:
             self._prefix, self._parent = self._way[-1]
 
     def _thin_out(self) -> None:
-        """Keep the lowest, and of those above only so many that between two there is never more than a few times what
+        """Keep the lowest, and of those above only so many that between two there is never more than GAP times what
         lies below them: so the way back up is gone down again from somewhere near. Where that is still too much, every
         other.
         """
@@ -185,10 +185,14 @@ class Descent:
                 os.close(descriptor)
         self._way[1:] = kept[::-1]
         if len(self._way) >= self.most_open:
-            some = slice(1, max(2, self.most_open * 3 // 4), 2) if self.most_open > 1 else slice(None)
-            for _, descriptor in self._way[some]:
-                os.close(descriptor)
-            del self._way[some]
+            self._close_every_other()
+
+    def _close_every_other(self) -> None:
+        """Of the upper ones."""
+        some = slice(1, max(2, self.most_open * 3 // 4), 2) if self.most_open > 1 else slice(None)
+        for _, descriptor in self._way[some]:
+            os.close(descriptor)
+        del self._way[some]
 
     def make_do_with_less(self) -> None:
         """Descriptors are short: hold fewer of them, at the price of opening more often."""
