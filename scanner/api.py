@@ -154,7 +154,7 @@ class AutoSource:
         if self._pool is not None:
             self._pool.stop(wait=wait)
         if self._engine is not None:
-            self._engine.backend.stop(wait=wait)
+            self._engine.stop(wait=wait)
 
 
 def entries(

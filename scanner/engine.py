@@ -22,6 +22,9 @@ LOOK_EVERY = 0.02  # seconds between two looks at which zones have work
 LONGEST_WAIT = 0.1  # seconds: how late a timeout or a cancellation may be noticed
 
 
+Observe = Callable[[list[Chunk]], None]
+
+
 class Cancelled(Protocol):
     """Asked at every poll; a `threading.Event`, for example."""
 
@@ -32,8 +35,7 @@ class Engine:
     """One scan under way. `run` is the loop for consumers that take Chunks in order, `poll` one turn of it.
 
     `cancelled`: set from any thread to end the scan with ScanCancelled within LONGEST_WAIT;
-    `deadline`: when, on the monotonic clock, it ends with ScanTimeout;
-    `observe`: called at each poll with the Chunks that have arrived, in whatever order.
+    `deadline`: when, on the monotonic clock, it ends with ScanTimeout.
     """
 
     def __init__(
@@ -44,7 +46,6 @@ class Engine:
         ordered: bool,
         cancelled: Cancelled | None = None,
         deadline: float | None = None,
-        observe: Callable[[Engine, list[Chunk]], None] | None = None,
     ) -> None:
         self.options = options
         self.backend = backend
@@ -69,10 +70,12 @@ class Engine:
         self._started = self._now = time.monotonic()  # `_now`: when it was last looked what the backend has
         self._cancelled = cancelled
         self._deadline = deadline
-        self._observe = observe
 
-    def run(self, directories: list[Path]) -> Iterator[Chunk]:
-        """Walk the trees below `directories`; their Chunks in walk order, as fast as they are taken."""
+    def run(self, directories: list[Path], observe: Observe) -> Iterator[Chunk]:
+        """Walk the trees below `directories`; their Chunks in walk order, as fast as they are taken.
+
+        `observe`: called at each poll with the Chunks that have arrived, in whatever order.
+        """
         delivered = self.step(*self._allow(), Add(directories), Wanted())
         next_poll = 0.0
         while True:
@@ -83,11 +86,12 @@ class Engine:
             if delivered and time.monotonic() < next_poll:
                 delivered = self.step(Wanted())
                 continue
-            delivered = self.poll(0, Wanted()) if delivered else self.poll(LONGEST_WAIT)
+            asked, timeout = ([Wanted()], 0.0) if delivered else ([], LONGEST_WAIT)
+            delivered = self.poll(timeout, *asked, observe=observe)
             if delivered:
                 next_poll = time.monotonic() + POLL_EVERY
 
-    def poll(self, timeout: float, *events: Event) -> list[Deliver]:
+    def poll(self, timeout: float, *events: Event, observe: Observe | None = None) -> list[Deliver]:
         """Take in what the backend has, waiting at most `timeout` seconds for it. Raises ScanTimeout, ScanCancelled."""
         if self._cancelled is not None and self._cancelled.is_set():
             raise ScanCancelled("the scan was cancelled")
@@ -102,9 +106,9 @@ class Engine:
         changes = self._keep_pace(news) + self._allow()
         # What the consumer says was so before the news: it cannot know of Chunks that only now have come.
         delivered = self.step(*events, *changes, *news)
-        if self._observe is not None:
+        if observe is not None:
             lost, self.planner.lost = self.planner.lost, []
-            self._observe(self, lost + [event.chunk for event in news if isinstance(event, ChunkArrived)])
+            observe(lost + [event.chunk for event in news if isinstance(event, ChunkArrived)])
         return delivered
 
     def _keep_pace(self, news: list[BackendEvent]) -> list[Event]:
@@ -215,6 +219,11 @@ class Engine:
                 case Finished():
                     self.finished = True
         return delivered
+
+    def stop(self, *, wait: bool) -> None:
+        """End what runs, and leave nothing behind that only the garbage collector could take apart."""
+        self.backend.stop(wait=wait)
+        self.planner.line.dissolve()
 
 
 def too_late(options: ScanOptions) -> str:

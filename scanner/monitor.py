@@ -102,10 +102,15 @@ class Monitor:
             self.sample()
 
     def end(self) -> None:
-        """Sample for the last time. A short scan in this process alone is spared that until figures are wanted."""
+        """Sample for the last time. A short scan in this process alone is spared that until figures are wanted.
+
+        Nothing of the scan is held from then on.
+        """
         self._ended = time.monotonic(), os.times()[:2]
         if self._series or self._processes():
             self.sample()
+        counts = self._counts()
+        self._processes, self._counts = dict, lambda: counts
 
     def sample(self) -> None:
         try:

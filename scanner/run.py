@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -15,6 +13,7 @@ from scanner.backends.base import Backend
 from scanner.backends.serial import SerialBackend
 from scanner.engine import Cancelled, Engine
 from scanner.errors import ScanTimeout
+from scanner.garbage import rarer_collections
 from scanner.kernel.which import reader_name
 from scanner.latency import Latencies
 from scanner.model import Chunk, Fault, Path, Walked, names
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from scanner.backends.pool import PoolBackend
     from scanner.entry import Entry, Stated
     from scanner.monitor import Monitor
-
-RARER_THRESHOLD = 500_000  # tuples and lists: those of some 160,000 directories
 
 ProgressCallback = Callable[[int, int], object]
 
@@ -103,9 +100,7 @@ class Run:
         self.stats = ScanStats("serial", options.workers, reader_name(options))
         self.latencies = Latencies(roots)
         deadline = None if options.timeout is None else time.monotonic() + options.timeout
-        self.engine = Engine(
-            options, self.backend, ordered=True, cancelled=cancelled, deadline=deadline, observe=self._observe
-        )
+        self.engine = Engine(options, self.backend, ordered=True, cancelled=cancelled, deadline=deadline)
         warm = pool.processes().values() if pool is not None else ()
         self.monitor = self._monitor(warm) if monitored else None
         self.pool: PoolBackend | None = None
@@ -129,7 +124,7 @@ class Run:
 
     def chunks(self) -> Iterator[Chunk]:
         """The Chunks of all roots, in walk order. Raises ScanTimeout, ScanCancelled."""
-        yield from self.engine.run(self._roots)
+        yield from self.engine.run(self._roots, self._observe)
         self._complete = True
         self._tell_progress()
 
@@ -169,10 +164,10 @@ class Run:
         finally:
             if self._keep_pool and self.pool is None and isinstance(self.backend, AutoBackend):
                 self.pool = self.backend.part_with_pool()
-            self.backend.stop(wait=not self._complete)
+            self.engine.stop(wait=not self._complete)
 
-    def _observe(self, engine: Engine, arrived: list[Chunk]) -> None:
-        stats = self.stats
+    def _observe(self, arrived: list[Chunk]) -> None:
+        stats, engine = self.stats, self.engine
         for chunk in arrived:
             stats.count(chunk)
             if self.monitor is not None:
@@ -217,26 +212,6 @@ def refuse_nul(path: Path) -> None:
     """Raise the ValueError that `os.walk` raises for a path which no system can have."""
     if 0 in os.fsencode(path):
         raise ValueError(f"embedded null byte in the path {path!r}")
-
-
-@contextlib.contextmanager
-def rarer_collections() -> Iterator[None]:
-    """Let the garbage collector look less often while a large result grows that holds no cycles.
-
-    It would visit every name: a tenth to a sixth of the time of a scan. Not switched off: other threads may make
-    garbage.
-    """
-    thresholds = gc.get_threshold()
-    if 0 < thresholds[0] < RARER_THRESHOLD:
-        gc.set_threshold(RARER_THRESHOLD, *thresholds[1:])
-    try:
-        yield
-    finally:
-        if gc.get_threshold()[0] == RARER_THRESHOLD:
-            if not gc.get_freeze_count():
-                gc.freeze()  # and
-                gc.unfreeze()  # : to the oldest generation without a visit, which the next allocation would begin
-            gc.set_threshold(*thresholds)
 
 
 def _backend(options: ScanOptions, pool: PoolBackend | None) -> Backend:

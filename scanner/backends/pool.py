@@ -72,7 +72,7 @@ class PoolBackend:
         self._stop_lock = threading.Lock()
         self._started = False  # as far as the thread does it
         self._starter_undoes = False
-        self._watch = Watch(options.dir_timeout, self._replace_abandoned)
+        self._watch = Watch(options.dir_timeout)
         self._starter = threading.Thread(target=self._prepare, name="scanner-pool-start", daemon=True)
         try:
             self._starter.start()
@@ -290,7 +290,11 @@ class PoolBackend:
 
     def _look_after_slots(self, events: list[BackendEvent]) -> None:
         """Give up the slots that wait too long for a directory, and let go of workers that cannot be killed."""
-        for number in self._watch.late(self._slots):
+        abandoned = self._watch.abandoned
+        late = self._watch.late(self._slots)
+        if self._watch.abandoned > abandoned:
+            self._replace_abandoned()
+        for number in late:
             slot = self._slots.get(number)
             if slot is None:  # its worker was ended a moment ago
                 continue
@@ -359,6 +363,7 @@ class PoolBackend:
         atexit.unregister(self.stop)
         if self._context is not None:
             self._end(self._context, self._pool)
+        self._context = self._pool = None  # which lead back here
         self._selector.close()
         os.close(self._wake_reader)
         os.close(self._wake_writer)
@@ -372,8 +377,8 @@ class PoolBackend:
         while self._workers:
             self._workers.popitem()[1].dismiss()
         self._slots.clear()
-        for slot_process in self._arrivals:
-            close_ends(slot_process)
+        while self._arrivals:
+            close_ends(self._arrivals.popleft())
         for slot_process in reap([each for each in context.made if not each.abandoned], PATIENCE):
             slot_process.abandon()
         if pool is not None:

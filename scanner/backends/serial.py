@@ -10,6 +10,7 @@ import queue
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import TypeAlias
 
 from scanner.backends.threads import MOST_OPEN, WalkingThread
 from scanner.kernel.walk import Walker
@@ -27,6 +28,9 @@ the names of the part before it, and holds the lock for all of these."""
 PATIENCE = 0.25  # seconds for all threads to end; what a directory holds up then ends with it, or with the process
 
 
+Arrivals: TypeAlias = queue.SimpleQueue[tuple[int, Chunk | BaseException]]
+
+
 class SerialBackend:
     name = "serial"
     start_method = None
@@ -40,7 +44,7 @@ class SerialBackend:
         self._task: Task | None = None
         self._news: list[BackendEvent] = [SlotUp(SLOT)]
         self._threads: list[WalkingThread] = []
-        self._arrivals: queue.SimpleQueue[tuple[int, Chunk | BaseException]] = queue.SimpleQueue()
+        self._arrivals: Arrivals = queue.SimpleQueue()
         self._under_way = 0
         self._home = os.getpid()
 
@@ -54,7 +58,7 @@ class SerialBackend:
             # The first goes on with the Walker that was ours, and with the huge directory that this may hold open.
             walker = Walker(self._options, joined=False, most_open=MOST_OPEN) if self._threads else self._walker
             try:
-                self._threads.append(WalkingThread(walker, partial(self._arrive, slot)))
+                self._threads.append(WalkingThread(walker, partial(arrive, self._arrivals, slot)))
             except RuntimeError:  # the system has no more
                 break
             news.append(SlotUp(slot))
@@ -63,9 +67,6 @@ class SerialBackend:
     def again(self) -> list[BackendEvent]:
         """The slots that there are, for whoever was told that they go down."""
         return [SlotUp(slot) for slot in range(1, len(self._threads) + 1)] or [SlotUp(SLOT)]
-
-    def _arrive(self, slot: int, chunk: Chunk | BaseException) -> None:
-        self._arrivals.put((slot, chunk))
 
     def dispatch(self, slot: int, task: Task) -> None:
         if slot == SLOT:
@@ -130,6 +131,11 @@ class SerialBackend:
             thread.join(max(0.0, deadline - time.monotonic()))
         if not self._threads:
             self._walker.close()
+
+
+def arrive(arrivals: Arrivals, slot: int, chunk: Chunk | BaseException) -> None:
+    """In a thread: nothing there leads back to the backend."""
+    arrivals.put((slot, chunk))
 
 
 def arrived(slot: int, chunk: Chunk) -> ChunkArrived:

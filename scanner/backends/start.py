@@ -191,11 +191,12 @@ class SlotContext(context.BaseContext):
                 slot_process.close()
 
     def stop(self) -> None:
-        """Stop the fork server.
+        """Let go of the processes, and stop the fork server.
 
         By itself it ends when the last copy of a pipe is closed, and the caller may have forked, so it is made to;
         under its lock, or a start under way in another thread would find it dead and start another.
         """
+        self.made.clear()
         server = self.fork_server
         if server is None:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -29,10 +29,8 @@ class Watch:
     makes no directory late.
     """
 
-    def __init__(self, limit: float | None, replace: Callable[[], object]) -> None:
-        """`replace` is called when a process could not be killed and is abandoned."""
+    def __init__(self, limit: float | None) -> None:
         self._limit = limit
-        self._replace = replace
         self._every = 1.0 if limit is None else min(1.0, limit / 10)
         self._clock = 0.0
         self._last = self._due = time.monotonic()
@@ -74,7 +72,6 @@ class Watch:
                 self._dying.remove((process, since))
                 process.abandon()
                 self.abandoned += 1
-                self._replace()
 
 
 def ended(process: SlotProcess) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scanner.kernel.again import RETRIES, Retries
 from scanner.kernel.ask import asked, is_link
 from scanner.kernel.descent import Descent, has_steps
 from scanner.kernel.gate import Elsewhere, Gate
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from scanner.kernel.sift import Sifter
     from scanner.kernel.status import Statuses
 
-RETRIES = {
-    errno.ESTALE: 2, errno.EMFILE: 2, errno.ENFILE: 2, errno.ENOMEM: 2, errno.EAGAIN: 2, errno.EINTR: 2, errno.EIO: 1,
-}  # fmt: skip
-"""How often what may pass is tried again."""
-PAUSES = (0.02, 0.2)  # seconds before the first and the second of them
 SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 FIRST_APPETITE, LEAST_APPETITE = 1 << 16, 500  # entries to read at a time when memory was short
 HELD_DIRECTORIES = 4
@@ -55,7 +50,7 @@ class Reader:
     """Reads directories for one scan; names of files come packed in `form`. Not for use by two threads."""
 
     def __init__(self, options: ScanOptions, form: int = LIST, descent: Descent | None = None) -> None:
-        self.retries = 0
+        self._again = Retries()
         self.threads = 1  # for asking types, where that is slow
         self.wary = True  # whether it may be: a directory was slow just now
         self.untold = False  # whether there were entries without a type in the directory read last
@@ -87,10 +82,15 @@ class Reader:
         if form == STATED and options.fields:
             from scanner.kernel.status import Statuses  # not needed otherwise
 
-            self.statuses = Statuses(options, self._descent, self._once_more)
+            self.statuses = Statuses(options, self._descent, self._again)
         self._keeps_entries = self.statuses is not None or (self.sifter is not None and self.sifter.asks)
         self._appetite = 1 << 62  # entries to read at a time: less when memory has run out
         self._held: dict[Path, Held] = {}
+
+    @property
+    def retries(self) -> int:
+        """Of what might pass, so far."""
+        return self._again.count
 
     @property
     def opening(self) -> float:
@@ -112,7 +112,7 @@ class Reader:
             part = self._try(path, limit)
             if abs(failure) in RETRIES:
                 attempts = 2
-                self.retries += 1
+                self._again.count += 1
         if part[4]:
             part = self._insist(path, limit, part, attempts)
         return part
@@ -129,7 +129,7 @@ class Reader:
 
     def _insist(self, path: Path, limit: int, part: Part, attempts: int) -> Part:
         """Try again, as often as the failure is worth it."""
-        while part[4] and self._once_more(self._failure(part), attempts):
+        while part[4] and self._again.once_more(self._failure(part), attempts):
             self._make_room(self._failure(part))
             part = self._try(path, limit)
             attempts += 1
@@ -137,14 +137,6 @@ class Reader:
         if attempts > 1 and faults and faults[-1].drops_listing:
             faults[-1] = faults[-1]._replace(attempts=attempts)
         return part
-
-    def _once_more(self, failure: int, attempts: int) -> bool:
-        """Whether what has failed so often may pass. Waits for that, and counts it."""
-        if attempts > RETRIES.get(failure, 0):
-            return False
-        time.sleep(PAUSES[attempts - 1])
-        self.retries += 1
-        return True
 
     def _failure(self, part: Part) -> int:
         """The errno for which there is no whole listing; 0 if there is one."""
@@ -310,7 +302,7 @@ class Reader:
         attempts = 1
         name: Any = entry.name if isinstance(path, str) else os.fsencode(entry.name)
         fault = Fault.of(error, prefix_of(path) + name, "stat")
-        while self._once_more(fault.errno, attempts):
+        while self._again.once_more(fault.errno, attempts):
             attempts += 1
             try:
                 return entry.is_dir(follow_symlinks=self._follow)

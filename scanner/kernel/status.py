@@ -17,6 +17,7 @@ from struct import pack_into
 from typing import Any
 
 from scanner.fields import COLUMNS, NULL, columns_of
+from scanner.kernel.again import Retries
 from scanner.kernel.ask import FEW, LEAST, SLOW, spread
 from scanner.kernel.descent import HERE, Descent
 from scanner.kernel.pack import join
@@ -29,9 +30,9 @@ BROKEN = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR}  # errors of following a lin
 
 
 class Statuses:
-    """Asks for one Reader. `once_more` tells whether what has failed so often may pass (and waits for that)."""
+    """Asks for one Reader, with its Retries."""
 
-    def __init__(self, options: ScanOptions, descent: Descent, once_more: Callable[[int, int], bool]) -> None:
+    def __init__(self, options: ScanOptions, descent: Descent, again: Retries) -> None:
         columns = columns_of(options.fields)
         self._numbers = bytes(COLUMNS.index(name) for name in columns)
         self._width = len(columns)
@@ -39,7 +40,7 @@ class Statuses:
         self._follow = options.followlinks
         self._compiled = compiled_status(options)
         self._descent, self._by_path = descent, by_whole_paths(options)
-        self._once_more = once_more
+        self._again = again
 
     def of_directory(
         self, path: Path, place: Any, files: Any, entry_of: dict[Any, Any], threads: int, faults: list[Fault]
@@ -165,7 +166,7 @@ class Statuses:
             except OSError as error:
                 if self._follow and error.errno in BROKEN and (link := _link(status)) is not None:
                     return link
-                if not self._once_more(error.errno or 0, attempts):
+                if not self._again.once_more(error.errno or 0, attempts):
                     if path not in told:
                         faults.append(Fault.of(error, path, "stat", attempts))
                     return None

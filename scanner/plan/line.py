@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Iterator
 
@@ -85,6 +86,12 @@ class Line:
         """Those behind it."""
         while (segment := segment.behind) is not self._ends:
             yield segment
+
+    def dissolve(self) -> None:
+        """Take the ring apart, with what is still in it: nobody needs it any more, and it would hold itself."""
+        with contextlib.suppress(AttributeError):  # that was done before
+            for segment in [self._ends, *self]:
+                del segment.before, segment.behind
 
     @property
     def empty(self) -> bool:

@@ -29,9 +29,11 @@ ALLOWED = {
     "latency": {"errors", "model", "mounts"},
     "progress": {"errors", "model", "stats"},
     "monitor": {"errors", "model"},
+    "garbage": set(),
     "export": FOUNDATION | {"entry"},
     "report": FOUNDATION | {"stats", "export", "kernel"},
-    "run": FOUNDATION | {"kernel", "plan", "backends", "engine", "stats", "monitor", "latency", "entry", "export"},
+    "run": FOUNDATION
+    | {"kernel", "plan", "backends", "engine", "stats", "monitor", "latency", "garbage", "entry", "export"},
     "api": FOUNDATION | {"entry", "kernel", "plan", "backends", "engine", "run"},
     "parallel": FOUNDATION | {"backends", "run", "stats"},
     "cli": None,

@@ -1,0 +1,81 @@
+"""Scan after scan in one process: memory that only the garbage collector could give back would pile up."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import scanner
+from scanner.garbage import MANY, MOST_SPARED, rarer_collections
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def broken_off(top: Path, backend: dict[str, Any]) -> None:
+    for _ in scanner.walk(top, **backend):
+        break
+
+
+def too_late(top: Path, backend: dict[str, Any]) -> None:
+    with contextlib.suppress(scanner.ScanTimeout):
+        scanner.scan(top, timeout=0.001, **backend)
+
+
+WAYS: dict[str, Callable[[Path, dict[str, Any]], object]] = {
+    "scan": lambda top, backend: scanner.scan(top, **backend),
+    "statistics": lambda top, backend: scanner.scan(top, **backend).stats.as_dict(),
+    "entries": lambda top, backend: list(scanner.entries(top, **backend)),
+    "filters": lambda top, backend: scanner.scan(top, exclude="*.c", followlinks=True, detect_loops=True, **backend),
+    "walk": lambda top, backend: list(scanner.walk(top, **backend)),
+    "broken off": broken_off,
+    "too late": too_late,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_scan_leaves_nothing_to_the_garbage_collector(
+    trees: dict[str, Path], backend: dict[str, Any], way: str, request: pytest.FixtureRequest
+) -> None:
+    WAYS[way](trees["monorepo"], backend)  # what is imported first makes garbage of its own
+    request.getfixturevalue("uncollected")
+    WAYS[way](trees["monorepo"], backend)
+    assert gc.collect() == 0
+
+
+class Owner:
+    """Garbage, once nobody else holds it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_the_garbage_of_others_is_found_where_one_large_result_follows_another() -> None:
+    owner = weakref.ref(Owner())
+    for _ in range(1000 * MOST_SPARED):
+        with rarer_collections():
+            result: list[list[None]] = [[] for _ in range(2 * MANY)]
+        if owner() is None:
+            break
+        result.clear()
+    assert owner() is None
+
+
+def test_a_small_result_leaves_the_turns_of_the_garbage_collector_as_they_are() -> None:
+    gc.collect()
+    keep: list[list[None]] = [[] for _ in range(100)]
+    before = gc.get_count()[0]
+    with rarer_collections():
+        pass
+    assert gc.get_count()[0] >= before > len(keep) / 2
