@@ -71,7 +71,7 @@ class Engine:
         self._cancelled = cancelled
         self._deadline = deadline
 
-    def run(self, directories: list[Path], observe: Observe) -> Iterator[Chunk]:
+    def run(self, directories: list[Path], observe: Observe | None = None) -> Iterator[Chunk]:
         """Walk the trees below `directories`; their Chunks in walk order, as fast as they are taken.
 
         `observe`: called at each poll with the Chunks that have arrived, in whatever order.

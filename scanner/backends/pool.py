@@ -369,7 +369,7 @@ class PoolBackend:
         os.close(self._wake_writer)
 
     def _end(self, context: SlotContext, pool: Pool | None) -> None:
-        from scanner.backends.start import close_ends, reap
+        from scanner.backends.start import close_ends, end_pool, reap
 
         if pool is not None:
             pool.close()
@@ -382,14 +382,7 @@ class PoolBackend:
         for slot_process in reap([each for each in context.made if not each.abandoned], PATIENCE):
             slot_process.abandon()
         if pool is not None:
-            pool._taskqueue.put(None)  # type: ignore[attr-defined]  # its thread waits for this, if another has failed
-            pool.terminate()
-            pool.join()
-            for queue in (pool._inqueue, pool._outqueue, pool._change_notifier):  # type: ignore[attr-defined]
-                # Now, not whenever the last reference to the Pool goes: its semaphores are unregistered then, and
-                # should the garbage collector do that in a call of the resource tracker, that breaks (since 3.13).
-                queue.close()
-                queue._rlock = queue._wlock = None
+            end_pool(pool)
         for slot_process in context.made:
             if not slot_process.abandoned:
                 slot_process.close()

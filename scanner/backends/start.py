@@ -297,6 +297,18 @@ def reap(processes: list[SlotProcess], patience: float) -> list[SlotProcess]:
     return processes
 
 
+def end_pool(pool: Any) -> None:
+    """End what a Pool is apart from its processes, which have ended."""
+    pool._taskqueue.put(None)  # its thread waits for this, if another has failed
+    pool.terminate()
+    pool.join()
+    for queue in (pool._inqueue, pool._outqueue, pool._change_notifier):
+        # Now, not whenever the last reference to the Pool goes: its semaphores are unregistered then, and should the
+        # garbage collector do that in a call of the resource tracker, that breaks (since 3.13).
+        queue.close()
+        queue._rlock = queue._wlock = None
+
+
 def let_go(slot_process: SlotProcess) -> None:
     """Forget a process that cannot be ended, so that the interpreter's exit does not wait for it."""
     process._children.discard(slot_process)  # type: ignore[attr-defined]  # there is no public way
