@@ -258,10 +258,10 @@ class Planner:
 
     def _dispatch(self) -> list[Instruction]:
         instructions: list[Instruction] = []
-        if self.line.empty:
+        idle = self.roster.idle()[::-1]
+        if not idle or self.line.empty:
             return instructions
         room, self._passed = Room(self._limits, self.roster, self._most), self.line.start
-        idle = self.roster.idle()[::-1] if room.left else []
         while idle and room.left and self._allowed != 0:
             slot = idle[-1]
             if not self.roster.is_idle(slot) or not room.for_worker(self.roster.worker(slot)):
