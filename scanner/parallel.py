@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scanner.model import Fault
 from scanner.options import ScanOptions
-from scanner.run import ProgressCallback, Run, ScanResult, refuse_nul
+from scanner.run import ProgressCallback, Run, ScanResult, refuse_nul, refuse_uncallable
 from scanner.stats import ScanStats
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class ParallelScanner:
     ) -> None:
         keywords = {"max_workers": max_workers, "timeout": timeout, "followlinks": bool(followlinks), "stat": stat}
         self.options = ScanOptions.of({**options, **keywords})
+        refuse_uncallable(progress_callback)
         self._progress_callback = progress_callback
         self._lock = threading.Lock()
         self._keeps_pool = False

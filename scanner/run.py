@@ -12,7 +12,7 @@ from scanner.backends.auto import AutoBackend, needs_pool_at_once
 from scanner.backends.base import Backend
 from scanner.backends.serial import SerialBackend
 from scanner.engine import Cancelled, Engine
-from scanner.errors import ScanTimeout
+from scanner.errors import OptionError, ScanTimeout
 from scanner.garbage import rarer_collections
 from scanner.kernel.which import reader_name
 from scanner.latency import Latencies
@@ -194,6 +194,7 @@ class Guarded:
     """A progress callback whose mistakes do not cost the scan: the first exception is logged, the others are not."""
 
     def __init__(self, callback: ProgressCallback) -> None:
+        refuse_uncallable(callback)
         self._callback = callback
         self._failed = False
 
@@ -206,6 +207,12 @@ class Guarded:
                 import logging
 
                 logging.getLogger("scanner").exception("progress_callback failed; the scan goes on")
+
+
+def refuse_uncallable(callback: object) -> None:
+    """Raise OptionError for a progress_callback that is none: at once, not when it is called."""
+    if callback is not None and not callable(callback):
+        raise OptionError(f"progress_callback must be callable, not {callback!r}")
 
 
 def refuse_nul(path: Path) -> None:

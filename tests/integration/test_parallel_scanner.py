@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,21 @@ def test_a_broken_callback_is_logged_once_and_costs_nothing(
         result = scanning.scan_sync(top) if mode == "sync" else asyncio.run(scanning.scan(top))
     assert result == list(os.walk(top))
     assert [record.message for record in caplog.records] == ["progress_callback failed; the scan goes on"]
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda top: scanner.scan(top, progress_callback=3),
+        lambda top: ParallelScanner(progress_callback=3),  # type: ignore[arg-type]  # what is tested
+        lambda top: asyncio.run(scan_parallel(top, progress_callback=3)),  # type: ignore[arg-type]  # the same
+    ],
+)
+def test_a_progress_callback_that_cannot_be_called_is_refused_at_once(
+    trees: dict[str, Path], begin: Callable[[Path], object]
+) -> None:
+    with pytest.raises(scanner.OptionError, match="progress_callback must be callable, not 3"):
+        begin(trees["monorepo"])
 
 
 def test_statistics_are_complete_and_frozen(trees: dict[str, Path], backend: dict[str, Any]) -> None:
