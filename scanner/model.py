@@ -37,8 +37,9 @@ class Fault(NamedTuple):
 
     `operation`: `open`; `read` (the listing broke off); `stat` (the type of an entry could not be asked; the entry
     itself is kept, as a file); `rules` (a file of rules is of no use, or a line of it); or `prune`. `kind`: denied,
-    vanished, timeout, lost, loop, depth, name, rules, pattern, prune or io. `attempts`: how often it was tried.
-    `partial`: the names that were read before the listing broke off are in the result.
+    vanished (not there, or no directory; or not any more), timeout, lost, loop, depth, name, rules, pattern, prune or
+    io. `attempts`: how often it was tried. `partial`: the names that were read before the listing broke off are in the
+    result.
     """
 
     path: Path
