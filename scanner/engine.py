@@ -76,7 +76,7 @@ class Engine:
 
         `observe`: called at each poll with the Chunks that have arrived, in whatever order.
         """
-        delivered = self.step(*self._allow(), Add(directories), Wanted())
+        delivered = self.poll(LONGEST_WAIT, Add(directories), Wanted(), observe=observe)
         next_poll = 0.0
         while True:
             for delivery in delivered:
@@ -86,8 +86,10 @@ class Engine:
             if delivered and time.monotonic() < next_poll:
                 delivered = self.step(Wanted())
                 continue
-            asked, timeout = ([Wanted()], 0.0) if delivered else ([], LONGEST_WAIT)
-            delivered = self.poll(timeout, *asked, observe=observe)
+            if delivered:
+                delivered = self.poll(0, Wanted(), observe=observe)
+            else:
+                delivered = self.poll(LONGEST_WAIT, observe=observe)
             if delivered:
                 next_poll = time.monotonic() + POLL_EVERY
 

@@ -94,13 +94,14 @@ class Walker:
         descent = Descent(options.roots, follow=options.followlinks, most_open=most_open)
         self._options = options
         self._whereabouts = nowhere if place is None else place.at
-        self._form = form_of(options, joined=joined or may_run(options))
+        runs = may_run(options)
+        self._form = form_of(options, joined=joined or runs)
         self._reader = Reader(options, self._form, descent)
         self._sifter = self._reader.sifter
         filters = None if self._sifter is None else self._sifter.filter
         self._asks = self._reader.statuses is not None
         self._runs: Runs | None = None
-        if may_run(options):
+        if runs:
             longest = self._reader.longest_sure
             self._runs = Runs(options, descent, place, slow=SLOW, longest=longest, filters=filters)
 
