@@ -131,8 +131,9 @@ class ScanOptions(_Fields):
     backend       `serial`: in this process; `pool`: in worker processes from the first directory on;
                   `auto` (default): in this process until the tree proves large, then in worker processes. Where the
                   compiled walker can do nearly all of it without the interpreter lock (no filters, no `nice`, not with
-                  `start_method="fork"`), `max_workers` threads come first: they need no start, so that a tree must be
-                  very large (seconds of walking) for processes to be better.
+                  `start_method="fork"`), `max_workers` threads come first, and one more where tuples are made beside
+                  them: they need no start, so that a tree must be very large (seconds of walking) for processes to be
+                  better.
     max_workers   worker processes, 1 to 256; default: one a processor. More than processors pay off only
                   where directories wait for a network or a disk.
     start_method  `fork`: fastest, and unsafe when the calling process has threads; `forkserver` or `spawn`: 50 to 150

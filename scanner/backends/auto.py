@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 THREADS_AFTER = 0.005
 """Seconds of walking here before there are threads, where the compiled walker lets them run beside each other."""
+EXTRA_AFTER = 0.02
+"""The same before there is a thread more than workers, where the caller's thread has names to take apart: it holds the
+interpreter lock for each Chunk of them, and a thread that has walked its Task waits that long for the next."""
 START_AFTER_THREADS = 2.0
 """Seconds of processor, in all of them, before processes are started. Two processors are as well used by threads, which
 cost nothing to start; but these share one interpreter, and none of them can be ended if it hangs."""
@@ -55,6 +58,7 @@ class AutoBackend:
         self._huge = False  # whether there was one that comes in parts
         self._slots = 1
         self._workers = options.workers
+        self._extra = 0  # threads, beyond these
         self._pays = pays(options)
         self._in_threads = in_threads
         self._reported = False
@@ -81,7 +85,7 @@ class AutoBackend:
         if not (self._in_pool or self._in_threads):
             return 1
         # Two are the fewest that are threads, and for a single directory as good as many.
-        return min(2, self._workers) if self._huge and not self._divisible else self._workers
+        return self._workers + self._extra if self._divisible or not self._huge else min(2, self._workers)
 
     @property
     def abandoned(self) -> int:
@@ -125,6 +129,7 @@ class AutoBackend:
             if not self._more_would_help():
                 return events
             self._in_threads = self._in_threads or (is_worth_threads(self._spent) and self._threads_pay)
+            self._extra = int(self._in_threads and self._spent >= EXTRA_AFTER and self._options.sinks is None)
             if not self._is_worth_processes():
                 return events
             self.pool = start_pool(self._options)
@@ -170,7 +175,8 @@ class AutoBackend:
         if not self._in_pool and self.pool.ready:
             self._in_pool = True
             news += [SlotDown(slot) for slot in serial.slots]
-            news += self.pool.grow(self._slots)
+            news += self.pool.grow(self._slots - self._extra)
+            self._extra = 0
         if self._in_pool and not serial.busy:
             serial.stop()
             self._serial = None
@@ -247,7 +253,7 @@ def threads_pay(options: ScanOptions) -> bool:
         or not runs_unlocked(options)
     ):
         return False
-    return descriptors_allowed() >= SPARE_DESCRIPTORS + DESCRIPTORS * options.workers
+    return descriptors_allowed() >= SPARE_DESCRIPTORS + DESCRIPTORS * (options.workers + 1)
 
 
 def pays(options: ScanOptions) -> bool:

@@ -19,8 +19,8 @@ from scanner.backends.serial import SLOT
 from scanner.engine import Engine
 from scanner.kernel.read import Reader
 from scanner.kernel.runs import runs_unlocked
-from scanner.options import ScanOptions
-from scanner.plan import planner
+from scanner.options import ScanOptions, SinkSpec
+from scanner.plan import pace, planner
 from tests.conftest import use
 from tests.support.shell import ROOT
 
@@ -47,6 +47,44 @@ def test_a_thread_a_worker_where_threads_do_not_wait_for_each_other(trees: dict[
     result = scanner.scan(trees["monorepo"], progress_callback=lambda *_: seen.append(walking()), **NO_MORE)
     assert result == list(os.walk(trees["monorepo"]))
     assert (max(seen), walking()) == (WORKERS, 0)
+
+
+@pytest.mark.parametrize(
+    ("sinks", "threads"),
+    [
+        pytest.param(None, WORKERS + 1, id="one of them waits while the caller's thread makes tuples"),
+        pytest.param((SinkSpec("paths", (b"\n",)),), WORKERS, id="lines are ready when they come"),
+    ],
+)
+def test_a_thread_more_where_the_caller_s_own_has_work(
+    trees: dict[str, Path], at_once: None, monkeypatch: pytest.MonkeyPatch, sinks: Any, threads: int
+) -> None:
+    monkeypatch.setattr(auto, "EXTRA_AFTER", 0)
+    options = ScanOptions(sinks=sinks, max_workers=WORKERS).starting_at([str(trees["monorepo"])])
+    backend = auto.AutoBackend(options, eager=False)
+    engine = Engine(options, backend, ordered=True)
+    assert sum(chunk.directories for chunk in engine.run([str(trees["monorepo"])])) == 401
+    engine.stop(wait=True)
+    assert backend.abreast == threads
+
+
+def test_processes_are_as_many_as_workers_after_a_thread_more(
+    trees: dict[str, Path], at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, threads, grow = Late(monkeypatch), [], PoolBackend.grow
+
+    def growing(pool: PoolBackend, slots: int) -> Any:
+        news = grow(pool, slots)
+        threads.append(pool._threads)
+        return news
+
+    monkeypatch.setattr(PoolBackend, "grow", growing)
+    monkeypatch.setattr(auto, "EXTRA_AFTER", 0)
+    monkeypatch.setattr(auto, "START_AFTER_THREADS", 0.0005)  # when there are threads
+    monkeypatch.setattr(pace, "WAITING_SHARE", 2)  # none because directories are slow
+    result = scanner.scan(trees["monorepo"], progress_callback=late.wait, max_workers=WORKERS)
+    assert result == list(os.walk(trees["monorepo"]))
+    assert (result.stats.backend, set(threads)) == ("pool", {1})
 
 
 def test_a_walk_goes_on_in_threads(trees: dict[str, Path], at_once: None) -> None:

@@ -171,6 +171,17 @@ def test_it_never_goes_below_what_there_is_anyway_nor_above_the_cap() -> None:
     assert set(scan.run(500, 0.006, at_once=1)) == {3}
 
 
+def test_what_there_is_anyway_may_become_less() -> None:
+    """Threads give way to processes, of which there is one less."""
+    pace = Pace(1, 64)
+    pace.begin_with(3)
+    pace.begin_with(2)
+    assert pace.slots == 2
+    pace.slots = 40  # as directories cost waiting
+    pace.begin_with(1)
+    assert pace.slots == 39
+
+
 @pytest.mark.parametrize("samples", [1, 2])
 def test_one_directory_that_was_interrupted_does_not_count(samples: int) -> None:
     """By another process on this processor, or by the interpreter lock."""
