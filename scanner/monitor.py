@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
+from scanner.options import resident_bytes
+
 if TYPE_CHECKING:
     import psutil
 
 INTERVAL = 0.1  # seconds between samples
-FIRST = 0.5  # before the first, which takes 15 ms for importing psutil; a scan that is over by then does without
+ALONE = 0.5  # before the first, of this process alone: it takes 15 ms for importing psutil, while its threads wait
 MOST_POINTS = 240  # of the time series: at twice this every other one goes, and the interval doubles
 
 
@@ -38,8 +40,10 @@ class Watched:
     def charge_from(self, user: float, system: float) -> None:
         self._base = (user, system)
 
-    def ended_at(self, user: float, system: float) -> None:
+    def ended_at(self, when: float, user: float, system: float, rss: int) -> None:
         """It has done other things since."""
+        self._last, self.rss = when, rss
+        self._rss_peak, self._rss_sum = rss, rss * self._samples
         self._user, self._system = user - self._base[0], system - self._base[1]
 
     def _cpu(self) -> tuple[float, float]:
@@ -92,22 +96,28 @@ class Monitor:
         self._own_cpu = os.times()[:2]
         self._started = time.monotonic()
         self._interval = INTERVAL
-        self._due = self._started + FIRST
-        self._ended: tuple[float, tuple[float, ...]] | None = None
+        self._due = self._started + INTERVAL
+        self._ended: tuple[float, tuple[float, float], int] | None = None
+        """Seconds, processor time and memory of this process when it was over."""
         self._peak_sum = 0
         self._series: list[tuple[float, dict[int, int], tuple[int, int, int]]] = []
+        if warm:  # what they have done before is not ours
+            self.sample()
 
     def tick(self) -> None:
         """Take a sample if one is due."""
-        if time.monotonic() >= self._due:
+        now = time.monotonic()
+        if now >= self._due and (self._series or now >= self._started + ALONE or self._processes()):
             self.sample()
 
     def end(self) -> None:
-        """Sample for the last time. A short scan in this process alone is spared that until figures are wanted.
+        """Sample for the last time. A short scan in this process alone is spared that until figures are wanted; what
+        takes no tenth of a second has the memory of then.
 
-        Nothing of the scan is held from then on.
+        Nothing of the scan is held from now on.
         """
-        self._ended = time.monotonic(), os.times()[:2]
+        seconds = time.monotonic() - self._started
+        self._ended = seconds, os.times()[:2], _resident() if seconds >= INTERVAL else 0
         if self._series or self._processes():
             self.sample()
         counts = self._counts()
@@ -159,10 +169,12 @@ class Monitor:
         """Everything sampled, as plain values: `processes`, `peak_rss_sum_bytes`, `series`."""
         if not self._series and self._ended is not None:
             self.sample()
+            seconds, cpu, resident = self._ended
             for watched in self._watched.values():
-                watched.ended_at(*self._ended[1])
-            seconds = round(self._ended[0] - self._started, 3)
-            self._series[:] = [(seconds, memory, counts) for _, memory, counts in self._series]
+                watched.ended_at(self._since + seconds, *cpu, resident or watched.rss)
+            memory = {pid: watched.rss for pid, watched in self._watched.items()}
+            self._peak_sum = sum(memory.values())
+            self._series[:] = [(round(seconds, 3), memory, counts) for _, _, counts in self._series]
         return {
             "processes": [watched.figures() for watched in self._watched.values()],
             "peak_rss_sum_bytes": self._peak_sum,
@@ -179,6 +191,14 @@ class Monitor:
                 for seconds, memory, (directories, entries, in_flight) in self._series
             ],
         }
+
+
+def _resident() -> int:
+    """Bytes of this process in memory; 0 where that is not told."""
+    try:
+        return resident_bytes()
+    except OSError:
+        return 0
 
 
 def _io_counters(handle: psutil.Process) -> dict[str, int] | None:

@@ -318,11 +318,15 @@ def descriptors_allowed() -> float:
 def may_be_forked() -> bool:
     """Whether nothing speaks against it: no thread could hold a lock, and there is little memory to be shared."""
     try:
-        with open("/proc/self/statm", "rb") as sizes:
-            resident = int(sizes.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        return resident < FORK_BYTES and len(os.listdir("/proc/self/task")) == 1
+        return resident_bytes() < FORK_BYTES and len(os.listdir("/proc/self/task")) == 1
     except OSError:  # not Linux
         return False
+
+
+def resident_bytes() -> int:
+    """Of this process in memory, without the cost of importing psutil. Raises OSError where Linux' /proc is not."""
+    with open("/proc/self/statm", "rb") as sizes:
+        return int(sizes.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

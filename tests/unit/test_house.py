@@ -28,7 +28,7 @@ ALLOWED = {
     "stats": {"errors", "model"},
     "latency": {"errors", "model", "mounts"},
     "progress": {"errors", "model", "stats"},
-    "monitor": {"errors", "model"},
+    "monitor": FOUNDATION,
     "garbage": set(),
     "export": FOUNDATION | {"entry"},
     "report": FOUNDATION | {"stats", "export", "kernel"},
