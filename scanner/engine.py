@@ -117,7 +117,9 @@ class Engine:
         """How many Tasks at once, for what has become of those before; slots that come for it are added to `news`."""
         if self.options.backend == "serial" or self.backend.starting:
             return self._note(news, learning=False)
-        self.paces.begin_with(self.backend.abreast)
+        abreast = self.backend.abreast
+        self.planner.share = max(self.options.workers, abreast)
+        self.paces.begin_with(abreast)
         changes = self._note(news, learning=True)
         limits = self._shares()
         if limits == self._limits:
@@ -223,7 +225,9 @@ class Engine:
         return delivered
 
     def stop(self, *, wait: bool) -> None:
-        """End what runs, and leave nothing behind that only the garbage collector could take apart."""
+        """End what runs, and leave nothing behind that only the garbage collector could take apart: the plan is of no
+        use any more, so what is `waiting` has to be asked for before.
+        """
         self.backend.stop(wait=wait)
         self.planner.line.dissolve()
 

@@ -93,6 +93,7 @@ class PoolBackend:
                 return
         if self._starter_undoes:
             self._undo()
+            atexit.unregister(self._starter.join)
 
     def _import_and_start(self) -> None:
         """Import what is needed, and unless it is to fork, start the Pool."""

@@ -74,12 +74,12 @@ class Worker:
         # one that is known to be dead: that would end us where SIGPIPE has its default action.
         self.outbox.send(wire.QUIT)
         self.close()
-        self.slots.clear()
 
     def close(self) -> None:
         from scanner.backends.start import close_ends
 
         close_ends(self.process)
+        self.slots.clear()  # which lead back here
 
 
 def slot_number(worker: int, thread: int) -> int:

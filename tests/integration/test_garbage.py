@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
+import signal
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +14,11 @@ from typing import Any
 import pytest
 
 import scanner
+from scanner.backends.pool import PoolBackend
 from scanner.garbage import MANY, MOST_SPARED, rarer_collections
+from scanner.options import ScanOptions
+from scanner.plan import planner
+from tests.support.killer import pools_started
 
 
 @pytest.fixture
@@ -52,6 +58,39 @@ def test_a_scan_leaves_nothing_to_the_garbage_collector(
     request.getfixturevalue("uncollected")
     WAYS[way](trees["monorepo"], backend)
     assert gc.collect() == 0
+
+
+def killing_one(top: Path, backend: dict[str, Any]) -> int:
+    """Scan while a worker dies; how many have."""
+    killed: list[int] = []
+    with pools_started() as pools:
+
+        def kill(*_: int) -> None:
+            if not killed and pools[-1].ready:
+                killed.append(next(iter(pools[-1].processes().values())))
+                os.kill(killed[0], signal.SIGKILL)
+
+        return scanner.scan(top, progress_callback=kill, **backend).stats.worker_deaths
+
+
+def test_nor_does_a_worker_that_has_died(
+    trees: dict[str, Path], pool: dict[str, Any], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setattr(planner, "TASK_ENTRIES", 50)
+    killing_one(trees["monorepo"], pool)
+    request.getfixturevalue("uncollected")
+    while not killing_one(trees["monorepo"], pool):  # the others were faster
+        pass
+    assert gc.collect() == 0
+
+
+def test_nor_does_a_pool_that_was_not_needed_when_it_had_started(trees: dict[str, Path]) -> None:
+    pool = PoolBackend(ScanOptions().starting_at([str(trees["monorepo"])]))
+    gone = weakref.ref(pool._starter)
+    pool.stop(wait=False)
+    pool._starter.join()
+    del pool
+    assert gone() is None
 
 
 class Owner:
