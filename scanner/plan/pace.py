@@ -68,9 +68,9 @@ class Pace:
 
     def begin_with(self, first: int) -> None:
         """There are so many slots anyway: processes, or threads in their place."""
-        fewer = max(0, self._first - first)
-        self._first = min(first, self._most)
-        self.slots = max(self.slots - fewer, self._first)
+        first = min(first, self._most)
+        self.slots = first if self.slots == self._first else max(self.slots, first)
+        self._first = first
 
     @property
     def probing(self) -> bool:

@@ -57,8 +57,9 @@ MOST_UNEXPLAINED = 5  # deaths of slots over one Task while no directory was bei
 class Planner:
     """One scan's plan. `ordered`: deliver in walk order, on demand; otherwise as Chunks arrive.
 
-    `slots`: how many slots to share work between; `most`: Tasks at a time, in all; `window`: bytes that may wait for
-    the consumer; `max_hung`: late directories of one mount before it is not entered any more (0: any number).
+    `slots`: how many slots to share work between (`share`: from now on); `most`: Tasks at a time, in all; `window`:
+    bytes that may wait for the consumer; `max_hung`: late directories of one mount before it is not entered any more
+    (0: any number).
     """
 
     def __init__(self, *, ordered: bool, slots: int, window: int, max_hung: int = 0, most: int = sys.maxsize) -> None:
@@ -70,7 +71,7 @@ class Planner:
         self.tasks = 0
         self.deaths = 0  # of slots, but those that were given up
         self.hung = 0  # directories that were late
-        self._share = slots
+        self.share = slots
         self._allowed: int | None = None  # directories that may be read beyond those under way; None: any number
         self.lost: list[Chunk] = []  # made here, in the place of what no slot could bring
         self._shut = Shut(max_hung)
@@ -327,7 +328,7 @@ class Planner:
         """Whether nothing else that runs in the same process forbids this: what is run with care runs alone there, so
         that a death is blamed on the right directory.
         """
-        if len(self.roster) <= self._share or not (careful or self.roster.careful):
+        if len(self.roster) <= self.share or not (careful or self.roster.careful):
             return True
         return not any(careful or segment.careful for segment in self.roster.beside(slot))
 
@@ -377,7 +378,7 @@ class Planner:
     def _share_of(self, segment: Segment) -> int:
         slots = min(len(self.roster), self._limits[segment.zone].tasks)
         outstanding = len(segment.directories) if self.tops else self.known - self.done
-        return how_many(segment.directories, slots, self._share, outstanding)
+        return how_many(segment.directories, slots, self.share, outstanding)
 
     def _rebalance(self, room: Room) -> list[Instruction]:
         """Idle slots that found nothing to do: ask as many busy ones to share, the earliest in order first."""
