@@ -375,6 +375,7 @@ class PoolBackend:
         if pool is not None:
             pool.close()
             pool._worker_handler.join(PATIENCE)  # type: ignore[attr-defined]  # from here on it replaces nobody
+        context.ended = True
         while self._workers:
             self._workers.popitem()[1].dismiss()
         self._slots.clear()
@@ -386,7 +387,8 @@ class PoolBackend:
             end_pool(pool)
         for slot_process in context.made:
             if not slot_process.abandoned:
-                slot_process.close()
+                with contextlib.suppress(ValueError):  # it was started a moment ago, and killed
+                    slot_process.close()
         context.stop()
 
 

@@ -149,6 +149,7 @@ class SlotContext(context.BaseContext):
         self._name = self.method = method
         self.standard: Any = get_context(method)
         self.made: list[SlotProcess] = []
+        self.ended = False  # from then on no process is started
         self.fork_server: Any = None
         self._announce = announce
         self._started = 0
@@ -170,6 +171,8 @@ class SlotContext(context.BaseContext):
 
         While the Pool is still being made its threads do not run yet, and its maker hears of it.
         """
+        if self.ended:  # and the Pool, whose maker was interrupted, does not know
+            raise SystemExit
         try:
             yield
         except Exception as error:
@@ -181,6 +184,8 @@ class SlotContext(context.BaseContext):
     def started(self, slot_process: SlotProcess) -> None:
         self._started += 1
         self.made.append(slot_process)
+        if self.ended:
+            slot_process.kill()
         self._announce(slot_process)
 
     def forget_dead(self, living: Collection[SlotProcess]) -> None:
