@@ -575,7 +575,8 @@ static void walk(struct run *run, Py_ssize_t entries, Py_ssize_t directories, si
         thin_out(run, MOST_FAR);
 }
 
-/* Take the caller's way; run->path becomes what the paths of the last one begin with. What cannot be taken is closed. */
+/* Take the caller's way, but for the first; run->path becomes what the paths of the last one begin with. What cannot be
+   taken is closed. */
 static int take_way(struct run *run, PyObject *list)
 {
     Py_ssize_t count = PyList_Size(list);
@@ -597,7 +598,7 @@ static int take_way(struct run *run, PyObject *list)
             close(descriptor);
     }
     run->open = run->way_given = run->way_used;
-    return done;
+    return PyList_SetSlice(list, 1, count, NULL) == 0 && done; /* what is ours is not there any more, whatever comes */
 }
 
 /* Take paths from the end of the caller's list that lie below the first directory of the way: how many, or -1. */
@@ -712,11 +713,10 @@ static PyObject *way_of(const struct run *run, int as_bytes)
     return list;
 }
 
-/* `way` is used up. */
-static PyObject *result_of(const struct run *run, PyObject *way, int as_bytes)
+static PyObject *result_of(const struct run *run, int as_bytes)
 {
     return Py_BuildValue(
-        "NNidNdnnnn(NNNN)NN", way, PyBool_FromLong(run->trouble), run->trouble ? run->error : 0, run->lost, slow_ones(run, as_bytes),
+        "NidNdnnnn(NNNN)NN", PyBool_FromLong(run->trouble), run->trouble ? run->error : 0, run->lost, slow_ones(run, as_bytes),
         run->opening, run->directories, run->entries, run->other, (Py_ssize_t)run->passed,
         name_of(run->paths.start, run->paths.used, as_bytes), name_of(run->dirs.start, run->dirs.used, as_bytes),
         name_of(run->links.start, run->links.used, as_bytes),
@@ -729,7 +729,7 @@ PyDoc_STRVAR(walk_run_doc,
 "         names, endings, beginnings, unwanted, stack, entries, directories, text, seconds, news)\n--\n\n"
 "Walk what the list `stack` ends with, `most` of it, as far as it lies below the first directory of `way`; what was not got to is\n"
 "left there. `way`: open directories, each below the one before: what paths in it begin with, and its descriptor; all but the first\n"
-"are taken over, to be closed or given back. Ends after so many `entries` or `directories`, characters of\n"
+"are taken over, to be closed; what is left open of the way stands there in their place. Ends after so many `entries` or `directories`, characters of\n"
 "paths (`text`), or seconds, whichever is first; where something shows in `news` (a descriptor with something to read;\n"
 "a buffer that begins with something else than 0; -1: none); with columns after a directory that took `slow` seconds;\n"
 "and before one that it cannot read, or whose path is longer than `longest`, or that has `limit` entries or more, or\n"
@@ -737,7 +737,7 @@ PyDoc_STRVAR(walk_run_doc,
 "`beginnings` (each joined by NULs). `keep`: leave open what is on the way to what comes next, also where its path is no longer than the system takes.\n"
 "`unwanted`: types that are not shown, as bits (1 << DT_REG, ...). `columns`:\n"
 "numbers of what is to be asked about each entry; `place`: a buffer to tell there where it is, or None.\n\n"
-"Gives path and descriptor of what is left open of the way, but for the first; whether there was such a directory; the error of opening it, or, below zero, of reading it, and the\n"
+"Gives whether there was such a directory; the error of opening it, or, below zero, of reading it, and the\n"
 "seconds spent on it; a list of the seconds and the path of each that took `slow` seconds; seconds spent on opening; numbers of directories, of entries,\n"
 "of those that are no directories, of characters of paths; paths, names of directories, of links among them, and of all else (or the lines): joined by\n"
 "NULs, and (but for paths) those of each directory by slashes; how many files and links each has, if there are\n"
@@ -790,9 +790,11 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
         Py_END_ALLOW_THREADS
         PyObject *left = way_of(&run, as_bytes);
         if (left != NULL && give_back(stack, taken, &run, as_bytes))
-            result = result_of(&run, left, as_bytes);
-        else
-            Py_XDECREF(left);
+            result = result_of(&run, as_bytes);
+        /* Into the list that the caller has already: it may hear of a signal as soon as this returns, and of nothing else. */
+        if (result != NULL && PyList_SetSlice(way, 1, 1, left) != 0)
+            Py_CLEAR(result);
+        Py_XDECREF(left);
     }
     if (result == NULL) /* else what is open is the caller's */
         close_way(&run, 1);

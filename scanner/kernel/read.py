@@ -180,7 +180,12 @@ class Reader:
             return no_listing(excluded(path, "it is on another file system"))
         except ValueError as error:  # a NUL in a name that the caller has added
             return no_listing(Fault(path, "open", errno.EINVAL, str(error), "name"))
-        part = self._sort(path, entries, limit, first=True, descriptor=descriptor)
+        try:
+            part = self._sort(path, entries, limit, first=True, descriptor=descriptor)
+        except BaseException:  # a signal
+            if descriptor >= 0:
+                os.close(descriptor)
+            raise
         dirs, _, _, _, faults, more, _ = part
         if faults or more or descriptor < 0:
             self._put_away(path, entries, descriptor, part)

@@ -132,13 +132,25 @@ class Runs:
             return None  # to be told by whoever reads it by itself
         if not way:
             return None
-        kept, *told = self._walk(
+        told = self._lent(
             way, self._longest, limit, self._rule, self._columns, device, self._descent.most_open, *self._always,
             near, form, separator, self._slow, *wanted, stack, *budget, news,
         )  # fmt: skip
-        for above, descriptor in kept:
-            self._descent.keep(above, descriptor)
         return Run(*told)
+
+    def _lent(self, way: list[tuple[Any, int]], *arguments: Any) -> tuple[Any, ...]:
+        """Walk, and keep what was left open of what the Descent has lent; close it if a signal comes as soon as that is
+        over.
+        """
+        try:
+            told: tuple[Any, ...] = self._walk(way, *arguments)
+            while len(way) > 1:
+                self._descent.keep(*way.pop(1))
+        except BaseException:
+            while len(way) > 1:
+                os.close(way.pop(1)[1])
+            raise
+        return told
 
     def _interesting(self, path: Path) -> tuple[int, bytes, bytes, bytes, int] | None:
         """How many directories to take from the stack, which names the Filter has to look at, and which types it does

@@ -1,4 +1,6 @@
-"""Scan after scan in one process: memory that only the garbage collector could give back would pile up."""
+"""Scan after scan in one process: memory that only the garbage collector could give back would pile up; so would
+descriptors.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,8 @@ import contextlib
 import gc
 import os
 import signal
+import subprocess
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,9 +20,11 @@ import pytest
 import scanner
 from scanner.backends.pool import PoolBackend
 from scanner.garbage import MANY, MOST_SPARED, rarer_collections
+from scanner.kernel.runs import runs_unlocked
 from scanner.options import ScanOptions
 from scanner.plan import planner
 from tests.support.killer import pools_started
+from tests.support.shell import ROOT
 
 
 @pytest.fixture
@@ -91,6 +97,31 @@ def test_nor_does_a_pool_that_was_not_needed_when_it_had_started(trees: dict[str
     pool._starter.join()
     del pool
     assert gone() is None
+
+
+INTERRUPTED = """
+import os, random, scanner, signal
+class Interrupted(Exception): pass
+def interrupt(*_): raise Interrupted
+signal.signal(signal.SIGALRM, interrupt)
+before = len(os.listdir("/proc/self/fd"))
+for _ in range(50):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0005, 0.004))
+        while True: scanner.scan({top!r}, backend="serial")
+    except Interrupted: pass
+print(len(os.listdir("/proc/self/fd")) - before)
+"""
+
+
+def test_signals_in_the_middle_of_a_scan_leave_no_directories_open(trees: dict[str, Path]) -> None:
+    if not runs_unlocked(ScanOptions()):
+        pytest.skip("no compiled walker here: Python itself opens them")
+    code = INTERRUPTED.format(top=str(trees["monorepo"]))
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, cwd=ROOT, check=True
+    )
+    assert int(result.stdout) <= 5, "some microseconds are left in which Python itself has no hold of one yet"
 
 
 class Owner:
