@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import scanner
 from scanner.backends import watch
+from scanner.backends.pool import PoolBackend
 from scanner.backends.watch import Watch
 
 
@@ -74,3 +77,18 @@ def test_what_cannot_be_killed_is_abandoned_and_counted(clock: list[float]) -> N
     look(watching, clock, {}, 2)
     assert (slot.abandoned, dead.abandoned) == (True, False)
     assert watching.abandoned == 1
+
+
+def test_the_pool_is_asked_to_replace_what_was_abandoned_once(
+    pool: dict[str, Any], trees: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[PoolBackend] = []
+    late = Watch.late
+
+    def abandoning(watching: Watch, slots: Any) -> list[int]:
+        watching.abandoned += not asked
+        return late(watching, slots)
+
+    monkeypatch.setattr(Watch, "late", abandoning)
+    monkeypatch.setattr(PoolBackend, "_replace_abandoned", lambda pool: asked.append(pool))  # noqa: PLW0108  # binds
+    assert scanner.scan(trees["monorepo"], **pool).stats.abandoned_workers == len(asked) == 1
