@@ -54,7 +54,7 @@ class Entry(_Fields):
 class Part(NamedTuple):
     """Where in a table the rows of a directory, or of a part of it, are: its own, those of files, those of links."""
 
-    table: memoryview
+    table: bytes  # 64-bit numbers
     start: int
     files: int
     links: Any
@@ -98,10 +98,9 @@ class Stated:
         """Those in which the directory came. All are looked for when the first is wanted."""
         for paths, all_links, rows, counts in self._chunks:
             numbers, start = memoryview(counts).cast("i").tolist(), 0
-            table = memoryview(rows).cast("q")
             listings = split((paths, all_links))
             for (each, links), files, entered in zip(listings, numbers[::2], numbers[1::2], strict=True):
-                self._parts.setdefault(each, []).append(Part(table, start, files, links, entered))
+                self._parts.setdefault(each, []).append(Part(rows, start, files, links, entered))
                 start += 1 + files + entered
         self._chunks.clear()
         return self._parts.get(path, [])
@@ -127,8 +126,9 @@ class Stated:
             shut.append((below, self._rows(part.table, after, after + part.entered)))
         yield from shut
 
-    def _rows(self, table: memoryview, first: int, last: int) -> memoryview:
+    def _rows(self, rows: bytes, first: int, last: int) -> memoryview:
         """Some of each column."""
+        table = memoryview(rows).cast("q")
         size = len(table) // self._columns.width
         columns = [table[start + first : start + last] for start in range(0, len(table), size)]
         return memoryview(b"".join(columns)).cast("q")

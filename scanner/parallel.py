@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from scanner.model import Fault
 from scanner.options import ScanOptions
@@ -14,11 +16,13 @@ from scanner.run import ProgressCallback, Run, ScanResult, refuse_nul, refuse_un
 from scanner.stats import ScanStats
 
 if TYPE_CHECKING:
+    import asyncio
     from typing import Unpack
 
     from scanner.backends.pool import PoolBackend
     from scanner.options import CommonKeywords
 
+T = TypeVar("T")
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
@@ -27,7 +31,7 @@ class ParallelScanner:
 
     As a context manager it keeps its worker processes warm between scans, which saves 50 to 100 ms each; without,
     each scan ends what it has started. Scans at once on one instance do not mix: each has its own statistics, and
-    those that find the warm workers taken start workers of their own.
+    those that find the warm workers taken start workers of their own. So does a process that was forked meanwhile.
 
     max_workers        worker processes; default: one a processor
     progress_callback  called with (directories done, directories known so far); both only grow, and are equal at
@@ -53,9 +57,8 @@ class ParallelScanner:
         self.options = ScanOptions.of({**options, **keywords})
         refuse_uncallable(progress_callback)
         self._progress_callback = progress_callback
-        self._lock = threading.Lock()
         self._keeps_pool = False
-        self._idle_pool: PoolBackend | None = None
+        self._idle_pools: deque[PoolBackend] = deque()  # at most one; no lock, which a fork might catch held
         self._stats: ScanStats | None = None
 
     async def scan(self, path: AnyPath) -> ScanResult:
@@ -73,13 +76,7 @@ class ParallelScanner:
         executor = ThreadPoolExecutor(1, thread_name_prefix="scanner")
         future = asyncio.wrap_future(executor.submit(self._scan, path, progress, cancelled))
         executor.shutdown(wait=False)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            cancelled.set()
-            await asyncio.wait([future])
-            future.exception()  # ScanCancelled, which nobody else will look at
-            raise
+        return await _until_ended(future, cancelled.set)
 
     def scan_sync(self, path: AnyPath) -> ScanResult:
         """The same from plain code."""
@@ -88,8 +85,7 @@ class ParallelScanner:
     def _scan(self, path: AnyPath, progress: ProgressCallback | None, cancelled: threading.Event | None) -> ScanResult:
         top = os.fspath(path)
         refuse_nul(top)
-        with self._lock:
-            pool, self._idle_pool = self._idle_pool, None
+        pool = self._take_idle_pool()
         keep = self._keeps_pool
         run = Run([top], self.options, progress=progress, cancelled=cancelled, pool=pool, keep_pool=keep)
         self._stats = run.stats
@@ -99,11 +95,29 @@ class ParallelScanner:
         finally:
             self._take_back(run.pool)
 
+    def _take_idle_pool(self) -> PoolBackend | None:
+        """The warm workers, if there are any; a forked process leaves those of its parent alone."""
+        try:
+            pool = self._idle_pools.popleft()
+        except IndexError:
+            return None
+        if pool.is_ours:
+            return pool
+        pool.stop()
+        return None
+
     def _take_back(self, pool: PoolBackend | None) -> None:
-        with self._lock:
-            if self._keeps_pool and self._idle_pool is None:
-                self._idle_pool, pool = pool, None
-        if pool is not None:
+        if pool is None:
+            return
+        if self._keeps_pool and not self._idle_pools:
+            self._idle_pools.append(pool)
+        else:
+            pool.stop()
+        if not self._keeps_pool:  # closed a moment ago, by another thread
+            self._stop_idle_pools()
+
+    def _stop_idle_pools(self) -> None:
+        while (pool := self._take_idle_pool()) is not None:
             pool.stop()
 
     def __enter__(self) -> ParallelScanner:
@@ -121,15 +135,12 @@ class ParallelScanner:
     ) -> None:
         import asyncio
 
-        await asyncio.to_thread(self.close)
+        await _until_ended(asyncio.ensure_future(asyncio.to_thread(self.close)))
 
     def close(self) -> None:
         """End the warm workers. Scans under way end theirs when they are done."""
-        with self._lock:
-            self._keeps_pool = False
-            pool, self._idle_pool = self._idle_pool, None
-        if pool is not None:
-            pool.stop()
+        self._keeps_pool = False
+        self._stop_idle_pools()
 
     def get_stats(self) -> dict[str, Any]:
         """What the scan that was started last has cost; live while it runs, frozen at its end. Empty before the first.
@@ -152,6 +163,25 @@ class ParallelScanner:
         for fault in faults:
             by_kind[fault.kind] = by_kind.get(fault.kind, 0) + 1
         return {"total": len(faults), "by_kind": by_kind}
+
+
+async def _until_ended(future: asyncio.Future[T], cancel: Callable[[], object] = lambda: None) -> T:
+    """Its result. If this task is cancelled, call `cancel`, and end only when the future has: nothing runs on.
+
+    However often that happens: anyio cancels a task again at every turn of the event loop.
+    """
+    import asyncio
+
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        cancel()
+        while not future.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([future])
+        if not future.cancelled():
+            future.exception()  # ScanCancelled, which nobody else looks at
+        raise
 
 
 def _in_loop(loop: Any, callback: ProgressCallback) -> Callable[[int, int], None]:

@@ -36,8 +36,10 @@ class ScanStats:
     `directories`: listed whole; `entries`: all names read; `files`: those that are no directories (to Python a link
     to a directory is one, as in `os.walk`; to the shell it is not, as in `find`); `tasks`: Tasks given out; `retries`:
     what was tried again; `worker_deaths`: workers that died and were replaced; `hung_directories`: that were given up;
-    `abandoned_workers`: that could not be killed; `most_in_flight`: directories read at a time, at most, and `pace`:
-    why so many; `waiting_share`: of the time for reading them, what was waiting;
+    `abandoned_workers`: that could not be killed; `lost_protections`: names of options that could not be honoured
+    because no worker process could be started (`dir_timeout`);
+    `most_in_flight`: directories read at a time, at most, and `pace`: why so many; `waiting_share`: of the time for
+    reading them, what was waiting;
     `backend`, `start_method`, `max_workers`: what it ran on; `reader`: what read directories, compiled or python;
     `workers`: what each process has done, 0 for this one; `bytes_received`: from other processes;
     `latencies`: how long directories took, by mount, and `slowest` which most; `resources`: what the monitor has
@@ -57,6 +59,7 @@ class ScanStats:
         self.worker_deaths = 0
         self.hung_directories = 0
         self.abandoned_workers = 0
+        self.lost_protections: list[str] = []
         self.most_in_flight = 0
         self.pace = ""
         self.workers: defaultdict[int, Share] = defaultdict(Share)
@@ -84,6 +87,10 @@ class ScanStats:
             if fault.is_error:
                 self.errors[fault.kind] += 1
                 self.faults.append(fault)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Plain values only: what still measures does not travel to another process."""
+        return {**self.__dict__, "resources": self.resources, "_resources": dict}
 
     def finish(self) -> None:
         if self._ended is None:
@@ -126,6 +133,7 @@ class ScanStats:
             "worker_deaths": self.worker_deaths,
             "hung_directories": self.hung_directories,
             "abandoned_workers": self.abandoned_workers,
+            "lost_protections": self.lost_protections,
             "most_in_flight": self.most_in_flight,
             "pace": self.pace,
             "waiting_share": round(self.waiting_share, 3),

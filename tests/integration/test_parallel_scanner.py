@@ -259,3 +259,68 @@ def test_relative_roots_are_relative_to_where_the_caller_is_now(
             monkeypatch.chdir(trees[name])
             assert scanning.scan_sync(".") == list(os.walk("."))
             assert list(scanner.walk(".", **backend)) == list(os.walk("."))
+
+
+def has_stopped(scanning: ParallelScanner) -> bool:
+    """Whether its last scan has ended, and no worker is left."""
+    elapsed = scanning.get_stats()["elapsed_seconds"]
+    time.sleep(0.01)
+    workers = [child for child in psutil.Process().children(recursive=True) if not tracker(child)]
+    return scanning.get_stats()["elapsed_seconds"] == elapsed and not workers
+
+
+@pytest.mark.parametrize("times", [2, 50])
+def test_a_task_that_is_cancelled_again_ends_only_when_the_scan_has(
+    times: int, pool: dict[str, Any], endless_tree: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        scanning = ParallelScanner(followlinks=True, **pool)
+        task = asyncio.create_task(scanning.scan(endless_tree))
+        await asyncio.sleep(0.1)
+        for _ in range(times):
+            task.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert has_stopped(scanning)
+
+    asyncio.run(main(), debug=True)
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize("backend_name", ["serial", "auto", "pool"])
+def test_anyio_cancels_again_at_every_turn(
+    backend_name: str, endless_tree: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    anyio = pytest.importorskip("anyio")
+
+    async def main() -> None:
+        scanning = ParallelScanner(2, followlinks=True, backend=backend_name)  # type: ignore[arg-type]
+        with anyio.move_on_after(0.2) as scope:
+            await scanning.scan(endless_tree)
+        assert scope.cancelled_caught
+        assert has_stopped(scanning)
+
+    anyio.run(main)
+    assert caplog.records == []
+
+
+def test_workers_are_ended_when_the_task_is_cancelled_while_it_leaves(
+    trees: dict[str, Path], pool: dict[str, Any]
+) -> None:
+    async def main() -> None:
+        scanning = ParallelScanner(**pool)
+        async with scanning:
+            await scanning.scan(trees["odd"])
+        await scanning.__aenter__()
+        await scanning.scan(trees["odd"])
+        leaving = asyncio.create_task(scanning.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        for _ in range(3):
+            leaving.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        assert not [child for child in psutil.Process().children(recursive=True) if not tracker(child)]
+
+    asyncio.run(main())
