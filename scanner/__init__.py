@@ -37,7 +37,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from scanner.api import entries, scan, walk
     from scanner.entry import Entry
-    from scanner.errors import OptionError, OutputError, ScanCancelled, ScanError, ScanTimeout
+    from scanner.errors import OptionError, OutputError, ScanCancelled, ScanError, ScanForked, ScanTimeout
     from scanner.model import Fault
     from scanner.options import ScanOptions
     from scanner.parallel import ParallelScanner, scan_parallel
@@ -52,6 +52,7 @@ __all__ = [
     "ParallelScanner",
     "ScanCancelled",
     "ScanError",
+    "ScanForked",
     "ScanOptions",
     "ScanResult",
     "ScanStats",
@@ -72,6 +73,7 @@ _HOMES = {
     "OutputError": "errors",
     "ScanCancelled": "errors",
     "ScanError": "errors",
+    "ScanForked": "errors",
     "ScanTimeout": "errors",
     "Fault": "model",
     "ScanOptions": "options",

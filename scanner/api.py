@@ -131,7 +131,11 @@ class AutoSource:
             self._lookahead.prune(path)
 
     def _look_at_pool(self, pool: PoolBackend) -> None:
-        """Until it is ready, or has failed, reading goes on here."""
+        """Until it is ready, or has failed, reading goes on here; in a forked process it is the parent's."""
+        if not pool.is_ours:
+            self._pool = None
+            pool.stop()
+            return
         pool.events(0)
         if pool.failure is not None:
             report(pool.failure)

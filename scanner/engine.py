@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -9,7 +10,7 @@ from typing import Protocol
 
 from scanner.backends.base import Backend
 from scanner.backends.serial import FIRST_SLOT, SLOT
-from scanner.errors import ScanCancelled, ScanTimeout
+from scanner.errors import ScanCancelled, ScanForked, ScanTimeout
 from scanner.model import BackendEvent, Chunk, ChunkArrived, Path, SlotLost, SlotStuck
 from scanner.options import ScanOptions, cpu_count
 from scanner.plan.events import Add, Allow, Deliver, Dispatch, Divide, Event, Finished, GiveUp, Limit, Wanted
@@ -68,6 +69,7 @@ class Engine:
         self._alone = threading.active_count() == 1
         self._allowed = 0  # directories so far
         self._started = self._now = time.monotonic()  # `_now`: when it was last looked what the backend has
+        self._home = os.getpid()
         self._cancelled = cancelled
         self._deadline = deadline
 
@@ -94,7 +96,12 @@ class Engine:
                 next_poll = time.monotonic() + POLL_EVERY
 
     def poll(self, timeout: float, *events: Event, observe: Observe | None = None) -> list[Deliver]:
-        """Take in what the backend has, waiting at most `timeout` seconds for it. Raises ScanTimeout, ScanCancelled."""
+        """Take in what the backend has, waiting at most `timeout` seconds for it.
+
+        Raises ScanTimeout, ScanCancelled, ScanForked.
+        """
+        if os.getpid() != self._home:  # pipes, and the positions in open directories, are shared with the parent
+            raise ScanForked(f"this scan belongs to process {self._home}, which has forked: start another one here")
         if self._cancelled is not None and self._cancelled.is_set():
             raise ScanCancelled("the scan was cancelled")
         if self._deadline is not None:

@@ -34,5 +34,9 @@ class ScanCancelled(ScanError):
     """The scan was stopped from another thread or task; never seen by the caller of a scan that ran to its end."""
 
 
+class ScanForked(ScanError, RuntimeError):
+    """The scan belongs to the process that this one was forked from; start another one here."""
+
+
 class OutputError(ScanError):
     """An output file cannot be written; the message names it and says why."""

@@ -177,6 +177,7 @@ class Run:
         planner = engine.planner
         stats.tasks, stats.worker_deaths, stats.hung_directories = planner.tasks, planner.deaths, planner.hung
         stats.abandoned_workers = self.backend.abandoned
+        stats.lost_protections = list(self.backend.lost_protections)
         if (in_flight := engine.in_flight()) >= stats.most_in_flight:
             stats.most_in_flight, stats.pace = in_flight, engine.paces.reason
         if self.monitor is not None:

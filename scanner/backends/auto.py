@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from scanner.backends.serial import FIRST_SLOT, SLOT, SerialBackend
-from scanner.backends.threads import MOST_OPEN
+from scanner.backends.threads import MOST_OPEN, replaced_threads
 from scanner.kernel.runs import runs_unlocked
 from scanner.model import BackendEvent, ChunkArrived, SlotDown, Task
 from scanner.options import ScanOptions, descriptors_allowed
@@ -63,6 +64,7 @@ class AutoBackend:
         self._in_threads = in_threads
         self._reported = False
         self._in_pool = eager
+        self.lost_protections: list[str] = []
         self.pool = pool
         self._waiting: list[BackendEvent] = pool.begin(options) if pool is not None else []
         if eager and pool is None:
@@ -184,7 +186,8 @@ class AutoBackend:
     def _go_on_serial(self, failure: str) -> None:
         if self._reported:
             return
-        report(failure)
+        self.lost_protections = ["dir_timeout"] if self._options.dir_timeout is not None else []
+        report(failure, self.lost_protections)
         self._reported = True
         self._in_threads = self._threads_pay
         if self._serial is None:
@@ -192,6 +195,7 @@ class AutoBackend:
         elif self._in_pool:
             self._waiting += self._serial.again()
         self._in_pool = False
+        self._serial.only_threads = replaced_threads() is None
         self._waiting += self._serial.grow(self._slots)
 
     def _serial_events(self, timeout: float) -> list[BackendEvent]:
@@ -250,6 +254,7 @@ def threads_pay(options: ScanOptions) -> bool:
         min(options.workers, options.max_in_flight) < 2
         or options.start_method == "fork"
         or options.nice
+        or replaced_threads() is not None
         or not runs_unlocked(options)
     ):
         return False
@@ -270,8 +275,9 @@ def needs_pool_at_once(options: ScanOptions) -> bool:
     return anything_remote(options.roots)
 
 
-def report(failure: str) -> None:
-    """Say once a scan that it goes on without worker processes."""
+def report(failure: str, lost: Sequence[str] = ()) -> None:
+    """Log, once a scan, that it goes on without worker processes. `lost`: options that need them."""
     import logging  # costs milliseconds that a scan without trouble need not spend
 
-    logging.getLogger("scanner").warning("no worker processes (%s): scanning in this process", failure)
+    without = f", without {', '.join(lost)}" if lost else ""
+    logging.getLogger("scanner").warning("no worker processes (%s): scanning in this process%s", failure, without)

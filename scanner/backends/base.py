@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from scanner.model import BackendEvent, Task
@@ -27,6 +28,10 @@ class Backend(Protocol):
     @property
     def abandoned(self) -> int:
         """How many of its processes could not be killed."""
+
+    @property
+    def lost_protections(self) -> Sequence[str]:
+        """Names of options that it cannot honour, because it has no worker processes."""
 
     def dispatch(self, slot: int, task: Task) -> None:
         """Have `slot`, which must be idle, walk `task`. Never blocks on another process."""

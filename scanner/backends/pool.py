@@ -26,11 +26,12 @@ from typing import TYPE_CHECKING
 
 from scanner.backends import wire
 from scanner.backends.slots import Slot, Worker
+from scanner.backends.threads import replaced_threads
 from scanner.backends.watch import Watch, stopped
 from scanner.backends.whereabouts import MOST_THREADS
 from scanner.model import BackendEvent, ChunkArrived, Path, SlotDown, SlotLost, SlotStuck, SlotUp, Task
 from scanner.mounts import mount_of
-from scanner.options import ScanOptions
+from scanner.options import ScanOptions, may_be_forked
 
 if TYPE_CHECKING:  # multiprocessing takes 20 ms to import, which the thread does that starts the Pool
     from multiprocessing.pool import Pool
@@ -50,6 +51,8 @@ class PoolBackend:
         self.start_method: str = options.method  # of this moment: there is another thread soon
         self.workers = options.workers
         self.failure: str | None = None
+        if (library := replaced_threads()) is not None:
+            self.failure = f"{library} has replaced threads by coroutines"
         self._options = options
         self._workers: dict[int, Worker] = {}
         self._slots: dict[int, Slot] = {}
@@ -70,15 +73,25 @@ class PoolBackend:
         self._start_deadline = time.monotonic() + START_PATIENCE
         self._fork_next = False
         self._stop_lock = threading.Lock()
-        self._started = False  # as far as the thread does it
         self._starter_undoes = False
         self._watch = Watch(options.dir_timeout)
+        self._begin_start()
+
+    def _begin_start(self) -> None:
+        """Start the Pool, in a thread as far as possible: `_started` once that has done its part."""
         self._starter = threading.Thread(target=self._prepare, name="scanner-pool-start", daemon=True)
+        self._started = self.failure is not None
+        if self._started:
+            return
         try:
             self._starter.start()
         except RuntimeError as error:  # the system has no more threads
-            self.failure = str(error)
-            self._started = True
+            self.failure, self._started = str(error), True
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process has started it, and was not forked from the one that has."""
+        return os.getpid() == self._home
 
     def _prepare(self) -> None:
         try:
@@ -225,18 +238,33 @@ class PoolBackend:
         if self._fork_next:
             self._fork_next = False
             self._starter.join()
-            self._start()
+            self._fork()
+        self._look_after_handler()
         if not self._workers and self.failure is None:
             self.failure = self._no_refill
         if not self.ready and self.failure is None and time.monotonic() > self._start_deadline:
             self.failure = f"no worker process was ready after {START_PATIENCE:.0f} seconds"
         return events
 
+    def _fork(self) -> None:
+        """Start the Pool by `fork`, unless threads have come since this was chosen, and not by the caller."""
+        if self._options.start_method == "fork" or may_be_forked():
+            self._start()
+            return
+        self.start_method = self._options.method
+        self._begin_start()
+
+    def _look_after_handler(self) -> None:
+        """Notice when the Pool's thread that replaces dead workers has ended, whatever has ended it."""
+        handler = self._pool._worker_handler if self._pool is not None else None  # type: ignore[attr-defined]
+        if handler is not None and self._no_refill is None and not handler.is_alive():
+            self._no_refill = "the thread that replaces dead worker processes has ended"
+
     def _welcome(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_reader, 4096)
-        if self._arrivals and self._context is not None and self._pool is not None:
-            self._context.forget_dead(self._pool._pool)  # type: ignore[attr-defined]  # whom it still looks after
+        if self._arrivals and self._context is not None:
+            self._context.forget_dead()
         while self._arrivals:
             self._last_worker += 1
             worker = self._workers[self._last_worker] = Worker(self._last_worker, self._arrivals.popleft())
@@ -348,8 +376,13 @@ class PoolBackend:
         A start that is under way is waited for, and then undone; without `wait` its own thread does that, a little
         later: a tree that has ended before it was needed must not be slower for it.
         """
+        if not self.is_ours:  # not even the lock: another thread of the parent may have held it
+            if not self._stopped:
+                self._stopped = True
+                self._close()
+            return
         with self._stop_lock:
-            if self._stopped or os.getpid() != self._home:  # a forked copy of us owns none of it
+            if self._stopped:
                 return
             self._stopped = True
             self._starter_undoes = not (wait or self._started)
@@ -365,6 +398,10 @@ class PoolBackend:
         if self._context is not None:
             self._end(self._context, self._pool)
         self._context = self._pool = None  # which lead back here
+        self._close()
+
+    def _close(self) -> None:
+        """Close what is open in this process apart from the pipes of workers."""
         self._selector.close()
         os.close(self._wake_reader)
         os.close(self._wake_writer)

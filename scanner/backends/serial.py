@@ -5,10 +5,10 @@ dispatch -> SimpleQueue of each thread -> walk -> one SimpleQueue for all -> eve
 
 from __future__ import annotations
 
-import os
+import contextlib
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -37,6 +37,7 @@ class SerialBackend:
     starting = False
     abreast = 1
     abandoned = 0
+    lost_protections: Sequence[str] = ()
 
     def __init__(self, options: ScanOptions) -> None:
         self._options = options
@@ -46,14 +47,15 @@ class SerialBackend:
         self._threads: list[WalkingThread] = []
         self._arrivals: Arrivals = queue.SimpleQueue()
         self._under_way = 0
-        self._home = os.getpid()
+        self.only_threads = False
+        """Walk in a thread also where one is enough: the caller can abandon it when a directory never answers."""
 
     def grow(self, slots: int) -> list[BackendEvent]:
         """Have so many slots, if there are fewer. From the second on, all of them are threads."""
         news: list[BackendEvent] = []
         first = not self._threads
         assert self._task is None, "the Walker is handed over between Tasks"
-        while len(self._threads) < slots > 1:
+        while len(self._threads) < slots and (slots > 1 or self.only_threads):
             slot = len(self._threads) + 1
             # The first goes on with the Walker that was ours, and with the huge directory that this may hold open.
             walker = Walker(self._options, joined=False, most_open=MOST_OPEN) if self._threads else self._walker
@@ -105,7 +107,7 @@ class SerialBackend:
     def _chunks(self, timeout: float) -> Iterator[BackendEvent]:
         """Those that have come from threads; waits for the first."""
         gather = True
-        try:
+        with contextlib.suppress(queue.Empty):
             while self._under_way:
                 slot, chunk = self._arrivals.get(timeout=timeout)
                 timeout = 0
@@ -116,9 +118,6 @@ class SerialBackend:
                 if isinstance(chunk, BaseException):
                     raise chunk
                 yield arrived(slot, chunk)
-        except queue.Empty:
-            if os.getpid() != self._home:
-                raise RuntimeError("a scan cannot go on in a forked copy of its process") from None
 
     def processes(self) -> dict[int, int]:
         return {}

@@ -8,6 +8,11 @@ A context of our own does three things that the standard ones do not:
 * helper interpreters do not have the working directory on `sys.path`: it may well be the tree to scan.
 
 Fork servers are started and stopped with the Pool, so that nothing of ours stays behind.
+
+`fork` is for the first workers only. The Pool replaces the dead from a thread of its own, and a process forked beside
+threads may inherit a lock that nobody will release (import, malloc): replacements come from a fork server.
+
+A process that the caller forks owns none of this: it closes its copies of our pipes at once.
 """
 
 from __future__ import annotations
@@ -19,8 +24,17 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Callable, Collection, Iterator
-from multiprocessing import connection, context, get_context, process, resource_tracker, spawn, util
+from collections.abc import Callable, Iterator
+from multiprocessing import (
+    connection,
+    context,
+    get_all_start_methods,
+    get_context,
+    process,
+    resource_tracker,
+    spawn,
+    util,
+)
 from typing import Any
 
 from scanner.backends.whereabouts import Whereabouts
@@ -29,8 +43,8 @@ PRELOAD = ["scanner.backends.start", "scanner.backends.worker"]
 PIPE_BYTES = 1 << 20  # as much as an unprivileged user may ask for
 LOCK_PATIENCE = 1.0  # seconds
 _launch_lock = threading.Lock()
-_fork_lock = threading.Lock()
-"""Held over a fork, and while ends of pipes are closed: a child must not inherit an end that is half closed."""
+_fork_lock = threading.RLock()
+"""Held over every fork, and while ends of pipes are closed: a child must not inherit an end that is half closed."""
 _made_here: weakref.WeakSet[SlotProcess] = weakref.WeakSet()
 
 
@@ -44,42 +58,47 @@ class SlotProcess(process.BaseProcess):
 
     def __init__(self, owner: SlotContext, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._owner: SlotContext | None = owner
+        self.owner: SlotContext | None = owner
         self.task_reader, self.task_writer = connection.Pipe(duplex=False)
         self.chunk_reader, self.chunk_writer = connection.Pipe(duplex=False)
         _widen(self.chunk_writer.fileno())
         self.whereabouts = Whereabouts()
         self.abandoned = False
         self.inherited: list[int] = []  # descriptors of the caller, where it is forked
-        self.known_pid = 0  # a process that was closed does not tell its own any more
+        self.known_pid = 0  # a closed process does not report its own any more
+        self.dropped = False  # by the Pool, which does not look at it any more
         _made_here.add(self)
 
     def __getstate__(self) -> dict[str, Any]:
         """What a new interpreter gets: not the coordinator's side, nor what the Pool would have it run."""
-        not_needed = dict.fromkeys(("_owner", "task_writer", "chunk_reader", "_target", "_args", "_kwargs"))
+        not_needed = dict.fromkeys(("owner", "task_writer", "chunk_reader", "_target", "_args", "_kwargs"))
         return {**self.__dict__, **not_needed}
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:  # noqa: N802  # multiprocessing's name
-        owner = process_obj._owner
-        if owner.method == "fork":
-            with _fork_lock:
-                process_obj.inherited = open_descriptors()
-                return owner.standard.Process._Popen(process_obj)
-        with _launching(owner):
-            return owner.standard.Process._Popen(process_obj)
+        owner: SlotContext = process_obj.owner
+        method: Any = owner.next_method
+        standard: Any = get_context(method).Process
+        if method == "fork":
+            process_obj.inherited = open_descriptors()
+            return standard._Popen(process_obj)
+        with _launching(owner, method):
+            return standard._Popen(process_obj)
 
     def start(self) -> None:
-        assert self._owner is not None
+        assert self.owner is not None
         try:
-            with self._owner.refilling():
+            with self.owner.refilling():
                 super().start()
+        except BaseException:
+            close_ends(self)
+            raise
         finally:
             self.task_reader.close()
             self.chunk_writer.close()
             self.whereabouts.close_descriptor()
         self.known_pid = self.pid or 0
-        self._owner.started(self)
+        self.owner.started(self)
 
     def abandon(self) -> None:
         """Let go of a process that even SIGKILL does not end: to the Pool it has ended, so that it is replaced."""
@@ -88,16 +107,29 @@ class SlotProcess(process.BaseProcess):
 
     @property
     def exitcode(self) -> int | None:
-        return -signal.SIGKILL if self.abandoned else super().exitcode
+        if self.abandoned:
+            return -signal.SIGKILL
+        code = super().exitcode
+        if code is None and (popen := self._popen) is not None:  # type: ignore[attr-defined]  # there is no public way
+            code = popen.returncode = _exit_code_of_reaped(popen)
+        return code
+
+    def is_alive(self) -> bool:
+        return super().is_alive() and self.exitcode is None
 
     def join(self, timeout: float | None = None) -> None:
+        """Wait for the process. Without `timeout` it is the Pool that asks, right before it drops an ended one."""
         if not self.abandoned:
             super().join(timeout)
+        self.dropped = self.dropped or timeout is None
+
+    def close(self) -> None:
+        with contextlib.suppress(ValueError):
+            _ = self.exitcode  # which also finds out whether somebody else has waited for it
+        super().close()
 
     def run(self) -> None:
-        if self._owner is not None:  # forked: the coordinator's ends of all pipes, of other scans too, came along
-            for slot_process in _made_here:
-                slot_process.close_coordinator_ends()
+        if self.owner is not None:  # forked: `_disown` has closed the coordinator's ends of all pipes
             self._close_inherited()
         from scanner.backends.worker import serve
 
@@ -113,6 +145,41 @@ class SlotProcess(process.BaseProcess):
     def close_coordinator_ends(self) -> None:
         self.task_writer.close()
         self.chunk_reader.close()
+
+
+def _exit_code_of_reaped(popen: Any) -> int | None:
+    """255 for an ended child that somebody else has waited for (or nobody, with SIGCHLD ignored); None: it runs."""
+    if popen.returncode is not None or not connection.wait([popen.sentinel], 0):
+        return None
+    with contextlib.suppress(ChildProcessError):
+        os.waitid(os.P_PID, popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return None  # it can still be waited for
+    return 255
+
+
+def _before_fork() -> None:
+    _fork_lock.acquire()
+
+
+def _after_fork() -> None:
+    _fork_lock.release()
+
+
+def _disown() -> None:
+    """In a process that was just forked: let go of workers, pipes and locks, which are the parent's.
+
+    Otherwise both would read the same pipes, and the exit of this process would end the workers of the parent.
+    """
+    global _launch_lock, _fork_lock
+    _launch_lock, _fork_lock = threading.Lock(), threading.RLock()
+    for slot_process in list(_made_here):
+        slot_process.close_coordinator_ends()
+        if slot_process.owner is not None:
+            slot_process.owner.disown()
+        let_go(slot_process)
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_disown)
 
 
 def open_descriptors() -> list[int]:
@@ -146,20 +213,31 @@ class SlotContext(context.BaseContext):
         announce: Callable[[SlotProcess], None],
         refill_failed: Callable[[Exception], None],
     ) -> None:
-        self._name = self.method = method
-        self.standard: Any = get_context(method)
+        self._name = method
         self.made: list[SlotProcess] = []
         self.ended = False  # from then on no process is started
-        self.fork_server: Any = None
+        self._fork_server: Any = None
         self._announce = announce
         self._started = 0
         self._workers = workers
         self.refill_failed = refill_failed
-        if method == "forkserver":
+
+    @property
+    def next_method(self) -> str:
+        """How the next process is started: beside the Pool's threads, never by `fork`."""
+        if self._name != "fork" or self._started < self._workers:
+            return self._name
+        return "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
+
+    @property
+    def fork_server(self) -> Any:
+        """A fork server of our own, made when it is first needed."""
+        if self._fork_server is None:
             from multiprocessing import forkserver
 
-            self.fork_server = forkserver.ForkServer()
-            self.fork_server.set_forkserver_preload(PRELOAD)
+            self._fork_server = forkserver.ForkServer()
+            self._fork_server.set_forkserver_preload(PRELOAD)
+        return self._fork_server
 
     def Process(self, *args: Any, **kwargs: Any) -> SlotProcess:  # noqa: N802  # multiprocessing's name
         with self.refilling():
@@ -188,12 +266,23 @@ class SlotContext(context.BaseContext):
             slot_process.kill()
         self._announce(slot_process)
 
-    def forget_dead(self, living: Collection[SlotProcess]) -> None:
-        """Give back what dead processes still take, once the Pool does not look at them any more."""
+    def forget_dead(self) -> None:
+        """Release dead processes that the Pool has dropped.
+
+        No sooner: a process is announced before the Pool lists it, and one that was closed meanwhile would end the
+        Pool's thread.
+        """
         for slot_process in self.made[:]:
-            if slot_process not in living and not slot_process.abandoned and slot_process.exitcode is not None:
+            if slot_process.dropped and not slot_process.abandoned:
                 self.made.remove(slot_process)
                 slot_process.close()
+
+    def disown(self) -> None:
+        """In a forked copy of this process: the fork server is to end with its parent, whoever else lives on."""
+        server, self._fork_server = self._fork_server, None
+        if server is not None and server._forkserver_alive_fd is not None:
+            with contextlib.suppress(OSError):
+                os.close(server._forkserver_alive_fd)
 
     def stop(self) -> None:
         """Let go of the processes, and stop the fork server.
@@ -202,13 +291,20 @@ class SlotContext(context.BaseContext):
         under its lock, or a start under way in another thread would find it dead and start another.
         """
         self.made.clear()
-        server = self.fork_server
+        server = self._fork_server
         if server is None:
             return
         with server._lock:
-            if server._forkserver_pid is not None:
+            if server._forkserver_pid is None:
+                return
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(server._forkserver_pid, signal.SIGKILL)
+            try:
                 server._stop_unlocked()
+            except ChildProcessError:  # SIGCHLD is ignored, or somebody else has waited for it
+                server._forkserver_pid = None
+                with contextlib.suppress(OSError):
+                    os.unlink(server._forkserver_address)
 
 
 def start_resource_tracker() -> None:
@@ -222,19 +318,23 @@ def start_resource_tracker() -> None:
 
 
 @contextlib.contextmanager
-def _launching(owner: SlotContext) -> Iterator[None]:
+def _launching(owner: SlotContext, method: str) -> Iterator[None]:
     """What starting a process looks up in `multiprocessing`, changed for this thread for the time of the start."""
     replacements: list[tuple[Any, str, Any]] = [
         (spawn, "get_preparation_data", _without_main_module(spawn.get_preparation_data)),
     ]
-    if owner.fork_server is not None:
+    if method == "forkserver":
         from multiprocessing import forkserver
 
         replacements.append((forkserver, "connect_to_new_process", owner.fork_server.connect_to_new_process))
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     with _launch_lock, _safe_path(), contextlib.ExitStack() as stack:
         for module, name, replacement in replacements:
             stack.enter_context(_replaced(module, name, replacement))
-        yield
+        try:
+            yield
+        finally:  # starting the resource tracker unblocks some
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
 
 @contextlib.contextmanager

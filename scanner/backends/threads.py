@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -10,6 +11,19 @@ from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task
 
 MOST_OPEN = 8  # descriptors for the way down: many threads share what a process may have
+
+
+GREEN = ("gevent", "eventlet")
+"""Libraries that replace threads by coroutines in one thread."""
+
+
+def replaced_threads() -> str | None:
+    """The library that has replaced threads by coroutines (monkey-patching), if one has.
+
+    A coroutine goes on only where the others wait cooperatively, which reading a directory or a pipe never does.
+    """
+    library = str(_thread.start_new_thread.__module__).partition(".")[0]
+    return library if library in GREEN else None
 
 
 class WalkingThread(threading.Thread):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from multiprocessing import resource_tracker, spawn
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,8 @@ import pytest
 import scanner
 from scanner.backends import wire
 from scanner.backends.pool import PoolBackend
-from scanner.kernel.read import Reader
-from tests.conftest import use
 from tests.support.killer import Killer, pools_started
+from tests.support.sabotage import sabotage
 from tests.support.shell import start
 from tests.support.trees import build, make, make_endless
 
@@ -66,8 +65,7 @@ def test_idle_workers_are_killed_between_two_scans(start_method: str, trees: dic
     with scanner.ParallelScanner(2, backend="pool", start_method=start_method) as scanning:
         for _ in range(5):
             assert scanning.scan_sync(trees["monorepo"]) == expected
-            pool = scanning._idle_pool
-            assert pool is not None
+            (pool,) = scanning._idle_pools
             for pid in pool.processes().values():
                 os.kill(pid, signal.SIGKILL)
 
@@ -84,38 +82,20 @@ def test_a_worker_that_is_stopped_is_replaced(
     assert [*seen, *walking] == list(os.walk(top))
 
 
-def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have each directory read by `Reader.read`, where a test can have a hand in it."""
-    use("pure", monkeypatch)
-
-
-def dying_over(name: str, how: int) -> Any:
-    """In place of `Reader.read`, in workers: whoever reads a directory of this name dies."""
-    original, home = Reader.read, os.getpid()
-
-    def read(self: Reader, path: Any, *how_much: int) -> Any:
-        if os.getpid() != home and os.path.basename(path) == name:
-            faulthandler.disable()  # pytest's would tell of it at length
-            signal.raise_signal(how)  # in this thread, before it goes on
-        return original(self, path, *how_much)
-
-    return read
-
-
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV], ids=["kill", "segfault"])
 def test_a_directory_that_kills_its_worker_costs_only_itself(
-    how: int, trees: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    how: int, start_method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path, {"a": {"b": {}, "poison": {"lost": {}}, "c": {"d": {}}}, "e": {"f": None}})
-    one_by_one(monkeypatch)
-    monkeypatch.setattr(Reader, "read", dying_over("poison", how))
-    result = scanner.scan(tmp_path, backend="pool", max_workers=2, start_method="fork")
+    sabotage(monkeypatch, "killed", f"{how:d} poison")
+    pool: dict[str, Any] = {"backend": "pool", "max_workers": 2, "start_method": start_method}
+    result = scanner.scan(tmp_path, **pool)
     poisoned = str(tmp_path / "a" / "poison")
     assert result == [item for item in os.walk(tmp_path) if not item[0].startswith(poisoned)]
     assert [(fault.path, fault.kind) for fault in result.errors] == [(poisoned, "lost")]
     assert result.stats.as_dict()["worker_deaths"] == 2
     told: list[OSError] = []
-    walked = list(scanner.walk(tmp_path, onerror=told.append, backend="pool", max_workers=2, start_method="fork"))
+    walked = list(scanner.walk(tmp_path, onerror=told.append, **pool))
     assert walked == result
     assert [error.filename for error in told] == [poisoned]
 
@@ -142,27 +122,20 @@ def test_a_worker_dies_in_the_middle_of_a_message(
 def test_all_workers_die_while_they_start(
     trees: dict[str, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("scanner.backends.worker.serve", lambda: os._exit(1))
-    result = scanner.scan(trees["monorepo"], backend="pool", max_workers=2, start_method="fork")
+    resource_tracker.ensure_running()  # which is started by the same executable
+    monkeypatch.setattr(spawn, "_python_exe", b"/bin/false")
+    result = scanner.scan(trees["monorepo"], backend="pool", max_workers=2, start_method="spawn")
     assert result == list(os.walk(trees["monorepo"]))
     assert [record.levelname for record in caplog.records] == ["WARNING"], "told once"
-    assert "scanning in this process" in caplog.text
+    assert "4 worker processes died while starting): scanning in this process" in caplog.text
 
 
 def test_a_mistake_in_a_worker_is_logged_and_costs_only_its_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    start_method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     make(tmp_path, {"a": {}, "wrong": {}, "z": {}})
-    original, home = Reader.read, os.getpid()
-
-    def read(self: Reader, path: Any, *how_much: int) -> Any:
-        if os.getpid() != home and path.endswith("wrong"):
-            raise AssertionError("nobody has thought of this")
-        return original(self, path, *how_much)
-
-    one_by_one(monkeypatch)
-    monkeypatch.setattr(Reader, "read", read)
-    result = scanner.scan(tmp_path, backend="pool", max_workers=1, start_method="fork")
+    sabotage(monkeypatch, "mistaken", "wrong")
+    result = scanner.scan(tmp_path, backend="pool", max_workers=1, start_method=start_method)  # type: ignore[arg-type]
     assert result == [item for item in os.walk(tmp_path) if not item[0].endswith("wrong")]
     assert [fault.kind for fault in result.errors] == ["lost"]
     assert "nobody has thought of this" in caplog.text
@@ -186,18 +159,10 @@ def test_the_coordinator_is_killed(command: str, start_method: str, tmp_path: Pa
 
 
 def test_what_is_given_up_without_a_reason_is_in_the_errors_all_the_same(
-    trees: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    trees: dict[str, Path], start_method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that dies over a Task before it reads anything: nobody knows why."""
-    original = wire.unpack
-
-    def unpack(body: bytes) -> Any:
-        message = original(body)
-        if isinstance(message, tuple):  # a Task for a thread
-            os._exit(1)
-        return message
-
-    monkeypatch.setattr(wire, "unpack", unpack)
-    result = scanner.scan(trees["monorepo"], backend="pool", max_workers=1, start_method="fork")
+    sabotage(monkeypatch, "ends_at_task")
+    result = scanner.scan(trees["monorepo"], backend="pool", max_workers=1, start_method=start_method)  # type: ignore[arg-type]
     assert result == []
     assert [(fault.path, fault.kind) for fault in result.errors] == [(str(trees["monorepo"]), "lost")]

@@ -1,0 +1,85 @@
+"""Faults inside worker processes, whatever starts them: mistakes and deaths that no file system can cause.
+
+`sabotage` sets environment variables; the `sitecustomize` of this directory acts on them in each new interpreter, and
+forked workers have what `sabotage` has changed here. The process that calls it is spared.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def sabotage(monkeypatch: pytest.MonkeyPatch, how: str, argument: str = "") -> None:
+    """Have workers suffer `how`: the name of a function below, which gets `argument`."""
+    monkeypatch.setenv("SABOTAGE", how)
+    monkeypatch.setenv("SABOTAGE_ARGUMENT", argument)
+    monkeypatch.setenv("SABOTAGE_SPARES", str(os.getpid()))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parents[2])]))
+    monkeypatch.setenv("SCANNER_PURE", "1")  # each directory is read by `Reader.read`
+    for target, name, replacement in changes(how, argument):
+        monkeypatch.setattr(target, name, replacement)
+
+
+def changes(how: str, argument: str) -> list[tuple[Any, str, Any]]:
+    """What to replace in which module or class."""
+    made: list[tuple[Any, str, Any]] = {"killed": _killed, "mistaken": _mistaken, "ends_at_task": _ends_at_task}[how](
+        argument
+    )
+    return made
+
+
+def _is_worker() -> bool:
+    return os.environ["SABOTAGE_SPARES"] != str(os.getpid())
+
+
+def _killed(argument: str) -> list[tuple[Any, str, Any]]:
+    """`SIGNAL DIRECTORY`: whoever reads a directory of this name dies of the signal."""
+    from scanner.kernel.read import Reader
+
+    number, _, name = argument.partition(" ")
+    original = Reader.read
+
+    def read(self: Reader, path: Any, *how_much: int) -> Any:
+        if _is_worker() and os.path.basename(os.fsdecode(path)) == name:
+            faulthandler.disable()  # pytest's would report at length
+            signal.raise_signal(int(number))  # in this thread, before it goes on
+        return original(self, path, *how_much)
+
+    return [(Reader, "read", read)]
+
+
+def _mistaken(name: str) -> list[tuple[Any, str, Any]]:
+    """Whoever reads a directory of this name meets an exception that nobody has foreseen."""
+    from scanner.kernel.read import Reader
+
+    original = Reader.read
+
+    def read(self: Reader, path: Any, *how_much: int) -> Any:
+        if _is_worker() and os.path.basename(os.fsdecode(path)) == name:
+            raise AssertionError("nobody has thought of this")
+        return original(self, path, *how_much)
+
+    return [(Reader, "read", read)]
+
+
+def _ends_at_task(_: str) -> list[tuple[Any, str, Any]]:
+    """Whoever gets a Task ends before any directory is read."""
+    from scanner.backends import wire
+
+    original = wire.unpack
+
+    def unpack(body: bytes) -> Any:
+        message = original(body)
+        if _is_worker() and isinstance(message, tuple):
+            os._exit(1)
+        return message
+
+    return [(wire, "unpack", unpack)]
