@@ -7,6 +7,7 @@ import argparse
 from scanner.export.formats import FORMATS, USUAL_FIELDS
 from scanner.fields import FIELDS
 from scanner.options import BACKENDS, MAX_DEPTH, MAX_HUNG, MAX_IN_FLIGHT, MAX_WORKERS, START_METHODS
+from scanner.units import A_DURATION, seconds_of
 
 DIR_TIMEOUT = 60  # seconds
 
@@ -33,11 +34,12 @@ def entering(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
 def walking(command: argparse.ArgumentParser) -> None:
     group = entering(command)
     group.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="give up after so long, keep what was found, exit 75"
-    )
+        "--timeout", type=_duration, metavar="TIME",
+        help="give up after so long (90, 15min, 1.5h), keep what was found, exit 75",
+    )  # fmt: skip
     group.add_argument(
-        "--dir-timeout", type=float, metavar="SECONDS", default=DIR_TIMEOUT,
-        help=f"give up a directory that has not answered for so long (default: {DIR_TIMEOUT}); 0: wait for ever",
+        "--dir-timeout", type=_duration, metavar="TIME", default=DIR_TIMEOUT,
+        help=f"give up a directory that has not answered for so long (default: {DIR_TIMEOUT} s); 0: wait for ever",
     )  # fmt: skip
     group.add_argument(
         "--max-hung", type=int, metavar="N", default=MAX_HUNG,
@@ -93,7 +95,7 @@ def filters(command: argparse.ArgumentParser, *, max_depth: bool = True) -> None
         "--size", metavar="SIZE", action="append", default=[],
         help="show only files of +1M or more, -10K or less, or of just so many bytes (may be repeated)",
     )  # fmt: skip
-    what = "a date (2026-11-23, 2026-11-23T14:30), so long ago (7d, 12h, 30min), or the last change of a file"
+    what = "a date (2026-11-23, 2026-11-23T14:30), so long ago (7d, 12h, 1y), or the last change of a file"
     group.add_argument("--newer", metavar="WHEN", help=f"show only what was changed after WHEN: {what}")
     group.add_argument("--older", metavar="WHEN", help="show only what was changed before WHEN")
 
@@ -207,6 +209,13 @@ def sizes(command: argparse.ArgumentParser) -> None:
     group.add_argument("-b", "--bytes", action="store_true", help="as --apparent-size -B 1")
     group.add_argument("-0", "--null", action="store_true", help="end each line with a NUL, not a newline")
     command._has_negative_number_optionals.clear()
+
+
+def _duration(text: str) -> float:
+    seconds = seconds_of(text)
+    if seconds is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {A_DURATION} (without a unit: seconds)")
+    return seconds
 
 
 def _names(text: str) -> list[str]:

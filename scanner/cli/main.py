@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from scanner.cli import exits
-from scanner.cli.parser import parser
+from scanner.cli.parser import parse
 from scanner.errors import OptionError, OutputError
 from scanner.options import PUBLIC, ScanOptions
 
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if hasattr(sys.stderr, "reconfigure"):  # not where it is closed
         sys.stderr.reconfigure(errors="backslashreplace")
     given = joined(sys.argv[1:] if arguments is None else arguments)
-    args = parser(given).parse_args(given)
+    args = parse(given)
     try:
         options = options_from(args)
     except OptionError as error:

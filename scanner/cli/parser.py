@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Any, NoReturn
 
 from scanner import __version__
-from scanner.cli import flags
+from scanner.cli import exits, flags
 
 DESCRIPTION = """\
 Scan very large directory trees in parallel, in the order of os.walk, and say what could not be read.
@@ -96,14 +97,63 @@ WHILE_BUILT = partial(argparse.HelpFormatter, width=80)
 """Each flag is tried on a formatter, which by itself looks how wide the terminal is, and imports what that takes."""
 
 
-def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """For these arguments: only the command that they name has its flags. Those of all would take 4 ms more."""
-    top = argparse.ArgumentParser(prog="scanner", description=DESCRIPTION, epilog=EXITS, formatter_class=WHILE_BUILT)
+class Parser(argparse.ArgumentParser):
+    """No option may be abbreviated: a script would change its meaning with the next option. Errors are one line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(exits.USAGE, f"scanner: {message}\nTry '{self.prog} --help'.\n")
+
+    @property
+    def options(self) -> list[str]:
+        """All that begin with two dashes."""
+        return [option for option in self._option_string_actions if option.startswith("--")]
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """What the arguments say; ends the process where they are wrong, with a suggestion if one is near."""
+    top, commands = parser(arguments)
+    refuse_unknown_command(top, arguments, commands)
+    args, unknown = top.parse_known_args(arguments)
+    if unknown:
+        command = commands[args.command]
+        told = ", ".join(word + suggestion(word.partition("=")[0], command.options) for word in unknown)
+        command.error(f"unrecognized arguments: {told}")
+    return args
+
+
+def refuse_unknown_command(top: Parser, arguments: Sequence[str], commands: Iterable[str]) -> None:
+    given = command_in(arguments)
+    if given is not None and given not in commands:
+        near = suggestion(given, commands) or f"; the commands are {', '.join(commands)}"
+        top.error(f"unknown command {given!r}{near}")
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """The nearest of the `known` words, as a question; empty where none is near."""
+    from difflib import get_close_matches  # seldom needed
+
+    near = get_close_matches(word, known, 1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def command_in(arguments: Sequence[str]) -> str | None:
+    return next((argument for argument in arguments if not argument.startswith("-")), None)
+
+
+def parser(arguments: Sequence[str] = ()) -> tuple[Parser, dict[str, Parser]]:
+    """For these arguments, and those of the commands: only the command that they name has its flags. Those of all
+    would take 4 ms more.
+    """
+    top = Parser(prog="scanner", description=DESCRIPTION, epilog=EXITS, formatter_class=WHILE_BUILT)
     top.add_argument("--version", action="version", version=f"scanner {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", prog="scanner")
-    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    chosen = command_in(arguments)
+    made: dict[str, Parser] = {}
     for name, (summary, examples) in SUMMARIES.items():
-        command = commands.add_parser(
+        command = made[name] = commands.add_parser(
             name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=examples,
             formatter_class=WHILE_BUILT,
             add_help=name != "du",  # there, -h has another meaning
@@ -112,7 +162,7 @@ def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
             add_flags(command, name)
         command.formatter_class = argparse.RawDescriptionHelpFormatter
     top.formatter_class = argparse.RawDescriptionHelpFormatter
-    return top
+    return top, made
 
 
 def add_flags(command: argparse.ArgumentParser, name: str) -> None:

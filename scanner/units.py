@@ -1,0 +1,48 @@
+"""Durations and sizes as people write them: `90`, `1.5h`, `2h30m`, `7d`, `1y`; `512`, `64K`, `1.5MB`, `2GiB`.
+
+One parser for all options: those of Python and of the shell, limits as well as filters.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+SECOND = 10**9  # nanoseconds
+DURATIONS = {
+    "ms": SECOND // 1000, "s": SECOND, "sec": SECOND, "m": 60 * SECOND, "min": 60 * SECOND, "h": 3600 * SECOND,
+    "d": 86_400 * SECOND, "w": 7 * 86_400 * SECOND, "mo": 30 * 86_400 * SECOND, "y": 365 * 86_400 * SECOND,
+}  # fmt: skip
+"""Nanoseconds of each unit. A month has 30 days, a year 365."""
+A_DURATION = "a duration like 90, 1.5h, 2h30m, 7d or 1y"
+POWERS = "KMGTPEZY"
+A_SIZE = "a size like 512, 64K, 1.5M or 2GB"
+_NUMBER = r"[0-9]{1,18}(?:\.[0-9]{1,9})?"
+_PART = re.compile(rf"({_NUMBER})({'|'.join(sorted(DURATIONS, key=len, reverse=True))})")
+_SIZE = re.compile(rf"({_NUMBER})(?:([{POWERS}])(B|iB)?|B)?", re.IGNORECASE)
+
+
+def nanoseconds_of(text: str) -> int | None:
+    """An exact duration, whose parts all have a unit (`7d`, `1h30m`); None if it is none."""
+    parts = list(_PART.finditer(text))
+    if not parts or "".join(part[0] for part in parts) != text:
+        return None
+    return sum(int(Decimal(part[1]) * DURATIONS[part[2]]) for part in parts)
+
+
+def seconds_of(text: str) -> float | None:
+    """A duration, or a plain number of seconds; None if it is neither."""
+    if re.fullmatch(_NUMBER, text):
+        return float(text)
+    nanoseconds = nanoseconds_of(text)
+    return None if nanoseconds is None else nanoseconds / SECOND
+
+
+def bytes_of(text: str) -> int | None:
+    """A size: K is 1024 bytes, and so is KiB; KB is 1000. None if it is none."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        return None
+    number, power, rest = match.groups()
+    exponent = POWERS.index(power.upper()) + 1 if power else 0
+    return int(Decimal(number) * (1000 if (rest or "").upper() == "B" else 1024) ** exponent)

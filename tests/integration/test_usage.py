@@ -1,0 +1,65 @@
+"""A wrong command line: one sentence that names what is wrong, and a hint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.shell import run
+
+COMMANDS = ("scan", "list", "du", "treemap", "why")
+
+
+def refused(*arguments: str | Path) -> list[str]:
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert result.stdout == b""
+    return result.stderr.decode().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence", "hint"),
+    [
+        (["lst", "."], "unknown command 'lst' (did you mean list?)", "scanner"),
+        (["xyzzy"], "unknown command 'xyzzy'; the commands are scan, list, du, treemap, why", "scanner"),
+        (["list", "--exlude", "x", "."], "unrecognized arguments: --exlude (did you mean --exclude?)", "scanner list"),
+        (["list", "--formt=csv", "."], "unrecognized arguments: --formt=csv (did you mean --format?)", "scanner list"),
+        (["du", "--zzz", "."], "unrecognized arguments: --zzz", "scanner du"),
+        (["scan"], "the following arguments are required: ROOT", "scanner scan"),
+        (["scan", "--backend", "gpu", "."], None, "scanner scan"),
+        ([], "the following arguments are required: COMMAND", "scanner"),
+    ],
+)
+def test_the_sentence_comes_alone_with_a_hint(arguments: list[str], sentence: str | None, hint: str) -> None:
+    lines = refused(*arguments)
+    assert len(lines) == 2
+    assert sentence is None or lines[0] == f"scanner: {sentence}"
+    assert lines[1] == f"Try '{hint} --help'."
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_option_may_be_abbreviated(command: str) -> None:
+    """`--time` for `--timeout` today would be another option tomorrow."""
+    output = ["-o", "x.svg"] if command == "treemap" else []
+    assert "unrecognized arguments: --exclud" in refused(command, "--exclud=x", *output, ".", ".")[0]
+    assert "unrecognized arguments: --one-file" in refused(command, "--one-file", *output, ".", ".")[0]
+
+
+@pytest.mark.parametrize("time", ["1h", "90", "1.5h", "2h30m", "1d", "500ms"])
+@pytest.mark.parametrize("option", ["--timeout", "--dir-timeout"])
+def test_times_have_units(option: str, time: str, tmp_path: Path) -> None:
+    assert run("list", option, time, tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("option", ["--timeout", "--dir-timeout"])
+@pytest.mark.parametrize("time", ["soon", "1 h", "1h30", "", "1e3"])
+def test_what_is_no_duration_is_refused(option: str, time: str, tmp_path: Path) -> None:
+    assert f"argument {option}: {time!r} is not a duration like" in refused("list", f"{option}={time}", tmp_path)[0]
+
+
+@pytest.mark.parametrize("option", ["--newer", "--older"])
+def test_filters_take_the_same_durations(option: str, tmp_path: Path) -> None:
+    for time in ("1y", "1d12h", "2w", "30min", "90m"):
+        assert run("list", option, time, tmp_path).returncode == 0
+    assert option in refused("list", option, "1q", tmp_path)[0]

@@ -1,0 +1,39 @@
+"""Durations and sizes as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from scanner.units import bytes_of, nanoseconds_of, seconds_of
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90), ("0.5", 0.5), ("1s", 1), ("500ms", 0.5), ("10sec", 10), ("2m", 120), ("2min", 120), ("1.5h", 5400),
+        ("2h30m", 9000), ("1d12h", 129_600), ("7d", 604_800), ("2w", 1_209_600), ("1mo", 2_592_000), ("1y", 31_536_000),
+        ("", None), ("h", None), ("-1h", None), ("1h ", None), ("1 h", None), ("1h30", None), ("1x", None),
+        ("1e3", None), ("inf", None), ("nan", None), ("1H", None), ("1..5h", None), (".5h", None), ("٣d", None),
+    ],
+)  # fmt: skip
+def test_durations(text: str, seconds: float | None) -> None:
+    assert seconds_of(text) == seconds
+
+
+def test_durations_are_exact_to_the_nanosecond() -> None:
+    assert nanoseconds_of("0.123456789s") == 123_456_789
+    assert nanoseconds_of("100y0.000000001s") == 100 * 365 * 86_400 * 10**9 + 1
+    assert nanoseconds_of("90") is None, "a span has a unit"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0), ("512", 512), ("512B", 512), ("1K", 1024), ("1k", 1024), ("1KiB", 1024), ("1KB", 1000), ("1kb", 1000),
+        ("1.5M", 1_572_864), ("1.5MB", 1_500_000), ("2G", 2 << 30), ("1T", 1 << 40), ("1P", 1 << 50), ("1E", 1 << 60),
+        ("", None), ("K", None), ("-1K", None), ("+1K", None), ("1 K", None), ("1KK", None), ("1iB", None),
+        ("1e3", None), ("0x10", None), ("٣K", None),
+    ],
+)  # fmt: skip
+def test_sizes(text: str, size: int | None) -> None:
+    assert bytes_of(text) == size
