@@ -1,4 +1,4 @@
-"""How much one Task is."""
+"""How much one Task is, and how far ahead of the consumer it may lie."""
 
 from __future__ import annotations
 
@@ -10,11 +10,22 @@ SLOW_DIRECTORIES = 8  # so many, where they take longer than a Task may otherwis
 TASK_DIRECTORIES = 256
 LEAST_DIRECTORIES = 4
 TASK_BYTES = 32_768  # of paths: a Task that fits into an empty pipe is sent at once
+NEAR = 4  # times the memory left: found in simulations of 128 and 512 slots (tests/unit/test_window.py)
 
 
 def how_long(latency: float) -> float:
     """Seconds that a Task may take, if a directory takes `latency`. Rounded: it does not change with each window."""
     return round(min(max(TASK_SECONDS, SLOW_DIRECTORIES * latency), LONGEST_TASK), 2)
+
+
+def reach(window: int, waiting: int, largest: int, slots: int, under_way: int) -> int:
+    """How many bytes may wait in the line before a Segment for it to start.
+
+    In all, `window` bytes and the `largest` Chunk for each of the `slots` may wait; that much is reserved for each Task
+    `under_way`, and for this one. A Chunk far behind keeps its memory until all before it is consumed. So the less is
+    left, the nearer to the consumer new Tasks lie: were it all or nothing, one slot would fill all gaps at the front.
+    """
+    return NEAR * (window - waiting + largest * (slots - under_way - 1))
 
 
 def how_many(directories: list[Path], slots: int, workers: int, outstanding: int) -> int:

@@ -18,11 +18,12 @@ class Segment:
     `quota`: how many directories the Task of a leased Segment may read.
     `zone`: the part of the tree that it lies in (see `zones`), as far as that was known.
     `careful`: a slot was lost over it, so it is walked one directory at a time, and what is found is safe.
+    `size`: bytes of its Chunks.
     """
 
     __slots__ = (
         "alone", "asked", "before", "behind", "careful", "chunks", "deaths", "directories", "keeper", "position",
-        "pruned", "quota", "slot", "zone",
+        "pruned", "quota", "size", "slot", "zone",
     )  # fmt: skip
 
     def __init__(self, directories: list[Path], position: int = 0, *, alone: bool = False, zone: int = 0) -> None:
@@ -33,6 +34,7 @@ class Segment:
         self.keeper: int | None = None
         self.slot: int | None = None
         self.chunks: deque[Chunk] = deque()
+        self.size = 0
         self.pruned: set[Path] = set()
         self.asked = False
         self.deaths = 0
@@ -53,21 +55,33 @@ class Segment:
 
     def finish(self, chunk: Chunk) -> None:
         """Its Chunk has come. Chunks that follow one another are in one Segment, so that the line stays short."""
-        before, behind = self.before, self.behind
         self.chunks.append(chunk)
-        if before.chunks:
-            before.chunks += self.chunks
+        self.size += chunk.size
+        whole = self._joined(self.before, self)
+        self._joined(whole, whole.behind)
+
+    @staticmethod
+    def _joined(before: Segment, behind: Segment) -> Segment:
+        """Make one Segment of two that hold Chunks, by moving the fewer of these; the first, if one holds none."""
+        if not before.chunks or not behind.chunks:
+            return behind if behind.chunks else before
+        if len(before.chunks) < len(behind.chunks):
+            behind.chunks.extendleft(reversed(before.chunks))
+            kept, gone = behind, before
+        else:
+            before.chunks += behind.chunks
+            kept, gone = before, behind
+        kept.size += gone.size
+        gone.unlink()
+        return kept
+
+    def take_first(self) -> Chunk:
+        """Its first Chunk; without any left it is gone."""
+        chunk = self.chunks.popleft()
+        self.size -= chunk.size
+        if not self.chunks:
             self.unlink()
-        if before.chunks and behind.chunks:
-            if len(before.chunks) < len(behind.chunks):
-                behind.chunks.extendleft(reversed(before.chunks))
-                before.unlink()
-            else:
-                before.chunks += behind.chunks
-                behind.unlink()
-        elif behind.chunks:
-            behind.chunks.appendleft(chunk)
-            self.unlink()
+        return chunk
 
     def unlink(self) -> None:
         self.before.behind, self.behind.before = self.behind, self.before

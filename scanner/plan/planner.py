@@ -11,12 +11,14 @@ consumer (a sink, `scan`) takes from its front. A keyed consumer (`walk`, whose 
 Chunks as they arrive and says which directory it waits for.
 
 The next Task is the earliest queued one, so slots work side by side near the front, and what waits for its
-turn stays small. Once `window` bytes wait, only the first Segment (or the wanted directory) may start.
+turn stays small. The more waits, the nearer to the front a Segment must lie to start (see `budget.reach`); the first
+Segment, or the wanted directory, always may. `window` bytes and a Chunk for each slot wait at most.
 """
 
 from __future__ import annotations
 
 import sys
+from itertools import islice
 
 from scanner.model import (
     Chunk,
@@ -29,7 +31,7 @@ from scanner.model import (
     Task,
     below_any,
 )
-from scanner.plan.budget import TASK_ENTRIES, how_many
+from scanner.plan.budget import TASK_ENTRIES, how_many, reach
 from scanner.plan.events import (
     Add,
     Allow,
@@ -51,6 +53,7 @@ from scanner.plan.roster import Roster
 from scanner.plan.shut import Shut, lost
 from scanner.plan.zones import Room, Tops
 
+FRONT_SHARE = 8  # one in so many Tasks under way is at the front, where the consumer waits
 MOST_UNEXPLAINED = 5  # deaths of slots over one Task while no directory was being read
 
 
@@ -83,6 +86,9 @@ class Planner:
         self._most = most
         self._some_are_choosy = False  # about slots, of the Segments looked at last
         self._passed = self.line.start  # up to here nothing may start in this turn, whatever the slot
+        self._passed_bytes = 0  # that wait up to there
+        self._largest = 0  # bytes of a Chunk so far
+        self._short = False  # of memory: some Segment could not start for that in the last turn
         self._home: dict[Path, Segment] = {}  # keyed only: where each queued or leased directory stands
         self._consumer_waits = False
         self._wanted: Path | None = None
@@ -90,11 +96,10 @@ class Planner:
     def handle(self, *events: Event) -> list[Instruction]:
         """What to do now that `events` have happened."""
         instructions: list[Instruction] = []
-        full = self.waiting_bytes >= self.window
         for event in events:
             instructions += self._note(event)
-        # A Chunk that is taken in its turn makes room in a full window, and lets nothing else begin.
-        if full or not self.ordered or any(not isinstance(event, Wanted) for event in events):
+        # A Chunk that is taken in its turn makes room where that was short, and lets nothing else begin.
+        if self._short or not self.ordered or any(not isinstance(event, Wanted) for event in events):
             instructions += self._dispatch()
         if self.line.empty:
             instructions.append(Finished())
@@ -223,6 +228,7 @@ class Planner:
             segment.behind.position, segment.behind.keeper = chunk.position, slot
         segment.slot, segment.directories = None, []
         self.waiting_bytes += chunk.size
+        self._largest = max(self._largest, chunk.size)
         if self.ordered:
             segment.finish(chunk)
             return self._deliver_next()
@@ -234,10 +240,8 @@ class Planner:
         if not self._consumer_waits or not first.chunks:
             return []
         self._consumer_waits = False
-        chunk = first.chunks.popleft()
+        chunk = first.take_first()
         self.waiting_bytes -= chunk.size
-        if not first.chunks:
-            first.unlink()
         return [Deliver(chunk)]
 
     def _consumer_wants(self, path: Path | None) -> list[Deliver]:
@@ -259,10 +263,12 @@ class Planner:
 
     def _dispatch(self) -> list[Instruction]:
         instructions: list[Instruction] = []
+        self._short = False
         idle = self.roster.idle()[::-1]
         if not idle or self.line.empty:
             return instructions
-        room, self._passed = Room(self._limits, self.roster, self._most), self.line.start
+        room = Room(self._limits, self.roster, self._most)
+        self._passed, self._passed_bytes = self.line.start, 0
         while idle and room.left and self._allowed != 0:
             slot = idle[-1]
             if not self.roster.is_idle(slot) or not room.for_worker(self.roster.worker(slot)):
@@ -286,19 +292,29 @@ class Planner:
         wanted = self._wanted_segment()
         if wanted is not None and self._may_take(slot, wanted, room):
             return wanted
-        full = self.waiting_bytes >= self.window
         self._some_are_choosy = wanted is not None
+        farthest, before = self._farthest(), self._passed_bytes
         for segment in self.line.beyond(self._passed):
-            if full and not (self.ordered and segment is self.line.first):
+            if before >= farthest and not (self.ordered and segment is self.line.first):
+                self._short = True
                 return None
+            before += segment.size
             if not segment.queued or segment.zone not in room.left:
                 continue
             if not self._may_take(slot, segment, room):
                 self._some_are_choosy = True
             elif self._trim(segment):
-                self._passed = self._passed if self._some_are_choosy else segment.before
+                if not self._some_are_choosy:
+                    self._passed, self._passed_bytes = segment.before, before
                 return segment
         return None
+
+    def _farthest(self) -> int:
+        """How many bytes may wait before a Segment in the line for it to start."""
+        if not self.ordered:  # what waits is the consumer's: nobody knows where
+            return self.window - self.waiting_bytes
+        slots, under_way = len(self.roster), self.roster.under_way.total()
+        return reach(self.window, self.waiting_bytes, self._largest, slots, under_way)
 
     def _trim(self, segment: Segment) -> bool:
         """Whether anything is left of a queued Segment once what was pruned or moved is gone from its front.
@@ -381,14 +397,18 @@ class Planner:
         return how_many(segment.directories, slots, self.share, outstanding)
 
     def _rebalance(self, room: Room) -> list[Instruction]:
-        """Idle slots that found nothing to do: ask as many busy ones to share, the earliest in order first."""
-        if self._allowed == 0 or self.waiting_bytes >= self.window:
+        """Idle slots that found nothing to do: ask as many busy ones to share, the earliest in order first.
+
+        Where memory is short, only those at the front: what the others have left could not start.
+        """
+        if self._allowed == 0 or not room.left or (self._short and not self.ordered):
             return []
+        busy = ((segment, segment.slot) for segment in self.line if segment.slot is not None)
         instructions: list[Instruction] = []
-        for segment in self.line if room.left else ():
-            if segment.slot is not None and not segment.asked and room.ask(segment.zone):
+        for segment, slot in islice(busy, len(self.roster) // FRONT_SHARE) if self._short else busy:
+            if not segment.asked and room.ask(segment.zone):
                 segment.asked = True
-                instructions.append(GiveUp(segment.slot))
+                instructions.append(GiveUp(slot))
         return instructions
 
     def zones_with_work(self) -> set[int]:
