@@ -7,31 +7,41 @@ import errno
 import os
 import re
 import stat
-import time
+from collections.abc import Callable
 from types import TracebackType
 
 from scanner.errors import OutputError
+from scanner.export.access import Access, access_of, give
+from scanner.export.part import lock, open_nameless, open_part, part_path, remove_leftovers, remove_part
+from scanner.export.replace import copy, is_mount_point, refuse_irreplaceable
 
 STDOUT = 1
 WRITE_BACK = 8 << 20  # bytes after which the system is asked to start writing them to disk
+NEW_MODE = 0o666  # as the umask allows
 
 
 class Output:
     """A target for bytes: a file, or (None) standard output. Use as a context manager; `write` takes bytes.
 
     A file is written beside its target, synced, and renamed over it when all went well: until then, and after
-    any error, whatever was there stays. Devices and pipes are written to as they are. Raises OutputError;
-    BrokenPipeError where standard output was closed.
+    any error, whatever was there stays. Devices and pipes are written to as they are. Whether the target can be
+    replaced is tested when it is opened; a file that something is mounted on is overwritten in place at the end,
+    which `notify` is called for. Raises OutputError; BrokenPipeError where standard output was closed.
 
-    `named`: it is written by somebody who opens it by its name, `temporary`, until it is whole.
+    `named`: it is written by somebody who opens it by its name, `temporary`, until it is whole. Who does may set
+    `around`: a context, made of the path, in which the old file is replaced.
     """
 
-    def __init__(self, path: str | None, *, named: bool = False) -> None:
+    def __init__(
+        self, path: str | None, *, named: bool = False, notify: Callable[[str], object] = lambda message: None
+    ) -> None:
+        self.around: Callable[[str], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
         self._given = self._path = path
-        self._named = named
+        self._named, self._notify = named, notify
+        self._before: Access | None = None
         self._temporary: str | None = None
         self._descriptor = -1
-        self._nameless = False
+        self._nameless = self._in_place = False
         self._written = self._under_way = 0
 
     def __enter__(self) -> Output:
@@ -59,30 +69,46 @@ class Output:
             self._descriptor = os.open(path, os.O_WRONLY)
             return
         self._path = os.path.realpath(path)  # a link stays a link
-        self._descriptor = self._open_beside(self._path)
-        if mode is not None:
-            self._look_like(self._path)
+        self._open_file(self._path)
 
-    def _look_like(self, target: str) -> None:
-        """Owner and mode of the file that is to be replaced, as far as they may be given."""
-        status = os.stat(target)
-        with contextlib.suppress(PermissionError):
-            os.fchown(self._descriptor, status.st_uid, status.st_gid)
-        os.fchmod(self._descriptor, stat.S_IMODE(status.st_mode))
-
-    def _open_beside(self, target: str) -> int:
-        """A new file in the directory of `target`: without a name where that can be, so that not even we see it."""
-        directory, name = os.path.split(target)
-        self._temporary = os.path.join(directory, f".{name[:200]}-{os.getpid()}-{time.time_ns():x}.part")
-        if hasattr(os, "O_TMPFILE") and not self._named and os.path.isdir("/proc/self/fd"):
-            try:
-                descriptor = os.open(directory, os.O_TMPFILE | os.O_WRONLY, 0o666)
-            except OSError:  # not on every file system
-                pass
+    def _open_file(self, path: str) -> None:
+        """Test whether `path` can be replaced, and open what is to replace it."""
+        with contextlib.suppress(FileNotFoundError):
+            self._before = access_of(path)
+            if is_mount_point(path):
+                self._go_in_place(path)
             else:
-                self._nameless = True
-                return descriptor
-        return os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+                refuse_irreplaceable(path)
+        remove_leftovers(path)
+        try:
+            self._descriptor = self._open_beside(*os.path.split(path))
+        except OSError:
+            if not self._in_place:
+                raise
+            from tempfile import gettempdir  # seldom needed
+
+            self._descriptor = self._open_beside(gettempdir(), os.path.basename(path))
+
+    def _go_in_place(self, path: str) -> None:
+        os.close(os.open(path, os.O_WRONLY))  # or it fails now
+        self._in_place = True
+        self._notify(f"{self._given!r} is a mount point, which no file can replace: it is overwritten in place at the end")
+
+    def _open_beside(self, directory: str, name: str) -> int:
+        """A new file in `directory`: without a name where that can be, so that not even we see it."""
+        temporary = part_path(directory, name)
+        descriptor = None if self._named else open_nameless(directory, self._mode)
+        self._nameless = descriptor is not None
+        if descriptor is None:
+            descriptor = open_part(temporary, self._mode)
+            refuse_irreplaceable(temporary)  # in an append-only directory
+        self._temporary = temporary
+        return descriptor
+
+    @property
+    def _mode(self) -> int:
+        """Of the file while it is written. Where no mode can be set later, that is what it keeps."""
+        return NEW_MODE if self._before is None else self._before.narrow_mode | 0o600
 
     @property
     def temporary(self) -> str:
@@ -117,9 +143,20 @@ class Output:
             self._under_way = self._written
 
     def publish(self) -> None:
-        """It is whole: have it appear now, not only where the context ends."""
-        if self._temporary is not None and self._path is not None:
+        """It is whole: have it appear now, not only where the context ends. Raises OutputError."""
+        if self._temporary is None or self._path is None:
+            return
+        try:
             self._publish(self._temporary, self._path)
+        except OSError as error:
+            raise self.failed(error.strerror) from error
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove what was not published. Nothing can be written any more."""
+        temporary, self._temporary = self._temporary, None
+        if temporary is not None and not self._nameless:
+            remove_part(temporary)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self._path is None:
@@ -128,22 +165,60 @@ class Output:
             if kind is None:
                 self.publish()
         finally:
+            self.discard()
             os.close(self._descriptor)
-            if self._temporary is not None and not self._nameless:
-                with contextlib.suppress(FileNotFoundError):  # a signal came right after it was renamed
-                    os.unlink(self._temporary)
 
     def _publish(self, temporary: str, path: str) -> None:
+        lock(self._descriptor)  # of a database that was closed, nobody else holds a lock
+        os.fsync(self._descriptor)
+        with contextlib.suppress(FileNotFoundError):
+            self._before = access_of(path)  # as it is now
+        if self._before is not None and not self._in_place:
+            give(self._descriptor, self._before)
+        with self.around(path):
+            if self._in_place:
+                self._overwrite(path)
+            elif not (self._nameless and self._link(path)):
+                self._rename(temporary, path)
+
+    def _link(self, path: str) -> bool:
+        """Give a nameless file its name, unless that is taken, or linking is refused as by some sandboxes."""
         try:
-            os.fsync(self._descriptor)
-            if self._nameless:
-                # With a descriptor, which it does not need, os.link follows links.
-                os.link(f"/proc/self/fd/{self._descriptor}", temporary, src_dir_fd=self._descriptor)
-                self._nameless = False
+            # With a descriptor, which it does not need, os.link follows links.
+            os.link(f"/proc/self/fd/{self._descriptor}", path, src_dir_fd=self._descriptor)
+        except OSError:
+            return False
+        self._nameless = False
+        return True
+
+    def _rename(self, temporary: str, path: str) -> None:
+        if self._nameless and not self._link(temporary):
+            self._copy_to(temporary)
+        try:
             os.replace(temporary, path)
         except OSError as error:
-            raise self.failed(error.strerror) from error
-        self._temporary = None
+            if error.errno != errno.EBUSY:
+                raise
+            self._go_in_place(path)
+            self._overwrite(path)
+
+    def _copy_to(self, temporary: str) -> None:
+        nameless = self._descriptor
+        mode = stat.S_IMODE(os.fstat(nameless).st_mode) if self._before is None else self._mode
+        self._descriptor, self._nameless = open_part(temporary, mode), False
+        try:
+            copy(nameless, self._descriptor)
+        finally:
+            os.close(nameless)
+        if self._before is not None:
+            give(self._descriptor, self._before)
+
+    def _overwrite(self, path: str) -> None:
+        target = os.open(path, os.O_WRONLY)
+        try:
+            copy(self._descriptor, target)
+        finally:
+            os.close(target)
 
 
 def _mode_of(path: str) -> int | None:

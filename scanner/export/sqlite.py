@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from scanner.export.output import Output
+from scanner.export.sidecars import retired
 from scanner.fields import Columns
 
 INDEXED = ("size", "mtime_ns")  # as well as the path
 
 
 class Database:
-    """Rows in walk order, their paths as text, or as blobs where they are no UTF-8; in WAL mode once it is finished.
+    """Rows in walk order, their paths as text, or as blobs where they are no UTF-8; a single file that is readable
+    without write access, since it is not in WAL mode.
 
-    It is written without a journal: until it is whole it has another name.
+    It is written without a journal: until it is whole it has another name. The lock that is held until then marks
+    that file as alive.
     """
 
     def __init__(self, output: Output, fields: Sequence[str]) -> None:
@@ -23,7 +26,9 @@ class Database:
         self._fields = fields
         self._output = output
         self._database = sqlite3.connect(output.temporary, isolation_level=None)
+        output.around = retired
         kinds = [f"{name} {'TEXT' if name == 'type' else 'INTEGER'}" for name in fields]
+        self._run("PRAGMA locking_mode=EXCLUSIVE")
         self._run("PRAGMA journal_mode=OFF")
         self._run("PRAGMA synchronous=OFF")
         self._run("PRAGMA cache_size=-16384")  # KiB
@@ -56,7 +61,6 @@ class Database:
         self._run("COMMIT")
         for name in ("path", *(name for name in INDEXED if name in self._fields)):
             self._run(f"CREATE INDEX entries_by_{name.removesuffix('_ns')} ON entries ({name})")
-        self._run("PRAGMA journal_mode=WAL")
         self._database.close()
 
 

@@ -1,0 +1,99 @@
+"""The temporary file that an output is written to: beside its target, without a name where the system can do that.
+
+    .NAME-PID-TIME.part    locked as long as the process lives that writes it, by `flock` or by SQLite's own lock
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import time
+from collections.abc import Iterator
+
+LONGEST = 200  # bytes of the target's name in that of its part
+ROOM = 48  # bytes of a name beside these
+OLD = ".old"  # ends the name of a file that was moved away for a part, and is the only one for a moment
+own_names: set[str] = set()
+"""Names of the parts of this process that have one: a scan must not show them. A name is never used twice, so that it
+says as much as device and inode, also where a mount or another file system shows the same directory.
+"""
+
+
+def part_path(directory: str, name: str) -> str:
+    """A new path in `directory` for the part of a target `name`."""
+    return os.path.join(directory, f"{_prefix(directory, name)}{os.getpid()}-{time.time_ns():x}.part")
+
+
+def _prefix(directory: str, name: str) -> str:
+    """What names of parts begin with. Cut between characters: file systems count bytes."""
+    longest = LONGEST
+    with contextlib.suppress(OSError, ValueError):
+        longest = max(1, min(longest, os.pathconf(directory, "PC_NAME_MAX") - ROOM))
+    while len(os.fsencode(name)) > longest:
+        name = name[:-1]
+    return f".{name}-"
+
+
+def open_part(path: str, mode: int) -> int:
+    """Create the part `path`, and lock it. Raises OSError."""
+    while True:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
+        lock(descriptor)
+        if os.fstat(descriptor).st_nlink:
+            own_names.add(os.path.basename(path))
+            return descriptor
+        os.close(descriptor)  # taken for a leftover before it was locked
+
+
+def open_nameless(directory: str, mode: int) -> int | None:
+    """A part without a name, which nobody sees and which no killed process leaves; None where that cannot be."""
+    if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
+        return None
+    try:
+        descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR, mode)
+    except OSError:  # not on every file system
+        return None
+    lock(descriptor)
+    return descriptor
+
+
+def remove_part(path: str) -> None:
+    """Remove a part, if it is there and may be removed."""
+    with contextlib.suppress(OSError):  # a signal came right after it was renamed
+        os.unlink(path)
+    own_names.discard(os.path.basename(path))
+
+
+def lock(descriptor: int) -> None:
+    """Mark a part as alive. Where there are no locks, nothing is taken for a leftover either."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def remove_leftovers(target: str) -> None:
+    """Remove the parts of `target` whose writers have died."""
+    directory, name = os.path.split(target)
+    old = f"({re.escape(OLD)})?" if os.path.lexists(target) else ""
+    pattern = re.compile(re.escape(_prefix(directory, name)) + r"\d+-[0-9a-f]+\.part" + old)
+    with contextlib.suppress(OSError):  # a directory that may be written, but not read
+        for each in os.listdir(directory):
+            if pattern.fullmatch(each):
+                _remove_if_dead(os.path.join(directory, each))
+
+
+def _remove_if_dead(path: str) -> None:
+    with contextlib.suppress(OSError), _opened(path) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
