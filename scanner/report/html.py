@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from scanner.report.data import shown
-from scanner.report.pictures import pictures
 from scanner.report.tables import scan_tables, size_tables
 from scanner.report.text import facts, fault_detail, faults_by_kind
 
@@ -20,6 +19,8 @@ PAGES = Path(__file__).parent / "pages"
 
 
 def html_report(data: dict[str, Any], treemap: Treemap | None = None) -> str:
+    from scanner.report.pictures import pictures  # with matplotlib, which a treemap does not need
+
     return page(
         "scan.html.j2",
         data=data,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 import textwrap
 import warnings
@@ -10,9 +11,12 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-import matplotlib
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+# Before the import, which warns of a HOME that cannot be written, and of its cache of fonts.
+logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+import matplotlib  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 Draw = Callable[[Any], None]
 """Draws on the axes it is given."""
