@@ -119,6 +119,7 @@ class _Fields(NamedTuple):
     sinks: tuple[SinkSpec, ...] | None = None  # what is made of entries in the workers; None: tuples of names
     barred: tuple[Path, ...] = ()  # mount points that are not entered
     filter: Any = None  # a Spec: what is left out, in the form in which it is compared
+    own: tuple[str, ...] = ()  # names of our own temporary files, which are not there for any scan of ours
     pure: bool = False  # directories are read in Python although the compiled reader is there
 
 
@@ -263,7 +264,7 @@ class ScanOptions(_Fields):
     @property
     def filters(self) -> bool:
         """Whether anything is to be left out."""
-        return self[_FIRST_FILTER : _LAST_FILTER + 1] != _NO_FILTERS
+        return bool(self.own) or self[_FIRST_FILTER : _LAST_FILTER + 1] != _NO_FILTERS
 
     @property
     def separator(self) -> bytes:
@@ -289,7 +290,7 @@ class ScanOptions(_Fields):
         return "forkserver" if "forkserver" in available_start_methods() else "spawn"
 
 
-_CHOSEN = ("roots", "cwd", "sinks", "barred", "filter", "pure")
+_CHOSEN = ("roots", "cwd", "sinks", "barred", "filter", "own", "pure")
 _SWITCHES = tuple(
     name for name, default in _Fields._field_defaults.items() if isinstance(default, bool) and name != "stat"
 )

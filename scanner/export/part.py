@@ -1,6 +1,6 @@
 """The temporary file that an output is written to: beside its target, without a name where the system can do that.
 
-    .NAME-PID-TIME.part    locked as long as the process lives that writes it, by `flock` or by SQLite's own lock
+`.NAME-PID-TIME.part` is locked as long as the process lives that writes it, by `flock` or by SQLite's own lock.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ from collections.abc import Iterator
 LONGEST = 200  # bytes of the target's name in that of its part
 ROOM = 48  # bytes of a name beside these
 OLD = ".old"  # ends the name of a file that was moved away for a part, and is the only one for a moment
-own_names: set[str] = set()
-"""Names of the parts of this process that have one: a scan must not show them. A name is never used twice, so that it
-says as much as device and inode, also where a mount or another file system shows the same directory.
-"""
+own_parts: set[str] = set()
+"""The parts of this process that have a name: a scan must not show them."""
 
 
 def part_path(directory: str, name: str) -> str:
@@ -42,7 +40,7 @@ def open_part(path: str, mode: int) -> int:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
         lock(descriptor)
         if os.fstat(descriptor).st_nlink:
-            own_names.add(os.path.basename(path))
+            own_parts.add(path)
             return descriptor
         os.close(descriptor)  # taken for a leftover before it was locked
 
@@ -63,7 +61,7 @@ def remove_part(path: str) -> None:
     """Remove a part, if it is there and may be removed."""
     with contextlib.suppress(OSError):  # a signal came right after it was renamed
         os.unlink(path)
-    own_names.discard(os.path.basename(path))
+    own_parts.discard(path)
 
 
 def lock(descriptor: int) -> None:

@@ -100,6 +100,7 @@ class Filter:
         suspects.names = {text_of(name) for name, _ in self.spec.files} | {text_of(tag) for tag in self.spec.tags}
         suspects.names |= {CACHE_TAG} if self.spec.caches else set()
         suspects.names |= {".git"} if self.spec.gitignore else set()
+        suspects.names |= {text_of(name) for name in self.spec.own}
         suspects.beginnings = set() if self.spec.hidden else {"."}
         return suspects
 

@@ -58,6 +58,7 @@ class Spec(NamedTuple):
     older: int | None = None
     prune: Callable[[Any, list[Any]], Any] | None = None
     reported: tuple[Fault, ...] = ()
+    own: tuple[str, ...] = ()
 
     @property
     def asks(self) -> bool:
@@ -184,6 +185,7 @@ def spec_of(options: Any, roots: tuple[Path, ...]) -> Spec:
         None if options.older is None else values.moment_of("older", options.older),
         options.prune,
         tuple(faults),
+        options.own,
     )
 
 

@@ -23,11 +23,14 @@ class Sifter:
         self.left_out: list[Any] = []  # of the directory that was sifted last
         self.asks = self.filter.selection.asks
         self._descent, self._by_path, self._follow, self._tells = descent, by_path, follow, tells
+        self._own = frozenset(kind(name) for name in spec.own for kind in (os.fsdecode, os.fsencode))
 
     def sift(self, path: Path, part: Part, entry_of: dict[Any, Any], *, first: bool, known: bool) -> Part:
         """Without what is left out. `first`: nothing of it was read before; `known`: these are all names there are."""
         dirs, links, packed, _, faults, more, read = part
         files = listed = names(packed)
+        if not self._own.isdisjoint(files):
+            files = [name for name in files if name not in self._own]
         everything = dirs + files if self._tells else []
         if first and self.filter.looks:
             there = dirs + files if known else None
