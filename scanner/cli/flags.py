@@ -180,6 +180,10 @@ def exporting(command: argparse.ArgumentParser) -> None:
         f"(default: {','.join(USUAL_FIELDS)})",
     )  # fmt: skip
     group.add_argument(
+        "--trailer", action="store_true",
+        help="end ndjson with a record of the scan: {\"scan\": {roots, host, times, outcome, unreadable directories}}",
+    )  # fmt: skip
+    group.add_argument(
         "--template", metavar="TEXT",
         help="a line for each entry, such as '{size:>12} {mtime} {path}'; also {name}, {parent} and all fields; "
         "\\t, \\n, \\0",

@@ -3,58 +3,95 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
+from typing import NamedTuple
 
+from scanner import __version__
+from scanner.cli import exits
 from scanner.cli.exits import Interruption
-from scanner.cli.run import Unfinished, conclude, refuse_shared, run_scan
-from scanner.errors import OptionError
+from scanner.cli.outputs import Outputs
+from scanner.cli.run import UNFINISHED, conclude, refuse_shared, run_scan
+from scanner.errors import OptionError, OutputError
 from scanner.export.formats import Target, targets_of
 from scanner.export.output import Output
 from scanner.export.writers import Writer, writer_of
 from scanner.kernel.sinks.base import apart
 from scanner.model import Chunk
 from scanner.options import ScanOptions, SinkSpec
+from scanner.report.data import scan_record
+
+
+class Written(NamedTuple):
+    """One output under way."""
+
+    target: Target
+    output: Output
+    writer: Writer
 
 
 def list_command(args: argparse.Namespace, options: ScanOptions, interruption: Interruption) -> int:
     refuse_shared("-o, --errors", [*(args.output or ["-"]), args.errors])
     end = b"\0" if args.null else b"\n"
-    targets = targets_of(args.output, args.format, args.fields, args.template, end, len(args.roots))
+    targets = targets_of(
+        args.output, args.format, args.fields, args.template, end, len(args.roots), trailer=args.trailer
+    )
     if any(target.format == "ncdu" for target in targets):
         refuse_selection(args)
     sinks = tuple(dict.fromkeys(target.sink for target in targets))
     asked = {field for target in targets for field in target.fields}
     options = options._replace(sinks=sinks, stat=tuple(asked))
-    try:
-        with contextlib.ExitStack() as stack:
-            writers = [(target, _open(target, args.roots, stack, interruption)) for target in targets]
-            outcome = run_scan(args, options, partial(_take, sinks, writers), interruption, monitored=False)
-            if outcome.word in ("timeout", "interrupted", "failed"):
-                raise Unfinished
-            for _, writer in writers:
-                writer.finish()
-    except Unfinished:
-        pass
-    return conclude(args, outcome)
+    roots = list(args.roots)
+    with Outputs(quiet=args.quiet) as outputs:
+        written = [_open(target, roots, outputs, interruption) for target in targets]
+        try:
+            take = partial(_take, sinks, written, outputs)
+            outcome = run_scan(args, options, take, interruption, monitored=False)
+        except (OutputError, BrokenPipeError) as error:
+            return _ended_by(error, outputs.failures)
+        if outcome.word not in UNFINISHED:
+            record = cache(partial(scan_record, roots, outcome.word, outcome.stats, __version__))
+            for each in written:
+                with outputs.attempt(each.output):
+                    each.writer.finish(record)
+                    each.output.publish()
+    return conclude(args, outcome.without(outputs.failures))
 
 
-def _open(target: Target, roots: Sequence[str], stack: contextlib.ExitStack, interruption: Interruption) -> Writer:
-    output = stack.enter_context(Output(target.path, named=target.format == "sqlite"))
+def _ended_by(error: OutputError | BrokenPipeError, failures: list[OutputError]) -> int:
+    """The exit code where no output is left. Raises BrokenPipeError if that is nobody's failure."""
+    if isinstance(error, OutputError):
+        failures = [*(failure for failure in failures if failure is not error), error]
+    elif not failures:
+        raise error
+    for failure in failures:
+        exits.say(str(failure))
+    return exits.NO_RESULT
+
+
+def _open(target: Target, roots: Sequence[str], outputs: Outputs, interruption: Interruption) -> Written:
+    output = outputs.open(target.path, named=target.format == "sqlite")
 
     def write(body: bytes | memoryview) -> None:
         with interruption.raising():
             output.write(body)
 
-    return writer_of(target, output, write, roots)
+    return Written(target, output, writer_of(target, output, write, roots))
 
 
-def _take(sinks: Sequence[SinkSpec], writers: Sequence[tuple[Target, Writer]], chunk: Chunk) -> None:
-    if chunk.output:
-        outputs = dict(zip(sinks, apart(chunk.output, len(sinks)), strict=True))
-        for target, writer in writers:
-            writer.take(outputs[target.sink])
+def _take(sinks: Sequence[SinkSpec], written: list[Written], outputs: Outputs, chunk: Chunk) -> None:
+    """Hand to each output what was made for it. One that fails is dropped; the last one raises."""
+    if not chunk.output:
+        return
+    made = dict(zip(sinks, apart(chunk.output, len(sinks)), strict=True))
+    for each in tuple(written):
+        try:
+            each.writer.take(made[each.target.sink])
+        except (OutputError, BrokenPipeError) as error:
+            outputs.give_up(each.output, error)
+            written.remove(each)
+            if not written:
+                raise
 
 
 def refuse_selection(args: argparse.Namespace) -> None:

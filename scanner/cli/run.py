@@ -6,30 +6,41 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from scanner.cli import exits
-from scanner.errors import OptionError, ScanCancelled, ScanTimeout
+from scanner.cli.outputs import Outputs
+from scanner.errors import OptionError, OutputError, ScanCancelled, ScanTimeout
+from scanner.export.formats import COMPRESSIONS, OTHER_COMPRESSIONS, suffixes_of
 from scanner.export.output import STDOUT, Output
+from scanner.export.part import own_parts
 from scanner.model import Chunk, Fault
 from scanner.options import ScanOptions
 from scanner.report.data import fault_fields, shown
 from scanner.run import Run
 from scanner.stats import ScanStats
 
-
-class Unfinished(Exception):
-    """The result is not whole, so the file must not appear."""
+UNFINISHED = ("timeout", "interrupted", "failed")
+"""Outcomes after which the result is not whole, so that its file must not appear."""
+STDOUT_NAMES = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 class Outcome(NamedTuple):
-    """How a scan ended: one word, the exit code, the signal that ended it (0: none), and the statistics."""
+    """How a scan ended: one word, the exit code, the signal that ended it (0: none), and the statistics.
+
+    `failures`: why some outputs do not appear.
+    """
 
     word: str
     code: int
     signal: int
     stats: ScanStats
+    failures: tuple[OutputError, ...] = ()
+
+    def without(self, failures: Sequence[OutputError]) -> Outcome:
+        """The same without some outputs."""
+        return self._replace(failures=(*self.failures, *failures))
 
 
 def run_scan(
@@ -40,8 +51,16 @@ def run_scan(
     *,
     monitored: bool,
 ) -> Outcome:
-    """Scan `args.roots` and hand each Chunk, in order, to `take`. What `take` raises passes through."""
-    with contextlib.nullcontext() if args.errors is None else Output(args.errors) as errors:
+    """Scan `args.roots` and hand each Chunk, in order, to `take`.
+
+    What `take` raises passes through; an output that fails does so only after `--errors` is written.
+    """
+    with Outputs(quiet=args.quiet) as outputs:
+        errors = _open_errors(args, outputs)
+        lasting = Lasting(take)
+        take = take if errors is None else lasting
+        own = _own_names(args.roots, follow=options.followlinks)
+        options = options._replace(own=own) if own else options
         with interruption.deferring():
             if options.nice:
                 from scanner.backends.nice import lower_priority  # with psutil: 15 ms
@@ -52,15 +71,53 @@ def run_scan(
             outcome = _outcome(args, run, take)
         outcome = interrupted_late(outcome, interruption)
         if errors is not None:
-            write_errors(errors, run.stats.faults)
-    return outcome
+            with outputs.attempt(errors):
+                write_errors(errors, run.stats.faults)
+                errors.publish()
+    if lasting.stopped is not None:
+        raise next(iter(outputs.failures), lasting.stopped)
+    return outcome.without(outputs.failures)
+
+
+def _open_errors(args: argparse.Namespace, outputs: Outputs) -> Output | None:
+    if args.errors is None:
+        return None
+    if args.errors in STDOUT_NAMES and args.command in ("scan", "du"):
+        raise OptionError(f"--errors {args.errors}: standard output has the result of {args.command}; give a FILE")
+    _, suffix = suffixes_of(args.errors)
+    if suffix in OTHER_COMPRESSIONS or suffix in COMPRESSIONS:
+        raise OptionError(f"--errors {args.errors!r}: errors are written as NDJSON, not compressed")
+    return outputs.open(None if args.errors == "-" else args.errors)
+
+
+def _own_names(roots: Sequence[str], *, follow: bool) -> tuple[str, ...]:
+    if not own_parts:
+        return ()
+    from scanner.cli.own import names_to_hide  # seldom needed
+
+    return names_to_hide(roots, follow=follow)
+
+
+class Lasting:
+    """Hands Chunks to `take` until an output fails there. `stopped`: how."""
+
+    def __init__(self, take: Callable[[Chunk], object]) -> None:
+        self._take = take
+        self.stopped: OutputError | BrokenPipeError | None = None
+
+    def __call__(self, chunk: Chunk) -> None:
+        if self.stopped is None:
+            try:
+                self._take(chunk)
+            except (OutputError, BrokenPipeError) as error:
+                self.stopped = error
 
 
 def interrupted_late(outcome: Outcome, interruption: exits.Interruption) -> Outcome:
     """What a signal makes of it that was deferred, and has come after the engine's last turn."""
     if not interruption.is_set():
         return outcome
-    return Outcome("interrupted", 128 + interruption.number, interruption.number, outcome.stats)
+    return outcome._replace(word="interrupted", code=128 + interruption.number, signal=interruption.number)
 
 
 def write_errors(output: Output, faults: list[Fault]) -> None:
@@ -89,15 +146,19 @@ def _outcome(args: argparse.Namespace, run: Run, take: Callable[[Chunk], object]
 
 def refuse_shared(flags: str, files: Iterable[str | None]) -> None:
     """Raise OptionError if two of the `files` are one. None: not asked for."""
-    targets = [file if file == "-" else os.path.realpath(file) for file in files if file]
+    targets = ["-" if file in STDOUT_NAMES else os.path.realpath(file) for file in files if file]
     if len(set(targets)) < len(targets):
         raise OptionError(f"{flags}: two outputs cannot go to one file")
 
 
 def conclude(args: argparse.Namespace, outcome: Outcome) -> int:
-    """Tell the errors, and end with the outcome's code or by its signal."""
+    """Report the errors, and end with the outcome's code or by its signal; or as outputs that are missing ask for."""
     if not args.quiet or outcome.code == exits.NO_RESULT:
         exits.tell_faults(args.roots, outcome.stats, everything=args.verbose, reported=args.command == "scan")
+    for failure in outcome.failures:
+        exits.say(str(failure))
+    if outcome.failures:
+        return exits.NO_RESULT
     if outcome.signal:
         return exits.die_of(outcome.signal)
     return outcome.code

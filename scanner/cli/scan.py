@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from scanner import __version__
 from scanner.cli.exits import Interruption
+from scanner.cli.outputs import Outputs
 from scanner.cli.paint import colours_wanted, painted
 from scanner.cli.roots import refuse_shared_directories
 from scanner.cli.run import conclude, interrupted_late, refuse_shared, run_scan
-from scanner.errors import OutputError
 from scanner.export.output import Output
 from scanner.kernel.sinks.base import apart
 from scanner.model import Chunk
 from scanner.mounts import filesystem_type
 from scanner.options import ScanOptions, SinkSpec
 from scanner.report.data import report_data
-from scanner.report.formats import Write, json_report, takes_longest, writer_of
+from scanner.report.formats import json_report, takes_longest, writer_of
 from scanner.report.text import text_report
 
 if TYPE_CHECKING:
@@ -36,31 +36,21 @@ def scan_command(args: argparse.Namespace, options: ScanOptions, interruption: I
     collected = Collected(args)
     data: dict[str, Any] | None = None
     try:
-        with contextlib.ExitStack() as stack:
-            reports = [(write, stack.enter_context(Output(path))) for write, path in formats]
+        with Outputs(quiet=args.quiet) as outputs:
+            reports = [(write, outputs.open(path)) for write, path in formats]
             filesystems = [filesystem_type(root) for root in roots]
             with interruption.deferring():  # reports of a long scan are not lost because somebody ends it now
                 outcome = run_scan(args, collected.asking(options), collected.take, interruption, monitored=True)
                 data = report_data(roots, outcome.word, outcome.stats, filesystems, __version__, **collected.data())
-                _write(reports, data, collected.treemap)
-            outcome = interrupted_late(outcome, interruption)
+                for write, output in reports:
+                    with outputs.attempt(output):
+                        output.write(write(data, collected.treemap).encode())
+                        output.publish()
+            outcome = interrupted_late(outcome, interruption).without(outputs.failures)
     finally:
         if data is not None:  # also when it cannot be written: nothing that was found is lost
             _print(data, as_json=args.json)
     return conclude(args, outcome)
-
-
-def _write(reports: list[tuple[Write, Output]], data: dict[str, Any], treemap: Treemap | None) -> None:
-    """Each by itself: one that cannot be written does not cost another. Raises OutputError."""
-    failures = []
-    for write, output in reports:
-        try:
-            output.write(write(data, treemap).encode())
-            output.publish()
-        except OutputError as error:
-            failures.append(error)
-    if failures:
-        raise failures[0]
 
 
 class Collected:
@@ -80,7 +70,7 @@ class Collected:
             refuse_shared_directories(args.roots)
             from scanner.report.sizes import Sizes  # not needed otherwise
 
-            if any(path.endswith(".html") for path in args.report):
+            if any(takes_longest(path) for path in args.report):
                 from scanner.report.treemap import Treemap  # not needed otherwise
 
                 self.treemap = Treemap(args.roots)
@@ -110,8 +100,10 @@ class Collected:
 
 
 def _print(data: dict[str, Any], *, as_json: bool) -> None:
-    """As text in the terminal's encoding, in colour where that is wanted and can be seen; or as JSON."""
-    with Output(None) as output:
+    """As text in the terminal's encoding, in colour where that is wanted and can be seen; or as JSON. Whether a reader
+    stays until the end does not change the outcome.
+    """
+    with contextlib.suppress(BrokenPipeError), Output(None) as output:
         if as_json:
             output.write(json_report(data).encode())
             return

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable
 
 from scanner.cli.exits import Interruption
+from scanner.cli.outputs import Outputs
 from scanner.cli.roots import refuse_shared_directories
-from scanner.cli.run import Unfinished, conclude, refuse_shared, run_scan
+from scanner.cli.run import UNFINISHED, conclude, refuse_shared, run_scan
 from scanner.errors import OptionError
-from scanner.export.formats import SIZES_FIELDS
-from scanner.export.output import Output
+from scanner.export.formats import SIZES_FIELDS, suffixes_of
 from scanner.export.tree import Tree
 from scanner.model import Chunk
 from scanner.options import ScanOptions, SinkSpec
@@ -32,21 +31,20 @@ def treemap_command(args: argparse.Namespace, options: ScanOptions, interruption
             treemap.add(total)
 
     options = options._replace(sinks=(SinkSpec("sizes", (None, False)),), stat=SIZES_FIELDS)
-    try:
-        with Output(args.output) as output:
-            outcome = run_scan(args, options, take, interruption, monitored=False)
-            if outcome.word in ("timeout", "interrupted", "failed"):
-                raise Unfinished
+    with Outputs(quiet=args.quiet) as outputs:
+        output = outputs.open(args.output)
+        outcome = run_scan(args, options, take, interruption, monitored=False)
+        if outcome.word not in UNFINISHED:
             for total in tree.finish():
                 treemap.add(total)
-            output.write(write(args, treemap).encode())
-    except Unfinished:
-        pass
-    return conclude(args, outcome)
+            with outputs.attempt(output):
+                output.write(write(args, treemap).encode())
+                output.publish()
+    return conclude(args, outcome.without(outputs.failures))
 
 
 def _writer_of(path: str) -> Callable[[argparse.Namespace, Treemap], str]:
-    suffix = os.path.splitext(path)[1]
+    _, suffix = suffixes_of(path)
     if suffix == ".svg":
         return lambda _, treemap: treemap.svg()
     if suffix == ".html":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from scanner.errors import OptionError
@@ -24,41 +24,63 @@ NCDU_FIELDS = ("size", "blocks", "mode", "uid", "gid", "ino", "dev", "nlink", "m
 SIZES_FIELDS = ("size", "blocks", "mode", "ino", "dev", "nlink")
 DERIVED = {"mtime": "mtime_ns", "ctime": "ctime_ns", "atime": "atime_ns"}
 MOST_WIDE = 4096  # characters of a field of a template
-ESCAPES = {"\\n": "\n", "\\t": "\t", "\\0": "\0", "\\\\": "\\"}
+ESCAPES = {"n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
+JSON = (".json", ".geojson", ".jsonld", ".har")
+_PACKED = ".xz .bz2 .bz .lz .lzma .lz4 .lzo .br .z .gzip .zstd .zip .7z .rar .tgz .tbz .tbz2 .txz .tzst .tar .cpio"
+_DATA = (
+    ".tsv .tab .psv .xls .xlsx .xlsm .xlsb .ods .xml .html .htm .xhtml .md .rst .tex .pdf .svg .png .yaml .yml .toml "
+    ".ini .sql .feather .arrow .ipc .avro .orc .duckdb .ddb .mdb .accdb .dbf .h5 .hdf5 .hdf .nc .npy .npz .pkl .pickle "
+    ".rds .rdata .dta .sav .msgpack .cbor .bson .proto .parq .pq .db3 .s3db .doc .docx .odt .rtf"
+)
+OTHER_COMPRESSIONS, OTHER_FORMATS = frozenset(_PACKED.split()), frozenset(_DATA.split())
+"""Suffixes of formats that we do not write: a file of that name would not be what it says."""
 
 
 class Target(NamedTuple):
-    """One output: a file (None: standard output), its format, what is asked, and what workers make for it."""
+    """One output: a file (None: standard output), its format, what is asked, and what workers make for it.
+
+    `trailer`: whether it ends with a record of the scan.
+    """
 
     path: str | None
     format: str
     compression: str | None
     fields: tuple[str, ...]
     sink: SinkSpec
+    trailer: bool = False
 
 
 def targets_of(
-    paths: Sequence[str], format: str | None, fields: str | None, template: str | None, end: bytes, roots: int
-) -> list[Target]:
+    paths: Sequence[str], format: str | None, fields: str | None, template: str | None, end: bytes, roots: int, *,
+    trailer: bool = False,
+) -> list[Target]:  # fmt: skip
     """As the flags say: `format`, or else the suffix of each path. Raises OptionError."""
     made = [_target(None if path == "-" else path, format, fields, template, end, roots) for path in paths or ["-"]]
     if fields is not None and not any(target.format in WITH_FIELDS for target in made):
         raise OptionError(f"--fields is for {', '.join(WITH_FIELDS)}, not for {made[0].format}")
-    return made
+    if not trailer:
+        return made
+    if not any(target.format == "ndjson" for target in made):
+        raise OptionError(f"--trailer is for ndjson, not for {made[0].format}; sqlite and parquet always have a record")
+    return [target._replace(trailer=target.format == "ndjson") for target in made]
 
 
 def _target(
     path: str | None, given: str | None, fields: str | None, template: str | None, end: bytes, roots: int
 ) -> Target:
-    stem, suffix = os.path.splitext(path or "")
+    inner, suffix = suffixes_of(path or "")
     compression = COMPRESSIONS.get(suffix)
-    format = given or SUFFIXES.get(os.path.splitext(stem)[1] if compression else suffix, "paths")
+    kind = inner if compression else suffix
+    format = given or SUFFIXES.get(kind, "paths")
+    refuse_other(f"-o {path!r}", kind, OTHER_COMPRESSIONS.union(COMPRESSIONS))
     if template is not None:
         if given is not None:
             raise OptionError("--template and --format: choose one of them")
         format = "template"
-    elif given is None and (stem if compression else path or "").endswith(".json"):
-        raise OptionError(f"-o {path!r}: there are several kinds of JSON; say --format ndjson or --format ncdu")
+    elif given is None:
+        if kind in JSON:
+            raise OptionError(f"-o {path!r}: there are several kinds of JSON; say --format ndjson or --format ncdu")
+        refuse_other(f"-o {path!r}", kind, OTHER_FORMATS)
     if format in WHOLE and compression:
         raise OptionError(f"-o {path!r}: {format} is not to be compressed once more; leave out the {suffix}")
     if format == "sqlite" and path is None:
@@ -69,6 +91,22 @@ def _target(
         raise OptionError(f"-0 is for paths and --template, not for {format}")
     wanted = USUAL_FIELDS if fields is None else FIELDS if fields == "all" else fields_of_flag(fields)
     return Target(path, format, compression, *_made(format, wanted, template, end))
+
+
+def suffixes_of(path: str) -> tuple[str, str]:
+    """The last two suffixes of a file's name, in small letters; empty where there are none. A name may be a suffix."""
+    _, *suffixes = os.path.basename(path).lower().split(".")
+    inner, last = ["", "", *("." + suffix for suffix in suffixes)][-2:]
+    return inner, last
+
+
+def refuse_other(flag: str, suffix: str, others: Collection[str]) -> None:
+    """Raise OptionError for a suffix that says another format than ours."""
+    if suffix in others:
+        raise OptionError(
+            f"{flag}: {suffix} is not written here; the formats are {', '.join(SUFFIXES)}, compressed "
+            f"{', '.join(COMPRESSIONS)}, and paths for other suffixes"
+        )
 
 
 def fields_of_flag(text: str) -> tuple[str, ...]:
@@ -98,8 +136,7 @@ def _made(format: str, fields: tuple[str, ...], template: str | None, end: bytes
 def template_of(text: str) -> tuple[str, tuple[str, ...]]:
     """The template with its escapes replaced, and the fields it asks for. Raises OptionError."""
     names = ("path", "name", "parent", *DERIVED, *FIELDS)
-    for escape, character in ESCAPES.items():
-        text = text.replace(escape, character)
+    text = re.sub(r"\\([nt0\\])", lambda match: ESCAPES[match[1]], text)
     try:
         from string import Formatter  # not needed otherwise
 

@@ -32,16 +32,14 @@ class Output:
     `around`: a context, made of the path, in which the old file is replaced.
     """
 
-    def __init__(
-        self, path: str | None, *, named: bool = False, notify: Callable[[str], object] = lambda message: None
-    ) -> None:
+    def __init__(self, path: str | None, *, named: bool = False, notify: Callable[[str], object] | None = None) -> None:
         self.around: Callable[[str], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
         self._given = self._path = path
         self._named, self._notify = named, notify
         self._before: Access | None = None
         self._temporary: str | None = None
         self._descriptor = -1
-        self._nameless = self._in_place = False
+        self._nameless = self._in_place = self._is_discarded = False
         self._written = self._under_way = 0
 
     def __enter__(self) -> Output:
@@ -92,7 +90,10 @@ class Output:
     def _go_in_place(self, path: str) -> None:
         os.close(os.open(path, os.O_WRONLY))  # or it fails now
         self._in_place = True
-        self._notify(f"{self._given!r} is a mount point, which no file can replace: it is overwritten in place at the end")
+        if self._notify is not None:
+            self._notify(
+                f"{self._given!r} is a mount point: it is overwritten in place at the end, not replaced"
+            )
 
     def _open_beside(self, directory: str, name: str) -> int:
         """A new file in `directory`: without a name where that can be, so that not even we see it."""
@@ -122,6 +123,8 @@ class Output:
 
     def write(self, body: bytes | memoryview) -> None:
         view = memoryview(body)
+        if self._is_discarded:  # some writers write an end when they are deleted
+            return
         try:
             while view:
                 count = os.write(self._descriptor, view)
@@ -153,7 +156,8 @@ class Output:
         self.discard()
 
     def discard(self) -> None:
-        """Remove what was not published. Nothing can be written any more."""
+        """Remove what was not published. What is written from now on is lost."""
+        self._is_discarded = True
         temporary, self._temporary = self._temporary, None
         if temporary is not None and not self._nameless:
             remove_part(temporary)

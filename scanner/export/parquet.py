@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -39,9 +40,11 @@ class ParquetFile:
         rest = table.slice(count)
         self._waiting, self._rows = rest.to_batches(), rest.num_rows
 
-    def finish(self) -> None:
+    def finish(self, record: Callable[[], dict[str, Any]]) -> None:
+        """`record` goes to the file's metadata, under the key `scan`, as JSON."""
         if self._rows:
             self._write(self._rows)
+        self._writer.add_key_value_metadata({"scan": json.dumps(record())})
         self._writer.close()
         self._file.close()
 

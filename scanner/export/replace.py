@@ -9,8 +9,8 @@ import re
 
 
 def refuse_irreplaceable(path: str) -> None:
-    """Raise OSError if nothing can be renamed over the file `path`: immutable, append-only, of somebody else in a sticky
-    directory, or in a directory that may not be written.
+    """Raise OSError if nothing can be renamed over the file `path`: it is immutable, append-only, of somebody else in a
+    sticky directory, or in a directory that may not be written.
 
     `rmdir` asks the kernel: it checks the same permissions as `rename` and `unlink`, and then refuses to remove what
     is no directory.

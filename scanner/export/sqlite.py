@@ -1,9 +1,13 @@
-"""SQLite: a table `entries`, with an index on each of its columns that is asked for by size or by path."""
+"""SQLite: a table `entries`, with an index on each of its columns that is asked for by size or by path.
+
+The table `scan` says which scan it is of, the table `unreadable` which directories are unknown.
+"""
 
 from __future__ import annotations
 
+import base64
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from scanner.export.output import Output
@@ -11,6 +15,8 @@ from scanner.export.sidecars import retired
 from scanner.fields import Columns
 
 INDEXED = ("size", "mtime_ns")  # as well as the path
+SCAN_COLUMNS = ("root", "absolute_path", "host", "started_at", "finished_at", "outcome", "scanner")
+UNREADABLE_COLUMNS = ("path", "operation", "errno", "message", "kind", "attempts", "partial")
 
 
 class Database:
@@ -57,11 +63,31 @@ class Database:
         columns = [map(_signed, values[name]) if name in ("ino", "dev") else values[name] for name in self._fields]
         self._run(self._insert, zip(paths, *columns, strict=True))
 
-    def finish(self) -> None:
+    def finish(self, record: Callable[[], dict[str, Any]]) -> None:
+        self._add_record(record())
         self._run("COMMIT")
         for name in ("path", *(name for name in INDEXED if name in self._fields)):
             self._run(f"CREATE INDEX entries_by_{name.removesuffix('_ns')} ON entries ({name})")
         self._database.close()
+
+    def _add_record(self, record: dict[str, Any]) -> None:
+        """A table `scan`, with a row for each root, and a table `unreadable`, with a row for each such directory."""
+        roots = [{**record, "root": _path_of(root), "absolute_path": _path_of(root, "absolute_path")}
+                 for root in record["roots"]]  # fmt: skip
+        self._add_table("scan", SCAN_COLUMNS, roots)
+        unreadable = [{**fault, "path": _path_of(fault)} for fault in record["unreadable"]]
+        self._add_table("unreadable", UNREADABLE_COLUMNS, unreadable)
+
+    def _add_table(self, name: str, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
+        self._run(f"CREATE TABLE {name} ({', '.join(columns)})")
+        values = [[row[column] for column in columns] for row in rows]
+        self._run(f"INSERT INTO {name} VALUES ({', '.join('?' * len(columns))})", values)
+
+
+def _path_of(fields: dict[str, Any], name: str = "path") -> str | bytes:
+    """A path of a record, as the paths of entries are."""
+    encoded = fields.get(f"{name}_b64")
+    return str(fields[name]) if encoded is None else base64.b64decode(encoded)
 
 
 def _text_or_bytes(path: bytes) -> str | bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -13,28 +14,32 @@ from scanner.export.tree import Total, Tree
 from scanner.model import Path
 
 Write = Callable[[bytes | memoryview], object]
+Record = Callable[[], dict[str, Any]]
+"""Makes the record of a finished scan: roots, host, times, outcome, unreadable directories, as plain values."""
 
 
 class Writer(Protocol):
-    """Takes what came of each Chunk, in walk order, and is told when that was all."""
+    """Takes what came of each Chunk, in walk order, and is finished with the record of the scan."""
 
     def take(self, made: bytes | memoryview) -> None: ...
-    def finish(self) -> None: ...
+    def finish(self, record: Record) -> None: ...
 
 
 class Plain:
-    """Bytes, as they are, after a head."""
+    """Bytes, as they are, after a head. `trailer`: followed by a line of JSON, `{"scan": RECORD}`."""
 
-    def __init__(self, write: Write, head: bytes = b"") -> None:
+    def __init__(self, write: Write, head: bytes = b"", *, trailer: bool = False) -> None:
         self._write = write
+        self._trailer = trailer
         if head:
             write(head)
 
     def take(self, made: bytes | memoryview) -> None:
         self._write(made)
 
-    def finish(self) -> None:
-        pass
+    def finish(self, record: Record) -> None:
+        if self._trailer:
+            self._write(json.dumps({"scan": record()}).encode() + b"\n")
 
 
 class NcduTree:
@@ -53,7 +58,7 @@ class NcduTree:
             self._write(view[16:])
             self._depth = last
 
-    def finish(self) -> None:
+    def finish(self, record: Record) -> None:
         self._write(b"]" * self._depth + b"]\n")
 
 
@@ -67,7 +72,7 @@ class Folded:
     def take(self, made: bytes | memoryview) -> None:
         self._write(b"".join(map(_folded, self._tree.add(made))))
 
-    def finish(self) -> None:
+    def finish(self, record: Record) -> None:
         self._write(b"".join(map(_folded, self._tree.finish())))
 
 
@@ -102,7 +107,8 @@ def _plain_writer(target: Target, write: Write, roots: Sequence[Path]) -> Writer
         return NcduTree(write)
     if target.format == "folded":
         return Folded(write, roots)
-    return Plain(write, ",".join(("path", *target.fields)).encode() + b"\r\n" if target.format == "csv" else b"")
+    head = ",".join(("path", *target.fields)).encode() + b"\r\n" if target.format == "csv" else b""
+    return Plain(write, head, trailer=target.trailer)
 
 
 class Finishing:
@@ -110,8 +116,8 @@ class Finishing:
 
     def __init__(self, writer: Writer, finish: Callable[[], object]) -> None:
         self.take = writer.take
-        self._finish: tuple[Callable[[], Any], ...] = (writer.finish, finish)
+        self._writer, self._finish = writer, finish
 
-    def finish(self) -> None:
-        for finish in self._finish:
-            finish()
+    def finish(self, record: Record) -> None:
+        self._writer.finish(record)
+        self._finish()

@@ -27,24 +27,47 @@ def report_data(
     """Everything about one scan, as docs/report.schema.json has it. `outcome`: complete, incomplete, timeout,
     interrupted or failed; `names`, `sizes`: where they were asked for.
     """
-    from datetime import datetime, timedelta  # 2 ms: not spent where nobody wants a report
-
-    finished_at = datetime.now().astimezone()
+    record = scan_record(roots, outcome, stats, version)
+    del record["unreadable"]  # they are among the faults
     return {
         "schema": SCHEMA,
-        "scanner": version,
-        "host": os.uname().nodename,
-        "started_at": (finished_at - timedelta(seconds=stats.elapsed_seconds)).isoformat(timespec="seconds"),
-        "finished_at": finished_at.isoformat(timespec="seconds"),
-        "roots": [path_fields(root) for root in roots],
+        **record,
         "filesystems": list(filesystems),
-        "outcome": outcome,
         **stats.as_dict(),
         "slowest_directories": [{**path_fields(path), "seconds": round(seconds, 6)} for seconds, path in stats.slowest],
         **({} if names is None else {"names": names}),
         **({} if sizes is None else {"sizes": sizes}),
         "faults": [fault_fields(fault) for fault in stats.faults],
     }
+
+
+def scan_record(roots: Sequence[Path], outcome: str, stats: ScanStats, version: str) -> dict[str, Any]:
+    """Which scan it is that a result comes from, for whoever compares two: what is below a directory that is
+    `unreadable` is unknown, not deleted.
+    """
+    from datetime import datetime, timedelta  # 2 ms: not spent where nobody wants a record
+
+    finished_at = datetime.now().astimezone()
+    return {
+        "scanner": version,
+        "host": os.uname().nodename,
+        "started_at": (finished_at - timedelta(seconds=stats.elapsed_seconds)).isoformat(timespec="seconds"),
+        "finished_at": finished_at.isoformat(timespec="seconds"),
+        "roots": [{**path_fields(root), **path_fields(_absolute(root), "absolute_path")} for root in roots],
+        "outcome": outcome,
+        "unreadable": [
+            fault_fields(fault)
+            for fault in stats.faults
+            if fault.drops_listing and (fault.kind != "vanished" or fault.path in roots)
+        ],
+    }
+
+
+def _absolute(root: Path) -> Path:
+    try:
+        return os.path.abspath(root)
+    except OSError:  # the working directory is gone
+        return root
 
 
 def fault_fields(fault: Fault) -> dict[str, Any]:
@@ -59,15 +82,15 @@ def fault_fields(fault: Fault) -> dict[str, Any]:
     }
 
 
-def path_fields(path: Path) -> dict[str, str]:
-    """`path` for people; `path_b64` too, where the name is no UTF-8."""
+def path_fields(path: Path, name: str = "path") -> dict[str, str]:
+    """`path` for people, under `name`; and `path_b64`, where it is no UTF-8."""
     raw = os.fsencode(path)
     try:
-        return {"path": raw.decode()}
+        return {name: raw.decode()}
     except UnicodeDecodeError:
         import base64  # seldom needed
 
-        return {"path": raw.decode(errors="replace"), "path_b64": base64.b64encode(raw).decode()}
+        return {name: raw.decode(errors="replace"), f"{name}_b64": base64.b64encode(raw).decode()}
 
 
 def shown_suffix(suffix: str) -> str:

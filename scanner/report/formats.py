@@ -19,7 +19,7 @@ Write = Callable[[dict[str, Any], "Treemap | None"], str]
 
 def takes_longest(path: str) -> bool:
     """Written after the others, so that these are there if somebody has no more patience."""
-    return path.endswith(".html")
+    return path.lower().endswith(".html")
 
 
 def json_report(data: dict[str, Any], _: Treemap | None = None) -> str:
@@ -28,7 +28,7 @@ def json_report(data: dict[str, Any], _: Treemap | None = None) -> str:
 
 def writer_of(path: str) -> Write:
     """What makes the report for a file of that name. Raises OptionError, also where a package is missing."""
-    suffix = os.path.splitext(path)[1]
+    suffix = os.path.splitext(path)[1].lower()
     if suffix == ".html":
         need("report", "a report in HTML", "matplotlib", "jinja2")
     if suffix not in FORMATS:

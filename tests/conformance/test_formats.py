@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -125,7 +126,7 @@ def test_sqlite(odd: Path, tmp_path: Path) -> None:
     rows = [(os.fsencode(path), dict(zip(FIELDS, row, strict=True)))
             for path, *row in database.execute(f"SELECT path, {', '.join(FIELDS)} FROM entries")]  # fmt: skip
     assert by_path(rows) == without_atime(expected(odd))
-    assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     plan = "EXPLAIN QUERY PLAN SELECT size FROM entries WHERE path = 'x'"
     assert "USING INDEX" in database.execute(plan).fetchone()[3]
@@ -213,11 +214,17 @@ def test_compression(command: list[str], odd: Path, tmp_path: Path) -> None:
 def test_two_scans_give_identical_bytes(name: str, odd: Path, tmp_path: Path) -> None:
     ways = [["--backend", "serial"], ["--backend", "pool", "--workers", "1"], ["--backend", "pool", "--workers", "4"]]
     fields = [] if name.split(".")[1] in ("ncdu", "folded", "txt") else ["--fields", "type,size,mtime_ns,ino"]
-    bodies = set()
+    bodies: set[bytes] = set()
     for number, way in enumerate(ways):
         (tmp_path / str(number)).mkdir()
         bodies.add(written(odd, tmp_path / str(number), name, *fields, *way).read_bytes())
+    bodies = set(map(without_times, bodies))
     assert len(bodies) == 1
+
+
+def without_times(body: bytes) -> bytes:
+    """When the scan was is recorded in some formats, and all else is the same."""
+    return re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", b"T", body)
 
 
 def test_several_outputs_of_one_scan_are_those_of_one_each(odd: Path, tmp_path: Path) -> None:
@@ -226,7 +233,8 @@ def test_several_outputs_of_one_scan_are_those_of_one_each(odd: Path, tmp_path: 
     result = run("list", "--backend", "pool", "--workers", "2", *outputs, "-o", "-", odd)
     assert (result.returncode, result.stderr) == (0, b"")
     for name in names:
-        assert (tmp_path / f"all-{name}").read_bytes() == written(odd, tmp_path, name).read_bytes(), name
+        several, one = ((tmp_path / f"all-{name}"), written(odd, tmp_path, name))
+        assert without_times(several.read_bytes()) == without_times(one.read_bytes()), name
     assert result.stdout == (tmp_path / "all-a.txt").read_bytes()
 
 
