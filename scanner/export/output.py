@@ -91,9 +91,7 @@ class Output:
         os.close(os.open(path, os.O_WRONLY))  # or it fails now
         self._in_place = True
         if self._notify is not None:
-            self._notify(
-                f"{self._given!r} is a mount point: it is overwritten in place at the end, not replaced"
-            )
+            self._notify(f"{self._given!r} is a mount point: it is overwritten in place at the end, not replaced")
 
     def _open_beside(self, directory: str, name: str) -> int:
         """A new file in `directory`: without a name where that can be, so that not even we see it."""
