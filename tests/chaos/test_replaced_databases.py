@@ -119,7 +119,9 @@ def test_a_database_is_one_file_that_whoever_may_read_it_can_read(top: Path, tmp
     assert (place / "o.sqlite").read_bytes()[18:20] == b"\1\1", "the legacy mode of the file format, not WAL"
     place.chmod(0o555)
     (place / "o.sqlite").chmod(0o444)
-    reading = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM entries').fetchone())"
+    reading = (
+        "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM entries').fetchone())"
+    )
     command = [sys.executable, "-c", reading, place / "o.sqlite"]
     if os.geteuid() == 0:
         command = ["setpriv", "--bounding-set=-all", *command]

@@ -63,6 +63,57 @@ def test_what_is_refused(arguments: list[str], message: str, tmp_path: Path) -> 
     assert os.listdir(tmp_path) == []
 
 
+FOREIGN = (
+    "x.csv.xz x.tsv x.bz2 x.xlsx x.XLSX x.tar x.tar.gz x.tgz x.zip x.html x.xml x.feather x.TSV.gz x.csv.gz.gz "
+    "x.sqlite.xz x.csv.zip x.db3 x.duckdb x.yaml x.Z .tsv a/../x.ods"
+)
+
+
+@pytest.mark.parametrize("name", FOREIGN.split())
+def test_a_name_that_says_a_format_that_is_not_written(name: str, tmp_path: Path) -> None:
+    result = run("list", "-o", name, tmp_path, cwd=tmp_path)
+    error = result.stderr.decode()
+    assert error.startswith(f"scanner: -o {name!r}: .")
+    assert ".csv, .ndjson, .jsonl, .parquet, .sqlite" in error
+    assert error.count("\n") == 1
+    assert (result.returncode, result.stdout, os.listdir(tmp_path)) == (2, b"", [])
+
+
+@pytest.mark.parametrize("name", ["x.JSON", "x.json.gz", "x.Json.ZST", "x.geojson"])
+def test_a_kind_of_json_has_to_be_said(name: str, tmp_path: Path) -> None:
+    result = run("list", "-o", name, tmp_path, cwd=tmp_path)
+    assert b"there are several kinds of JSON" in result.stderr
+    assert (result.returncode, os.listdir(tmp_path)) == (2, [])
+    assert run("list", "--format", "ndjson", "-o", name, tmp_path, cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "like"),
+    [("X.CSV", "x.csv"), ("X.Csv.GZ", "x.csv.gz"), ("X.NDJSON", "x.ndjson"), ("x.JSONL.Zst", "x.ndjson.zst"),
+     ("x.TXT", "x"), ("x.unknown", "x"), ("x.csv.", "x"), ("a.csv.d", "x"), (".csv", "x.csv"), ("x.folded", "X.FOLDED")],
+)  # fmt: skip
+def test_suffixes_are_the_same_in_capital_letters(name: str, like: str, tmp_path: Path) -> None:
+    (tmp_path / "top").mkdir()
+    for each in (name, like):
+        assert run("list", "-o", each, "top", cwd=tmp_path).returncode == 0
+    assert (tmp_path / name).read_bytes() == (tmp_path / like).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "head"), [("X.PARQUET", b"PAR1"), ("X.SQLITE", b"SQLite"), ("X.Db", b"SQLite"), ("X.GZ", b"\x1f\x8b")]
+)
+def test_suffixes_of_whole_formats_in_capital_letters(name: str, head: bytes, tmp_path: Path) -> None:
+    assert run("list", "-o", name, tmp_path, cwd=tmp_path).returncode == 0
+    assert (tmp_path / name).read_bytes().startswith(head)
+
+
+@pytest.mark.parametrize("name", ["e.gz", "e.ndjson.ZST", "e.xz"])
+def test_errors_are_not_compressed_and_are_not_said_to_be(name: str, tmp_path: Path) -> None:
+    result = run("scan", "--errors", name, tmp_path, cwd=tmp_path)
+    assert result.stderr.decode() == f"scanner: --errors {name!r}: errors are written as NDJSON, not compressed\n"
+    assert (result.returncode, os.listdir(tmp_path)) == (2, [])
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_target_that_is_a_directory(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()

@@ -95,7 +95,9 @@ def test_the_default_acl_of_a_directory_does_not_widen_a_file_in_it(tmp_path: Pa
 
 @root_only
 @needs("setfacl")
-def test_an_acl_that_cannot_be_copied_gives_nothing_to_the_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_acl_that_cannot_be_copied_gives_nothing_to_the_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = tmp_path / "out"
     target.touch(0o644)
     shell("setfacl", "-m", "u:1:rw,u:2:-", target)  # the mode says rw-rw-r-- now; 2 may do less than others
@@ -212,7 +214,9 @@ def test_what_cannot_be_replaced_is_noticed_before_the_scan(name: str, flag: str
     target.write_bytes(b"old")
     with attribute(flag, target):
         result = run("list", "-o", tmp_path / "first.csv", "-o", target, "-o", "-", tmp_path)
-        assert result.stderr.decode().startswith(f"scanner: cannot write '{target}': Operation not permitted (it cannot")
+        assert result.stderr.decode().startswith(
+            f"scanner: cannot write '{target}': Operation not permitted (it cannot"
+        )
         assert (result.returncode, result.stdout) == (3, b"")
         assert os.listdir(tmp_path) == [name]
         assert target.read_bytes() == b"old"
