@@ -90,7 +90,7 @@ def test_a_kind_of_json_has_to_be_said(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "like"),
     [("X.CSV", "x.csv"), ("X.Csv.GZ", "x.csv.gz"), ("X.NDJSON", "x.ndjson"), ("x.JSONL.Zst", "x.ndjson.zst"),
-     ("x.TXT", "x"), ("x.unknown", "x"), ("x.csv.", "x"), ("a.csv.d", "x"), (".csv", "x.csv"), ("x.folded", "X.FOLDED")],
+     ("x.TXT", "x"), ("x.unknown", "x"), ("x.csv.", "x"), ("a.csv.d", "x"), (".csv", "x.csv")],
 )  # fmt: skip
 def test_suffixes_are_the_same_in_capital_letters(name: str, like: str, tmp_path: Path) -> None:
     (tmp_path / "top").mkdir()
