@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -43,7 +43,9 @@ def list_command(args: argparse.Namespace, options: ScanOptions, interruption: I
     options = options._replace(sinks=sinks, stat=tuple(asked))
     roots = list(args.roots)
     with Outputs(quiet=args.quiet) as outputs:
-        written = [_open(target, roots, outputs, interruption) for target in targets]
+        written = [each for target in targets for each in _opened(target, roots, outputs, interruption)]
+        if not written and args.errors is None:
+            return _ended_by(BrokenPipeError(), outputs.failures)
         try:
             take = partial(_take, sinks, written, outputs)
             outcome = run_scan(args, options, take, interruption, monitored=False)
@@ -69,14 +71,16 @@ def _ended_by(error: OutputError | BrokenPipeError, failures: list[OutputError])
     return exits.NO_RESULT
 
 
-def _open(target: Target, roots: Sequence[str], outputs: Outputs, interruption: Interruption) -> Written:
+def _opened(target: Target, roots: Sequence[str], outputs: Outputs, interruption: Interruption) -> Iterator[Written]:
+    """Nothing where a head cannot be written. Raises OutputError where the output cannot be opened."""
     output = outputs.open(target.path, named=target.format == "sqlite")
 
     def write(body: bytes | memoryview) -> None:
         with interruption.raising():
             output.write(body)
 
-    return Written(target, output, writer_of(target, output, write, roots))
+    with outputs.attempt(output):
+        yield Written(target, output, writer_of(target, output, write, roots))
 
 
 def _take(sinks: Sequence[SinkSpec], written: list[Written], outputs: Outputs, chunk: Chunk) -> None:

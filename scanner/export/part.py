@@ -75,10 +75,11 @@ def remove_leftovers(target: str) -> None:
     directory, name = os.path.split(target)
     old = f"({re.escape(OLD)})?" if os.path.lexists(target) else ""
     pattern = re.compile(re.escape(_prefix(directory, name)) + r"\d+-[0-9a-f]+\.part" + old)
-    with contextlib.suppress(OSError):  # a directory that may be written, but not read
-        for each in os.listdir(directory):
-            if pattern.fullmatch(each):
-                _remove_if_dead(os.path.join(directory, each))
+    # A directory may be writable, but not readable.
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if pattern.fullmatch(entry.name):
+                _remove_if_dead(entry.path)
 
 
 def _remove_if_dead(path: str) -> None:

@@ -38,7 +38,7 @@ def test_a_reader_that_leaves_costs_no_other_output(
     names = [word for word in order.split() if word[:1] != "-"]
     assert sorted(os.listdir(tmp_path)) == sorted(names)
     (tmp_path / "whole").mkdir()
-    for name in names[:1]:
+    for name in names[:1]:  # where no time is recorded
         whole = tmp_path / "whole" / name
         assert run("list", "-o", whole, trees["flat"]).returncode == 0
         assert (tmp_path / name).read_bytes() == whole.read_bytes()
@@ -52,6 +52,17 @@ def test_a_reader_that_leaves_costs_neither_the_errors_nor_a_report(
     result = piped(f"{command} {report} --errors e {trees['monorepo']}", "true", tmp_path)
     assert (result.returncode, result.stderr) == (0, b"")
     assert sorted(os.listdir(tmp_path)) == (["e", "r.json"] if report else ["e"])
+
+
+@pytest.mark.parametrize("form", ["csv", "ncdu", "ndjson", "parquet"])
+def test_a_reader_that_leaves_before_the_head_is_written(form: str, trees: dict[str, Path], tmp_path: Path) -> None:
+    """A file is given up neither by the others nor for them."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    outputs = f"list --format {form} -o - -o o.out"
+    result = piped(f"{outputs} --errors e {trees['odd']} <fifo", "true >fifo", tmp_path)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert sorted(os.listdir(tmp_path)) == ["e", "fifo", "o.out"]
 
 
 def test_a_reader_that_leaves_ends_a_list_that_has_no_other_output(trees: dict[str, Path], tmp_path: Path) -> None:
