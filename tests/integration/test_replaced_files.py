@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from scanner.export.access import ACL
-from scanner.export.output import Output
 from tests.support.shell import ROOT, SCANNER, run, start
 from tests.support.trees import make
 
@@ -93,22 +92,39 @@ def test_the_default_acl_of_a_directory_does_not_widen_a_file_in_it(tmp_path: Pa
     assert stat.S_IMODE(target.stat().st_mode) == 0o660
 
 
-@root_only
-@needs("setfacl")
-def test_an_acl_that_cannot_be_copied_gives_nothing_to_the_group(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = tmp_path / "out"
+def refusing(call: str, error: str, *arguments: str | os.PathLike[str]) -> subprocess.CompletedProcess[bytes]:
+    """The command where the system refuses a call."""
+    traced = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:error={error}"]
+    return subprocess.run(
+        [*traced, *SCANNER, *arguments],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@needs("setfacl", "strace")
+@pytest.mark.parametrize("name", ["out.csv", "out.sqlite"])
+def test_an_acl_that_cannot_be_copied_gives_nothing_to_the_group(name: str, tmp_path: Path) -> None:
+    target = tmp_path / name
     target.touch(0o644)
     shell("setfacl", "-m", "u:1:rw,u:2:-", target)  # the mode says rw-rw-r-- now; 2 may do less than others
-
-    def refused(*_: object) -> None:
-        raise OSError(95, "Operation not supported")
-
-    monkeypatch.setattr(os, "setxattr", refused)
-    with Output(str(target)) as output:
-        output.write(b"new")
+    result = refusing("fsetxattr,setxattr", "EOPNOTSUPP", "list", "-o", target, tmp_path)
+    assert (result.returncode, result.stderr) == (0, b"")
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+@needs("strace")
+@pytest.mark.parametrize("error", ["EPERM", "EACCES", "EOPNOTSUPP", "EINVAL", "ENOSYS", "EIO"])
+def test_modes_are_refused(error: str, tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    target.touch(0o644)
+    for _ in range(2):
+        result = refusing("fchmod,chmod,fchownat,fchown", error, "list", "-o", target, tmp_path)
+        assert (result.returncode, result.stderr, os.listdir(tmp_path)) == (0, b"", ["out.csv"])
+        assert stat.S_IMODE(target.stat().st_mode) == 0o644
 
 
 @root_only
@@ -275,21 +291,32 @@ def test_an_output_that_cannot_be_published_does_not_cost_the_others(trees: dict
     assert len(paths_in(names[2])) == names[0].read_bytes().count(b"\n") - 1
 
 
-@root_only
-def test_linking_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@needs("strace")
+@pytest.mark.parametrize("error", ["EPERM", "ENOSYS", "EOPNOTSUPP", "EXDEV"])
+def test_linking_is_refused(error: str, tmp_path: Path) -> None:
     """As in some sandboxes: the result is copied then."""
+    target, top = tmp_path / "out.csv", make(tmp_path / "top", {f"{number:04}": None for number in range(999)})
+    for mode in (None, 0o640):
+        if mode is not None:
+            target.chmod(mode)
+        result = refusing("link,linkat", error, "list", "-o", target, top)
+        assert (result.returncode, result.stderr) == (0, b"")
+        assert target.read_bytes().count(b"\n") == 1001
+        assert sorted(os.listdir(tmp_path)) == ["out.csv", "top"]
+        assert stat.S_IMODE(target.stat().st_mode) == (0o666 & ~umask() if mode is None else mode)
 
-    def refused(*_: object, **__: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(os, "link", refused)
-    target = tmp_path / "out"
-    for body in (b"one", b"other" * 1_000_000):
-        with Output(str(target)) as output:
-            output.write(body)
-        assert target.read_bytes() == body
-        assert os.listdir(tmp_path) == ["out"]
-        assert stat.S_IMODE(target.stat().st_mode) & 0o777 == 0o666 & ~umask()
+@needs("strace")
+@pytest.mark.parametrize("name", ["out.csv", "out.sqlite"])
+def test_only_the_rename_says_that_it_is_a_mount_point(name: str, tmp_path: Path) -> None:
+    """As where the mount was made meanwhile, or the kernel does not number mounts."""
+    target, top = tmp_path / name, make(tmp_path / "top", {"f": None})
+    target.write_bytes(b"old" * 100_000)
+    result = refusing("rename,renameat,renameat2", "EBUSY", "list", "-o", target, top)
+    assert result.returncode == 0
+    assert b"it is overwritten in place at the end, not replaced" in result.stderr
+    assert target.read_bytes()[:3] != b"old"
+    assert sorted(os.listdir(tmp_path)) == sorted([name, "top"])
 
 
 def umask() -> int:

@@ -225,6 +225,15 @@ def test_quiet_is_quiet_also_where_home_cannot_be_written(command: str, tmp_path
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def test_reports_have_suffixes_in_any_case(tmp_path: Path) -> None:
+    (tmp_path / "top").mkdir()
+    names = ["R.JSON", "R.Md", "R.HTML"]
+    flags = [argument for name in names for argument in ("--report", name)]
+    assert run("scan", "--sizes", *flags, "top", cwd=tmp_path).returncode == 0
+    assert json.loads((tmp_path / "R.JSON").read_text())["outcome"] == "complete"
+    assert 'class="treemap"' in (tmp_path / "R.HTML").read_text()
+
+
 @pytest.mark.parametrize("name", ["p.html", "P.SVG"])
 def test_a_treemap_writes_nothing_into_home(name: str, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
