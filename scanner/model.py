@@ -30,16 +30,18 @@ _KINDS = {
 }
 EXCLUDED = "excluded"
 """The kind of what is not entered, as was asked for, which only shows once it is open: no error."""
+UNEXPECTED = "unexpected"
+"""The kind of what was read, but is not what the caller expects of a root."""
 
 
 class Fault(NamedTuple):
     """One error as data.
 
     `operation`: `open`; `read` (the listing broke off); `stat` (the type of an entry could not be asked; the entry
-    itself is kept, as a file); `rules` (a file of rules is of no use, or a line of it); or `prune`. `kind`: denied,
-    vanished (not there, or no directory; or not any more), timeout, lost, loop, depth, name, rules, pattern, prune or
-    io. `attempts`: how often it was tried. `partial`: the names that were read before the listing broke off are in the
-    result.
+    itself is kept, as a file); `rules` (a file of rules is of no use, or a line of it); `prune`; or `expect` (a root is
+    not as expected). `kind`: denied, vanished (not there, or no directory; or not any more), timeout, lost, loop,
+    depth, name, rules, pattern, prune, unexpected or io. `attempts`: how often it was tried. `partial`: the names that
+    were read before the listing broke off are in the result.
     """
 
     path: Path

@@ -85,8 +85,11 @@ class ScanStats:
             self.last_directory = chunk.leftovers[0]
         for fault in chunk.faults:
             if fault.is_error:
-                self.errors[fault.kind] += 1
-                self.faults.append(fault)
+                self.add(fault)
+
+    def add(self, fault: Fault) -> None:
+        self.errors[fault.kind] += 1
+        self.faults.append(fault)
 
     def __getstate__(self) -> dict[str, Any]:
         """Plain values only: what still measures does not travel to another process."""

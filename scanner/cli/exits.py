@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
-from scanner.model import Path
+from scanner.model import UNEXPECTED, Path
 from scanner.report.data import printable, shown
 from scanner.stats import ScanStats
 
@@ -126,7 +126,7 @@ def silence_stdout() -> None:
 
 
 HARMLESS = {"vanished", "pattern"}  # kinds of Faults after which a result is complete all the same
-TOLD_IN = {"pattern", "prune"}  # kinds that are about something in what the Fault names
+TOLD_IN = {"pattern", "prune", UNEXPECTED}  # kinds that are about something in what the Fault names
 
 
 def outcome_of(roots: Sequence[Path], stats: ScanStats) -> tuple[str, int]:
@@ -146,7 +146,7 @@ def tell_faults(roots: Sequence[Path], stats: ScanStats, *, everything: bool, re
         faults = [fault for fault in faults if fault.path in roots]
     some = faults if everything else faults[:MOST_FAULTS]
     for fault in some:
-        what = "cannot scan" if fault.path in roots else "in" if fault.kind in TOLD_IN else "cannot read"
+        what = "in" if fault.kind in TOLD_IN else "cannot scan" if fault.path in roots else "cannot read"
         kept = " (the names read before are kept)" if fault.partial else ""
         say(f"{what} '{shown(fault.path)}': {printable(fault.message)}{kept}")
     if len(faults) > len(some):

@@ -48,6 +48,17 @@ def walking(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def expecting(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("expecting (exit code 1 otherwise, with the reason)")
+    group.add_argument(
+        "--expect-fs", metavar="TYPES", type=_names, default=[], action="extend",
+        help="each ROOT is on a file system of one of these types, as in /proc/mounts: nfs4,xfs",
+    )  # fmt: skip
+    group.add_argument(
+        "--min-entries", metavar="N", type=int, default=0, help="at least N entries are found, in all ROOTs together"
+    )
+
+
 def filters(command: argparse.ArgumentParser, *, max_depth: bool = True) -> None:
     """What is left out, and what of the rest is shown. `max_depth` may mean something else to the command."""
     group = command.add_argument_group("leaving out (what is left out is not opened)")

@@ -176,6 +176,7 @@ def add_flags(command: argparse.ArgumentParser, name: str) -> None:
         command.add_argument("--help", action="help", help="show this help message and exit")
     command.add_argument("roots", metavar="ROOT", nargs="+", help="a directory to start from")
     flags.walking(command)
+    flags.expecting(command)
     flags.filters(command, max_depth=name != "du")
     flags.running(command)
     flags.telling(command)

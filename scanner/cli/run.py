@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from scanner.cli import exits
+from scanner.cli.expect import Expectations
+from scanner.cli.live import progress_of, shows_progress
 from scanner.cli.outputs import Outputs
 from scanner.errors import OptionError, OutputError, ScanCancelled, ScanTimeout
 from scanner.export.formats import COMPRESSIONS, OTHER_COMPRESSIONS, suffixes_of
-from scanner.export.output import STDOUT, Output
+from scanner.export.output import Output
 from scanner.export.part import own_parts
 from scanner.model import Chunk, Fault
 from scanner.options import ScanOptions
-from scanner.report.data import fault_fields, shown
+from scanner.report.data import fault_fields
 from scanner.run import Run
 from scanner.stats import ScanStats
 
@@ -66,7 +66,7 @@ def run_scan(
                 from scanner.backends.nice import lower_priority  # with psutil: 15 ms
 
                 lower_priority()
-            monitored = monitored or _shows_progress(args)
+            monitored = monitored or shows_progress(args)
             run = Run(list(args.roots), options, cancelled=interruption, monitored=monitored)
             outcome = _outcome(args, run, take)
         outcome = interrupted_late(outcome, interruption)
@@ -131,10 +131,13 @@ def write_errors(output: Output, faults: list[Fault]) -> None:
 def _outcome(args: argparse.Namespace, run: Run, take: Callable[[Chunk], object]) -> Outcome:
     """How the scan ended, interruptions apart: these may come later still."""
     word, code = "interrupted", 0
+    expected = Expectations(args)
     try:
-        with run, _progress(args, run):
+        with run, progress_of(args, run):
             for chunk in run.chunks():
                 take(chunk)
+        for fault in expected.unmet(run.stats):
+            run.stats.add(fault)
         word, code = exits.outcome_of(args.roots, run.stats)
     except ScanTimeout as error:
         exits.say(str(error))
@@ -162,21 +165,3 @@ def conclude(args: argparse.Namespace, outcome: Outcome) -> int:
     if outcome.signal:
         return exits.die_of(outcome.signal)
     return outcome.code
-
-
-def _shows_progress(args: argparse.Namespace) -> bool:
-    if sys.stderr is None or not sys.stderr.isatty() or args.quiet or args.progress is False:
-        return False
-    # Not between the lines of a list that goes to the same terminal.
-    return bool(args.progress) or args.command != "list" or args.output is not None or not os.isatty(STDOUT)
-
-
-def _progress(args: argparse.Namespace, run: Run) -> contextlib.AbstractContextManager[object]:
-    if not _shows_progress(args):
-        return contextlib.nullcontext()
-    from scanner.progress import ProgressLine
-
-    monitor = run.monitor
-    line = ProgressLine(run.stats, lambda: monitor.memory if monitor is not None else 0, shown)
-    run.show_progress(line.update)
-    return line

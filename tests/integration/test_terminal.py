@@ -1,0 +1,70 @@
+"""On a terminal: no line of output ever has progress in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.shell import SCANNER
+
+SLOW = ["--max-rate", "150"]  # directories a second: there is time for progress
+
+
+def on_terminal(*arguments: str | Path, stdout: int | None = None) -> str:
+    """What a terminal gets, whose both streams it is; or only standard error."""
+    import pty
+
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*SCANNER, *map(str, arguments)], stdout=slave if stdout is None else stdout, stderr=slave, stdin=slave,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "200", "NO_COLOR": "1"}, start_new_session=True,
+    )  # fmt: skip
+    os.close(slave)
+    seen = b""
+    try:
+        while piece := os.read(master, 65536):
+            seen += piece
+    except OSError:  # the other side is closed
+        pass
+    process.wait(timeout=30)
+    os.close(master)
+    return seen.decode(errors="surrogateescape")
+
+
+WRITING = {
+    "list": ["list"],
+    "list to standard output": ["list", "-o", "-"],
+    "list to the terminal by name": ["list", "-o", "/dev/stdout"],
+    "list with --progress": ["list", "--progress"],
+    "du": ["du"],
+    "du with --progress": ["du", "--progress"],
+}
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_lines_written_while_the_scan_runs_are_whole(command: str, trees: dict[str, Path]) -> None:
+    top = trees["monorepo"]
+    seen = on_terminal(*WRITING[command], *SLOW, top)
+    plain = subprocess.run([*SCANNER, *WRITING[command][:1], top], capture_output=True, check=True).stdout.decode()
+    assert seen.replace("\r\n", "\n") == plain
+    assert "\x1b" not in seen
+
+
+@pytest.mark.parametrize("command", [["scan"], ["treemap", "-o", "{}/x.svg"], ["list", "-o", "{}/x.txt"]])
+def test_progress_is_gone_before_the_report_is_written(
+    command: list[str], trees: dict[str, Path], tmp_path: Path
+) -> None:
+    seen = on_terminal(*(argument.format(tmp_path) for argument in command), *SLOW, trees["monorepo"])
+    assert re.search(r"[0-9] of [0-9,]+\+ directories", seen), "shown while nothing else is written"
+    after = seen.rpartition("\x1b[2K")[2]  # the last erased line
+    assert "+ directories" not in after
+    if command[0] == "scan":
+        assert "Outcome             complete" in after
+
+
+def test_progress_is_shown_where_the_list_goes_elsewhere(trees: dict[str, Path]) -> None:
+    assert "+ directories" in on_terminal("list", *SLOW, trees["monorepo"], stdout=subprocess.DEVNULL)
