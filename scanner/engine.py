@@ -187,7 +187,7 @@ class Engine:
         """What each zone may have that has work."""
         if self.paces.several and self._now >= self._next_look:
             self._next_look = self._now + LOOK_EVERY
-            self._at_work = self.planner.zones_with_work()
+            self._at_work = self.planner.line.zones_with_work()
         return self.paces.limits(self._at_work)
 
     def _threads(self) -> int:

@@ -142,7 +142,7 @@ class Run:
                 for chunk in self.chunks():
                     collector.add(chunk)
         except ScanTimeout as error:
-            for chunk in self.engine.planner.waiting():
+            for chunk in self.engine.planner.line.waiting():
                 collector.add(chunk)
             self.finish()
             error.result, error.stats = result, self.stats

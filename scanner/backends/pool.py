@@ -7,39 +7,24 @@
                                     <- Inbox 2 <- chunk pipe 2 <---  walk, pack
                                     <- wake pipe <- Pool's threads: "a process has started"
 
-The Pool starts the processes and replaces the dead; nothing travels on its queues. Its start takes tens of
-milliseconds, so it happens in a thread. With `fork` only the imports do: threads are what endangers a fork, so that
-follows in `events`, when the thread has ended.
+The Pool starts the processes and replaces the dead (see `processes`); nothing travels on its queues.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import selectors
-import signal
-import threading
 import time
-from collections import deque
-from typing import TYPE_CHECKING
 
 from scanner.backends import wire
+from scanner.backends.processes import START_PATIENCE, Processes
 from scanner.backends.slots import Slot, Worker
-from scanner.backends.threads import replaced_threads
 from scanner.backends.watch import Watch, stopped
 from scanner.backends.whereabouts import MOST_THREADS
 from scanner.model import BackendEvent, ChunkArrived, Path, SlotDown, SlotLost, SlotStuck, SlotUp, Task
 from scanner.mounts import mount_of
-from scanner.options import ScanOptions, may_be_forked
-
-if TYPE_CHECKING:  # multiprocessing takes 20 ms to import, which the thread does that starts the Pool
-    from multiprocessing.pool import Pool
-
-    from scanner.backends.start import SlotContext, SlotProcess
-
-PATIENCE = 0.25  # seconds for workers to end when asked, again after SIGTERM, again after SIGKILL
-START_PATIENCE = 30.0  # seconds after which a Pool without a single worker has failed
+from scanner.options import ScanOptions
 
 
 class PoolBackend:
@@ -48,106 +33,34 @@ class PoolBackend:
     name = "pool"
 
     def __init__(self, options: ScanOptions) -> None:
-        self.start_method: str = options.method  # of this moment: there is another thread soon
         self.workers = options.workers
-        self.failure: str | None = None
-        if (library := replaced_threads()) is not None:
-            self.failure = f"{library} has replaced threads by coroutines"
         self._options = options
         self._workers: dict[int, Worker] = {}
         self._slots: dict[int, Slot] = {}
         self._last_worker = 0
         self._threads = 1  # of each worker
         self._stillbirths = 0
-        self._no_refill: str | None = None
-        self._arrivals: deque[SlotProcess] = deque()
-        self._pool: Pool | None = None
-        self._stopped = False
-        self._home = os.getpid()
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_reader, False)
         os.set_blocking(self._wake_writer, False)
         self._selector.register(self._wake_reader, selectors.EVENT_READ, None)
-        self._context: SlotContext | None = None
         self._start_deadline = time.monotonic() + START_PATIENCE
-        self._fork_next = False
-        self._stop_lock = threading.Lock()
-        self._starter_undoes = False
         self._watch = Watch(options.dir_timeout)
-        self._begin_start()
+        self._processes = Processes(options, self)
 
-    def _begin_start(self) -> None:
-        """Start the Pool, in a thread as far as possible: `_started` once that has done its part."""
-        self._starter = threading.Thread(target=self._prepare, name="scanner-pool-start", daemon=True)
-        self._started = self.failure is not None
-        if self._started:
-            return
-        try:
-            self._starter.start()
-        except RuntimeError as error:  # the system has no more threads
-            self.failure, self._started = str(error), True
+    @property
+    def start_method(self) -> str:
+        return self._processes.start_method
+
+    @property
+    def failure(self) -> str | None:
+        return self._processes.failure
 
     @property
     def is_ours(self) -> bool:
         """Whether this process has started it, and was not forked from the one that has."""
-        return os.getpid() == self._home
-
-    def _prepare(self) -> None:
-        try:
-            self._import_and_start()
-        except Exception as error:  # imports fail where descriptors or memory are short
-            self.failure = f"{type(error).__name__}: {error}"
-        with self._stop_lock:
-            self._started = True
-            self._fork_next = self.failure is None and self.start_method == "fork"
-            if not self._stopped:
-                self.wake()
-                return
-        if self._starter_undoes:
-            self._undo()
-            atexit.unregister(self._starter.join)
-
-    def _import_and_start(self) -> None:
-        """Import what is needed, and unless it is to fork, start the Pool."""
-        from multiprocessing import pool, process  # noqa: F401  # now rather than in a forking process
-
-        from scanner.backends import start, worker  # noqa: F401
-
-        atexit.register(self.stop)  # runs before multiprocessing's own, which may wait for ever
-        if process.current_process().daemon:
-            self.failure = "this process is daemonic, and those may have no children"
-        elif self.start_method != "fork":
-            self._start()
-
-    def _start(self) -> None:
-        """Start the Pool. Signals are blocked meanwhile, so that workers inherit no handler that may run in them."""
-        from multiprocessing.pool import Pool
-
-        from scanner.backends.start import SlotContext, start_resource_tracker
-
-        blocked = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
-        try:
-            if self.start_method != "fork":  # whose semaphores have no names that would have to be taken care of
-                start_resource_tracker()
-                signal.pthread_sigmask(signal.SIG_BLOCK, blocked)  # again: starting it has unblocked them
-            self._context = SlotContext(self.start_method, self.workers, self._announce, self._refill_failed)
-            if not self._stopped:
-                self._pool = Pool(self.workers, context=self._context)
-        except Exception as error:  # whatever a system without processes, semaphores or memory comes up with
-            self.failure = f"{type(error).__name__}: {error}"
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-
-    def _refill_failed(self, error: Exception) -> None:
-        """No dead worker is replaced any more: when the last is gone, so is the pool."""
-        self._no_refill = f"{type(error).__name__}: {error}"
-        self.wake()
-
-    def _announce(self, slot_process: SlotProcess) -> None:
-        self._arrivals.append(slot_process)
-        self.wake()
+        return self._processes.are_ours
 
     def wake(self) -> None:
         """Make `events` return now; from any thread."""
@@ -162,7 +75,9 @@ class PoolBackend:
     @property
     def idle(self) -> bool:
         """Whether no Task is under way, so that another scan may have these workers."""
-        return not self._stopped and self.failure is None and not any(slot.busy for slot in self._slots.values())
+        if self._processes.stopped or self.failure is not None:
+            return False
+        return not any(slot.busy for slot in self._slots.values())
 
     @property
     def abreast(self) -> int:
@@ -235,39 +150,19 @@ class PoolBackend:
             else:
                 self._collect(key.data, events)
         self._look_after_slots(events)
-        if self._fork_next:
-            self._fork_next = False
-            self._starter.join()
-            self._fork()
-        self._look_after_handler()
+        self._processes.attend()
         if not self._workers and self.failure is None:
-            self.failure = self._no_refill
+            self._processes.failure = self._processes.no_refill
         if not self.ready and self.failure is None and time.monotonic() > self._start_deadline:
-            self.failure = f"no worker process was ready after {START_PATIENCE:.0f} seconds"
+            self._processes.failure = f"no worker process was ready after {START_PATIENCE:.0f} seconds"
         return events
-
-    def _fork(self) -> None:
-        """Start the Pool by `fork`, unless threads have come since this was chosen, and not by the caller."""
-        if self._options.start_method == "fork" or may_be_forked():
-            self._start()
-            return
-        self.start_method = self._options.method
-        self._begin_start()
-
-    def _look_after_handler(self) -> None:
-        """Notice when the Pool's thread that replaces dead workers has ended, whatever has ended it."""
-        handler = self._pool._worker_handler if self._pool is not None else None  # type: ignore[attr-defined]
-        if handler is not None and self._no_refill is None and not handler.is_alive():
-            self._no_refill = "the thread that replaces dead worker processes has ended"
 
     def _welcome(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_reader, 4096)
-        if self._arrivals and self._context is not None:
-            self._context.forget_dead()
-        while self._arrivals:
+        for slot_process in self._processes.arrived():
             self._last_worker += 1
-            worker = self._workers[self._last_worker] = Worker(self._last_worker, self._arrivals.popleft())
+            worker = self._workers[self._last_worker] = Worker(self._last_worker, slot_process)
             self._selector.register(worker.process.chunk_reader.fileno(), selectors.EVENT_READ, worker)
             self._send(worker, wire.pack_options(self._options))
 
@@ -322,7 +217,7 @@ class PoolBackend:
         abandoned = self._watch.abandoned
         late = self._watch.late(self._slots)
         if self._watch.abandoned > abandoned:
-            self._replace_abandoned()
+            self._processes.replace_abandoned()
         for number in late:
             slot = self._slots.get(number)
             if slot is None:  # its worker was ended a moment ago
@@ -350,10 +245,6 @@ class PoolBackend:
         self._watch.kill(worker.process)
         events += self._remove(worker)
 
-    def _replace_abandoned(self) -> None:
-        if self._pool is not None:
-            self._pool._change_notifier.put(None)  # type: ignore[attr-defined]  # have the Pool look for the dead
-
     @property
     def abandoned(self) -> int:
         """How many processes could not be killed."""
@@ -363,9 +254,7 @@ class PoolBackend:
         """A worker has died before it was ready. The Pool would go on replacing it for ever."""
         self._stillbirths += 1
         if self._stillbirths >= 2 * self.workers and not self.ready:
-            self.failure = f"{self._stillbirths} worker processes died while starting"
-            if self._pool is not None:
-                self._pool.close()
+            self._processes.give_up(f"{self._stillbirths} worker processes died while starting")
 
     def processes(self) -> dict[int, int]:
         return {number: worker.pid for number, worker in self._workers.items()}
@@ -376,57 +265,21 @@ class PoolBackend:
         A start that is under way is waited for, and then undone; without `wait` its own thread does that, a little
         later: a tree that has ended before it was needed must not be slower for it.
         """
-        if not self.is_ours:  # not even the lock: another thread of the parent may have held it
-            if not self._stopped:
-                self._stopped = True
-                self._close()
-            return
-        with self._stop_lock:
-            if self._stopped:
-                return
-            self._stopped = True
-            self._starter_undoes = not (wait or self._started)
-            if self._starter_undoes:
-                atexit.register(self._starter.join, START_PATIENCE)
-                return
-        if self._starter.ident is not None:
-            self._starter.join(START_PATIENCE)
-        self._undo()
+        self._processes.stop(wait=wait)
 
-    def _undo(self) -> None:
-        atexit.unregister(self.stop)
-        if self._context is not None:
-            self._end(self._context, self._pool)
-        self._context = self._pool = None  # which lead back here
-        self._close()
-
-    def _close(self) -> None:
-        """Close what is open in this process apart from the pipes of workers."""
-        self._selector.close()
-        os.close(self._wake_reader)
-        os.close(self._wake_writer)
-
-    def _end(self, context: SlotContext, pool: Pool | None) -> None:
-        from scanner.backends.start import close_ends, end_pool, reap
-
-        if pool is not None:
-            pool.close()
-            pool._worker_handler.join(PATIENCE)  # type: ignore[attr-defined]  # from here on it replaces nobody
-        context.ended = True
+    def dismiss(self) -> None:
+        """Have all workers end; idle ones do at once."""
         while self._workers:
             self._workers.popitem()[1].dismiss()
         self._slots.clear()
-        while self._arrivals:
-            close_ends(self._arrivals.popleft())
-        for slot_process in reap([each for each in context.made if not each.abandoned], PATIENCE):
-            slot_process.abandon()
-        if pool is not None:
-            end_pool(pool)
-        for slot_process in context.made:
-            if not slot_process.abandoned:
-                with contextlib.suppress(ValueError):  # it was started a moment ago, and killed
-                    slot_process.close()
-        context.stop()
+
+    def close(self) -> None:
+        """Close what is open in this process apart from the pipes of workers."""
+        self._workers.clear()
+        self._slots.clear()
+        self._selector.close()
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
 
 
 def report_mistake(text: str) -> None:

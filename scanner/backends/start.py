@@ -1,11 +1,7 @@
 """Starting worker processes for a Pool, with what `multiprocessing` needs to be told.
 
-A context of our own does three things that the standard ones do not:
-
-* each process gets a pipe each way of its own, made when it is made: also the ones with which the Pool replaces
-  the dead;
-* workers never import the caller's main module, so a script may call `walk` without a `__main__` guard;
-* helper interpreters do not have the working directory on `sys.path`: it may well be the tree to scan.
+In a context of our own each process gets a pipe each way of its own, made when it is made: also the ones with which
+the Pool replaces the dead.
 
 Fork servers are started and stopped with the Pool, so that nothing of ours stays behind.
 
@@ -25,24 +21,15 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from multiprocessing import (
-    connection,
-    context,
-    get_all_start_methods,
-    get_context,
-    process,
-    resource_tracker,
-    spawn,
-    util,
-)
+from multiprocessing import connection, context, get_all_start_methods, get_context, process
 from typing import Any
 
+from scanner.backends.launch import launching
 from scanner.backends.whereabouts import Whereabouts
 
 PRELOAD = ["scanner.backends.start", "scanner.backends.worker"]
 PIPE_BYTES = 1 << 20  # as much as an unprivileged user may ask for
 LOCK_PATIENCE = 1.0  # seconds
-_launch_lock = threading.Lock()
 _fork_lock = threading.RLock()
 """Held over every fork, and while ends of pipes are closed: a child must not inherit an end that is half closed."""
 _made_here: weakref.WeakSet[SlotProcess] = weakref.WeakSet()
@@ -82,7 +69,7 @@ class SlotProcess(process.BaseProcess):
         if method == "fork":
             process_obj.inherited = open_descriptors()
             return standard._Popen(process_obj)
-        with _launching(owner, method):
+        with launching(owner.fork_server if method == "forkserver" else None):
             return standard._Popen(process_obj)
 
     def start(self) -> None:
@@ -170,8 +157,7 @@ def _disown() -> None:
 
     Otherwise both would read the same pipes, and the exit of this process would end the workers of the parent.
     """
-    global _launch_lock, _fork_lock
-    _launch_lock, _fork_lock = threading.Lock(), threading.RLock()
+    _fork_lock._at_fork_reinit()  # type: ignore[attr-defined]  # threading's own way
     for slot_process in list(_made_here):
         slot_process.close_coordinator_ends()
         if slot_process.owner is not None:
@@ -305,72 +291,6 @@ class SlotContext(context.BaseContext):
                 server._forkserver_pid = None
                 with contextlib.suppress(OSError):
                     os.unlink(server._forkserver_address)
-
-
-def start_resource_tracker() -> None:
-    """Start Python's tracker of semaphores, if it does not run yet.
-
-    Before anything that would start it unasked: like all helper interpreters it must not have the working directory on
-    `sys.path`, and starting it unblocks signals.
-    """
-    with _launch_lock, _safe_path():
-        resource_tracker.ensure_running()
-
-
-@contextlib.contextmanager
-def _launching(owner: SlotContext, method: str) -> Iterator[None]:
-    """What starting a process looks up in `multiprocessing`, changed for this thread for the time of the start."""
-    replacements: list[tuple[Any, str, Any]] = [
-        (spawn, "get_preparation_data", _without_main_module(spawn.get_preparation_data)),
-    ]
-    if method == "forkserver":
-        from multiprocessing import forkserver
-
-        replacements.append((forkserver, "connect_to_new_process", owner.fork_server.connect_to_new_process))
-    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    with _launch_lock, _safe_path(), contextlib.ExitStack() as stack:
-        for module, name, replacement in replacements:
-            stack.enter_context(_replaced(module, name, replacement))
-        try:
-            yield
-        finally:  # starting the resource tracker unblocks some
-            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-
-
-@contextlib.contextmanager
-def _replaced(module: Any, name: str, replacement: Any) -> Iterator[None]:
-    original, mine = getattr(module, name), threading.get_ident()
-
-    def choose(*args: Any) -> Any:
-        return (replacement if threading.get_ident() == mine else original)(*args)
-
-    setattr(module, name, choose)
-    try:
-        yield
-    finally:
-        setattr(module, name, original)
-
-
-def _without_main_module(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    def preparation_data(name: str) -> dict[str, Any]:
-        data = original(name)
-        data.pop("init_main_from_path", None)
-        data.pop("init_main_from_name", None)
-        return data
-
-    return preparation_data
-
-
-def _safe_path() -> contextlib.AbstractContextManager[None]:
-    """Helper interpreters do not get the working directory on `sys.path`."""
-    private: Any = util  # there is no public way
-    original = private._args_from_interpreter_flags
-
-    def arguments() -> list[str]:
-        flags: list[str] = original()
-        return flags if "-P" in flags else [*flags, "-P"]
-
-    return _replaced(util, "_args_from_interpreter_flags", arguments)
 
 
 def close_ends(slot_process: SlotProcess) -> None:

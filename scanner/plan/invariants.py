@@ -19,4 +19,6 @@ def validate(planner: Planner) -> None:
         assert segment is segment.behind.before is segment.before.behind, "the line holds together"
     assert all(segment in line for segment in leased.values()), "a slot's Segment stands in the line"
     if planner.ordered:
-        assert sum(chunk.size for chunk in planner.waiting()) == planner.waiting_bytes, "the window counts what waits"
+        waiting = sum(chunk.size for chunk in planner.line.waiting())
+        assert waiting == planner.waiting_bytes, "the window counts what waits"
+        assert waiting == sum(segment.size for segment in line), "each Segment knows the size of its Chunks"

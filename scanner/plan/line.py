@@ -101,6 +101,14 @@ class Line:
         while (segment := segment.behind) is not self._ends:
             yield segment
 
+    def zones_with_work(self) -> set[int]:
+        """Those in which something is queued or under way."""
+        return {segment.zone for segment in self if not segment.chunks}
+
+    def waiting(self) -> list[Chunk]:
+        """The Chunks that have arrived and wait for their turn, in walk order: what a broken-off scan still has."""
+        return [chunk for segment in self for chunk in segment.chunks]
+
     def dissolve(self) -> None:
         """Take the ring apart, with what is still in it: nobody needs it any more, and it would hold itself."""
         with contextlib.suppress(AttributeError):  # that was done before

@@ -20,17 +20,7 @@ from __future__ import annotations
 import sys
 from itertools import islice
 
-from scanner.model import (
-    Chunk,
-    ChunkArrived,
-    Path,
-    SlotDown,
-    SlotLost,
-    SlotStuck,
-    SlotUp,
-    Task,
-    below_any,
-)
+from scanner.model import Chunk, ChunkArrived, Path, SlotDown, SlotLost, SlotStuck, SlotUp, Task, below_any
 from scanner.plan.budget import TASK_ENTRIES, how_many, reach
 from scanner.plan.events import (
     Add,
@@ -46,7 +36,7 @@ from scanner.plan.events import (
     Pruned,
     Waiting,
     Wanted,
-)
+)  # fmt: skip
 from scanner.plan.known import KnownRules
 from scanner.plan.line import Line, Segment
 from scanner.plan.roster import Roster
@@ -108,7 +98,7 @@ class Planner:
     def _note(self, event: Event) -> list[Deliver]:
         match event:
             case ChunkArrived(slot, chunk):
-                return self._chunk_arrived(slot, chunk)
+                return self._complete(self.roster.take(slot), chunk, slot)
             case Wanted(path):
                 return self._consumer_wants(path)
             case SlotUp(slot, worker):
@@ -204,9 +194,6 @@ class Planner:
             self._split(segment)
         else:
             segment.unlink()
-
-    def _chunk_arrived(self, slot: int, chunk: Chunk) -> list[Deliver]:
-        return self._complete(self.roster.take(slot), chunk, slot)
 
     def _complete(self, segment: Segment, chunk: Chunk, slot: int | None) -> list[Deliver]:
         """Put `chunk`, and a queue of its leftovers, in the place of a leased Segment."""
@@ -410,11 +397,3 @@ class Planner:
                 segment.asked = True
                 instructions.append(GiveUp(slot))
         return instructions
-
-    def zones_with_work(self) -> set[int]:
-        """Those in which something is queued or under way."""
-        return {segment.zone for segment in self.line if not segment.chunks}
-
-    def waiting(self) -> list[Chunk]:
-        """The Chunks that have arrived and wait for their turn, in walk order: what a broken-off scan still has."""
-        return [chunk for segment in self.line for chunk in segment.chunks]

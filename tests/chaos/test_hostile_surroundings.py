@@ -92,7 +92,7 @@ def test_a_worker_that_dies_before_the_pool_lists_it_costs_nothing(
         os.kill(next(iter(pools[0].processes().values())), signal.SIGKILL)
         for walked in walking:
             found.append(walked)
-            alive = pools[0]._pool._worker_handler.is_alive()  # type: ignore[union-attr]
+            alive = pools[0]._processes._pool._worker_handler.is_alive()
     assert found == list(os.walk(top))
     assert len(late) == 3
     assert alive
@@ -125,7 +125,7 @@ class EndsItsReader:
 
 def end_handler(pool: PoolBackend) -> None:
     """End the Pool's thread that replaces workers, as a mistake in it would."""
-    inner: Any = pool._pool
+    inner: Any = pool._processes._pool
     inner._pool.append(EndsItsReader())
     inner._change_notifier.put(None)
     inner._worker_handler.join(PATIENCE)

@@ -92,10 +92,12 @@ def test_nor_does_a_worker_that_has_died(
 
 def test_nor_does_a_pool_that_was_not_needed_when_it_had_started(trees: dict[str, Path]) -> None:
     pool = PoolBackend(ScanOptions().starting_at([str(trees["monorepo"])]))
-    gone = weakref.ref(pool._starter)
+    starter = pool._processes._starter
+    assert starter is not None
+    gone = weakref.ref(starter)
     pool.stop(wait=False)
-    pool._starter.join()
-    del pool
+    starter.join()
+    del pool, starter
     assert gone() is None
 
 

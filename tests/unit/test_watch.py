@@ -10,7 +10,7 @@ import pytest
 
 import scanner
 from scanner.backends import watch
-from scanner.backends.pool import PoolBackend
+from scanner.backends.processes import Processes
 from scanner.backends.watch import Watch
 
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_killed_is_abandoned_and_counted(clock: list[float]) -> N
 def test_the_pool_is_asked_to_replace_what_was_abandoned_once(
     pool: dict[str, Any], trees: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[PoolBackend] = []
+    asked: list[Processes] = []
     late = Watch.late
 
     def abandoning(watching: Watch, slots: Any) -> list[int]:
@@ -90,5 +90,5 @@ def test_the_pool_is_asked_to_replace_what_was_abandoned_once(
         return late(watching, slots)
 
     monkeypatch.setattr(Watch, "late", abandoning)
-    monkeypatch.setattr(PoolBackend, "_replace_abandoned", lambda pool: asked.append(pool))  # noqa: PLW0108  # binds
+    monkeypatch.setattr(Processes, "replace_abandoned", lambda processes: asked.append(processes))  # noqa: PLW0108  # binds
     assert scanner.scan(trees["monorepo"], **pool).stats.abandoned_workers == len(asked) == 1

@@ -1,0 +1,237 @@
+"""The processes of one `multiprocessing.Pool`: their start, what replaces the dead, and their end.
+
+caller's thread                        thread "scanner-pool-start"
+Processes() -------------------------> imports; unless they are forked: Pool()
+attend() <--- fork_next, failure ----- ends
+'-> forked: Pool(), beside no other thread of ours
+stop() --- waits for the thread, or leaves the undoing to it --> close, reap
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from scanner.backends.threads import replaced_threads
+from scanner.options import ScanOptions, may_be_forked
+
+if TYPE_CHECKING:  # multiprocessing takes 20 ms to import, which the thread does that starts the Pool
+    from scanner.backends.start import SlotContext, SlotProcess
+
+PATIENCE = 0.25  # seconds for the Pool's thread to end; for workers when asked, after SIGTERM, after SIGKILL
+START_PATIENCE = 30.0  # seconds for a start to end
+
+
+class Owner(Protocol):
+    """Who uses the processes."""
+
+    def wake(self) -> None: ...
+    def dismiss(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Processes:
+    """Starts them at once, as far as possible in a thread.
+
+    `owner`: hears, from any thread, when something has happened (`wake`), when processes are about to be made to end
+    (`dismiss`), and when all is over (`close`). `failure`: why there are none, if so; `no_refill`: why dead ones are
+    not replaced any more.
+    """
+
+    def __init__(self, options: ScanOptions, owner: Owner) -> None:
+        self.start_method: str = options.method  # of this moment: there is another thread soon
+        self.failure: str | None = None
+        if (library := replaced_threads()) is not None:
+            self.failure = f"{library} has replaced threads by coroutines"
+        self.no_refill: str | None = None
+        self.stopped = False
+        self._options = options
+        self._owner: Owner | None = owner
+        self._home = os.getpid()
+        self._arrivals: deque[SlotProcess] = deque()
+        self._context: SlotContext | None = None
+        self._pool: Any = None
+        self._fork_next = self._starter_undoes = False
+        self._stop_lock = threading.Lock()
+        self._begin()
+
+    @property
+    def are_ours(self) -> bool:
+        """Whether this process has started them, and was not forked from the one that has."""
+        return os.getpid() == self._home
+
+    def _begin(self) -> None:
+        """Start the Pool, in a thread as far as possible: `_started` once that has done its part."""
+        self._starter: threading.Thread | None = None
+        self._started = self.failure is not None
+        if self._started:
+            return
+        starter = threading.Thread(target=self._prepare, name="scanner-pool-start", daemon=True)
+        try:
+            starter.start()
+        except RuntimeError as error:  # the system has no more threads
+            self.failure, self._started = str(error), True
+        else:
+            self._starter = starter
+
+    def _prepare(self) -> None:
+        try:
+            self._import_and_start()
+        except Exception as error:  # imports fail where descriptors or memory are short
+            self.failure = f"{type(error).__name__}: {error}"
+        with self._stop_lock:
+            self._started = True
+            self._fork_next = self.failure is None and self.start_method == "fork"
+            if not self.stopped:
+                self._wake()
+                return
+        if self._starter_undoes:
+            self._undo()
+            atexit.unregister(self._wait)
+
+    def _wake(self) -> None:
+        if (owner := self._owner) is not None:
+            owner.wake()
+
+    def _wait(self) -> None:
+        """For the thread that starts the Pool."""
+        if self._starter is not None:
+            self._starter.join(START_PATIENCE)
+
+    def _import_and_start(self) -> None:
+        """Import what is needed, and unless it is to fork, start the Pool."""
+        from multiprocessing import pool, process  # noqa: F401  # now rather than in a forking process
+
+        from scanner.backends import start, worker  # noqa: F401
+
+        atexit.register(self.stop)  # runs before multiprocessing's own, which may wait for ever
+        if process.current_process().daemon:
+            self.failure = "this process is daemonic, and those may have no children"
+        elif self.start_method != "fork":
+            self._start()
+
+    def _start(self) -> None:
+        """Start the Pool. Signals are blocked meanwhile, so that workers inherit no handler that may run in them."""
+        from multiprocessing.pool import Pool
+
+        from scanner.backends.launch import start_resource_tracker
+        from scanner.backends.start import SlotContext
+
+        blocked = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+        workers = self._options.workers
+        try:
+            if self.start_method != "fork":  # whose semaphores have no names that would have to be taken care of
+                start_resource_tracker()
+                signal.pthread_sigmask(signal.SIG_BLOCK, blocked)  # again: starting it has unblocked them
+            self._context = SlotContext(self.start_method, workers, self._announce, self._refill_failed)
+            if not self.stopped:
+                self._pool = Pool(workers, context=self._context)
+        except Exception as error:  # whatever a system without processes, semaphores or memory comes up with
+            self.failure = f"{type(error).__name__}: {error}"
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+
+    def _announce(self, slot_process: SlotProcess) -> None:
+        self._arrivals.append(slot_process)
+        self._wake()
+
+    def _refill_failed(self, error: Exception) -> None:
+        """No dead worker is replaced any more: when the last is gone, so is the pool."""
+        self.no_refill = f"{type(error).__name__}: {error}"
+        self._wake()
+
+    def attend(self) -> None:
+        """Fork, if that is next; notice when the Pool's thread that replaces dead workers has ended, however."""
+        if self._fork_next:
+            self._fork_next = False
+            self._wait()
+            self._fork()
+        if self._pool is not None and self.no_refill is None and not self._pool._worker_handler.is_alive():
+            self.no_refill = "the thread that replaces dead worker processes has ended"
+
+    def _fork(self) -> None:
+        """Start the Pool by `fork`, unless threads have come since this was chosen, and not by the caller."""
+        if self._options.start_method == "fork" or may_be_forked():
+            self._start()
+            return
+        self.start_method = self._options.method
+        self._begin()
+
+    def arrived(self) -> Iterator[SlotProcess]:
+        """Those that have started since it was asked last."""
+        if self._arrivals and self._context is not None:
+            self._context.forget_dead()
+        while self._arrivals:
+            yield self._arrivals.popleft()
+
+    def replace_abandoned(self) -> None:
+        """Have the Pool look for processes that it takes for dead."""
+        if self._pool is not None:
+            self._pool._change_notifier.put(None)
+
+    def give_up(self, failure: str) -> None:
+        """Have no more of them replaced."""
+        self.failure = failure
+        if self._pool is not None:
+            self._pool.close()
+
+    def stop(self, *, wait: bool = True) -> None:
+        """End them within a bound. A start that is under way is waited for, and then undone; without `wait` its own
+        thread does that, a little later.
+        """
+        if not self.are_ours:  # not even the lock: another thread of the parent may have held it
+            if not self.stopped:
+                self.stopped = True
+                self._let_go()
+            return
+        with self._stop_lock:
+            if self.stopped:
+                return
+            self.stopped = True
+            self._starter_undoes = not (wait or self._started)
+            if self._starter_undoes:
+                atexit.register(self._wait)
+                return
+        self._wait()
+        self._undo()
+
+    def _undo(self) -> None:
+        atexit.unregister(self.stop)
+        context, pool = self._context, self._pool
+        self._context = self._pool = None  # which lead back here
+        if pool is not None:
+            pool.close()
+            pool._worker_handler.join(PATIENCE)  # from here on it replaces nobody
+        if context is not None:
+            context.ended = True
+            if self._owner is not None:
+                self._owner.dismiss()
+            self._end(context, pool)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        owner, self._owner = self._owner, None  # which leads back here
+        if owner is not None:
+            owner.close()
+
+    def _end(self, context: SlotContext, pool: Any) -> None:
+        from scanner.backends.start import close_ends, end_pool, reap
+
+        while self._arrivals:
+            close_ends(self._arrivals.popleft())
+        for slot_process in reap([each for each in context.made if not each.abandoned], PATIENCE):
+            slot_process.abandon()
+        if pool is not None:
+            end_pool(pool)
+        for slot_process in context.made:
+            if not slot_process.abandoned:
+                with contextlib.suppress(ValueError):  # it was started a moment ago, and killed
+                    slot_process.close()
+        context.stop()
