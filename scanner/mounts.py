@@ -15,6 +15,8 @@ from scanner.model import Path, below_any, is_below, prefix_of, upwards
 
 MOUNTS = "/proc/self/mountinfo"
 MOST_LINKS = 40  # of a path, as the kernel has it
+FIELDS_BEFORE_TYPE = 6  # number, parent, device, root, mount point, options; then optional fields, "-", type
+UNKNOWN = "unknown"
 _ON_DISK = (
     "ext2 ext3 ext4 xfs btrfs zfs f2fs bcachefs jfs reiserfs vfat msdos exfat ntfs3 udf iso9660 squashfs erofs overlay"
 )
@@ -28,18 +30,21 @@ LOCAL = IN_MEMORY.union(_ON_DISK.split())
 
 
 class Mount(NamedTuple):
+    """`root`: the directory or file of the file system that is seen at `point`; `device`: major:minor."""
+
     point: bytes
     kind: str
     device: str
-    number: bytes = b""
-    parent: bytes = b""
+    root: bytes
+    number: bytes
+    parent: bytes
 
 
 def mounts() -> list[Mount]:
     """All mounts that paths lead to: none that lies behind what was mounted later."""
     try:
         with open(MOUNTS, "rb") as table:
-            return _visible([_mount(line) for line in table])
+            return _visible([mount for mount in map(_mount, table) if mount is not None])
     except OSError:
         return []
 
@@ -55,11 +60,21 @@ def _visible(table: list[Mount]) -> list[Mount]:
     return list(found.values())
 
 
-def _mount(line: bytes) -> Mount:
-    """One line of the table; spaces and the like stand there in octal."""
-    fields = line.split()
-    point = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), fields[4])
-    return Mount(point, fields[fields.index(b"-") + 1].decode(), fields[2].decode(), *fields[:2])
+def _mount(line: bytes) -> Mount | None:
+    """Parse one line of the table; None if it has no mount point. Spaces and the like are escaped in octal.
+
+    Every user can mount something, and so choose bytes of this table: no bytes may raise an error.
+    """
+    fields = [_unescaped(field) for field in line.rstrip(b"\n").split(b" ")]
+    if len(fields) < FIELDS_BEFORE_TYPE or not fields[4].startswith(b"/"):
+        return None
+    number, parent, device, root, point, _, *rest = fields
+    kind = rest[rest.index(b"-") + 1 :][:1] if b"-" in rest else []
+    return Mount(point, os.fsdecode(kind[0]) if kind else UNKNOWN, os.fsdecode(device), root, number, parent)
+
+
+def _unescaped(field: bytes) -> bytes:
+    return re.sub(rb"\\([0-3][0-7]{2})", lambda match: bytes([int(match[1], 8)]), field) if b"\\" in field else field
 
 
 def _remote(mount: Mount) -> bool:
@@ -111,10 +126,15 @@ def _link_target(path: bytes) -> bytes | None:
 
 
 def filesystem_type(path: Path) -> str:
-    """For example `ext4` or `nfs4`; `unknown` where there is no table."""
+    """Return for example `ext4` or `nfs4`, with bytes that are not printable escaped; `unknown` without a table."""
     table = mounts()
     mount = _deepest(resolved(path, table), table)
-    return mount.kind if mount is not None else "unknown"
+    return printable(os.fsencode(mount.kind)) if mount is not None else UNKNOWN
+
+
+def printable(name: bytes) -> str:
+    text = name.decode(errors="backslashreplace")
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def anything_remote(roots: Sequence[Path]) -> bool:
