@@ -5,10 +5,11 @@ Where there is no such table (not Linux), nothing is known: no mount is remote, 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 from scanner.model import Path, below_any, is_below, prefix_of, upwards
@@ -177,6 +178,66 @@ def _below(root: Any, real: bytes, table: Iterable[Mount]) -> Iterator[tuple[Any
         if mount.point != real and is_below(mount.point, real):
             inner = mount.point[len(prefix_of(real)) :]
             yield prefix_of(root) + (inner if isinstance(root, bytes) else os.fsdecode(inner)), mount
+
+
+def barred(roots: Sequence[Any], *, kinds: Collection[str], one_file_system: bool, one_mount: bool) -> list[Any]:
+    """Return the mount points below the roots that must not be entered, as the scan names them.
+
+    `kinds`: types of file systems; `one_mount`: all mount points; `one_file_system`: those of another file system
+    than the root's. Bind mounts of the root's own file system are entered, as with `find -xdev`. The table decides, so
+    a mount that hangs is not asked. It cannot tell subvolumes from each other: these are compared once they are open.
+    """
+    table = mounts()
+    names = {os.fsencode(kind) for kind in kinds}
+    found = []
+    for root in roots:
+        real = resolved(root, table)
+        device = _device(real, table) if one_file_system else ""
+        for path, mount in _below(root, real, table):
+            if one_mount or (one_file_system and mount.device != device) or os.fsencode(mount.kind) in names:
+                found.append(path)
+    return [*found, *_barred_roots(roots, found)] if one_file_system else found
+
+
+def _device(real: bytes, table: list[Mount]) -> str:
+    """Return the device of the file system that `real` is on, as the table has it."""
+    mount = _deepest(real, table)
+    if mount is not None:
+        return mount.device
+    try:
+        device = os.stat(real).st_dev
+    except OSError:
+        return UNKNOWN
+    return f"{os.major(device)}:{os.minor(device)}"
+
+
+def _barred_roots(roots: Sequence[Any], barred: Collection[Any]) -> Iterator[Any]:
+    """Yield the roots that lie below others, on another device that no table knows: a subvolume."""
+    pairs = [(top, root) for root in roots for top in roots if root != top and is_below(root, top)]
+    for top, root in pairs:
+        if not below_any(root, barred):
+            with contextlib.suppress(OSError):  # to be reported by the scan
+                if os.stat(root).st_dev != os.stat(top).st_dev:
+                    yield root
+
+
+def are_shared(roots: Sequence[Any]) -> bool:
+    """Return whether a directory may be met twice below the roots, which are disjoint paths: by bind mounts."""
+    table = mounts()
+    places = []
+    for root in roots:
+        real = resolved(root, table)
+        top = _deepest(real, table)
+        inside = [(real, top)] if top is not None else []
+        inside += [(mount.point, mount) for _, mount in _below(root, real, table)]
+        places += [(mount.device, prefix_of(_inner(place, mount))) for place, mount in inside]
+    return any(one[0] == two[0] and two[1].startswith(one[1]) for one, two in pairwise(sorted(places)))
+
+
+def _inner(place: bytes, mount: Mount) -> bytes:
+    """Return the path of `place`, on this mount, in the file system itself."""
+    below = place[len(prefix_of(mount.point)) :]
+    return prefix_of(mount.root) + below if below else mount.root
 
 
 def devices(roots: Sequence[Any]) -> dict[Any, int]:

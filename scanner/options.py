@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         max_rate: float | None
         nice: bool
         one_file_system: bool
+        one_mount: bool
         skip_fs: Collection[str]
         exclude: str | Sequence[str]
         exclude_from: Any
@@ -93,6 +94,7 @@ class _Fields(NamedTuple):
     max_rate: float | None = None
     nice: bool = False
     one_file_system: bool = False
+    one_mount: bool = False
     skip_fs: Collection[str] = ()
     exclude: str | Sequence[str] = ()
     exclude_from: Any = ()
@@ -156,8 +158,11 @@ class ScanOptions(_Fields):
     max_rate      directories a second, or None (default) for as many as there can be. Holds over any second of a scan.
     nice          lower the priority of worker processes, for the processor and for the disk. Default: no.
     one_file_system  do not enter other file systems than the root's: mount points, subvolumes, what links lead to. They
-                  are shown themselves. What is mounted is not even asked; all else is looked at once it is open.
-                  Default: no.
+                  are shown themselves. As with `find -xdev`, the device number decides: a bind mount of the root's own
+                  file system is entered. What is mounted from another one is not even asked. Default: no.
+    one_mount     do not enter any mount point below the root, not even a bind mount of the root's own file system, nor
+                  what links on another mount lead to. Mount points are shown and not asked. Subvolumes that are not
+                  mounted are entered, unless `one_file_system` excludes them. Default: no.
     skip_fs       types of file systems that are not entered where they are mounted below the roots, such as
                   `("nfs4", "autofs")`. Nothing is asked of them, so no automount is triggered and none can hang.
     exclude       patterns of what is left out, as in a `.gitignore` in the root: what is excluded is not even opened.
@@ -219,6 +224,8 @@ class ScanOptions(_Fields):
             _positive("max_rate", options.max_rate, "number of directories a second")
         if isinstance(options.skip_fs, str) or not all(isinstance(kind, str) and kind for kind in options.skip_fs):
             raise OptionError(f"skip_fs must be the names of types of file systems, not {options.skip_fs!r}")
+        for kind in options.skip_fs:
+            _encodable("skip_fs", kind)
         _whole_number("min_depth", options.min_depth, 0, sys.maxsize)
         if options.max_depth is not None:
             _whole_number("max_depth", options.max_depth, 0, sys.maxsize)
@@ -249,11 +256,12 @@ class ScanOptions(_Fields):
             with contextlib.suppress(OSError):  # it was removed: the roots will say so
                 cwd = os.getcwd()
         barred = self.barred
-        if self.one_file_system or self.skip_fs:
-            from scanner.mounts import mounted_below  # not needed otherwise
+        if self.one_file_system or self.one_mount or self.skip_fs:
+            from scanner.mounts import barred as barred_mounts  # not needed otherwise
 
-            kinds = None if self.one_file_system else frozenset(self.skip_fs)
-            barred += tuple(path for path, kind in mounted_below(roots) if kinds is None or kind in kinds)
+            barred += tuple(
+                barred_mounts(roots, kinds=self.skip_fs, one_file_system=self.one_file_system, one_mount=self.one_mount)
+            )
         spec = None
         if self.filters:
             from scanner.filters.spec import spec_of  # not needed otherwise
@@ -333,6 +341,13 @@ def resident_bytes() -> int:
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise OptionError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+
+
+def _encodable(name: str, value: str) -> None:
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError as error:
+        raise OptionError(f"{name} {value!r} cannot be encoded in {error.encoding}") from error
 
 
 def _whole_number(name: str, value: object, low: int, high: int) -> None:

@@ -21,7 +21,11 @@ def entering(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     )  # fmt: skip
     group.add_argument(
         "-x", "--one-file-system", action="store_true",
-        help="do not enter what is mounted below ROOT; the mount points themselves are shown",
+        help="do not enter other file systems than that of ROOT, as find -xdev and du -x; mount points are shown",
+    )  # fmt: skip
+    group.add_argument(
+        "--one-mount", action="store_true",
+        help="do not enter any mount point below ROOT, not even a bind mount of the same file system",
     )  # fmt: skip
     group.add_argument(
         "--skip-fs", metavar="TYPES", type=_names, default=[], action="extend",

@@ -43,6 +43,7 @@ class Descent:
         self._parent = -1
         self.most_open = most_open
         self._devices: dict[Any, int] = {}  # of roots
+        self._mounts: dict[Any, bytes] = {}  # of roots
 
     def place(self, path: Any) -> tuple[int, Any, bool]:
         """From where to open the directory `path`, by which name, and whether links are refused. Raises OSError."""
@@ -117,11 +118,21 @@ class Descent:
         return self._root_of(path) is not None and device != self.device(path)
 
     def device(self, path: Any) -> int:
-        """That of the root that `path` lies below. Raises OSError."""
+        """Return that of the root that `path` is or lies below. Raises OSError."""
         root = self._root_of(path)
+        root = path if root is None else root
         if root not in self._devices:
-            self._devices[root] = os.stat(path if root is None else root).st_dev
+            self._devices[root] = os.stat(root).st_dev
         return self._devices[root]
+
+    def is_on_another_mount(self, path: Any, place: Any) -> bool:
+        """Return whether the directory `path`, open as or found at `place`, is on another mount than its root."""
+        root = self._root_of(path)
+        if root is None:
+            return False
+        if root not in self._mounts:
+            self._mounts[root] = mount_number(root)
+        return mount_number(place) != self._mounts[root]
 
     def above(self, path: Any) -> Iterator[Any]:
         """The directories above `path`, from its parent up to its root."""
@@ -202,6 +213,21 @@ class Descent:
         """Close everything; the next `open` starts from its root."""
         while self._way:
             os.close(self._way.pop()[1])
+
+
+def mount_number(place: Any) -> bytes:
+    """Return the number of the mount that a path or an open directory is on; empty without /proc. Raises OSError if the
+    path cannot be reached.
+    """
+    descriptor = place if isinstance(place, int) else os.open(place, _PASS)
+    try:
+        with open(f"/proc/self/fdinfo/{descriptor}", "rb") as lines:
+            return next((line for line in lines if line.startswith(b"mnt_id:")), b"")
+    except OSError:  # no /proc
+        return b""
+    finally:
+        if descriptor != place:
+            os.close(descriptor)
 
 
 def has_steps(name: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -23,8 +24,11 @@ class Gate:
     def __init__(self, options: ScanOptions, descent: Descent) -> None:
         self._descent = descent
         self._detect_loops = options.detect_loops and options.followlinks
+        self._followlinks = options.followlinks
         self._one_file_system = options.one_file_system
-        self.checks = self._detect_loops or self._one_file_system  # whether to look once a directory is open
+        self._one_mount = options.one_mount and options.followlinks  # other mounts are barred by their names
+        self.stays = self._one_file_system or self._one_mount  # whether directories may be elsewhere
+        self.checks = self._detect_loops or self.stays  # whether to look once a directory is open
         self._max_depth = sys.maxsize if options.max_depth is None else options.max_depth
         self.longest_sure = 2 * min(self._max_depth, MAX_DEPTH)  # characters that cannot be too many levels
         self.opening = 0.0  # seconds spent on it
@@ -44,7 +48,11 @@ class Gate:
     def open(self, path: Any) -> int:
         """A descriptor of the directory `path`: the caller's. Raises OSError, ValueError, Elsewhere."""
         started = time.monotonic()
-        descriptor = self._descent.open(path)
+        try:
+            descriptor = self._descent.open(path)
+        except OSError:
+            self._refuse_unreadable_elsewhere(path)
+            raise
         self.opening += time.monotonic() - started
         if self.checks:
             try:
@@ -57,11 +65,23 @@ class Gate:
         return descriptor
 
     def refuse_elsewhere(self, path: Any, place: Any) -> None:
-        """Raise Elsewhere if the directory `path`, open as or found at `place`, must be on its root's file system and
-        is on another.
+        """Raise Elsewhere if the directory `path`, open as or found at `place`, must be on its root's file system, or
+        mount, and is on another.
         """
         if self._one_file_system and self._descent.is_elsewhere(path, os.stat(place).st_dev):
             raise Elsewhere
+        if self._one_mount and self._descent.is_on_another_mount(path, place):
+            raise Elsewhere
+
+    def _refuse_unreadable_elsewhere(self, path: Any) -> None:
+        """Raise Elsewhere if the directory `path`, which cannot be opened, is on another file system: then it is no
+        error.
+        """
+        with contextlib.suppress(OSError):
+            if self._one_file_system:
+                device = os.stat(path, follow_symlinks=self._followlinks).st_dev
+                if self._descent.is_elsewhere(path, device):
+                    raise Elsewhere
 
     def _refuse_loop(self, path: Any, descriptor: int) -> None:
         """Raise OSError if `path` is a link that leads to a directory above itself."""

@@ -106,7 +106,8 @@ class Reader:
         off, what was read is returned; the last Fault then has the operation `read`.
         """
         attempts = 1
-        if failure > 0 and failure not in ONE_BY_ONE and not self._descent.is_root(path):
+        is_final = failure > 0 and failure not in ONE_BY_ONE and not self._gate.stays
+        if is_final and not self._descent.is_root(path):
             part = no_listing(Fault.of(OSError(failure, os.strerror(failure)), path, "open"))
         else:
             part = self._try(path, limit)

@@ -1,8 +1,15 @@
-"""Columns that are put together from rows of several directories."""
+"""Columns that are put together from rows of several directories, and rows that do not count."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
+
+from scanner.fields import NULL, columns_of
+from scanner.options import ScanOptions
+
+SUMS = ("sizes", "summary")
+"""Sinks that add up sizes."""
 
 
 class Rows:
@@ -20,6 +27,27 @@ class Rows:
 
     def joined(self) -> bytes:
         return b"".join([value for column in self._columns for value in column])
+
+
+class OneDevice:
+    """Blanks rows of other file systems than the root's where sizes are added up, as `du -x` does: files that are
+    mounted, and what links lead to.
+    """
+
+    def __init__(self, options: ScanOptions) -> None:
+        columns = columns_of(options.fields)
+        self.wanted = options.one_file_system and any(sink.kind in SUMS for sink in options.sinks or ())
+        self._width, self._dev = len(columns), columns.index("dev") if "dev" in columns else -1
+        self.wanted = self.wanted and self._dev >= 0
+
+    def only(self, device: int, rows: bytes) -> bytes:
+        """Return the rows, with NULL in those of another device."""
+        values = array("q", rows)
+        count = len(values) // self._width
+        devices = values[self._dev * count : (self._dev + 1) * count]
+        for row in [row for row, each in enumerate(devices) if each != device]:
+            values[row::count] = array("q", [NULL]) * self._width
+        return values.tobytes()
 
 
 def without_first(rows: bytes, width: int) -> bytes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from scanner.fields import COLUMNS, columns_of
 from scanner.kernel.descent import Descent
+from scanner.kernel.rows import OneDevice
 from scanner.kernel.which import LINK_RULES, compiled_walk, link_rule
 from scanner.model import Path, split
 from scanner.options import ScanOptions, SinkSpec
@@ -105,6 +106,7 @@ class Runs:
         self._descent = descent
         self._rule = LINK_RULES.index(link_rule(options))
         self._one_file_system = options.one_file_system
+        self._one_device = OneDevice(options)
         self._columns = columns
         self._always = None if place is None else place.view, as_bytes
         self._slow, self._longest = slow, longest
@@ -129,14 +131,15 @@ class Runs:
             device = self._descent.device(stack[-1]) if self._one_file_system else -1
             way = self._descent.lend(stack[-1])
         except (OSError, ValueError):
-            return None  # to be told by whoever reads it by itself
+            return None  # the reader of single directories reports it
         if not way:
             return None
         told = self._lent(
             way, self._longest, limit, self._rule, self._columns, device, self._descent.most_open, *self._always,
             near, form, separator, self._slow, *wanted, stack, *budget, news,
         )  # fmt: skip
-        return Run(*told)
+        run = Run(*told)
+        return run._replace(rows=self._one_device.only(device, run.rows)) if self._one_device.wanted else run
 
     def _lent(self, way: list[tuple[Any, int]], *arguments: Any) -> tuple[Any, ...]:
         """Walk, and keep what was left open of what the Descent has lent; close it if a signal comes as soon as that is

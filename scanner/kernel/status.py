@@ -21,6 +21,7 @@ from scanner.kernel.again import Retries
 from scanner.kernel.ask import FEW, LEAST, SLOW, spread
 from scanner.kernel.descent import HERE, Descent
 from scanner.kernel.pack import join
+from scanner.kernel.rows import OneDevice
 from scanner.kernel.which import by_whole_paths, compiled_status
 from scanner.model import ENCODING, ERRORS, Fault, Path, names, prefix_of
 from scanner.options import ScanOptions
@@ -41,6 +42,7 @@ class Statuses:
         self._compiled = compiled_status(options)
         self._descent, self._by_path = descent, by_whole_paths(options)
         self._again = again
+        self._one_device = OneDevice(options)
 
     def of_directory(
         self, path: Path, place: Any, files: Any, entry_of: dict[Any, Any], threads: int, faults: list[Fault]
@@ -58,15 +60,17 @@ class Statuses:
             joined = files if isinstance(files, str | bytes) else join(files, path)
             rows = self._of_names(path, place, joined, threads, new)
         faults[:0] = new
-        return rows
+        return self._counted(path, rows)
 
     def of_some(self, place: Any, some: Sequence[tuple[Path, Any]], faults: list[Fault]) -> bytes:
         """Rows of entries of the directory that is open as, or found at, `place`: their paths, and names unless they
         are not to be asked about.
         """
         if isinstance(place, int):
-            return self._of_places(some, place, faults)
-        return self._of_places([(each, name and each) for each, name in some], None, faults)
+            rows = self._of_places(some, place, faults)
+        else:
+            rows = self._of_places([(each, name and each) for each, name in some], None, faults)
+        return self._counted(some[0][0], rows) if some else rows
 
     def of_one(self, path: Path) -> bytes:
         """The row of the directory `path`, which cannot be listed: asked for by its name."""
@@ -74,7 +78,16 @@ class Statuses:
             parent, name, _ = self._descent.place(path)
         except OSError:
             return nothing(self._width, 1)
-        return self._of_places([(path, name)], None if parent == HERE else parent, [])
+        return self._counted(path, self._of_places([(path, name)], None if parent == HERE else parent, []))
+
+    def _counted(self, path: Path, rows: bytes) -> bytes:
+        """Return the rows, those blank that do not count."""
+        if not self._one_device.wanted:
+            return rows
+        try:
+            return self._one_device.only(self._descent.device(path), rows)
+        except OSError:  # the root is gone
+            return rows
 
     def _of_places(self, some: Sequence[tuple[Path, Any]], descriptor: int | None, faults: list[Fault]) -> bytes:
         new: list[Fault] = []

@@ -1,0 +1,45 @@
+"""Mounting for a test, as root; everything is unmounted in the end."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+class Mounts:
+    """What a test has mounted."""
+
+    def __init__(self) -> None:
+        self._points: list[Path] = []
+
+    def bind(self, source: Path, point: Path) -> None:
+        self._mount("--bind", source, point)
+
+    def memory(self, point: Path) -> None:
+        self._mount("-t", "tmpfs", "none", point)
+
+    def image(self, image: Path, point: Path) -> None:
+        self._mount("-o", "loop", image, point)
+
+    def _mount(self, *arguments: object) -> None:
+        command = ["mount", *map(str, arguments)]
+        if (done := subprocess.run(command, capture_output=True, check=False)).returncode:
+            pytest.skip(f"nothing can be mounted here: {done.stderr.decode(errors='replace').strip()}")
+        self._points.append(Path(str(arguments[-1])))
+
+    def unmount(self) -> None:
+        while self._points:
+            subprocess.run(["umount", self._points.pop()], check=True)
+
+
+@contextmanager
+def mounting() -> Iterator[Mounts]:
+    mounts = Mounts()
+    try:
+        yield mounts
+    finally:
+        mounts.unmount()
