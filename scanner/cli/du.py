@@ -6,16 +6,18 @@ import argparse
 import heapq
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from scanner.cli import exits
-from scanner.cli.roots import counted_before, distinct
+from scanner.cli.roots import counted_before, distinct, each_time
 from scanner.cli.run import conclude, run_scan
 from scanner.errors import OptionError
 from scanner.export.formats import SIZES_FIELDS
+from scanner.export.once import Once
 from scanner.export.output import Output
 from scanner.export.tree import Total, Tree, key_of
-from scanner.model import Chunk, Path
+from scanner.model import Chunk, Path, is_below, prefix_of
+from scanner.mounts import are_shared
 from scanner.options import ScanOptions, SinkSpec
 
 UNITS = "KMGTPE"
@@ -27,17 +29,24 @@ def du_command(args: argparse.Namespace, options: ScanOptions, interruption: exi
         if value is not None and value < least:
             raise OptionError(f"{name} must be a whole number of {least} or more, not {value}")
     form = form_of(args)
-    named, files = distinct(args.roots, follow=options.followlinks)
+    several = len(args.roots) > 1
+    given: dict[str, str] = {}
+    if args.count_links:
+        named, files, given = each_time(args.roots, options)
+    else:
+        named, files = distinct(args.roots, options)
     args.roots = [root for root in named if root not in files]
+    several = several and not args.count_links and are_shared(args.roots)  # as du: not so with one ROOT
     known = tuple(map(key_of, files.values()))
     options = options._replace(
-        sinks=(SinkSpec("sizes", (args.shown_depth, args.count_links, known)),),
+        sinks=(SinkSpec("sizes", (args.shown_depth, args.count_links, known, several)),),
         stat=SIZES_FIELDS,
-        barred=counted_before(args.roots),
+        barred=() if args.count_links else counted_before(args.roots),
     )
-    tree = Tree(named, files, every_name=args.count_links)
+    is_once = several or (options.followlinks and not args.count_links)
+    tree = (Once if is_once else Tree)(named, files, every_name=args.count_links)
     with Output(None) as output:
-        lines = Lines(args, named, form, output)
+        lines = Lines(args, named, given, form, output)
 
         def take(chunk: Chunk) -> None:
             with interruption.raising():
@@ -57,12 +66,14 @@ class Lines:
     """Writes them: at once, or the largest at the end; and adds up the ROOTs."""
 
     def __init__(
-        self, args: argparse.Namespace, roots: Sequence[str], form: Callable[[int], str], output: Output
-    ) -> None:
+        self, args: argparse.Namespace, roots: Sequence[str], given: Mapping[str, str], form: Callable[[int], str],
+        output: Output,
+    ) -> None:  # fmt: skip
         self._form, self._output = form, output
         self._apparent = args.apparent_size or args.bytes
         self._end = b"\0" if args.null else b"\n"
         self._roots = frozenset(roots)
+        self._given = {spelled: root for spelled, root in given.items() if spelled != root}
         self._sum = 0
         self._top: int | None = args.top
         self._largest: list[tuple[int, int, Total]] = []
@@ -91,7 +102,15 @@ class Lines:
         return total.size if self._apparent else total.disk
 
     def _write(self, size: int, path: Path) -> None:
-        self._output.write(self._form(size).encode() + b"\t" + os.fsencode(path) + self._end)
+        self._output.write(self._form(size).encode() + b"\t" + os.fsencode(self._as_given(path)) + self._end)
+
+    def _as_given(self, path: Path) -> Path:
+        """Return the path as it lies below the ROOT that the user gave."""
+        top = next((spelled for spelled in self._given if is_below(path, spelled)), None)
+        if top is None:
+            return path
+        inner = path[len(prefix_of(top)) :]
+        return prefix_of(self._given[top]) + inner if inner else self._given[top]
 
 
 def form_of(args: argparse.Namespace) -> Callable[[int], str]:

@@ -30,18 +30,20 @@ FIELDS = ("size", "blocks", "mode", "ino", "dev", "nlink")
 class Sizes(Sink):
     """`depth`: what lies deeper below its root is summed up there; None: a record for every directory.
     `links`: files with several names count once for each. `known`: numbers of files that somebody else has met, under
-    one name: device << 64, and inode.
+    one name: device << 64, and inode. `several`: any entry may be met twice, as one file system is mounted twice.
     """
 
     run_form = COUNT
 
-    def __init__(self, options: ScanOptions, depth: int | None, links: bool, known: Collection[int] = ()) -> None:
+    def __init__(
+        self, options: ScanOptions, depth: int | None, links: bool, known: Collection[int] = (), several: bool = False
+    ) -> None:
         columns = columns_of(options.fields)
         self._numbers = [columns.index(name) for name in COLUMNS if name in FIELDS]
         self.width = len(columns)
         self._depth, self._count_links = depth, links
         self._known = frozenset(known)
-        self._several_ways = options.followlinks  # to anything, also to what has one name
+        self._several_ways = options.followlinks or several  # to anything, also to what has one name
         self._roots = sorted(options.roots, key=len, reverse=True)
         self._only = self._roots[0] if depth == 0 and len(self._roots) == 1 else None
         self._records: list[list[Any]] = []
