@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from scanner.kernel.descent import Descent
+from scanner.kernel.way import Way
 from scanner.model import Fault, Path, excluded
 from scanner.options import MAX_DEPTH, ScanOptions
 
@@ -24,6 +25,7 @@ class Gate:
     def __init__(self, options: ScanOptions, descent: Descent) -> None:
         self._descent = descent
         self._detect_loops = options.detect_loops and options.followlinks
+        self._way = Way(descent)
         self._followlinks = options.followlinks
         self._one_file_system = options.one_file_system
         self._one_mount = options.one_mount and options.followlinks  # other mounts are barred by their names
@@ -84,14 +86,10 @@ class Gate:
                     raise Elsewhere
 
     def _refuse_loop(self, path: Any, descriptor: int) -> None:
-        """Raise OSError if `path` is a link that leads to a directory above itself."""
-        if not self._descent.is_link(path):
-            return
-        target = os.fstat(descriptor)
-        for above in self._descent.above(path):
-            try:
-                same = os.path.samestat(os.stat(above), target)
-            except OSError:  # beyond PATH_MAX, or gone: cannot be told, and the depth has its limit
-                same = False
-            if same:
-                raise OSError(errno.ELOOP, f"a link that leads back to '{os.fsdecode(above)}'")
+        """Raise OSError if `path` is a directory that the way to it has led through already: by a link to it, or to one
+        above it.
+        """
+        above = self._way.met(path, os.fstat(descriptor))
+        if above is not None:
+            what = "a link that leads back" if self._descent.is_link(path) else "a link above it leads back"
+            raise OSError(errno.ELOOP, f"{what} to '{os.fsdecode(above)}'")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import scanner
+from tests.support.mounting import mounting
 from tests.support.shell import run
 from tests.support.trees import make
 
@@ -46,7 +47,7 @@ def test_walk_tells_onerror_of_loops(circles: Path, backend: dict[str, Any]) -> 
 
 
 def test_the_command_finds_what_find_finds(tmp_path: Path) -> None:
-    """Without links that lead above the root: find notices such a circle only where it comes round."""
+    """Also a name whose type cannot be asked."""
     top = make(tmp_path / "top", {**CIRCLES, "a": {"self": ".", "f": None, "b": {"up": ".."}}})
     theirs = subprocess.run(["find", "-L", top], capture_output=True, check=False)
     ours = run("list", "-L", top)
@@ -67,3 +68,89 @@ def test_a_chain_of_more_links_than_the_system_follows(tmp_path: Path) -> None:
     assert sorted(root for root, _, _ in result)[-1] == f"{tmp_path}/link9"
     assert len(result) == 2 + 40
     assert {(fault.operation, fault.kind) for fault in result.errors} == {("stat", "loop")}
+
+
+ABOVE = {
+    "top": {
+        "up": "..", "a": {"sibling": "../../sibling", "f": None, "b": {"c": {"far-up": "../../../.."}}},
+        "c": {"absolute": "{outer}", "g": None},
+    },
+    "sibling": {"down": "../top/a", "x": {"s": None}},
+    "link": "top",
+}  # fmt: skip
+SPELLINGS = ["top", "top/", "./top", "link", "link/", ".", "top/../top", "{outer}/top", "{outer}", "sibling"]
+
+
+@pytest.fixture
+def outer(tmp_path: Path) -> Path:
+    """Links to directories above the root, from where plain directories and other links lead back."""
+    outer = make(tmp_path / "outer", ABOVE)
+    (outer / "top" / "c" / "absolute").unlink()
+    (outer / "top" / "c" / "absolute").symlink_to(outer)
+    return outer
+
+
+def found_by_find(root: str) -> tuple[set[str], set[str]]:
+    """Return the paths that find lists, and those in which it sees a loop."""
+    done = subprocess.run(
+        ["find", "-L", root, "-print0"], capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"}
+    )
+    loops = {line.split("'")[1] for line in os.fsdecode(done.stderr).splitlines() if "loop detected" in line}
+    assert done.returncode == (1 if loops else 0)
+    return set(os.fsdecode(done.stdout).split("\0")[:-1]), loops
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_directory_above_the_root_that_a_link_leads_to_is_not_entered_twice(
+    spelling: str, outer: Path, backend: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(outer)
+    root = spelling.format(outer=outer)
+    listed, loops = found_by_find(root)
+    assert loops
+    result = scanner.scan(root, followlinks=True, detect_loops=True, **backend)
+    assert {fault.path for fault in result.errors} == loops
+    assert {fault.kind for fault in result.errors} == {"loop"}
+    paths = [path for path, _, _ in result]
+    paths += [os.path.join(path, name) for path, _, files in result for name in files]
+    assert len(paths) == len(set(paths))
+    assert set(paths) == listed
+    assert list(scanner.walk(root, followlinks=True, detect_loops=True, **backend)) == result
+
+
+def test_the_command_lists_what_find_lists_also_above_the_root(outer: Path, reader: str) -> None:
+    listed, loops = found_by_find(os.fspath(outer / "top"))
+    done = run("list", "-0", "-L", outer / "top")
+    assert sorted(os.fsdecode(done.stdout).split("\0")[:-1]) == sorted(listed)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, len(loops))
+    assert f"'{outer}/top/up/top': a link above it leads back to '{outer}/top'".encode() in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_directory_above_that_is_mounted_below_itself(tmp_path: Path, backend: dict[str, Any]) -> None:
+    top = make(tmp_path / "top", {"a": {"again": {}, "f": None}})
+    with mounting() as mounts:
+        mounts.bind(top, top / "a" / "again")
+        listed, loops = found_by_find(os.fspath(top))
+        result = scanner.scan(top, followlinks=True, detect_loops=True, **backend)
+        assert {fault.path for fault in result.errors} == loops == {f"{top}/a/again"}
+        assert {path for path, _, _ in result} == {path for path in listed if os.path.isdir(path)}
+
+
+def test_a_loop_below_a_path_that_is_too_long_for_the_system(tmp_path: Path) -> None:
+    """Nothing above can be looked up by its path, but what the walk itself went through is known."""
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(30):
+        os.mkdir("x" * 200, dir_fd=here)
+        below = os.open("x" * 200, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.symlink(".", "self", dir_fd=here)
+    os.symlink(tmp_path, "top", dir_fd=here)
+    os.close(here)
+    try:
+        result = scanner.scan(tmp_path, followlinks=True, detect_loops=True, backend="serial")
+        assert len(result) == 31
+        assert sorted(os.path.basename(fault.path) for fault in result.errors) == ["self", "top"]
+    finally:
+        subprocess.run(["rm", "-rf", tmp_path / ("x" * 200)], check=True)
