@@ -7,6 +7,7 @@ import heapq
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from scanner.cli import exits
 from scanner.cli.roots import counted_before, distinct, each_time
@@ -20,8 +21,9 @@ from scanner.model import Chunk, Path, is_below, prefix_of
 from scanner.mounts import are_shared
 from scanner.options import ScanOptions, SinkSpec
 
-UNITS = "KMGTPE"
-BLOCK_SIZE = re.compile(rf"(\d*)([{UNITS}]?)(B|iB)?", re.IGNORECASE)
+UNITS = "KMGTPEZY"
+BLOCK_SIZE = re.compile(r"'?(?: *\+?([0-9]+))?(?:([kKmMgGtTPEZY])(B|iB)?)?")  # as in coreutils' human.c and xstrtol.c
+MOST_BYTES = 1 << 64
 
 
 def du_command(args: argparse.Namespace, options: ScanOptions, interruption: exits.Interruption) -> int:
@@ -114,35 +116,45 @@ class Lines:
 
 
 def form_of(args: argparse.Namespace) -> Callable[[int], str]:
-    """How a number of bytes is shown. Raises OptionError."""
-    if args.human_readable:
+    """Return how a number of bytes is shown. Raises OptionError."""
+    size = args.block_size
+    if args.human_readable or (size and "human-readable".startswith(size)):
         return human
-    if args.block_size is None:
+    if size and "si".startswith(size):
+        return partial(human, base=1000)
+    if size is None:
         unit, letters = 1 if args.bytes else 1024, ""
     else:
-        unit, letters = block_size(args.block_size), args.block_size if args.block_size[0].isalpha() else ""
+        unit, letters = block_size(size)
     return lambda count: f"{-(-count // unit)}{letters}"
 
 
-def block_size(text: str) -> int:
+def block_size(text: str) -> tuple[int, str]:
+    """Return the bytes of a unit, and what follows a number of these: the unit as du writes it, if no number is given.
+
+    Raises OptionError.
+    """
     match = BLOCK_SIZE.fullmatch(text)
-    if match and (match[1] or match[2]):
-        size = int(match[1] or 1)
-        for _ in range((" " + UNITS).index(match[2].upper() or " ")):
-            size *= 1000 if (match[3] or "").upper() == "B" else 1024
-        if size:
-            return size
-    raise OptionError(f"-B must be a number of bytes or a unit like 512, K, 4K, MB, not {text!r}")
+    if match is None or not (match[1] or match[2]):
+        raise OptionError(f"-B must be a number of bytes or a unit like 512, K, 4K, kB, MiB, not {text!r}")
+    letter, base = (match[2] or "").upper(), 1000 if match[3] == "B" else 1024
+    size = int(match[1] or 1) * base ** (UNITS.index(letter) + 1 if letter else 0)
+    if not 0 < size < MOST_BYTES:
+        raise OptionError(f"-B {text!r} is {'too large' if size else 'zero: it must be 1 or more'}")
+    if match[1]:
+        return size, ""
+    return size, ("k" if size == 1000 else letter) + (match[3] or "")
 
 
-def human(count: int) -> str:
-    """Rounded up, as du does it: 4.0K, 12M."""
+def human(count: int, base: int = 1024) -> str:
+    """Return a number rounded up, as du does it: 4.0K, 12M; with base 1000 4.1k."""
     size = 1
     for letter in ("", *UNITS):
+        shown = "k" if letter == "K" and base == 1000 else letter
         tenths, whole = -(-count * 10 // size), -(-count // size)
         if letter and tenths < 100:
-            return f"{tenths // 10}.{tenths % 10}{letter}"
-        if whole < 1024:
-            return f"{whole}{letter}"
-        size *= 1024
-    return f"{whole}{letter}"
+            return f"{tenths // 10}.{tenths % 10}{shown}"
+        if whole < base:
+            break
+        size *= base
+    return f"{whole}{shown}"

@@ -223,7 +223,9 @@ def sizes(command: argparse.ArgumentParser) -> None:
     group.add_argument("-l", "--count-links", action="store_true", help="count a file once for each of its names")
     group.add_argument("--apparent-size", action="store_true", help="bytes that can be read, not those on the disk")
     unit = group.add_mutually_exclusive_group()
-    unit.add_argument("-B", "--block-size", metavar="SIZE", help="unit: bytes, or K, M, G, T, 4K, ... (default: K)")
+    unit.add_argument(
+        "-B", "--block-size", metavar="SIZE", help="unit: bytes, or K, M, 4K, kB, MiB, ... as du (default: K)"
+    )
     unit.add_argument("-h", "--human-readable", action="store_true", help="with units that suit: 4.0K, 12M, 1.5G")
     group.add_argument("-b", "--bytes", action="store_true", help="as --apparent-size -B 1")
     group.add_argument("-0", "--null", action="store_true", help="end each line with a NUL, not a newline")

@@ -170,6 +170,35 @@ def test_units(flags: list[str], tmp_path: Path) -> None:
         assert (mine.stdout, mine.stderr) == (theirs.stdout, b"")
 
 
+SPELLINGS = [
+    "k", "K", "kB", "KB", "KiB", "kiB", "m", "M", "MB", "G", "g", "t", "T", "P", "E", "1K", "4k", "1kB", "2KiB", "'1K",
+    "'K", "'1", "+1K", " 4K", "007K", "8E", "5", "512", "si", "s", "human-readable", "human", "GiB", "TB",
+]  # fmt: skip
+WRONG = [
+    "", "0", "00", "0K", "x", "K'", "kib", "KIB", "Ki", "Kb", "KBi", "eB", "B", "b", "1B", "p", "e", "Z", "1Y", "16E", "+K",
+    "18446744073709551616", "-1", "1.5K", "1 K", "1kK", "R", "'", "humanx", " K",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_spellings_of_a_block_size(spelling: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 999_501)
+    for flag in (f"-B{spelling}", f"--block-size={spelling}"):
+        for size in ([], ["--apparent-size"]):
+            mine = run("du", *size, flag, tmp_path / "file")
+            theirs = subprocess.run(["du", *size, flag, tmp_path / "file"], check=True, capture_output=True)
+            assert (mine.returncode, mine.stdout, mine.stderr) == (0, theirs.stdout, b"")
+
+
+@pytest.mark.parametrize("spelling", WRONG)
+def test_no_block_sizes(spelling: str, tmp_path: Path) -> None:
+    assert subprocess.run(["du", f"-B{spelling}", tmp_path], check=False, capture_output=True).returncode == 1
+    mine = run("du", f"-B{spelling}", tmp_path) if spelling else run("du", "-B", "", tmp_path)
+    assert (mine.returncode, mine.stdout) == (2, b"")
+    assert mine.stderr.startswith(b"scanner: -B ")
+    assert len(mine.stderr.splitlines()) == 1
+
+
 def test_the_largest_come_first(tree: Path) -> None:
     everything = sorted(ours("-B1", tree).values(), reverse=True)
     assert list(ours("-B1", "--top", "5", tree).values()) == everything[:5]
