@@ -30,7 +30,8 @@ MOST_IN_FLIGHT = 4096
 def cpu_count() -> int:
     """How many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
+        with contextlib.suppress(OSError):  # refused: seccomp, gVisor
+            return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 

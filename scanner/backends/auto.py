@@ -231,6 +231,10 @@ class AutoBackend:
 def start_pool(options: ScanOptions) -> PoolBackend:
     from scanner.backends.pool import PoolBackend  # multiprocessing: 20 ms that a small tree need not spend
 
+    if options.nice:
+        from scanner.backends.nice import log_refusals  # with psutil: 15 ms
+
+        log_refusals()
     return PoolBackend(options)
 
 

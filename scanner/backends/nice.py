@@ -2,16 +2,55 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
+from collections.abc import Callable
+from functools import cache
 
 import psutil
 
 NICE = 10
+FAILURES = psutil.Error, OSError, AttributeError
+"""The system refuses it, or has no such call: seccomp, gVisor. AttributeError: psutil has none for this system."""
 
 
 def lower_priority() -> None:
-    """Of this process, as far as the system can."""
-    process = psutil.Process()
-    with contextlib.suppress(psutil.Error, AttributeError):  # not every system has both
-        process.nice(max(process.nice(), NICE))
-        process.ionice(psutil.IOPRIO_CLASS_IDLE)
+    """Lower the priority of this process, as far as the system lets us. A refusal is logged once a process."""
+    _attempt(processor=_lower_nice, disk=_lower_io)
+
+
+def log_refusals() -> None:
+    """Log what `lower_priority` will fail to do in workers, whose messages nobody sees. Changes nothing."""
+    _attempt(processor=_keep_nice, disk=_keep_io)
+
+
+def _attempt(**actions: Callable[[psutil.Process], object]) -> None:
+    refused = {}
+    for what, act in actions.items():
+        try:
+            act(psutil.Process())
+        except FAILURES as error:
+            refused[what] = getattr(error.__cause__ or error, "strerror", None) or type(error).__name__
+    if refused:
+        reasons = ", ".join(sorted(set(refused.values())))
+        _log_once(f"nice: cannot lower the priority for the {' and the '.join(refused)} ({reasons}): it stays as it is")
+
+
+@cache
+def _log_once(text: str) -> None:
+    logging.getLogger("scanner").warning(text)
+
+
+def _lower_nice(process: psutil.Process) -> None:
+    process.nice(max(process.nice(), NICE))
+
+
+def _lower_io(process: psutil.Process) -> None:
+    process.ionice(psutil.IOPRIO_CLASS_IDLE)
+
+
+def _keep_nice(process: psutil.Process) -> None:
+    process.nice(process.nice())
+
+
+def _keep_io(process: psutil.Process) -> None:
+    process.ionice(process.ionice().ioclass)
