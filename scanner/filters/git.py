@@ -10,6 +10,11 @@ from scanner.filters.wildmatch import text_of
 
 MOST_BYTES = 16 << 20  # of a file of rules
 GIT_SECONDS = 5
+NOT_SET = 1  # exit code of `git config`
+OF_A_REPOSITORY = {"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE"}
+"""Variables that would have git look at another repository than the one that is scanned."""
+TRUSTED_SCOPES = {b"system", b"global", b"command"}
+"""Where configuration comes from that is the user's own."""
 
 
 def read_rules(name: Any, directory: int | None = None, *, follow: bool = False) -> bytes | None:
@@ -93,23 +98,41 @@ def repository_above(root: Any) -> tuple[str, str] | None:
         top = above
 
 
-def users_excludes() -> str | None:
-    """The user's own file of rules: what their git is configured to, never what a tree says."""
+def users_excludes(top: str | None) -> str | None:
+    """Return the user's own file of rules, as git has it in the repository that begins at `top`; None if there is none.
+
+    The user's configuration may include files for some repositories only. What the repository itself is configured to
+    is not used: no tree says which files are read.
+    """
+    found = None
+    if top is not None and (fields := _configured(top, "--show-scope")) is not None:
+        scopes = zip(fields[::2], fields[1::2], strict=True)
+        found = [value for scope, value in scopes if scope in TRUSTED_SCOPES]
+    if found is None:  # no repository, one whose configuration cannot be read, or a git before 2.26
+        found = _configured(os.sep) or []
+    if found:  # the last one holds; an empty one: there is to be none
+        return os.path.join(top or os.sep, os.fsdecode(found[-1])) if found[-1] else None
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return os.path.join(home, "git", "ignore")
+
+
+def _configured(directory: str, *options: str) -> list[bytes] | None:
+    """Return the fields that `git config` prints of core.excludesFile in a directory; None if it fails.
+
+    It runs nothing that a repository names, and ignores repositories of other owners unless they are a safe.directory.
+    """
     import subprocess  # not needed in workers
 
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    command = ["git", "config", "--includes", "--type=path", "--get", "core.excludesFile"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_DIR")}
+    command = ["git", "-C", directory, "config", "-z", *options, "--includes", "--type=path", "--get-all"]
+    environment = {name: value for name, value in os.environ.items() if name not in OF_A_REPOSITORY}
     try:
-        answer = subprocess.run(
-            command, cwd="/", env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=GIT_SECONDS,
-            check=False,
-        ).stdout  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):  # there is no git
-        answer = b""
-    if not answer:
-        return os.path.join(home, "git", "ignore")
-    return os.fsdecode(answer.removesuffix(b"\n")) or None  # configured to be none
+        done = subprocess.run(
+            [*command, "core.excludesFile"], env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=GIT_SECONDS, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):  # there is no git, or a pipe in the place of a configuration
+        return None
+    return done.stdout.split(b"\0")[:-1] if done.returncode in (0, NOT_SET) else None
 
 
 def above_root(root: Any, top: str) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 from scanner.errors import OptionError
@@ -128,7 +129,9 @@ def refuse(rules: Rules, option: str) -> None:
         raise OptionError(f"{option} {pattern!r}{where} can match nothing: {why}")
 
 
-def base_of(root: Path, command: list[Text], gitignore: bool, users: str | None) -> tuple[Base, list[Fault]]:
+def base_of(
+    root: Path, command: list[Text], gitignore: bool, users_excludes: Callable[[str | None], str | None]
+) -> tuple[Base, list[Fault]]:
     """What holds from this root on, with what lies above it, and the user's own file."""
     texts, faults = list(command), []
     repository = git.repository_above(root) if gitignore else None
@@ -138,6 +141,7 @@ def base_of(root: Path, command: list[Text], gitignore: bool, users: str | None)
         above = git.above_root(root, top)
         places += [(GIT, f"{place}/.gitignore", inside) for place, inside in reversed(above)]
         places.append((REPOSITORY, git.info_exclude(directory), above[0][1] if above else ""))
+    users = users_excludes(repository[0] if repository is not None else None) if gitignore else None
     if users is not None:
         places.append((USER, users, places[-1][2] if places else ""))
     for rank, name, inside in places:
@@ -163,9 +167,9 @@ def spec_of(options: Any, roots: tuple[Path, ...]) -> Spec:
     command = command_texts(values.strings("exclude", options.exclude), options.exclude_from, case)
     include = patterns_of("include", values.strings("include", options.include), case)
     bases, faults = {}, []
-    users = git.users_excludes() if options.gitignore else None
+    users_excludes = cache(git.users_excludes)  # runs git: once for each repository
     for root in roots:
-        bases[root], troubles = base_of(root, command, options.gitignore, users)
+        bases[root], troubles = base_of(root, command, options.gitignore, users_excludes)
         faults += troubles
     files = [(name, IGNORE) for name in values.names_of("ignore_files", options.ignore_files)]
     return Spec(
