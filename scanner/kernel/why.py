@@ -9,8 +9,8 @@ from typing import NamedTuple
 from scanner.errors import OptionError
 from scanner.kernel.pack import LIST
 from scanner.kernel.read import Reader
-from scanner.model import Fault, prefix_of
-from scanner.mounts import mounted_below
+from scanner.model import Fault, is_below, prefix_of, upwards
+from scanner.mounts import UNKNOWN, mounted_below, printable
 from scanner.options import ScanOptions
 
 ALL = 1 << 62  # entries
@@ -39,13 +39,43 @@ def why(root: str, path: str, options: ScanOptions) -> Answer:
 
 
 def _names_below(root: str, path: str) -> list[str] | None:
-    """The names on the way from the root to `path`, which may be relative to where we are, or to the root."""
-    top, full = os.path.abspath(root), os.path.abspath(path)
-    if full != top and not full.startswith(prefix_of(top)) and not os.path.isabs(path):
-        full = os.path.abspath(os.path.join(root, path))
-    if full == top:
-        return []
-    return full[len(prefix_of(top)) :].split(os.sep) if full.startswith(prefix_of(top)) else None
+    """Return the names on the way from the root to `path`, which may be relative to where we are, or to the root."""
+    places = [path] if os.path.isabs(path) else [path, os.path.join(root, path)]
+    return next((names for place in places if (names := _names_to(place, root)) is not None), None)
+
+
+def _names_to(place: str, root: str) -> list[str] | None:
+    """Return the names below the root as `place` spells them; where it leads there by a link, as they really are."""
+    top, full = _without_steps_up(root), _without_steps_up(place)
+    if is_below(full, top):
+        return _names(full, top)
+    for above in [*upwards(full)][::-1]:  # the root may be reached by a link
+        if _is_same(above, top):
+            return _names(full, above)
+    real, real_top = (
+        os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full)),
+        os.path.realpath(top),
+    )
+    return _names(real, real_top) if is_below(real, real_top) else None
+
+
+def _without_steps_up(path: str) -> str:
+    """Return the absolute path, with `..` as the system has it: above what a link leads to."""
+    names = os.path.join(os.getcwd(), path).split(os.sep)
+    last = max((number for number, name in enumerate(names, 1) if name == os.pardir), default=0)
+    head = os.path.realpath(os.sep.join(names[:last])) if last else ""
+    return os.path.abspath(os.sep.join([head, *names[last:]]))
+
+
+def _is_same(one: str, two: str) -> bool:
+    try:
+        return os.path.samefile(one, two)
+    except OSError:
+        return False
+
+
+def _names(path: str, top: str) -> list[str]:
+    return [name for name in path[len(top) :].split(os.sep) if name]
 
 
 def _down(reader: Reader, options: ScanOptions, root: str, names: list[str]) -> Answer:
@@ -60,7 +90,12 @@ def _down(reader: Reader, options: ScanOptions, root: str, names: list[str]) -> 
             here = prefix_of(here) + name
             if name in files or name in links:
                 return Answer(_shut(options, here, name in files))
-        elif name in dirs and reader.sifter is not None and not reader.sifter.shows(prefix_of(here) + name):
+        elif (
+            name in dirs
+            and name not in links
+            and reader.sifter is not None
+            and not reader.sifter.shows(prefix_of(here) + name)
+        ):
             return Answer(
                 "directories like this are entered, but not shown (--include, --min-depth, --type, --size, dates)"
             )
@@ -100,7 +135,8 @@ def _shut(options: ScanOptions, place: str, is_file: bool) -> str:
         return f"'{place}' is a link, which is not followed"
     if is_file:
         return f"'{place}' is no directory"
-    kinds = dict(mounted_below(options.roots))
     if place in options.barred:
-        return f"'{place}' is not entered: a file system is mounted there ({kinds.get(place, 'unknown')})"
+        kinds = dict(mounted_below(options.roots))
+        kind = printable(os.fsencode(kinds.get(place, UNKNOWN)))
+        return f"'{place}' is not entered: a file system is mounted there ({kind})"
     return f"'{place}' is not entered: --max-depth {options.max_depth}"
