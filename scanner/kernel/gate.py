@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from scanner.kernel.descent import Descent
-from scanner.kernel.way import Way
+from scanner.kernel.way import Way, has_link, is_mounted_again
 from scanner.model import Fault, Path, excluded
 from scanner.options import MAX_DEPTH, ScanOptions
 
@@ -86,10 +86,18 @@ class Gate:
                     raise Elsewhere
 
     def _refuse_loop(self, path: Any, descriptor: int) -> None:
-        """Raise OSError if `path` is a directory that the way to it has led through already: by a link to it, or to one
-        above it.
+        """Raise OSError if `path` is a directory that the way to it has led through already: by a link to it or to one
+        above it, or because it is mounted there once more.
         """
         above = self._way.met(path, os.fstat(descriptor))
-        if above is not None:
-            what = "a link that leads back" if self._descent.is_link(path) else "a link above it leads back"
-            raise OSError(errno.ELOOP, f"{what} to '{os.fsdecode(above)}'")
+        if above is None:
+            return
+        if self._descent.is_link(path):
+            what = "a link that"
+        elif has_link(above, path):
+            what = "a link above it"
+        elif is_mounted_again(above, descriptor):
+            what = "a mount that"
+        else:  # of a file system that gives several directories one number
+            return
+        raise OSError(errno.ELOOP, f"{what} leads back to '{os.fsdecode(above)}'")

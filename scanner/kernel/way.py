@@ -1,7 +1,7 @@
 """The directories from a root down to where the walk is, by device and inode: none of them is to be entered again.
 
 A link may lead above the root, and from there plain directories lead back. So each directory is compared, not only
-links: as `find -L` does it.
+links: as `find -L` does it. But numbers alone are no proof: some file systems give all directories the same.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from scanner.kernel.descent import Descent
+from scanner.kernel.descent import Descent, mount_number
 from scanner.model import prefix_of
 
 PATH_MAX = 4096  # characters of a path that can be looked up again
@@ -27,16 +27,15 @@ class Way:
         self._met: dict[Key, int] = {}  # lengths of paths
 
     def met(self, path: Any, status: os.stat_result) -> Any:
-        """Return the directory above `path` that is the same; None if there is none: then `path` is on the way."""
+        """Return the highest directory above `path` with the same numbers; None: there is none. Remember `path`."""
         self._leave(path)
         for above in self._unknown_above(path):
             self._enter(above, _key_at(above))
         key = status.st_dev, status.st_ino
-        if key in self._met:
-            return path[: self._met[key]]
+        length = self._met.get(key)
         self._enter(path, key)
         self._last = path
-        return None
+        return None if length is None else path[:length]
 
     def _leave(self, path: Any) -> None:
         """Forget what `path` does not lie below."""
@@ -61,6 +60,24 @@ class Way:
         self._ends.append((len(prefix_of(path)), key))
         if key is not None:
             self._met.setdefault(key, len(path))
+
+
+def has_link(above: Any, path: Any) -> bool:
+    """Return whether there is a link between a directory above `path` and `path`, as far as the system can say."""
+    separator = prefix_of(above)[-1:]
+    end = len(prefix_of(above)) - 1
+    while 0 <= (end := path.find(separator, end + 1)) <= PATH_MAX:
+        if os.path.islink(path[:end]):
+            return True
+    return False
+
+
+def is_mounted_again(above: Any, descriptor: int) -> bool:
+    """Return whether a directory that is open is on another mount than the one `above`."""
+    try:
+        return mount_number(above) != mount_number(descriptor)
+    except OSError:
+        return False
 
 
 def _key_at(path: Any) -> Key | None:
