@@ -247,6 +247,20 @@ def names(packed: Any) -> list[Any]:
     return result
 
 
+def utf8_text(path: Any) -> str:
+    """Decode the bytes of a path or of joined paths as UTF-8, with `surrogateescape`, whatever the locale says."""
+    if isinstance(path, str):
+        if ENCODING == "utf-8":
+            return path
+        path = path.encode(ENCODING, ERRORS)
+    return str(path, "utf-8", "surrogateescape")
+
+
+def utf8_bytes(text: str) -> bytes:
+    """Encode what `utf8_text` has decoded: the bytes of names stay as they are."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def prefix_of(path: Any) -> Any:
     """What to put before a name in `path` to make its path: `os.path.join` without looking at the name."""
     separator: Any = os.sep if isinstance(path, str) else os.sep.encode()

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import os
+import sys
 
 from scanner.cli import exits
 from scanner.export.output import Output
 from scanner.kernel.why import why
 from scanner.options import ScanOptions
-from scanner.report.data import shown
+from scanner.report.data import message_text, printable, shown
 
 
 def why_command(args: argparse.Namespace, options: ScanOptions) -> int:
     answer = why(args.root, args.path, options)
+    reason = printable(message_text(answer.reason or ""))
     if not answer.known:
-        exits.say(f"'{shown(args.path)}': {answer.reason}")
+        exits.say(f"'{shown(args.path)}': {reason}")
         return exits.NO_RESULT
     shows = answer.reason is None
-    line = f"in: {shown(args.path)}" if shows else f"out: {shown(args.path)}: {answer.reason}"
+    line = f"in: {shown(args.path)}" if shows else f"out: {shown(args.path)}: {reason}"
     with Output(None) as output:
-        output.write(os.fsencode(f"{line}\n"))
+        output.write(f"{line}\n".encode(sys.stdout.encoding or "utf-8", errors="backslashreplace"))
     return exits.COMPLETE if shows else exits.INCOMPLETE

@@ -9,6 +9,7 @@ Most names match nothing, so what counts is to know that of all names of a direc
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -233,7 +234,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 def shown(text: str) -> str:
     """For people: what has a character for each byte here."""
-    return text.encode("latin-1").decode(errors="surrogateescape")
+    return os.fsdecode(text.encode("latin-1"))
 
 
 def small(name: str) -> str:

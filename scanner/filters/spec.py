@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -108,7 +109,7 @@ def patterns_of(option: str, patterns: tuple[str, ...], ignore_case: bool) -> by
     lines = ["\\" + each if each.startswith("#") else each for each in patterns]
     content = "\n".join(_with_its_spaces(line) for line in lines)
     try:
-        encoded = content.encode(errors="surrogateescape")
+        encoded = os.fsencode(content)
     except UnicodeEncodeError:
         raise OptionError(f"{option} must be patterns that a name can match, not {content!r}") from None
     refuse(Rules(enumerate(text_of(content).split("\n"), 1), option, ignore_case), option)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from scanner.model import Fault, Path
+from scanner.model import Fault, Path, utf8_bytes, utf8_text
 from scanner.stats import ScanStats
 
 LONGEST_SHOWN = 300  # characters of a path; files of results have all of it
@@ -32,7 +32,7 @@ def report_data(
     return {
         "schema": SCHEMA,
         **record,
-        "filesystems": list(filesystems),
+        "filesystems": [valid_text(filesystem) for filesystem in filesystems],
         **stats.as_dict(),
         "slowest_directories": [{**path_fields(path), "seconds": round(seconds, 6)} for seconds, path in stats.slowest],
         **({} if names is None else {"names": names}),
@@ -50,7 +50,7 @@ def scan_record(roots: Sequence[Path], outcome: str, stats: ScanStats, version: 
     finished_at = datetime.now().astimezone()
     return {
         "scanner": version,
-        "host": os.uname().nodename,
+        "host": valid_text(os.uname().nodename),
         "started_at": (finished_at - timedelta(seconds=stats.elapsed_seconds)).isoformat(timespec="seconds"),
         "finished_at": finished_at.isoformat(timespec="seconds"),
         "roots": [{**path_fields(root), **path_fields(_absolute(root), "absolute_path")} for root in roots],
@@ -75,7 +75,7 @@ def fault_fields(fault: Fault) -> dict[str, Any]:
         **path_fields(fault.path),
         "operation": fault.operation,
         "errno": fault.errno,
-        "message": printable(fault.message),
+        "message": printable(message_text(fault.message)),
         "kind": fault.kind,
         "attempts": fault.attempts,
         "partial": fault.partial,
@@ -93,14 +93,31 @@ def path_fields(path: Path, name: str = "path") -> dict[str, str]:
         return {name: raw.decode(errors="replace"), f"{name}_b64": base64.b64encode(raw).decode()}
 
 
-def shown_suffix(suffix: str) -> str:
-    """As plain text: bytes that are no UTF-8 become the sign for that."""
-    return suffix.encode(errors="surrogateescape").decode(errors="replace")
+def valid_text(name: str) -> str:
+    """Text that the system has decoded, as it is in JSON: bytes that are no UTF-8 become U+FFFD."""
+    return valid_utf8(utf8_text(name))
+
+
+def valid_utf8(text: str) -> str:
+    """The same for the result of `utf8_text`."""
+    return utf8_bytes(text).decode(errors="replace")
+
+
+def message_text(message: str) -> str:
+    """An error message in which names were decoded by the locale. It may also be a translation that has other text."""
+    try:
+        return utf8_text(message)
+    except UnicodeEncodeError:
+        return message
 
 
 def shown(path: Path) -> str:
     """A path for a terminal: control characters and bytes that are no UTF-8 escaped, a long one without its middle."""
-    text = os.fsencode(path).decode(errors="surrogateescape")
+    return shown_text(utf8_text(path))
+
+
+def shown_text(text: str) -> str:
+    """The same for a path of a report, which is text already: the encoding of names need not have its characters."""
     if len(text) > LONGEST_SHOWN:
         text = f"{text[: LONGEST_SHOWN // 2]}[... {len(text):,} characters ...]{text[-LONGEST_SHOWN // 2 :]}"
     return printable(text)

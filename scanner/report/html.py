@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from scanner.report.data import shown
+from scanner.report.data import shown_text
 from scanner.report.tables import scan_tables, size_tables
 from scanner.report.text import facts, fault_detail, faults_by_kind
 
@@ -44,5 +44,5 @@ def page(template: str, *, beside: Path | None = None, **values: Any) -> str:
         loader=jinja2.FileSystemLoader([PAGES, *([beside] if beside else [])]),
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"shown": shown, "detail": fault_detail}
+    environment.filters |= {"shown": shown_text, "detail": fault_detail}
     return str(environment.get_template(template).render(**values))

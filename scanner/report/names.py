@@ -9,7 +9,7 @@ from typing import Any
 
 from scanner.model import Path
 from scanner.options import SinkSpec
-from scanner.report.data import path_fields, shown_suffix
+from scanner.report.data import path_fields, valid_utf8
 
 MOST = 10  # directories
 MOST_SUFFIXES = 10_000  # that are told apart: what comes later is OTHER
@@ -31,7 +31,7 @@ class Names:
     def take(self, output: bytes | memoryview) -> None:
         suffixes, depths, entries = marshal.loads(output)
         for suffix, count in suffixes.items():
-            name = shown_suffix(suffix.lower())
+            name = valid_utf8(suffix.lower())
             self._suffixes[name if name in self._suffixes or len(self._suffixes) < MOST_SUFFIXES else OTHER] += count
         for depth, counts in depths.items():
             sums = self._depths.setdefault(depth, [0, 0])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from scanner.report.data import shown
+from scanner.report.data import shown_text
 from scanner.report.plots import HEIGHT, Series, bars, lines, plain, plot
 
 MOST_LINES = 6  # processes that have a line of their own
@@ -99,6 +99,6 @@ def _names(names: dict[str, Any]) -> Iterator[str]:
     suffixes = names["by_suffix"][:MOST_BARS]
     if suffixes:
         counts = [each["files"] / 1000 for each in suffixes]
-        told = ", ".join(f"{shown(each['suffix'])} {each['files']:,}" for each in suffixes[:5])
-        labels = [plain(shown(each["suffix"])) for each in suffixes]
+        told = ", ".join(f"{shown_text(each['suffix'])} {each['files']:,}" for each in suffixes[:5])
+        labels = [plain(shown_text(each["suffix"])) for each in suffixes]
         yield plot("suffixes", "Suffixes", told, bars(labels, {"files": counts}, "1,000 files"), HEIGHT + 0.6)

@@ -15,7 +15,7 @@ from scanner.kernel.sinks.summary import AGES, DAY, largest
 from scanner.kernel.sinks.summary import FIELDS as SUMMARY_FIELDS
 from scanner.model import Path
 from scanner.options import SinkSpec
-from scanner.report.data import path_fields, shown_suffix
+from scanner.report.data import path_fields, valid_text, valid_utf8
 from scanner.report.names import MOST_SUFFIXES, OTHER
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def owner_of(uid: int) -> str:
     import pwd  # not needed otherwise
 
     try:
-        return pwd.getpwuid(uid).pw_name
+        return valid_text(pwd.getpwuid(uid).pw_name)
     except KeyError:
         return str(uid)
 
@@ -124,7 +124,7 @@ def owner_of(uid: int) -> str:
 def _decoded(suffixes: Counts) -> Counts:
     told: Counts = {}
     for suffix, counts in suffixes.items():
-        _merge(told, {shown_suffix(suffix): counts})
+        _merge(told, {valid_utf8(suffix): counts})
     return told
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from scanner.report.data import shown
+from scanner.report.data import shown_text
 
 MOST_ROWS = 10
 
@@ -37,7 +37,7 @@ def scan_tables(data: dict[str, Any]) -> Iterator[Table]:
     ])  # fmt: skip
     yield from _over_time(data["resources"].get("series", []))
     yield from _some("Slowest directories", ("seconds", "path"), [
-        (f"{each['seconds']:.4f}", shown(each["path"])) for each in data["slowest_directories"]
+        (f"{each['seconds']:.4f}", shown_text(each["path"])) for each in data["slowest_directories"]
     ])  # fmt: skip
     if "names" in data:
         yield from _name_tables(data["names"])
@@ -60,10 +60,10 @@ def _over_time(series: list[dict[str, Any]]) -> Iterator[Table]:
 
 def _name_tables(names: dict[str, Any]) -> Iterator[Table]:
     yield from _some("Directories with the most entries", ("entries", "path"), [
-        (f"{each['entries']:,}", shown(each["path"])) for each in names["largest_directories"]
+        (f"{each['entries']:,}", shown_text(each["path"])) for each in names["largest_directories"]
     ])  # fmt: skip
     yield from _some("Suffixes of files", ("files", "suffix"), [
-        (f"{each['files']:,}", shown(each["suffix"])) for each in names["by_suffix"][:MOST_ROWS]
+        (f"{each['files']:,}", shown_text(each["suffix"])) for each in names["by_suffix"][:MOST_ROWS]
     ])  # fmt: skip
     yield from _some("Levels below the root", ("directories", "files", "level"), [
         (f"{each['directories']:,}", f"{each['files']:,}", f"{each['depth']}") for each in some_of(names["by_depth"])
@@ -78,10 +78,10 @@ def some_of(depths: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def size_tables(sizes: dict[str, Any]) -> Iterator[Table]:
     """Of the report's `sizes`; those that would be empty are not there."""
     yield from _some("Largest files", ("size", "path"), [
-        (human(file["bytes"]), shown(file["path"])) for file in sizes["largest_files"]
+        (human(file["bytes"]), shown_text(file["path"])) for file in sizes["largest_files"]
     ])  # fmt: skip
     yield from _some("Largest directories, by what they hold themselves", ("on disk", "with all below", "path"), [
-        (human(each["own_disk_bytes"]), human(each["disk_bytes"]), shown(each["path"]))
+        (human(each["own_disk_bytes"]), human(each["disk_bytes"]), shown_text(each["path"]))
         for each in sizes["largest_directories"]
     ])  # fmt: skip
     counted = ("files", "bytes")
@@ -92,7 +92,7 @@ def size_tables(sizes: dict[str, Any]) -> Iterator[Table]:
         (*_counts(each), age_class(each["below_days"])) for each in sizes["by_age"]
     ])  # fmt: skip
     yield from _some("Files by suffix", (*counted, "suffix"), [
-        (*_counts(each), shown(each["suffix"]) or "none") for each in sizes["by_suffix"][:MOST_ROWS]
+        (*_counts(each), shown_text(each["suffix"]) or "none") for each in sizes["by_suffix"][:MOST_ROWS]
     ])  # fmt: skip
     yield from _some("Everything by owner", ("entries", "on disk", "owner"), [
         (f"{each['entries']:,}", human(each["disk_bytes"]), each["owner"]) for each in sizes["by_owner"][:MOST_ROWS]

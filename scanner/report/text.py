@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from scanner.report.data import shown
+from scanner.report.data import shown_text
 from scanner.report.tables import Table, as_text, human, megabytes, scan_tables, size_tables
 
 FIRST_FAULTS = 5  # shown of each kind
@@ -53,7 +53,7 @@ def _markdown_table(table: Table) -> list[str]:
 
 
 def facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "Scanned", ", ".join(shown(root["path"]) for root in data["roots"])
+    yield "Scanned", ", ".join(shown_text(root["path"]) for root in data["roots"])
     yield "Outcome", data["outcome"]
     yield "Directories", f"{data['scanned_directories']:,}"
     yield "Files", f"{data['files']:,}"
@@ -129,7 +129,7 @@ def _latencies(latencies: list[dict[str, Any]]) -> Iterator[str]:
     for each in latencies:
         if each["max_seconds"]:
             figures = (f"{name} {_milliseconds(each[f'{name}_seconds'])}" for name in ("p50", "p95", "max"))
-            where = f", in {shown(each['mount'])}" if len(latencies) > 1 else ""
+            where = f", in {shown_text(each['mount'])}" if len(latencies) > 1 else ""
             yield f"{', '.join(figures)} a directory{where}"
 
 
@@ -146,7 +146,7 @@ def _in_flight(data: dict[str, Any]) -> str:
 def fault_lines(data: dict[str, Any]) -> Iterator[str]:
     for kind, some, total in faults_by_kind(data, FIRST_FAULTS):
         for fault in some:
-            yield f"{kind}: {shown(fault['path'])}: {fault['message']} ({fault_detail(fault)})"
+            yield f"{kind}: {shown_text(fault['path'])}: {fault['message']} ({fault_detail(fault)})"
         if total > len(some):
             yield f"{kind}: and {total - len(some):,} more"
 

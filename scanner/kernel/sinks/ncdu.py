@@ -18,7 +18,7 @@ from scanner.kernel.pack import JOINED
 from scanner.kernel.part import Stated
 from scanner.kernel.sinks.base import Sink
 from scanner.kernel.status import nothing
-from scanner.model import ENCODING, ERRORS, EXCLUDED, Fault, prefix_of
+from scanner.model import EXCLUDED, Fault, prefix_of, utf8_bytes, utf8_text
 from scanner.options import ScanOptions
 
 OTHER_FILE_SYSTEM, LEFT_OUT = ',"excluded":"otherfs"', ',"excluded":"pattern"'
@@ -47,14 +47,14 @@ class Ncdu(Sink):
         else:
             self._go_to(depth + 1)
             self._last = depth
-        names = os.fsdecode(stated.files).split("\0") if stated.files else []
+        names = utf8_text(stated.files).split("\0") if stated.files else []
         for name, row in zip(names, rows[1:], strict=True):
             self._pieces.append(",\n{" + self._info(name, row) + "}")
         for name, row in zip(links, self._rows(stated.links) if links else [], strict=True):
             mark = OTHER_FILE_SYSTEM if prefix_of(path) + name in self._barred else ""
-            self._pieces.append(",\n[{" + self._info(os.fsdecode(name), row, directory=True) + mark + "}]")
+            self._pieces.append(",\n[{" + self._info(utf8_text(name), row, directory=True) + mark + "}]")
         for name in stated.left_out:
-            self._pieces.append(",\n{" + _named(os.fsdecode(name)) + LEFT_OUT + "}")
+            self._pieces.append(",\n{" + _named(utf8_text(name)) + LEFT_OUT + "}")
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         (values,) = self._rows(row or nothing(self._columns.width, 1))
@@ -84,7 +84,7 @@ class Ncdu(Sink):
 
     def _name(self, path: Any) -> str:
         name = path if path == self._root else os.path.basename(path)
-        return os.fsdecode(name)
+        return utf8_text(name)
 
     def _rows(self, rows: bytes) -> list[dict[str, Any]]:
         values = self._columns.values(memoryview(rows).cast("q"))
@@ -109,7 +109,7 @@ class Ncdu(Sink):
 
     def output(self) -> bytes:
         ends = (self._first or 0).to_bytes(8, "little") + (self._last + 1).to_bytes(8, "little")
-        return ends + "".join(self._pieces).encode(ENCODING, ERRORS)
+        return ends + utf8_bytes("".join(self._pieces))
 
 
 def _named(name: str) -> str:

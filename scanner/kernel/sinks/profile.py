@@ -14,7 +14,7 @@ from scanner.kernel.pack import JOINED
 from scanner.kernel.part import Stated
 from scanner.kernel.sinks.base import Sink
 from scanner.kernel.sinks.summary import LONGEST_SUFFIX
-from scanner.model import is_below, prefix_of
+from scanner.model import is_below, prefix_of, utf8_text
 from scanner.options import ScanOptions
 
 SUFFIX = re.compile(rf"(?<=[^\0])\.[^.\0]{{1,{LONGEST_SUFFIX}}}(?![^\0])")
@@ -39,7 +39,7 @@ class Profile(Sink):
         names = files.files if isinstance(files, Stated) else path[:0]
         count = names.count("\0" if isinstance(names, str) else b"\0") + 1 if names else 0
         if names:
-            self._suffixes.update(SUFFIX.findall(names if isinstance(names, str) else os.fsdecode(names)))
+            self._suffixes.update(SUFFIX.findall(utf8_text(names)))
         counts = self._depths.setdefault(self._depth(path), [0, 0])
         counts[0] += first
         counts[1] += count

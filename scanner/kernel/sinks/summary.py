@@ -14,7 +14,7 @@ from scanner.fields import Columns
 from scanner.kernel.pack import JOINED
 from scanner.kernel.part import Stated
 from scanner.kernel.sinks.base import Sink
-from scanner.model import Fault, prefix_of
+from scanner.model import Fault, prefix_of, utf8_bytes, utf8_text
 from scanner.options import ScanOptions
 
 FIELDS = ("size", "blocks", "mode", "uid", "mtime_ns")
@@ -61,7 +61,7 @@ class Summary(Sink):
     def _look_at(self, path: Any, stated: Stated) -> None:
         """Sizes, ages and suffixes, of regular files."""
         values = self._columns.values(memoryview(stated.rows).cast("q"))
-        names = os.fsdecode(stated.files).split("\0")
+        names = utf8_text(stated.files).split("\0")
         columns = (values[name][1:] for name in ("size", "mode", "mtime_ns"))
         large: list[tuple[int, str]] = []
         for name, size, mode, mtime in zip(names, *columns, strict=True):
@@ -74,7 +74,7 @@ class Summary(Sink):
                 large.append((size, name))
         if large:
             prefix = os.fsencode(prefix_of(path))
-            self._largest += [(size, prefix + os.fsencode(name)) for size, name in large]
+            self._largest += [(size, prefix + utf8_bytes(name)) for size, name in large]
             if len(self._largest) > 4 * self._most:
                 self._largest = largest(self._most, self._largest)
                 self._least = self._largest[-1][0]

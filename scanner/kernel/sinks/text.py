@@ -18,7 +18,7 @@ from scanner.kernel.part import Stated
 from scanner.kernel.runs import Run
 from scanner.kernel.sinks.base import Sink
 from scanner.kernel.status import nothing
-from scanner.model import ENCODING, ERRORS, Fault, prefix_of
+from scanner.model import Fault, prefix_of, utf8_bytes, utf8_text
 from scanner.options import ScanOptions
 
 Values = dict[str, list[Any]]
@@ -36,8 +36,8 @@ class Text(Sink):
         self._pieces: list[bytes] = []
 
     def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
-        path, prefix = os.fsdecode(path), os.fsdecode(prefix_of(path))
-        files = os.fsdecode(stated.files)
+        prefix, path = utf8_text(prefix_of(path)), utf8_text(path)
+        files = utf8_text(stated.files)
         paths = (prefix + files.replace("\0", "\0" + prefix)).split("\0") if files else []
         values = self._columns.values(memoryview(stated.rows).cast("q"))
         if first:
@@ -47,17 +47,17 @@ class Text(Sink):
         if paths:
             self._pieces.append(self._format(paths, values))
         if links:
-            below = [prefix + os.fsdecode(name) for name in links]
+            below = [prefix + utf8_text(name) for name in links]
             self._pieces.append(self._format(below, self._columns.values(memoryview(stated.links).cast("q"))))
 
     def add_run(self, run: Run) -> None:
         if run.names[3]:
-            paths = os.fsdecode(run.names[3]).split("\0")[:-1]
+            paths = utf8_text(run.names[3]).split("\0")[:-1]
             self._pieces.append(self._format(paths, self._columns.values(memoryview(run.rows).cast("q"))))
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         rows = memoryview(row or nothing(self._columns.width, 1)).cast("q")
-        self._pieces.append(self._format([os.fsdecode(path)], self._columns.values(rows)))
+        self._pieces.append(self._format([utf8_text(path)], self._columns.values(rows)))
 
     def output(self) -> bytes:
         return b"".join(self._pieces)
@@ -72,7 +72,7 @@ class Template:
     def __init__(self, fields: Sequence[str], template: str, end: str) -> None:
         parts = []
         self._names: list[str] = []
-        for literal, name, spec, conversion in string.Formatter().parse(template):
+        for literal, name, spec, conversion in string.Formatter().parse(utf8_text(template)):
             parts.append(literal.replace("{", "{{").replace("}", "}}"))
             if name is not None:
                 self._names.append(name)
@@ -82,7 +82,7 @@ class Template:
     def __call__(self, paths: list[str], values: Values) -> bytes:
         columns = [_derived(name, paths, values) for name in self._names]
         lines = map(self._line.format, *columns) if columns else [self._line] * len(paths)
-        return "".join(lines).encode(ENCODING, ERRORS)
+        return utf8_bytes("".join(lines))
 
 
 class Unknown:
@@ -136,7 +136,7 @@ class Ndjson:
         try:
             path.encode()
         except UnicodeEncodeError:
-            exact = path.encode(ENCODING, ERRORS)
+            exact = utf8_bytes(path)
             shown = encode_basestring(exact.decode(errors="replace"))
             return self._line_b64.format(shown, base64.b64encode(exact).decode(), *values)
         return self._line.format(encode_basestring(path), *values)
@@ -157,7 +157,7 @@ class Csv:
     def __call__(self, paths: list[str], values: Values) -> bytes:
         text = io.StringIO(newline="")
         csv.writer(text).writerows(zip(paths, *(values[name] for name in self._fields), strict=True))
-        return text.getvalue().encode(ENCODING, ERRORS)
+        return utf8_bytes(text.getvalue())
 
 
 FORMS: dict[str, Callable[..., Formatter]] = {"template": Template, "ndjson": Ndjson, "csv": Csv}
