@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice, repeat
 from typing import Any, NamedTuple
 
-from scanner.fields import COLUMNS, FIELDS, Columns
+from scanner.fields import FIELDS, Columns
 from scanner.model import Chunk, Path, Walked, names, prefix_of, split
 
 
@@ -34,7 +34,8 @@ class Entry(_Fields):
     type       f, d, l, p, s, b or c, as in `find -type`
     size       bytes; of a link, those of its target's name
     blocks     of 512 bytes on the disk
-    mode, uid, gid, ino, dev, nlink, mtime_ns, ctime_ns, atime_ns  as in `os.stat_result`, times in nanoseconds
+    mode, uid, gid, ino, dev, nlink, mtime_ns, ctime_ns, atime_ns  as in `os.stat_result`, times in nanoseconds, clamped
+               to 64 bits: from 1677-09-21 to 2262-04-11
 
     What was not asked, or could not be told, is None. Of a link it is told what the link itself is, unless links are
     followed.
@@ -134,4 +135,4 @@ class Stated:
         return memoryview(b"".join(columns)).cast("q")
 
 
-assert _Fields._fields[2:] == COLUMNS
+assert _Fields._fields[1:] == FIELDS

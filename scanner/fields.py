@@ -8,11 +8,17 @@ from typing import Any
 
 from scanner.errors import OptionError
 
-COLUMNS = ("size", "blocks", "mode", "uid", "gid", "ino", "dev", "nlink", "mtime_ns", "ctime_ns", "atime_ns")
-"""What `stat` tells, in the order of _listing.c; 64 bits with a sign each."""
-FIELDS = ("type", *COLUMNS)
+STATUS = ("size", "blocks", "mode", "uid", "gid", "ino", "dev", "nlink", "mtime_ns", "ctime_ns", "atime_ns")
+FIELDS = ("type", *STATUS)
+TIMES = ("mtime_ns", "ctime_ns", "atime_ns")
+EXACT = {name: (name.replace("_ns", "_s"), name.replace("_ns", "_rest")) for name in TIMES}
+"""Beside a time that 64 bits may not hold: its seconds, and the nanoseconds beyond these."""
+COLUMNS = (*STATUS, *(seconds for seconds, _ in EXACT.values()), *(rest for _, rest in EXACT.values()))
+"""Columns of `stat`, in the order of _columns.h; 64 bits with a sign each."""
 NULL = -(1 << 63)
 """In the place of a value that could not be asked."""
+FIRST, LAST = NULL + 1, (1 << 63) - 1
+"""The ends of a column. Times beyond them (before 1677-09-21, after 2262-04-11) are clamped to them."""
 TYPES = {
     stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l", stat.S_IFIFO: "p", stat.S_IFSOCK: "s", stat.S_IFBLK: "b",
     stat.S_IFCHR: "c",
@@ -29,6 +35,11 @@ def fields_of(wanted: bool | Sequence[str]) -> tuple[str, ...]:
         if name not in FIELDS:
             raise OptionError(f"stat must be True, or of the fields {', '.join(FIELDS)}; not {name!r}")
     return tuple(name for name in FIELDS if name in names)
+
+
+def with_exact_times(fields: Sequence[str]) -> tuple[str, ...]:
+    """The fields, and the columns that make their times exact."""
+    return (*fields, *(column for name in fields if name in EXACT for column in EXACT[name]))
 
 
 def columns_of(fields: Sequence[str]) -> tuple[str, ...]:
@@ -68,7 +79,19 @@ class Columns:
                 found["type"] = [known[mode] for mode in values]
             if name in self._wanted:
                 found[name] = _known(values, unsigned=name in ("ino", "dev"))
+                if name in EXACT and EXACT[name][0] in self._columns:
+                    self._make_exact(found[name], rows, *EXACT[name])
         return found
+
+    def _make_exact(self, values: list[Any], rows: memoryview, seconds: str, rest: str) -> None:
+        """Replace the times that were clamped."""
+        if FIRST not in values and LAST not in values:
+            return
+        count = len(values)
+        seconds_at, rest_at = (count * self._columns.index(name) for name in (seconds, rest))
+        for row, value in enumerate(values):
+            if value in (FIRST, LAST):
+                values[row] = rows[seconds_at + row] * 10**9 + rows[rest_at + row]
 
 
 def _known(values: list[Any], *, unsigned: bool) -> list[Any]:

@@ -119,6 +119,7 @@ class Chunk:
     as in Task;
     `table`: what `stat` tells about names: columns, each with a value for each directory, its files, its links; and how
     many files and links there are in each, as 32-bit numbers;
+    `clamped`: times in these, or in columns of a sink, that 64 bits do not hold;
     `failed`: the faults that took the place of a listing, in walk order; `visited`: directories that are done with;
     `began_at`: the first directory of the Task, and `worker`: the process it came from (0: this one), once it is
     back;
@@ -126,8 +127,9 @@ class Chunk:
     """
 
     __slots__ = (
-        "began_at", "cpu", "directories", "entries", "failed", "faults", "files", "leftovers", "listings", "opening",
-        "output", "position", "retries", "rules", "seconds", "size", "slow", "table", "task", "visited", "worker",
+        "began_at", "clamped", "cpu", "directories", "entries", "failed", "faults", "files", "leftovers", "listings",
+        "opening", "output", "position", "retries", "rules", "seconds", "size", "slow", "table", "task", "visited",
+        "worker",
     )  # fmt: skip
 
     def __init__(
@@ -148,6 +150,7 @@ class Chunk:
         slow: list[tuple[float, Path]] | None = None,
         rules: dict[Path, tuple[tuple[int, str, bytes], ...]] | None = None,
         table: list[bytes] | None = None,
+        clamped: int = 0,
         size: int = 0,
     ) -> None:
         self.task = task
@@ -168,6 +171,7 @@ class Chunk:
         self.slow = slow or []
         self.rules = rules or {}
         self.table = table or []
+        self.clamped = clamped
         self.began_at: Path | None = None
         self.worker = 0
         self.size = size

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypedDict
 
 from scanner.errors import OptionError
-from scanner.fields import fields_of
+from scanner.fields import fields_of, with_exact_times
 from scanner.model import Path
 
 BackendName = Literal["auto", "serial", "pool"]
@@ -25,6 +25,7 @@ MAX_HUNG = 3
 FORK_BYTES = 1 << 30  # of memory: to fork a process that has more takes long
 MAX_IN_FLIGHT = 64
 MOST_IN_FLIGHT = 4096
+EXACT_SINKS = ("text", "ncdu")
 
 
 def cpu_count() -> int:
@@ -282,8 +283,9 @@ class ScanOptions(_Fields):
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """What is asked about each entry."""
-        return fields_of(self.stat)
+        """What is asked about each entry. Text has exact times, which 64 bits need not hold."""
+        fields = fields_of(self.stat)
+        return with_exact_times(fields) if any(sink.kind in EXACT_SINKS for sink in self.sinks or ()) else fields
 
     @property
     def workers(self) -> int:

@@ -35,7 +35,8 @@ class ScanStats:
 
     `directories`: listed whole; `entries`: all names read; `files`: those that are no directories (to Python a link
     to a directory is one, as in `os.walk`; to the shell it is not, as in `find`); `tasks`: Tasks given out; `retries`:
-    what was tried again; `worker_deaths`: workers that died and were replaced; `hung_directories`: that were given up;
+    what was tried again; `clamped_times`: times before 1677-09-21 or after 2262-04-11, which columns of 64 bits hold as
+    the nearest value; `worker_deaths`: workers that died and were replaced; `hung_directories`: that were given up;
     `abandoned_workers`: that could not be killed; `lost_protections`: names of options that could not be honoured
     because no worker process could be started (`dir_timeout`);
     `most_in_flight`: directories read at a time, at most, and `pace`: why so many; `waiting_share`: of the time for
@@ -56,6 +57,7 @@ class ScanStats:
         self.entries = 0
         self.tasks = 0
         self.retries = 0
+        self.clamped_times = 0
         self.worker_deaths = 0
         self.hung_directories = 0
         self.abandoned_workers = 0
@@ -78,6 +80,7 @@ class ScanStats:
         self.files += chunk.files
         self.entries += chunk.entries
         self.retries += chunk.retries
+        self.clamped_times += chunk.clamped
         self.workers[chunk.worker].count(chunk)
         if chunk.worker:
             self.bytes_received += chunk.size
@@ -133,6 +136,7 @@ class ScanStats:
             "max_workers": self.max_workers,
             "tasks": self.tasks,
             "retries": self.retries,
+            "clamped_times": self.clamped_times,
             "worker_deaths": self.worker_deaths,
             "hung_directories": self.hung_directories,
             "abandoned_workers": self.abandoned_workers,

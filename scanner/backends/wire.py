@@ -159,7 +159,7 @@ def pack_chunk(thread: int, chunk: Chunk) -> tuple[bytes, bytes | memoryview]:
             thread, chunk.task, chunk.listings, chunk.leftovers, chunk.position,
             [tuple(fault) for fault in chunk.faults], chunk.directories, chunk.entries, chunk.files,
             chunk.retries, chunk.seconds, chunk.cpu, chunk.opening, chunk.slow, chunk.rules,
-            chunk.table,
+            chunk.table, chunk.clamped,
         )
     )  # fmt: skip
     return _LENGTH.pack(len(fields)) + fields, chunk.output

@@ -156,6 +156,11 @@ def refuse_shared(flags: str, files: Iterable[str | None]) -> None:
 
 def conclude(args: argparse.Namespace, outcome: Outcome) -> int:
     """Report the errors, and end with the outcome's code or by its signal; or as outputs that are missing ask for."""
+    if outcome.stats.clamped_times and not args.quiet:
+        exits.say(
+            f"{outcome.stats.clamped_times:,} times before 1677-09-21 or after 2262-04-11 were clamped: "
+            "columns of 64 bits cannot hold them; ndjson, csv and --template can"
+        )
     if not args.quiet or outcome.code == exits.NO_RESULT:
         exits.tell_faults(args.roots, outcome.stats, everything=args.verbose, reported=args.command == "scan")
     for failure in outcome.failures:

@@ -96,7 +96,7 @@ class Selection:
         if spec.sizes and not (stat.S_ISREG(mode) and all(fits(status.st_size, *size) for size in spec.sizes)):
             return False
         modified = status.st_mtime_ns
-        return (spec.newer is None or modified > spec.newer) and (spec.older is None or modified < spec.older)
+        return (spec.newer is None or modified > spec.newer) and (spec.older is None or modified <= spec.older)
 
     def shows_directory(self, relative: str, status: Any) -> bool:
         """Whether a directory is shown itself. `status()`: gives what os.stat gives; asked only where dates count."""

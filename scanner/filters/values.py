@@ -15,6 +15,8 @@ from scanner.filters.select import TYPES
 SPANS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 SIZE = re.compile(r"([+-]?)(\d{1,30})(?:([kmgtp])(b|ib)?|b)?", re.IGNORECASE)
 SPAN = re.compile(r"(\d{1,15})(s|min|h|d|w)")
+SECONDS = re.compile(r"@[+-]?\d{1,20}(\.\d{1,30})?")
+DATE = re.compile(r"(\d{4}-\d\d-\d\d.*?)(?:[.,](\d{1,30}))?(Z|[+-]\d\d:?\d\d)?")
 
 
 def types_of(value: Any) -> str:
@@ -42,35 +44,61 @@ def _size(value: Any) -> tuple[str, int]:
 
 
 def moment_of(option: str, value: Any) -> int:
-    """Nanoseconds since 1970: of a date, of so long ago, or of the last change of a file."""
-    if hasattr(value, "timestamp"):
-        return int(value.timestamp() * 1e9)
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return int(value * 1e9)
-    text = os.fspath(value) if isinstance(value, os.PathLike) else value
-    if isinstance(text, str) and not isinstance(value, os.PathLike) and (found := _written(text)) is not None:
-        return found
+    """Nanoseconds since 1970, rounded down: of a date, of so long ago, or of the last change of a file."""
     try:
-        return os.stat(text).st_mtime_ns
-    except (OSError, ValueError, TypeError):
+        moment = _moment(value)
+    except (OSError, ValueError, TypeError, OverflowError):
         what = "a date like 2026-11-23 or 2026-11-23T14:30, a span like 7d or 12h, or a file that is there"
         raise OptionError(f"{option} must be {what}, not {value!r}") from None
+    return moment
+
+
+def _moment(value: Any) -> int:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _nanoseconds(value)
+    if hasattr(value, "timestamp") or hasattr(value, "toordinal"):
+        return _of_datetime(value)
+    found = _written(value) if isinstance(value, str) else None
+    return os.stat(value).st_mtime_ns if found is None else found
 
 
 def _written(text: str) -> int | None:
     span = SPAN.fullmatch(text)
     if span is not None:
         return time.time_ns() - int(span[1]) * SPANS[span[2]] * 10**9
-    if re.fullmatch(r"@\d{1,15}(\.\d+)?", text):
-        return int(float(text[1:]) * 1e9)
-    if not re.match(r"\d{4}-\d\d-\d\d", text):
+    if SECONDS.fullmatch(text):
+        return _nanoseconds(text[1:])
+    date = DATE.fullmatch(text)
+    if date is None:
         return None
     from datetime import datetime  # seldom needed
 
+    beginning, fraction, zone = date.groups(default="")
     try:
-        return int(datetime.fromisoformat(text).timestamp() * 1e9)
-    except ValueError:
+        moment = _of_datetime(datetime.fromisoformat(beginning + zone))
+    except ValueError:  # the name of a file, perhaps
         return None
+    return moment + _nanoseconds(f"0.{fraction}") if fraction else moment  # datetime has microseconds only
+
+
+def _of_datetime(value: Any) -> int:
+    """Of a datetime, a date (its local midnight), or what has a `timestamp`: that of a datetime is a float."""
+    from datetime import UTC, datetime, timedelta  # seldom needed
+
+    if not hasattr(value, "timestamp"):
+        value = datetime(value.year, value.month, value.day)
+    if not isinstance(value, datetime):
+        return _nanoseconds(value.timestamp())
+    beyond = getattr(value, "nanosecond", 0)  # of pandas
+    since = datetime.astimezone(value, UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return since // timedelta(microseconds=1) * 1000 + beyond
+
+
+def _nanoseconds(seconds: int | float | str) -> int:
+    """Raises ValueError and OverflowError for what is no number."""
+    from fractions import Fraction  # seldom needed
+
+    return math.floor(Fraction(seconds) * 10**9)
 
 
 def names_of(option: str, value: Iterable[Any]) -> tuple[str, ...]:

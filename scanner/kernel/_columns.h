@@ -9,18 +9,28 @@
 
 #include <linux/stat.h>
 
-enum column { SIZE, BLOCKS, MODE, UID, GID, INO, DEV, NLINK, MTIME, CTIME, ATIME }; /* as in fields.py */
+enum column { /* as in fields.py */
+    SIZE, BLOCKS, MODE, UID, GID, INO, DEV, NLINK, MTIME, CTIME, ATIME,
+    MTIME_S, CTIME_S, ATIME_S, MTIME_REST, CTIME_REST, ATIME_REST,
+    COLUMNS
+};
 
 static const unsigned MASKS[] = {STATX_SIZE, STATX_BLOCKS, STATX_TYPE | STATX_MODE, STATX_UID, STATX_GID, STATX_INO,
-                                 0, STATX_NLINK, STATX_MTIME, STATX_CTIME, STATX_ATIME};
+                                 0, STATX_NLINK, STATX_MTIME, STATX_CTIME, STATX_ATIME,
+                                 STATX_MTIME, STATX_CTIME, STATX_ATIME, STATX_MTIME, STATX_CTIME, STATX_ATIME};
 
+/* Clamped to what 64 bits hold, as _fitting in status.py: the least of all says that nothing is known. */
 static inline int64_t nanoseconds(const struct statx_timestamp *time)
 {
-    if (time->tv_sec >= INT64_MAX / 1000000000)
-        return INT64_MAX;
-    if (time->tv_sec <= INT64_MIN / 1000000000)
-        return INT64_MIN + 1; /* the least itself says that nothing is known */
-    return time->tv_sec * 1000000000 + time->tv_nsec;
+    int64_t seconds = time->tv_sec, rest = time->tv_nsec, result;
+    if (seconds < 0) { /* both of one sign: else the product might overflow where the sum does not */
+        seconds++;
+        rest -= 1000000000;
+    }
+    if (__builtin_mul_overflow(seconds, (int64_t)1000000000, &result) || __builtin_add_overflow(result, rest, &result) ||
+        result == INT64_MIN)
+        return time->tv_sec < 0 ? INT64_MIN + 1 : INT64_MAX;
+    return result;
 }
 
 static inline int64_t value_of(const struct statx *status, enum column column)
@@ -46,7 +56,19 @@ static inline int64_t value_of(const struct statx *status, enum column column)
         return nanoseconds(&status->stx_mtime);
     case CTIME:
         return nanoseconds(&status->stx_ctime);
-    default:
+    case ATIME:
         return nanoseconds(&status->stx_atime);
+    case MTIME_S:
+        return status->stx_mtime.tv_sec;
+    case CTIME_S:
+        return status->stx_ctime.tv_sec;
+    case ATIME_S:
+        return status->stx_atime.tv_sec;
+    case MTIME_REST:
+        return status->stx_mtime.tv_nsec;
+    case CTIME_REST:
+        return status->stx_ctime.tv_nsec;
+    default:
+        return status->stx_atime.tv_nsec;
     }
 }

@@ -20,8 +20,7 @@
 #include "_directory.h"
 #include "_suspects.h"
 
-#define PROTOCOL 9   /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
-#define COLUMNS 11
+#define PROTOCOL 10  /* what which.py asks for: to be raised with each change of arguments, result, or of the headers */
 #define PLACE 16384  /* bytes, as in whereabouts.py */
 #define LOOK 16      /* entries asked about between two looks at the clock */
 #define NEWS 0.002   /* seconds between two looks at whether there is news */

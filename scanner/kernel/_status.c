@@ -14,7 +14,7 @@
 
 #include "_columns.h"
 
-#define PROTOCOL 3 /* what which.py asks for: to be raised with each change of arguments, result, or of _columns.h */
+#define PROTOCOL 4 /* what which.py asks for: to be raised with each change of arguments, result, or of _columns.h */
 #define SOME 16    /* entries to ask for between two looks at the clock, and at whether a signal has come */
 #define SLOW 300   /* microseconds for one, from which on threads pay */
 

@@ -7,11 +7,12 @@ make a Python object of each.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from scanner.fields import columns_of
 from scanner.kernel.part import Stated
-from scanner.kernel.rows import Rows
+from scanner.kernel.rows import Rows, count_clamped, times_among
 from scanner.kernel.runs import Run
 from scanner.model import ENCODING, ERRORS, Fault, prefix_of
 from scanner.options import ScanOptions
@@ -52,12 +53,14 @@ class Packer(Protocol):
 
     `add` takes a Listing, or a part of one, with its files in the form that is wanted; `unread` a directory that is
     there but has none, and why, with the row of it if rows are wanted and it can be asked about; `add_run` takes what
-    was walked at once, with names in the form `run_form`, and lines that end with `run_separator`.
+    was walked at once, with names in the form `run_form`, and lines that end with `run_separator`. `clamped`: times in
+    its columns that 64 bits do not hold.
     """
 
     keeps_broken: bool
     run_form: int
     run_separator: bytes
+    clamped: int
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None: ...
     def add_run(self, run: Run) -> None: ...
@@ -71,6 +74,7 @@ class Names:
     """Lists as they were read, for a consumer in this process."""
 
     run_form, run_separator = JOINED, b""
+    clamped = 0
 
     def __init__(self, keeps_broken: bool) -> None:
         self.keeps_broken = keeps_broken  # os.walk gives no tuple for a directory whose listing broke off
@@ -118,20 +122,24 @@ class JoinedNames(Names):
 class StatedNames(JoinedNames):
     """And what is known of each."""
 
-    def __init__(self, keeps_broken: bool, width: int) -> None:
+    def __init__(self, keeps_broken: bool, columns: Sequence[str]) -> None:
         super().__init__(keeps_broken)
+        width = len(columns)
         self._rows, self._counts, self._width = Rows(range(width), width), array("i"), width
+        self._times = times_among(columns)
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
         stated = files if isinstance(files, Stated) else Stated(path[:0], b"")
         super().add(path, dirs, links, stated.files, first)
-        for rows in (stated.rows, stated.links):
+        for rows, start in ((stated.rows, 0 if first else 1), (stated.links, 0)):
             self._rows.add(rows)
+            self.clamped += count_clamped(rows, self._times, self._width, start)
         self._counts.extend((len(stated.rows) // (8 * self._width) - 1, len(stated.links) // (8 * self._width)))
 
     def add_run(self, run: Run) -> None:
         super().add_run(run)
         self._rows.add(run.rows)
+        self.clamped += count_clamped(run.rows, self._times, self._width)
         self._counts.frombytes(run.counts)
 
     def table(self) -> list[bytes]:
@@ -141,7 +149,7 @@ class StatedNames(JoinedNames):
 def new_packer(options: ScanOptions, form: int) -> Packer:
     if options.sinks is None:
         if form == STATED:
-            return StatedNames(options.partial_listings, len(columns_of(options.fields)))
+            return StatedNames(options.partial_listings, columns_of(options.fields))
         return (JoinedNames if form == JOINED else Names)(options.partial_listings)
     if form == LINES:
         from scanner.kernel.sinks.paths import Lines  # not needed otherwise

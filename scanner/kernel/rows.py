@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from struct import pack
 
-from scanner.fields import NULL, columns_of
+from scanner.fields import FIRST, LAST, NULL, TIMES, columns_of
 from scanner.options import ScanOptions
 
+ENDS = (pack("q", FIRST), pack("q", LAST))
 SUMS = ("sizes", "summary")
 """Sinks that add up sizes."""
 
@@ -48,6 +50,23 @@ class OneDevice:
         for row in [row for row, each in enumerate(devices) if each != device]:
             values[row::count] = array("q", [NULL]) * self._width
         return values.tobytes()
+
+
+def times_among(columns: Sequence[str]) -> list[int]:
+    """Numbers of the columns whose values may be clamped."""
+    return [number for number, name in enumerate(columns) if name in TIMES]
+
+
+def count_clamped(rows: bytes, numbers: Sequence[int], width: int, start: int = 0) -> int:
+    """Count the values, from row `start` on, that are at an end of what 64 bits hold, in the columns `numbers`."""
+    size = len(rows) // width if width else 0
+    count = 0
+    for number in numbers:
+        column = rows[number * size + 8 * start : (number + 1) * size]
+        if any(end in column for end in ENDS):  # seldom, and not sure: they may be parts of two values
+            values = memoryview(column).cast("q").tolist()
+            count += values.count(FIRST) + values.count(LAST)
+    return count
 
 
 def without_first(rows: bytes, width: int) -> bytes:

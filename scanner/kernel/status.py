@@ -16,7 +16,7 @@ from operator import attrgetter
 from struct import pack_into
 from typing import Any
 
-from scanner.fields import COLUMNS, NULL, columns_of
+from scanner.fields import COLUMNS, EXACT, FIRST, LAST, NULL, columns_of
 from scanner.kernel.again import Retries
 from scanner.kernel.ask import FEW, LEAST, SLOW, spread
 from scanner.kernel.descent import HERE, Descent
@@ -37,7 +37,7 @@ class Statuses:
         columns = columns_of(options.fields)
         self._numbers = bytes(COLUMNS.index(name) for name in columns)
         self._width = len(columns)
-        self._values: Callable[[os.stat_result], Any] = attrgetter(*(f"st_{name}" for name in columns))
+        self._values = [_getter(name) for name in columns]
         self._follow = options.followlinks
         self._compiled = compiled_status(options)
         self._descent, self._by_path = descent, by_whole_paths(options)
@@ -187,8 +187,7 @@ class Statuses:
     def _row(self, found: os.stat_result | None) -> tuple[int, ...]:
         if found is None:
             return (NULL,) * self._width
-        values = self._values(found)
-        return tuple(map(_fitting, values if self._width > 1 else (values,)))
+        return tuple([value(found) for value in self._values])
 
     def _packed(self, found: Sequence[os.stat_result | None]) -> bytes:
         rows = [self._row(each) for each in found]
@@ -209,10 +208,18 @@ def _link(status: Callable[[bool], os.stat_result]) -> os.stat_result | None:
     return found if stat.S_ISLNK(found.st_mode) else None
 
 
-def _fitting(value: int) -> int:
-    """In 64 bits with a sign: numbers of inodes and devices have none; a time may be too far away."""
-    if value > 0xFFFF_FFFF_FFFF_FFFF:
-        return (1 << 63) - 1
-    if value >= 1 << 63:
-        return value - (1 << 64)
-    return max(value, NULL + 1)
+def _getter(column: str) -> Callable[[os.stat_result], int]:
+    """Gives the value of a column in 64 bits with a sign, as `value_of` in _columns.h does."""
+    field = next((each for each, parts in EXACT.items() if column in parts), column)
+    value: Callable[[os.stat_result], int] = attrgetter(f"st_{field}")
+    if field != column:
+        seconds, _ = EXACT[field]
+        return lambda status: value(status) // 10**9 if column == seconds else value(status) % 10**9
+    if column in EXACT:
+        return lambda status: min(max(value(status), FIRST), LAST)
+    return lambda status: _signed(value(status))
+
+
+def _signed(value: int) -> int:
+    """Numbers of inodes and devices have no sign."""
+    return value - (1 << 64) if value > LAST else value

@@ -124,6 +124,7 @@ class Walker:
             time.monotonic() - progress.started, time.thread_time() - cpu,
             reader.opening - opening + progress.opening, progress.slow,
             sifter.filter.found_above(left) if sifter is not None else None, packer.table(),
+            packer.clamped,
         )  # fmt: skip
 
     def _walk(self, progress: Progress, packer: Packer, news: News) -> None:

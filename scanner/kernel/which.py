@@ -13,7 +13,7 @@ LinkRule = Literal["mark", "enter", "file"]
 """What a link to a directory is: a directory that is not entered (`os.walk`), one that is entered
 (`followlinks`), or no directory at all (`find`: costs no `stat` of the target)."""
 LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")  # in the order of _listing.c
-EXPECTED, EXPECTED_RUN, EXPECTED_STATUS = 7, 9, 3  # PROTOCOL in _listing.c, _run.c, _status.c
+EXPECTED, EXPECTED_RUN, EXPECTED_STATUS = 7, 10, 4  # PROTOCOL in _listing.c, _run.c, _status.c
 
 
 def by_whole_paths(options: ScanOptions) -> bool:

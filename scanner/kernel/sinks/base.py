@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ class Sink:
     keeps_broken = True
     run_form, run_separator = COUNT, b""
     width = 0  # of rows
+    clamped = 0
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
         if isinstance(files, Stated):  # there was no listing, otherwise
@@ -60,10 +62,26 @@ class Several(Sink):
         for sink in self._sinks:
             sink.unread(path, row, fault)
 
+    @property
+    def clamped(self) -> int:  # type: ignore[override]
+        return sum(sink.clamped for sink in self._sinks)
+
     def output(self) -> bytes:
         """The length of each, in 8 bytes, then all of them."""
         outputs = [sink.output() for sink in self._sinks]
         return b"".join([*(len(each).to_bytes(8, "little") for each in outputs), *outputs])
+
+
+CONTROLS = re.compile("[\x7f-\x9f]")
+
+
+def json_escaped(text: str) -> str:
+    """JSON with the control characters escaped that it may hold as they are: terminals take them for commands, and ncdu
+    refuses DEL.
+    """
+    return (
+        text if text.isascii() and "\x7f" not in text else CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    )
 
 
 def apart(output: bytes | memoryview, count: int) -> Sequence[bytes | memoryview]:

@@ -16,13 +16,16 @@ from typing import Any
 from scanner.fields import Columns
 from scanner.kernel.pack import JOINED
 from scanner.kernel.part import Stated
-from scanner.kernel.sinks.base import Sink
+from scanner.kernel.sinks.base import Sink, json_escaped
 from scanner.kernel.status import nothing
 from scanner.model import EXCLUDED, Fault, prefix_of, utf8_bytes, utf8_text
 from scanner.options import ScanOptions
 
 OTHER_FILE_SYSTEM, LEFT_OUT = ',"excluded":"otherfs"', ',"excluded":"pattern"'
 FIELDS = ("size", "blocks", "mode", "uid", "gid", "ino", "dev", "nlink", "mtime_ns")
+MOST_BYTES, MOST_ID, MOST_MODE, MOST_NAME = (1 << 63) - 1, (1 << 31) - 1, (1 << 16) - 1, 32_000
+"""Limits of ncdu, which refuses the whole file for one number beyond them or below 0 (a time before 1970): such numbers
+are not written. Of a root with a longer name the end is written."""
 
 
 class Ncdu(Sink):
@@ -84,7 +87,7 @@ class Ncdu(Sink):
 
     def _name(self, path: Any) -> str:
         name = path if path == self._root else os.path.basename(path)
-        return utf8_text(name)
+        return utf8_text(name if len(os.fsencode(name)) <= MOST_NAME else name[-MOST_NAME // 4 :])
 
     def _rows(self, rows: bytes) -> list[dict[str, Any]]:
         values = self._columns.values(memoryview(rows).cast("q"))
@@ -94,10 +97,10 @@ class Ncdu(Sink):
         text = _named(name)
         if row["mode"] is None:
             return text if directory else text + ',"read_error":true'
-        if row["size"]:
+        if row["size"] > 0:
             text += f',"asize":{row["size"]}'
-        if row["blocks"]:
-            text += f',"dsize":{512 * row["blocks"]}'
+        if row["blocks"] > 0:
+            text += f',"dsize":{min(512 * row["blocks"], MOST_BYTES)}'
         if directory:
             text += f',"dev":{row["dev"]}'
         text += f',"ino":{row["ino"]}'
@@ -105,15 +108,18 @@ class Ncdu(Sink):
             text += f',"hlnkc":true,"nlink":{row["nlink"]}'
         if not directory and not stat.S_ISREG(row["mode"]):
             text += ',"notreg":true'
-        return text + f',"uid":{row["uid"]},"gid":{row["gid"]},"mode":{row["mode"]},"mtime":{row["mtime_ns"] // 10**9}'
+        seconds = row["mtime_ns"] // 10**9
+        numbers = (("uid", row["uid"], MOST_ID), ("gid", row["gid"], MOST_ID), ("mode", row["mode"], MOST_MODE),
+                   ("mtime", seconds, MOST_BYTES))  # fmt: skip
+        return text + "".join([f',"{name}":{value}' for name, value, most in numbers if 0 <= value <= most])
 
     def output(self) -> bytes:
         ends = (self._first or 0).to_bytes(8, "little") + (self._last + 1).to_bytes(8, "little")
-        return ends + utf8_bytes("".join(self._pieces))
+        return ends + utf8_bytes(json_escaped("".join(self._pieces)))
 
 
 def _named(name: str) -> str:
-    return '"name":' + encode_basestring(name).replace("\x7f", "\\u007f")  # which ncdu takes only so
+    return '"name":' + encode_basestring(name)
 
 
 SINK = Ncdu

@@ -8,7 +8,7 @@ from typing import Any
 from scanner.fields import columns_of
 from scanner.kernel.pack import LINES
 from scanner.kernel.part import Stated
-from scanner.kernel.rows import Rows
+from scanner.kernel.rows import Rows, count_clamped, times_among
 from scanner.kernel.runs import Run
 from scanner.kernel.sinks.base import Sink
 from scanner.kernel.status import nothing
@@ -27,6 +27,7 @@ class Table(Sink):
     def __init__(self, options: ScanOptions, fields: Sequence[str]) -> None:
         asked = columns_of(options.fields)  # other sinks may want others
         self.width = len(asked)
+        self._times = [number for number in times_among(asked) if asked[number] in fields]
         self._rows = Rows([asked.index(name) for name in columns_of(fields)], self.width)
         self._paths: list[bytes] = []
         self._count = 0
@@ -40,20 +41,24 @@ class Table(Sink):
             count = stated.files.count(separator) + 1
             self._add_paths(prefix + stated.files.replace(separator, separator + prefix), count)
         if first or stated.files:
-            self._rows.add(stated.rows, 0 if first else 1)
+            self._add_rows(stated.rows, 0 if first else 1)
         if links:
             self._add_paths(separator.join([prefix + name for name in links]), len(links))
-            self._rows.add(stated.links)
+            self._add_rows(stated.links)
 
     def add_run(self, run: Run) -> None:
         if run.names[3]:
             self._paths.append(run.names[3][:-1])
             self._count += run.names[3].count(b"\0")
-            self._rows.add(run.rows)
+            self._add_rows(run.rows)
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         self._add_paths(path, 1)
-        self._rows.add(row or nothing(self.width, 1))
+        self._add_rows(row or nothing(self.width, 1))
+
+    def _add_rows(self, rows: bytes, start: int = 0) -> None:
+        self._rows.add(rows, start)
+        self.clamped += count_clamped(rows, self._times, self.width, start)
 
     def _add_paths(self, joined: Any, count: int) -> None:
         self._paths.append(joined.encode(ENCODING, ERRORS) if isinstance(joined, str) else joined)

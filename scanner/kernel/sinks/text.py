@@ -16,11 +16,12 @@ from scanner.fields import Columns
 from scanner.kernel.pack import LINES
 from scanner.kernel.part import Stated
 from scanner.kernel.runs import Run
-from scanner.kernel.sinks.base import Sink
+from scanner.kernel.sinks.base import Sink, json_escaped
 from scanner.kernel.status import nothing
 from scanner.model import Fault, prefix_of, utf8_bytes, utf8_text
 from scanner.options import ScanOptions
 
+CYCLE = 146_097 * 86_400  # seconds of 400 years, after which the calendar repeats
 Values = dict[str, list[Any]]
 Formatter = Callable[[list[str], Values], bytes]
 
@@ -110,11 +111,10 @@ def _derived(name: str, paths: list[str], values: Values) -> Sequence[Any]:
 
 
 def _date(nanoseconds: int) -> str:
-    """In UTC, to the second: the same everywhere."""
-    try:
-        return datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):  # a time that no calendar has
-        return f"@{nanoseconds // 1_000_000_000}"
+    """In UTC, to the second: the same everywhere. Years have as many digits as they need, and may be negative."""
+    cycles, seconds = divmod(nanoseconds // 1_000_000_000, CYCLE)
+    date = datetime.fromtimestamp(seconds, UTC)
+    return f"{date.year + 400 * cycles:04d}{date:-%m-%dT%H:%M:%SZ}"
 
 
 class Ndjson:
@@ -128,9 +128,9 @@ class Ndjson:
     def __call__(self, paths: list[str], values: Values) -> bytes:
         columns = [_json(values[name]) for name in self._fields]
         try:
-            return "".join(map(self._line.format, map(encode_basestring, paths), *columns)).encode()
+            return json_escaped("".join(map(self._line.format, map(encode_basestring, paths), *columns))).encode()
         except UnicodeEncodeError:
-            return "".join(map(self._any_line, paths, *columns)).encode()
+            return json_escaped("".join(map(self._any_line, paths, *columns))).encode()
 
     def _any_line(self, path: str, *values: Any) -> str:
         try:
