@@ -182,7 +182,8 @@ class ScanOptions(_Fields):
     include       patterns of what is shown; directories are entered all the same. Default: everything.
     types         of entries to show: of f, d, l, p, s, b, c, as in `find -type`. Default: all.
     size          of files to show: `+1M` at least, `-10K` at most, `0` exactly; several hold together.
-    newer, older  show what was changed after, or before: a date, a span such as `7d`, or a file's own change.
+    newer, older  show what was changed after a moment, or not after it, to the nanosecond, as `find -newermt` and
+                  `find ! -newermt`: a date, `@SECONDS`, a span such as `7d`, a datetime, or a file's own change.
                   Read in Python, as with `size`; what all else lets through is asked for by `stat`.
     min_depth     levels above this are not shown. Default: 0.
     max_depth     levels below this are neither shown nor entered. Default: no limit but 131,072 levels, from where on

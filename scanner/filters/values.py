@@ -59,7 +59,7 @@ def _moment(value: Any) -> int:
     if hasattr(value, "timestamp") or hasattr(value, "toordinal"):
         return _of_datetime(value)
     found = _written(value) if isinstance(value, str) else None
-    return os.stat(value).st_mtime_ns if found is None else found
+    return os.stat(os.fspath(value)).st_mtime_ns if found is None else found
 
 
 def _written(text: str) -> int | None:
