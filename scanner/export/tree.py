@@ -54,6 +54,10 @@ class Tree:
             for number, value in enumerate((new, disk, entries, new, disk), 1):
                 self._open[-1][number] += value
 
+    def has_met(self, key: int) -> bool:
+        """Whether the file of this key came under another name before."""
+        return key in self._met
+
     def _files_before(self, root: Path | None) -> Iterator[Total]:
         """The roots up to this one (None: all) that are files, but for those that have counted already."""
         while self._coming:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import heapq
 import marshal
+import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scanner.export.tree import Total, Tree
 from scanner.fields import TYPES
 from scanner.kernel.sinks.sizes import FIELDS as SIZES_FIELDS
-from scanner.kernel.sinks.summary import AGES, DAY, largest
+from scanner.kernel.sinks.summary import AGES, DAY, FUTURE, Large, largest, size_class
 from scanner.kernel.sinks.summary import FIELDS as SUMMARY_FIELDS
 from scanner.model import Path
 from scanner.options import SinkSpec
@@ -47,11 +48,19 @@ class Sizes:
         self._ages: Counts = {}
         self._suffixes: Counts = {}
         self._owners: Counts = {}
-        self._files: list[tuple[int, bytes]] = []
+        self._files: list[Large] = []
+        self._numbered = 0  # files
 
     def take(self, records: bytes | memoryview, summary: bytes | memoryview) -> None:
+        types, sizes, ages, suffixes, owners, files, shared = marshal.loads(summary)
+        for kind, uid, disk, age, suffix, file in self._first_names(shared):
+            types[kind] = types.get(kind, 0) + 1
+            _merge(owners, {uid: [1, disk]})
+            if stat.S_ISREG(kind):
+                for counts, key in ((sizes, size_class(file[0])), (ages, age), (suffixes, suffix)):
+                    _merge(counts, {key: [1, file[0]]})
+                files += [file] if file[2] else []
         self._count(self._tree.add(records))
-        types, sizes, ages, suffixes, owners, files = marshal.loads(summary)
         for kind, count in types.items():
             self._types[kind] = self._types.get(kind, 0) + count
         for counts, more in ((self._sizes, sizes), (self._ages, ages), (self._owners, owners)):
@@ -62,7 +71,17 @@ class Sizes:
         for suffix in new:
             _merge(self._suffixes, {OTHER: suffixes.pop(suffix)})
         _merge(self._suffixes, suffixes)
+        files = [(size, self._numbered + number, path) for size, number, path in files]
+        self._numbered = max([self._numbered, *(number + 1 for _, number, _ in files)])
         self._files = largest(MOST, self._files + files)
+
+    def _first_names(self, shared: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """Of files with several names those that the tree has not met. To be called before it takes the same Chunk."""
+        met = set()
+        for key, *facts in shared:
+            if key not in met and not self._tree.has_met(key):
+                met.add(key)
+                yield tuple(facts)
 
     def _count(self, totals: Iterable[Total]) -> None:
         for total in totals:
@@ -83,7 +102,7 @@ class Sizes:
             "apparent_bytes": self._size,
             "disk_bytes": self._disk,
             "types": {KINDS.get(TYPES.get(kind, "?"), "others"): count for kind, count in sorted(self._types.items())},
-            "largest_files": [{**path_fields(path), "bytes": size} for size, path in self._files],
+            "largest_files": [{**path_fields(path), "bytes": size} for size, _, path in self._files],
             "largest_directories": [
                 {**path_fields(total.path), "own_disk_bytes": total.own_disk, "disk_bytes": total.disk}
                 for total in directories
@@ -108,7 +127,9 @@ class Sizes:
 
 
 def days_of(age: int) -> int | None:
-    """The end of a class of ages, in days: 0 for what is yet to come, None for the oldest."""
+    """The end of a class of ages, in days: -1 for the future, 0 for the time of the scan, None for the oldest."""
+    if age == FUTURE:
+        return -1
     return AGES[age] // DAY if age < len(AGES) else None
 
 

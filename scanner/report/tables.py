@@ -116,7 +116,9 @@ def size_class(below: int) -> str:
 def age_class(days: int | None) -> str:
     if days is None:
         return "older"
-    return "changed since the scan began" if days == 0 else f"under {days:,} day{'s' if days > 1 else ''}"
+    if days <= 0:
+        return "changed since the scan began" if days == 0 else "dated in the future"
+    return f"under {days:,} day{'s' if days > 1 else ''}"
 
 
 def human(size: int) -> str:

@@ -9,16 +9,16 @@ scan, in walk order, takes back what it has met before.
 from __future__ import annotations
 
 import marshal
-import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 from typing import Any
 
-from scanner.fields import COLUMNS, NULL, columns_of
+from scanner.fields import NULL, columns_of
 from scanner.kernel.pack import COUNT
 from scanner.kernel.part import Stated
 from scanner.kernel.rows import without_first
 from scanner.kernel.runs import Run
+from scanner.kernel.sinks.again import Again
 from scanner.kernel.sinks.base import Sink
 from scanner.kernel.status import nothing
 from scanner.model import Fault, prefix_of
@@ -39,11 +39,10 @@ class Sizes(Sink):
         self, options: ScanOptions, depth: int | None, links: bool, known: Collection[int] = (), several: bool = False
     ) -> None:
         columns = columns_of(options.fields)
-        self._numbers = [columns.index(name) for name in COLUMNS if name in FIELDS]
+        self._numbers = [columns.index(name) for name in ("size", "blocks")]
         self.width = len(columns)
         self._depth, self._count_links = depth, links
-        self._known = frozenset(known)
-        self._several_ways = options.followlinks or several  # to anything, also to what has one name
+        self._again = Again(options, known, several=several)
         self._roots = sorted(options.roots, key=len, reverse=True)
         self._only = self._roots[0] if depth == 0 and len(self._roots) == 1 else None
         self._records: list[list[Any]] = []
@@ -98,7 +97,7 @@ class Sizes(Sink):
         sizes, blocks = columns[0].tolist(), columns[1].tolist()
         if NULL in sizes:
             sizes, blocks = ([0 if value == NULL else value for value in column] for column in (sizes, blocks))
-        again = {} if self._count_links else dict(self._that_may_come_again(columns, directories))
+        again = {} if self._count_links else dict(self._again.rows(view, directories))
         start = 0
         for record, length in zip(records, lengths, strict=True):
             end = start + length
@@ -110,21 +109,6 @@ class Sizes(Sink):
                     if row in again:
                         record[4] += again[row], sizes[row], blocks[row]
             start = end
-
-    def _that_may_come_again(self, columns: list[memoryview], directories: Sequence[int]) -> Iterator[tuple[int, int]]:
-        """Numbers of rows, and by which what they tell of is known under each of its names."""
-        *_, modes, inos, devs, column = columns
-        nlinks = column.tolist()
-        every = self._several_ways or self._known
-        if not every and nlinks and min(nlinks) > 0:
-            of_directories = sum(map(nlinks.__getitem__, directories))
-            if sum(nlinks) - of_directories == len(nlinks) - len(directories):
-                return  # each has one name: so it is nearly everywhere, and told sooner than by looking at each
-        for row, nlink in enumerate(nlinks):
-            if (nlink > 1 or every) and (mode := modes[row]) != NULL:
-                key = (devs[row] << 64) + inos[row]
-                if self._several_ways or key in self._known or (nlink > 1 and not stat.S_ISDIR(mode)):
-                    yield row, key
 
     def output(self) -> bytes:
         return marshal.dumps(self._records)

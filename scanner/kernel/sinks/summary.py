@@ -6,20 +6,27 @@ import heapq
 import marshal
 import os
 import stat
+import time
 from bisect import bisect
 from collections import defaultdict
-from typing import Any
+from itertools import count
+from typing import Any, TypeAlias
 
 from scanner.fields import Columns
 from scanner.kernel.pack import JOINED
 from scanner.kernel.part import Stated
+from scanner.kernel.sinks.again import Again
 from scanner.kernel.sinks.base import Sink
 from scanner.model import Fault, prefix_of, utf8_bytes, utf8_text
 from scanner.options import ScanOptions
 
-FIELDS = ("size", "blocks", "mode", "uid", "mtime_ns")
+FIELDS = ("size", "blocks", "mode", "uid", "ino", "dev", "nlink", "mtime_ns")
 DAY = 86_400 * 10**9  # nanoseconds
 AGES = (0, DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY, 3 * 365 * DAY)
+FUTURE = -1
+"""The class of what is dated later than the moment at which it was read."""
+Large: TypeAlias = tuple[int, int, bytes]
+"""Bytes of a file, a number that grows in walk order, and its path; that is empty where others are larger."""
 LONGEST_SUFFIX = 16  # characters: what is longer is part of a name
 
 
@@ -31,65 +38,79 @@ class Summary(Sink):
     def __init__(self, options: ScanOptions, now: int, most: int) -> None:
         self._columns = Columns(options.fields, FIELDS)
         self.width = self._columns.width
+        self._again = Again(options)
         self._now, self._most = now, most
         self._sizes: dict[int, list[int]] = defaultdict(_none)  # classes that end at powers of four
         self._ages: dict[int, list[int]] = defaultdict(_none)
         self._suffixes: dict[str, list[int]] = defaultdict(_none)
         self._owners: dict[int, list[int]] = defaultdict(_none)
         self._types: dict[int, int] = defaultdict(int)
-        self._largest: list[tuple[int, bytes]] = []
+        self._largest: list[Large] = []
         self._least = -1  # bytes of the smallest of these, once there are enough
+        self._numbers = count()
+        self._shared: list[tuple[Any, ...]] = []
 
     def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
-        self._count(stated.rows, 0 if first else 1)
+        names = ["", *utf8_text(stated.files).split("\0")] if stated.files else [""]
+        self._count(path, names, stated.rows, 0 if first else 1)
         if links:
-            self._count(stated.links, 0)
-        if stated.files:
-            self._look_at(path, stated)
+            self._count(path, [""] * len(links), stated.links, 0)
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
-        self._count(row, 0)
+        if row:
+            self._count(path, [""], row, 0)
 
-    def _count(self, rows: bytes, start: int) -> None:
-        """Types and owners, of everything."""
-        values = self._columns.values(memoryview(rows).cast("q"))
-        for mode, uid, blocks in zip(*(values[name][start:] for name in ("mode", "uid", "blocks")), strict=True):
-            if mode is not None:
-                self._types[stat.S_IFMT(mode)] += 1
-                _add(self._owners[uid], 512 * blocks)
-
-    def _look_at(self, path: Any, stated: Stated) -> None:
-        """Sizes, ages and suffixes, of regular files."""
-        values = self._columns.values(memoryview(stated.rows).cast("q"))
-        names = utf8_text(stated.files).split("\0")
-        columns = (values[name][1:] for name in ("size", "mode", "mtime_ns"))
-        large: list[tuple[int, str]] = []
-        for name, size, mode, mtime in zip(names, *columns, strict=True):
-            if mode is None or not stat.S_ISREG(mode):
+    def _count(self, path: Any, names: list[str], rows: bytes, start: int) -> None:
+        """Types and owners of everything; sizes, ages and suffixes of regular files. What may come again: apart."""
+        view, read_at = memoryview(rows).cast("q"), time.time_ns()
+        values = self._columns.values(view)
+        again = dict(self._again.rows(view))
+        columns = (values[name] for name in ("mode", "uid", "blocks", "size", "mtime_ns"))
+        for row, (name, mode, uid, blocks, size, mtime) in enumerate(zip(names, *columns, strict=True)):
+            if mode is None or row < start:
                 continue
-            _add(self._sizes[(size.bit_length() + 1) // 2], size)
-            _add(self._ages[bisect(AGES, self._now - mtime)], size)
-            _add(self._suffixes[suffix_of(name)], size)
-            if size > self._least:
-                large.append((size, name))
-        if large:
-            prefix = os.fsencode(prefix_of(path))
-            self._largest += [(size, prefix + utf8_bytes(name)) for size, name in large]
-            if len(self._largest) > 4 * self._most:
-                self._largest = largest(self._most, self._largest)
-                self._least = self._largest[-1][0]
+            kind, disk = stat.S_IFMT(mode), 512 * blocks
+            age = FUTURE if mtime > read_at else bisect(AGES, self._now - mtime)
+            if row in again:
+                self._shared.append((again[row], kind, uid, disk, age, suffix_of(name), self._large(path, name, size)))
+                continue
+            self._types[kind] += 1
+            _add(self._owners[uid], disk)
+            if kind == stat.S_IFREG:
+                _add(self._sizes[size_class(size)], size)
+                _add(self._ages[age], size)
+                _add(self._suffixes[suffix_of(name)], size)
+                if size > self._least:
+                    self._keep(self._large(path, name, size))
+
+    def _large(self, path: Any, name: str, size: int) -> Large:
+        place = os.fsencode(prefix_of(path)) + utf8_bytes(name) if size > self._least else b""
+        return size, next(self._numbers), place
+
+    def _keep(self, file: Large) -> None:
+        self._largest.append(file)
+        if len(self._largest) > 4 * self._most:
+            self._largest = largest(self._most, self._largest)
+            self._least = self._largest[-1][0]
 
     def output(self) -> bytes:
+        """What comes once, summed; the largest files; and an item for each name of what may come again, in walk order:
+        key, type, owner, bytes on the disk, class of age, suffix, and what `largest` takes.
+        """
         counted: tuple[dict[Any, Any], ...] = (self._types, self._sizes, self._ages, self._suffixes, self._owners)
-        return marshal.dumps([*map(dict, counted), largest(self._most, self._largest)])
+        return marshal.dumps([*map(dict, counted), largest(self._most, self._largest), self._shared])
 
 
 SINK = Summary
 
 
-def largest(most: int, files: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+def largest(most: int, files: list[Large]) -> list[Large]:
     """The largest first; of those that are equally large, those that come first."""
-    return heapq.nlargest(most, files, key=lambda file: file[0])
+    return heapq.nsmallest(most, files, key=lambda file: (-file[0], file[1]))
+
+
+def size_class(size: int) -> int:
+    return (size.bit_length() + 1) // 2
 
 
 def suffix_of(name: str) -> str:
