@@ -265,6 +265,25 @@ def utf8_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def printable(text: str) -> str:
+    """Text for people, of which names and lines of somebody's files may be part: what a terminal would not just show is
+    escaped.
+    """
+    return text if text.isprintable() else "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode()
+
+
+def terminal_bytes(text: str) -> bytes:
+    """Encode printable text for a terminal."""
+    return text.encode(ENCODING, "backslashreplace")
+
+
 def prefix_of(path: Any) -> Any:
     """What to put before a name in `path` to make its path: `os.path.join` without looking at the name."""
     separator: Any = os.sep if isinstance(path, str) else os.sep.encode()

@@ -15,9 +15,9 @@ from scanner.cli.run import conclude, run_scan
 from scanner.errors import OptionError
 from scanner.export.formats import SIZES_FIELDS
 from scanner.export.once import Once
-from scanner.export.output import Output
+from scanner.export.output import STDOUT, Output
 from scanner.export.tree import Total, Tree, key_of
-from scanner.model import Chunk, Path, is_below, prefix_of
+from scanner.model import Chunk, Path, is_below, prefix_of, printable, terminal_bytes, utf8_text
 from scanner.mounts import are_shared
 from scanner.options import ScanOptions, SinkSpec
 
@@ -74,6 +74,7 @@ class Lines:
         self._form, self._output = form, output
         self._apparent = args.apparent_size or args.bytes
         self._end = b"\0" if args.null else b"\n"
+        self._shown = not args.null and os.isatty(STDOUT)  # control characters in names are no commands
         self._roots = frozenset(roots)
         self._given = {spelled: root for spelled, root in given.items() if spelled != root}
         self._sum = 0
@@ -104,7 +105,9 @@ class Lines:
         return total.size if self._apparent else total.disk
 
     def _write(self, size: int, path: Path) -> None:
-        self._output.write(self._form(size).encode() + b"\t" + os.fsencode(self._as_given(path)) + self._end)
+        path = self._as_given(path)
+        name = terminal_bytes(printable(utf8_text(path))) if self._shown else os.fsencode(path)
+        self._output.write(self._form(size).encode() + b"\t" + name + self._end)
 
     def _as_given(self, path: Path) -> Path:
         """Return the path as it lies below the ROOT that the user gave."""

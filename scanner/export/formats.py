@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from scanner.errors import OptionError
+from scanner.export.output import STDOUT
 from scanner.fields import COLUMNS, FIELDS, fields_of
 from scanner.options import SinkSpec
 
@@ -90,7 +92,24 @@ def _target(
     if end == b"\0" and format not in ("paths", "template"):
         raise OptionError(f"-0 is for paths and --template, not for {format}")
     wanted = USUAL_FIELDS if fields is None else FIELDS if fields == "all" else fields_of_flag(fields)
-    return Target(path, format, compression, *_made(format, wanted, template, end))
+    shown = end != b"\0" and is_terminal(path)  # as in find: with -print0, names are as they are
+    return Target(path, format, compression, *_made(format, wanted, template, end, shown=shown))
+
+
+def is_terminal(path: str | None) -> bool:
+    """Whether an output goes to a terminal, which takes control characters in names for commands."""
+    try:
+        if path is None:
+            return os.isatty(STDOUT)
+        if not stat.S_ISCHR(os.stat(path).st_mode):
+            return False
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:  # whoever writes to it will say so
+        return False
+    try:
+        return os.isatty(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def suffixes_of(path: str) -> tuple[str, str]:
@@ -118,16 +137,23 @@ def fields_of_flag(text: str) -> tuple[str, ...]:
         raise OptionError(f"--fields {text!r}: must be all, or of path, {', '.join(FIELDS)}") from error
 
 
-def _made(format: str, fields: tuple[str, ...], template: str | None, end: bytes) -> tuple[tuple[str, ...], SinkSpec]:
+def _made(
+    format: str, fields: tuple[str, ...], template: str | None, end: bytes, *, shown: bool
+) -> tuple[tuple[str, ...], SinkSpec]:
+    """`shown`: on a terminal."""
     if format == "paths":
-        return (), SinkSpec("paths", (end,))
+        return (), SinkSpec("text", ("template", (), "{path}", end.decode(), True)) if shown else SinkSpec(
+            "paths", (end,)
+        )
     if format == "template":
         text, asked = template_of(template or "")
-        return asked, SinkSpec("text", ("template", asked, text, end.decode()))
-    if format in ("ndjson", "csv"):
+        return asked, SinkSpec("text", ("template", asked, text, end.decode(), shown))
+    if format == "csv":
+        return fields, SinkSpec("text", (format, fields, shown))
+    if format == "ndjson":
         return fields, SinkSpec("text", (format, fields))
     if format == "ncdu":
-        return NCDU_FIELDS, SinkSpec("ncdu")
+        return NCDU_FIELDS, SinkSpec("ncdu", (shown,))
     if format == "folded":
         return SIZES_FIELDS, SinkSpec("sizes", (None, False))
     return fields, SinkSpec("table", (fields,))

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from scanner import __version__
-from scanner.export.formats import Target
+from scanner.export.formats import Target, is_terminal
 from scanner.export.output import Output
 from scanner.export.tree import Total, Tree
-from scanner.model import Path
+from scanner.model import Path, printable, terminal_bytes, utf8_text
 
 Write = Callable[[bytes | memoryview], object]
 Record = Callable[[], dict[str, Any]]
@@ -65,15 +65,21 @@ class NcduTree:
 class Folded:
     """A line for each directory: the way down to it with semicolons, and the bytes on disk of what it holds itself."""
 
-    def __init__(self, write: Write, roots: Sequence[Path]) -> None:
+    def __init__(self, write: Write, roots: Sequence[Path], *, shown: bool = False) -> None:
+        """`shown`: on a terminal."""
         self._write = write
         self._tree = Tree(roots)
+        self._line = _shown_folded if shown else _folded
 
     def take(self, made: bytes | memoryview) -> None:
-        self._write(b"".join(map(_folded, self._tree.add(made))))
+        self._write(b"".join(map(self._line, self._tree.add(made))))
 
     def finish(self, record: Record) -> None:
-        self._write(b"".join(map(_folded, self._tree.finish())))
+        self._write(b"".join(map(self._line, self._tree.finish())))
+
+
+def _shown_folded(total: Total) -> bytes:
+    return terminal_bytes(printable(utf8_text(_folded(total)[:-1]))) + b"\n"
 
 
 def _folded(total: Total) -> bytes:
@@ -106,7 +112,7 @@ def _plain_writer(target: Target, write: Write, roots: Sequence[Path]) -> Writer
     if target.format == "ncdu":
         return NcduTree(write)
     if target.format == "folded":
-        return Folded(write, roots)
+        return Folded(write, roots, shown=is_terminal(target.path))
     head = ",".join(("path", *target.fields)).encode() + b"\r\n" if target.format == "csv" else b""
     return Plain(write, head, trailer=target.trailer)
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from scanner.model import Fault, Path, utf8_bytes, utf8_text
+from scanner.model import Fault, Path, printable, utf8_bytes, utf8_text
 from scanner.stats import ScanStats
 
 LONGEST_SHOWN = 300  # characters of a path; files of results have all of it
@@ -123,13 +123,4 @@ def shown_text(text: str) -> str:
     return printable(text)
 
 
-def printable(text: str) -> str:
-    """Text for people, of which names and lines of somebody's files may be part."""
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:
-        return f"\\x{code - 0xDC00:02x}"
-    return char.encode("unicode_escape").decode()
+__all__ = ["SCHEMA", "fault_fields", "message_text", "path_fields", "printable", "report_data", "shown", "shown_text"]

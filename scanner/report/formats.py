@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scanner.errors import OptionError, OutputError
 from scanner.export.extras import need
+from scanner.kernel.sinks.base import json_escaped
 from scanner.report.text import markdown_report
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def takes_longest(path: str) -> bool:
 
 
 def json_report(data: dict[str, Any], _: Treemap | None = None) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return json_escaped(json.dumps(data, indent=2, ensure_ascii=False)) + "\n"
 
 
 def writer_of(path: str) -> Write:

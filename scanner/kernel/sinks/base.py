@@ -72,13 +72,12 @@ class Several(Sink):
         return b"".join([*(len(each).to_bytes(8, "little") for each in outputs), *outputs])
 
 
-CONTROLS = re.compile("[\x7f-\x9f]")
+CONTROLS = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""DEL, C1, and what turns the direction of writing: JSON may hold them as they are, and terminals obey them."""
 
 
 def json_escaped(text: str) -> str:
-    """JSON with the control characters escaped that it may hold as they are: terminals take them for commands, and ncdu
-    refuses DEL.
-    """
+    """JSON in which no control character is as it is. ncdu takes DEL only so."""
     return (
         text if text.isascii() and "\x7f" not in text else CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     )

@@ -29,11 +29,12 @@ are not written. Of a root with a longer name the end is written."""
 
 
 class Ncdu(Sink):
-    """For one root."""
+    """For one root. `shown`: on a terminal, where bytes that are no UTF-8 are not as they are."""
 
     run_form = JOINED
 
-    def __init__(self, options: ScanOptions) -> None:
+    def __init__(self, options: ScanOptions, shown: bool = False) -> None:
+        self._encode = valid_bytes if shown else utf8_bytes
         self._columns = Columns(options.fields, FIELDS)
         self.width = self._columns.width
         (self._root,) = options.roots
@@ -115,7 +116,12 @@ class Ncdu(Sink):
 
     def output(self) -> bytes:
         ends = (self._first or 0).to_bytes(8, "little") + (self._last + 1).to_bytes(8, "little")
-        return ends + utf8_bytes(json_escaped("".join(self._pieces)))
+        return ends + self._encode(json_escaped("".join(self._pieces)))
+
+
+def valid_bytes(text: str) -> bytes:
+    """As UTF-8 that is valid."""
+    return utf8_bytes(text).decode(errors="replace").encode()
 
 
 def _named(name: str) -> str:

@@ -18,7 +18,7 @@ from scanner.kernel.part import Stated
 from scanner.kernel.runs import Run
 from scanner.kernel.sinks.base import Sink, json_escaped
 from scanner.kernel.status import nothing
-from scanner.model import Fault, prefix_of, utf8_bytes, utf8_text
+from scanner.model import Fault, prefix_of, printable, terminal_bytes, utf8_bytes, utf8_text
 from scanner.options import ScanOptions
 
 CYCLE = 146_097 * 86_400  # seconds of 400 years, after which the calendar repeats
@@ -68,22 +68,26 @@ SINK = Text
 
 
 class Template:
-    """As `str.format` would: `{size:>12,} {path}`."""
+    """As `str.format` would: `{size:>12,} {path}`. `shown`: for a terminal, with names as `printable` has them."""
 
-    def __init__(self, fields: Sequence[str], template: str, end: str) -> None:
+    def __init__(self, fields: Sequence[str], template: str, end: str, shown: bool = False) -> None:
         parts = []
-        self._names: list[str] = []
+        self._shown = shown
+        self._names: list[tuple[str, bool]] = []  # and whether it is to be made printable: repr does that itself
         for literal, name, spec, conversion in string.Formatter().parse(utf8_text(template)):
             parts.append(literal.replace("{", "{{").replace("}", "}}"))
             if name is not None:
-                self._names.append(name)
+                self._names.append((name, shown and conversion not in ("r", "a")))
                 parts.append("{" + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "") + "}")
         self._line = "".join(parts) + end
 
     def __call__(self, paths: list[str], values: Values) -> bytes:
-        columns = [_derived(name, paths, values) for name in self._names]
+        columns = [_derived(name, paths, values) for name, _ in self._names]
+        for number, (_, to_escape) in enumerate(self._names):
+            if to_escape:
+                columns[number] = [printable(each) if isinstance(each, str) else each for each in columns[number]]
         lines = map(self._line.format, *columns) if columns else [self._line] * len(paths)
-        return utf8_bytes("".join(lines))
+        return (terminal_bytes if self._shown else utf8_bytes)("".join(lines))
 
 
 class Unknown:
@@ -149,15 +153,18 @@ def _json(column: list[Any]) -> list[Any]:
 
 
 class Csv:
-    """By RFC 4180; a value that could not be asked is empty. The bytes of paths are as they are."""
+    """By RFC 4180; a value that could not be asked is empty. The bytes of paths are as they are, unless `shown` on a
+    terminal.
+    """
 
-    def __init__(self, fields: Sequence[str]) -> None:
-        self._fields = fields
+    def __init__(self, fields: Sequence[str], shown: bool = False) -> None:
+        self._fields, self._shown = fields, shown
 
     def __call__(self, paths: list[str], values: Values) -> bytes:
         text = io.StringIO(newline="")
+        paths = list(map(printable, paths)) if self._shown else paths
         csv.writer(text).writerows(zip(paths, *(values[name] for name in self._fields), strict=True))
-        return utf8_bytes(text.getvalue())
+        return (terminal_bytes if self._shown else utf8_bytes)(text.getvalue())
 
 
 FORMS: dict[str, Callable[..., Formatter]] = {"template": Template, "ndjson": Ndjson, "csv": Csv}
