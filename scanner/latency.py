@@ -38,13 +38,12 @@ class Latencies:
             began_at: Any = chunk.began_at
             top = next((top for top in self._tops if is_below(began_at, top)), top)
         classes = self._classes[top]
-        classes[FAST] += max(0, chunk.visited - len(chunk.slow))
+        unfinished = chunk.leftovers[0] if chunk.position else None  # counts with its last part
+        done = [seconds for seconds, path in chunk.slow if path != unfinished]
+        classes[FAST] += max(0, chunk.visited - len(done))
+        classes.update([math.ceil(STEPS * math.log2(seconds)) for seconds in done])
         if chunk.slow:
-            longest = self._longest.get(top, 0.0)
-            for seconds, _ in chunk.slow:
-                classes[math.ceil(STEPS * math.log2(seconds))] += 1
-                longest = max(longest, seconds)
-            self._longest[top] = longest
+            self._longest[top] = max(self._longest.get(top, 0.0), *(seconds for seconds, _ in chunk.slow))
             self._slowest += chunk.slow
             if len(self._slowest) > 16 * MOST_SLOW:  # seldom: where all are slow there is one for each directory
                 self._slowest = heapq.nlargest(MOST_SLOW, self._slowest)
@@ -58,17 +57,20 @@ class Latencies:
             {
                 "mount": os.fsencode(top).decode(errors="replace"),
                 "directories": classes.total(),
-                **{f"p{percent}_seconds": self._percentile(classes, percent) for percent in (50, 95)},
+                **{f"p{percent}_seconds": self._percentile(top, percent) for percent in (50, 95)},
                 "max_seconds": round(self._longest.get(top, 0.0), 6),
             }
             for top, classes in self._classes.items()
         ]
 
-    def _percentile(self, classes: Counter[int], percent: int) -> float:
-        """An upper bound of what so many per cent have taken at most; 0 if that is too little to be told."""
+    def _percentile(self, top: Any, percent: int) -> float:
+        """An upper bound of what so many per cent have taken at most; 0 if that is too little to be told. The end of a
+        class may be later than the longest in it.
+        """
+        classes = self._classes[top]
         rest = math.ceil(classes.total() * percent / 100)
         for step in sorted(classes):
             rest -= classes[step]
             if rest <= 0:
-                return 0.0 if step == FAST else round(2 ** (step / STEPS), 6)
+                return 0.0 if step == FAST else round(min(2 ** (step / STEPS), self._longest[top]), 6)
         return 0.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scanner.options import resident_bytes
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.1  # seconds between samples
 ALONE = 0.5  # before the first, of this process alone: it takes 15 ms for importing psutil, while its threads wait
-MOST_POINTS = 240  # of the time series: at twice this every other one goes, and the interval doubles
+MOST_POINTS = 240  # of the time series: at twice this two become one, and the interval doubles
+
+Sample: TypeAlias = tuple[float, dict[int, int], tuple[int, int, int]]
+"""Seconds; bytes of each process; directories and entries so far, and the most directories read at a time."""
 
 
 class Watched:
@@ -85,8 +88,8 @@ class Monitor:
         counts: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0),
         warm: Collection[int] = (),
     ) -> None:
-        """`counts`: directories and entries so far, and how many directories are being read; `warm`: those of the
-        processes that were there before.
+        """`counts`: directories and entries so far, and the most directories read at a time since the last call;
+        `warm`: those of the processes that were there before.
         """
         self._processes = processes
         self._warm = frozenset(warm)
@@ -100,7 +103,7 @@ class Monitor:
         self._ended: tuple[float, tuple[float, float], int] | None = None
         """Seconds, processor time and memory of this process when it was over."""
         self._peak_sum = 0
-        self._series: list[tuple[float, dict[int, int], tuple[int, int, int]]] = []
+        self._series: list[Sample] = []
         if warm:  # what they have done before is not ours
             self.sample()
 
@@ -124,6 +127,7 @@ class Monitor:
         self._processes, self._counts = dict, lambda: counts
 
     def sample(self) -> None:
+        now = time.monotonic()  # not later: the import takes its time, also after the end of the scan
         try:
             import psutil  # 15 ms: not spent on scans that nobody wants figures of
         except (ImportError, OSError):  # descriptors are short: without figures, then
@@ -138,10 +142,9 @@ class Monitor:
             except psutil.Error:
                 continue
         self._peak_sum = max(self._peak_sum, sum(memory.values()))
-        now = time.monotonic()
         self._series.append((round(now - self._started, 3), memory, self._counts()))
         if len(self._series) >= 2 * MOST_POINTS:
-            del self._series[1::2]
+            self._series[:] = map(_merged, self._series[::2], self._series[1::2])
             self._interval *= 2
         self._due = now + self._interval
 
@@ -191,6 +194,14 @@ class Monitor:
                 for seconds, memory, (directories, entries, in_flight) in self._series
             ],
         }
+
+
+def _merged(before: Sample, after: Sample) -> Sample:
+    """The second of two samples, with the peaks of both."""
+    _, memory, (_, _, in_flight) = before
+    seconds, later, (directories, entries, most) = after
+    memory = max(memory, later, key=lambda each: sum(each.values()))
+    return seconds, memory, (directories, entries, max(in_flight, most))
 
 
 def _resident() -> int:

@@ -102,6 +102,7 @@ class Run:
         deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self.engine = Engine(options, self.backend, ordered=True, cancelled=cancelled, deadline=deadline)
         warm = pool.processes().values() if pool is not None else ()
+        self._in_flight = 0  # directories, at most, since the monitor's last sample
         self.monitor = self._monitor(warm) if monitored else None
         self.pool: PoolBackend | None = None
 
@@ -109,9 +110,12 @@ class Run:
         from scanner.monitor import Monitor  # not loaded where nobody wants figures
 
         stats = self.stats
-        return Monitor(
-            self.backend.processes, lambda: (stats.directories, stats.entries, self.engine.in_flight()), warm
-        )
+        return Monitor(self.backend.processes, lambda: (stats.directories, stats.entries, self._peak_in_flight()), warm)
+
+    def _peak_in_flight(self) -> int:
+        """The most directories read at a time since the last call."""
+        peak, self._in_flight = self._in_flight, 0
+        return peak
 
     def __enter__(self) -> Run:
         return self
@@ -178,7 +182,9 @@ class Run:
         stats.tasks, stats.worker_deaths, stats.hung_directories = planner.tasks, planner.deaths, planner.hung
         stats.abandoned_workers = self.backend.abandoned
         stats.lost_protections = list(self.backend.lost_protections)
-        if (in_flight := engine.in_flight()) >= stats.most_in_flight:
+        in_flight = engine.in_flight()
+        self._in_flight = max(self._in_flight, in_flight)
+        if in_flight >= stats.most_in_flight:
             stats.most_in_flight, stats.pace = in_flight, engine.paces.reason
         if self.monitor is not None:
             self.monitor.tick()

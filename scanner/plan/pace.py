@@ -49,7 +49,7 @@ class Pace:
 
     def __init__(self, first: int, most: int) -> None:
         self.slots = min(first, most)
-        self.reason = "directories are read as fast as they are asked for"
+        self.reason = "nothing called for more"
         self._first, self._most = self.slots, most
         self._latency = 0.0  # of the last window, where directories cost waiting
         self._seeking = True  # no sign yet of a queue, or of a processor with enough to do
@@ -138,7 +138,7 @@ class Pace:
         if not waits:
             self.slots = max(self._first, self.slots // 2)
             self._seeking = self._seeking or self.slots == self._first
-            self.reason = "directories cost more work than waiting"
+            self.reason = "when it was measured, directories cost too little waiting for more to pay"
             return
         before, self._before = self._before, None
         if before is not None and latency > NO_HELP * before[1]:
@@ -146,7 +146,7 @@ class Pace:
             self._base, self._base_reading, self._queues = latency, reading, 0
             self._stride = self._longest_stride = STRIDE
             self.slots, self._settled = max(self.slots, before[0]), now
-            self.reason = f"a directory takes {latency * 1e3:.1f} ms with fewer of them as well"
+            self.reason = f"a directory took {latency * 1e3:.1f} ms when it was measured, with fewer of them as well"
             return
         load = self._load(latency, reading)
         if self.slots > max(self._first, MARGIN * self._enough):
@@ -182,19 +182,20 @@ class Pace:
     def _add(self, latency: float) -> None:
         more = max(HARMLESS, self.slots + max(1, int(self._stride * self.slots)))
         self.slots = max(self.slots, int(min(more, self._most, SPARE * self._enough)))
-        self.reason = f"a directory takes {latency * 1e3:.1f} ms, nearly all of it waiting"
+        self.reason = f"a directory took {latency * 1e3:.1f} ms when it was measured, with no sign of a queue"
 
     def _save_work(self) -> None:
         """More threads would only get into each other's way."""
         self._stride, self._queues, self._seeking = SHORTEST_STRIDE, 0, False
         self.slots = max(self._first, int(self._enough))
-        self.reason = "to read more directories at a time would take more processor than there is"
+        self.reason = "more at a time would take more processor than there is"
 
     def _take_back(self, latency: float, load: float, margin: float) -> None:
         self._before = (self.slots, latency)
         self._stride, self._longest_stride, self._queues = SHORTEST_STRIDE, CAREFUL_STRIDE, 0
         self.reason = (
-            f"{self.slots} at a time took {latency * 1e3:.1f} ms each, and {latency / load * 1e3:.1f} ms without load"
+            f"when {self.slots} were allowed, a directory took {latency * 1e3:.1f} ms, "
+            f"and {latency / load * 1e3:.1f} ms without load"
         )
         self.slots = max(self._first, round(margin * self.slots / load))
 
