@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.backends.whereabouts import SIZE, Place
-from scanner.fields import COLUMNS
+from scanner.fields import STATUS
 from scanner.kernel.sinks.base import apart
 from scanner.kernel.sinks.ncdu import FIELDS as NCDU_FIELDS
 from scanner.kernel.sinks.sizes import FIELDS as SIZES_FIELDS
@@ -36,7 +36,7 @@ from scanner.options import ScanOptions, SinkSpec
 BYTES = [bytes([byte]) for byte in range(1, 256) if byte != ord("/")]
 TOLD = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "opening", "slow", "listings", "output")]
 MARSHALLED = ("profile", "sizes", "summary")  # equal values may be written in two ways
-ASKABLE = COLUMNS[:-1]  # times of access change with us
+ASKABLE = [name for name in STATUS if name != "atime_ns"]  # times of access change with us
 SINKS: list[tuple[tuple[SinkSpec, ...] | None, Any]] = [
     (None, False), ((), False), ((SinkSpec("paths", (b"\n",)),), False), ((SinkSpec("paths", (b"\0",)),), False),
     ((SinkSpec("table", (("size", "ino"),)),), ("size", "ino")), ((SinkSpec("profile", (3,)),), False),

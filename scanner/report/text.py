@@ -168,8 +168,11 @@ def fault_detail(fault: dict[str, Any]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that no Markdown is made of: no markup, no entity, no formula, no address that becomes a link."""
+    """Text that no Markdown is made of: no markup, no entity, no formula, no address that becomes a link. Its spaces
+    stay.
+    """
     text = "".join(f"\\{char}" if char in "\\`*_<>|[]~$&" else char for char in text)
+    text = re.sub(r"^ +| {2,}| +$", lambda found: "&nbsp;" * len(found[0]), text)
     return re.sub(r"(?i)(https?|ftp)(://)|(www)(\.)|(@)", lambda found: _apart(*filter(None, found.groups())), text)
 
 

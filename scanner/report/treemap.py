@@ -24,7 +24,7 @@ COLOURS = 7  # classes of the style sheet
 STYLE = """\
 .treemap { font: 11px system-ui, sans-serif; background: #fff; }
 .treemap rect { stroke: #fff; stroke-width: 1; }
-.treemap text { fill: #1a1a1a; pointer-events: none; }
+.treemap text { fill: #1a1a1a; pointer-events: none; white-space: pre; }
 .treemap .name { font-weight: 600; }
 .treemap g:hover > rect { stroke: #000; stroke-width: 2; }
 .treemap .root { fill: #e4e4e4; }
@@ -98,8 +98,8 @@ class Treemap:
         total = sum(node.disk for node in roots)
         what = f"Treemap of {human(total)} on disk in {', '.join(shown(root) for root in self._roots)}"
         lines = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="treemap" viewBox="0 0 {WIDTH} {HEIGHT}" '
-            f'width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{escape(what)}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="treemap" xml:space="preserve" '
+            f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{escape(what)}">',
             f"<style>{STYLE}</style>",
             *self._forest(roots),
             "</svg>",

@@ -365,3 +365,38 @@ def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lines_of_the_report_fit_a_terminal(trees: dict[str, Path]) -> None:
     result = run("scan", "--backend", "pool", "--workers", "2", ".", cwd=trees["monorepo"])
     assert max(map(len, result.stdout.decode().splitlines())) <= 80
+
+
+def test_spaces_in_names_show_as_they_are(tmp_path: Path) -> None:
+    """Pages collapse them, unless their style says otherwise; so does Markdown."""
+    names = ["a  b", "a b", "   before", "behind  "]
+    tree = make(tmp_path / "tr  ee", {name: {f"{name}.x  y": None} for name in names})
+    for name in names:
+        (tree / name / f"{name}.x  y").write_bytes(b"x" * 50_000)
+    page, report, drawing = (tmp_path / f"a.{suffix}" for suffix in ("html", "md", "svg"))
+    assert run("scan", "--sizes", tree, "--report", page, "--report", report).returncode == 0
+    assert run("treemap", tree, "-o", drawing).returncode == 0
+    text = page.read_text()
+    style = text[text.index("<style>") : text.index("</style>")]
+    assert "white-space: pre-wrap" in rule(style, "td:last-child")
+    assert "white-space: pre-wrap" in rule(style, "h1")
+    assert "white-space: pre-wrap" in rule(style, ".path")
+    assert "white-space: pre;" in rule(style, ".plot text")
+    for name in names:
+        assert f"<td>{tree}/{name}</td>" in text, "in a last cell, and nothing around it"
+        assert f"/{name}.x  y</td>" in text
+    for some in (text, drawing.read_text()):
+        treemap = some[some.index('class="treemap"') :]
+        assert 'xml:space="preserve"' in treemap[: treemap.index(">")]
+        assert "white-space: pre;" in rule(treemap, ".treemap text")
+        assert ">   before  " in treemap
+    assert "tr&nbsp;&nbsp;ee/&nbsp;&nbsp;&nbsp;before |" in report.read_text()
+    assert "/behind&nbsp;&nbsp; |" in report.read_text()
+
+
+def rule(style: str, selector: str) -> str:
+    """All that a style sheet says of a selector."""
+    return " ".join(
+        body for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", style)
+        if selector in [each.strip() for each in selectors.split(",")]
+    )  # fmt: skip
