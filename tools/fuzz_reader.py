@@ -40,7 +40,8 @@ ASKABLE = [name for name in STATUS if name != "atime_ns"]  # times of access cha
 SINKS: list[tuple[tuple[SinkSpec, ...] | None, Any]] = [
     (None, False), ((), False), ((SinkSpec("paths", (b"\n",)),), False), ((SinkSpec("paths", (b"\0",)),), False),
     ((SinkSpec("table", (("size", "ino"),)),), ("size", "ino")), ((SinkSpec("profile", (3,)),), False),
-    ((SinkSpec("text", ("ndjson", ("type", "size"))),), ("size", "mode")), ((SinkSpec("ncdu"),), NCDU_FIELDS),
+    ((SinkSpec("text", ("ndjson", ("type", "size"))),), ("size", "mode")),
+    ((SinkSpec("text", ("csv", ("size", "mtime_ns"))),), ("size", "mtime_ns")), ((SinkSpec("ncdu"),), NCDU_FIELDS),
     ((SinkSpec("sizes", (None, False)),), SIZES_FIELDS), ((SinkSpec("summary", (0, 3)),), SUMMARY_FIELDS),
 ]  # fmt: skip
 STIRRED = re.compile(rb"(/keep|/\d+(/a(/b)?)?)?")  # what may be below `moving`
