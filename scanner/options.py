@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypedDict
 
 from scanner.errors import OptionError
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
         backend: BackendName
         start_method: StartMethod | None
-        window: int
-        dir_timeout: float | None
+        window: int | str
+        dir_timeout: float | str | None
         max_hung: int
         max_in_flight: int
         max_rate: float | None
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 
     class Keywords(CommonKeywords, total=False):
         max_workers: int | None
-        timeout: float | None
+        timeout: float | str | None
 
 
 class SinkSpec(NamedTuple):
@@ -144,9 +144,10 @@ class ScanOptions(_Fields):
     start_method  `fork`: fastest, and unsafe when the calling process has threads; `forkserver` or `spawn`: 50 to 150
                   ms slower to start. Default: `fork` on Linux as long as the process has a single thread and less than
                   1 GiB of memory; else `forkserver`, where there is one. Forked workers close what they inherit.
-    timeout       seconds for the whole scan, or None (default) for no limit. Checked between directories: one
-                  that never answers holds up `serial`, and `auto` while it still walks in the caller's thread.
-    dir_timeout   seconds for one directory to be listed, or None (default; 60 in the shell) for no limit. One that
+    timeout       seconds for the whole scan, or text like "1.5h"; None (default) for no limit. Checked between
+                  directories: one that never answers holds up `serial`, and `auto` while it still walks in the caller's
+                  thread.
+    dir_timeout   seconds for one directory to be listed, or text; None (default; 60 in the shell) for no limit. What
                   takes longer is a Fault `timeout`; its worker is killed, the rest of its Task runs elsewhere. Needs
                   worker processes: `serial` cannot keep it, and `auto` starts them at once where anything but a local
                   file system is mounted at or below the root, elsewhere no sooner than without it.
@@ -196,8 +197,9 @@ class ScanOptions(_Fields):
                   size, blocks (of 512 bytes), mode, uid, gid, ino, dev, nlink, mtime_ns, ctime_ns, atime_ns. What
                   cannot be asked is None, and a Fault `stat`. A call for each entry: a scan of a local tree takes about
                   three times as long; on a network a round trip each, as many at a time as pay. Default: nothing.
-    window        bytes of results that may wait for their turn (default 16 MiB). Memory is bounded by about four
-                  times this plus one Chunk a worker. Larger: workers may run further ahead of a slow consumer.
+    window        bytes of results that may wait for their turn, or text like "64M" (default 16 MiB). Memory is bounded
+                  by about four times this plus one Chunk a worker. Larger: workers may run further ahead of a slow
+                  consumer.
     """
 
     __slots__ = ()  # a tuple rather than a dataclass: those take 8 ms to import
@@ -205,6 +207,9 @@ class ScanOptions(_Fields):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if len(args) < len(cls._fields):  # not so when it is unpickled
             kwargs.setdefault("pure", os.environ.get("SCANNER_PURE", "") not in ("", "0"))
+        for name, parse in _WRITTEN.items():
+            if isinstance(kwargs.get(name), str):
+                kwargs[name] = parse(name, kwargs[name])
         if kwargs.get("exclude_from"):
             from scanner.filters.spec import read_once  # not needed otherwise
 
@@ -340,6 +345,26 @@ def resident_bytes() -> int:
     """Of this process in memory, without the cost of importing psutil. Raises OSError where Linux' /proc is not."""
     with open("/proc/self/statm", "rb") as sizes:
         return int(sizes.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _seconds(name: str, text: str) -> float:
+    from scanner.units import A_DURATION, seconds_of  # seldom needed
+
+    if (seconds := seconds_of(text)) is None:
+        raise OptionError(f"{name} must be {A_DURATION} (without a unit: seconds), not {text!r}")
+    return seconds
+
+
+def _bytes(name: str, text: str) -> int:
+    from scanner.units import A_SIZE, bytes_of  # seldom needed
+
+    if (size := bytes_of(text)) is None:
+        raise OptionError(f"{name} must be {A_SIZE}, not {text!r}")
+    return size
+
+
+_WRITTEN: dict[str, Callable[[str, str], float]] = {"timeout": _seconds, "dir_timeout": _seconds, "window": _bytes}
+"""Options that may be text, with a unit."""
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

@@ -37,7 +37,7 @@ class ParallelScanner:
     progress_callback  called with (directories done, directories known so far); both only grow, and are equal at
                        the end. From `scan` it is called in the event loop's thread, from `scan_sync` in the
                        caller's. An exception in it is logged once.
-    timeout            seconds for each scan (default 300), or None for no limit
+    timeout            seconds for each scan (default 300), or text such as "1.5h"; None for no limit
     others             as in `ScanOptions`
 
     Raises OptionError (a ValueError) for values that cannot be used.
@@ -47,7 +47,7 @@ class ParallelScanner:
         self,
         max_workers: int | None = None,
         progress_callback: ProgressCallback | None = None,
-        timeout: float | None = 300.0,
+        timeout: float | str | None = 300.0,
         *,
         followlinks: bool = False,
         stat: bool | str | Sequence[str] = False,
@@ -200,7 +200,7 @@ async def scan_parallel(
     path: AnyPath,
     max_workers: int | None = 4,
     progress_callback: ProgressCallback | None = None,
-    timeout: float | None = 300.0,
+    timeout: float | str | None = 300.0,
     *,
     followlinks: bool = False,
     stat: bool | str | Sequence[str] = False,

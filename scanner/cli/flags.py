@@ -112,7 +112,7 @@ def filters(command: argparse.ArgumentParser, *, max_depth: bool = True) -> None
     )  # fmt: skip
     what = "a date (2026-11-23, 2026-11-23T14:30), so long ago (7d, 12h, 1y), or the last change of a file"
     group.add_argument("--newer", metavar="WHEN", help=f"show only what was changed after WHEN: {what}")
-    group.add_argument("--older", metavar="WHEN", help="show only what was changed before WHEN")
+    group.add_argument("--older", metavar="WHEN", help="show only what was not changed after WHEN")
 
 
 def running(command: argparse.ArgumentParser) -> None:

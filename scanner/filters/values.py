@@ -11,10 +11,8 @@ from typing import Any
 
 from scanner.errors import OptionError
 from scanner.filters.select import TYPES
+from scanner.units import bytes_of, nanoseconds_of
 
-SPANS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-SIZE = re.compile(r"([+-]?)(\d{1,30})(?:([kmgtp])(b|ib)?|b)?", re.IGNORECASE)
-SPAN = re.compile(r"(\d{1,15})(s|min|h|d|w)")
 SECONDS = re.compile(r"@[+-]?\d{1,20}(\.\d{1,30})?")
 DATE = re.compile(r"(\d{4}-\d\d-\d\d.*?)(?:[.,](\d{1,30}))?(Z|[+-]\d\d:?\d\d)?")
 
@@ -29,18 +27,18 @@ def types_of(value: Any) -> str:
 
 
 def sizes_of(value: Any) -> tuple[tuple[str, int], ...]:
-    """`+1M`: at least; `-10K`: at most; `0`: exactly. K, M, G, T, P are powers of 1024, as KiB is; KB of 1000."""
+    """`+1M`: at least; `-10K`: at most; `0`: exactly."""
     values = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     return tuple(_size(each) for each in values)
 
 
 def _size(value: Any) -> tuple[str, int]:
-    match = SIZE.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
-    if match is None:
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    sign = text[:1] if text[:1] in ("+", "-") else ""
+    size = bytes_of(text.removeprefix(sign))
+    if size is None:
         raise OptionError(f"size must be a number of bytes like +1M (at least), -10K (at most) or 0, not {value!r}")
-    sign, number, unit, rest = match.groups()
-    exponent = "bkmgtp".index((unit or "b").lower())
-    return sign, int(number) * (1000 if (rest or "").lower() == "b" else 1024) ** exponent
+    return sign, size
 
 
 def moment_of(option: str, value: Any) -> int:
@@ -48,7 +46,7 @@ def moment_of(option: str, value: Any) -> int:
     try:
         moment = _moment(value)
     except (OSError, ValueError, TypeError, OverflowError):
-        what = "a date like 2026-11-23 or 2026-11-23T14:30, a span like 7d or 12h, or a file that is there"
+        what = "a date like 2026-11-23 or 2026-11-23T14:30, a span like 7d, 12h or 1y, or a file that is there"
         raise OptionError(f"{option} must be {what}, not {value!r}") from None
     return moment
 
@@ -63,9 +61,9 @@ def _moment(value: Any) -> int:
 
 
 def _written(text: str) -> int | None:
-    span = SPAN.fullmatch(text)
+    span = nanoseconds_of(text)
     if span is not None:
-        return time.time_ns() - int(span[1]) * SPANS[span[2]] * 10**9
+        return time.time_ns() - span
     if SECONDS.fullmatch(text):
         return _nanoseconds(text[1:])
     date = DATE.fullmatch(text)

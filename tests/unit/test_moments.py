@@ -56,7 +56,7 @@ def test_moments_are_exact(given: Any, nanoseconds: int) -> None:
         "2023-13-01",
         "0000-01-01",
         "2023-11-14T25:00",
-        "7y",
+        "7q",
         True,
         None,
         [],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from scanner.errors import OptionError
+from scanner.options import ScanOptions
 from scanner.units import bytes_of, nanoseconds_of, seconds_of
 
 
@@ -37,3 +39,16 @@ def test_durations_are_exact_to_the_nanosecond() -> None:
 )  # fmt: skip
 def test_sizes(text: str, size: int | None) -> None:
     assert bytes_of(text) == size
+
+
+def test_options_take_text_with_units() -> None:
+    options = ScanOptions(timeout="1.5h", dir_timeout="90", window="64M")  # type: ignore[arg-type]
+    assert (options.timeout, options.dir_timeout, options.window) == (5400, 90, 64 << 20)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("timeout", "soon"), ("timeout", "0"), ("dir_timeout", "1 h"), ("window", "big")]
+)
+def test_options_refuse_text_without_sense(option: str, value: str) -> None:
+    with pytest.raises(OptionError, match=rf"^{option} must be "):
+        ScanOptions(**{option: value})
