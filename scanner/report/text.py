@@ -90,6 +90,8 @@ def _trouble(data: dict[str, Any]) -> Iterator[str]:
     ):
         if data[name]:
             yield f"{data[name]:,} {one if data[name] == 1 else many}"
+    for option in data["lost_protections"]:
+        yield f"no {option}, which needs worker processes"
 
 
 def _resource_facts(resources: dict[str, Any]) -> Iterator[tuple[str, str]]:
