@@ -4,6 +4,13 @@
     tools/soak.py --minutes 10
     tools/soak.py --minutes 1 --start-method spawn --seed 7
 
+Each round is one of these, at random:
+
+    killed     workers are killed
+    importing  the same, while a thread of the caller imports modules: it holds locks of the interpreter
+    orphaned   the same, with SIGCHLD ignored, or with a handler that waits for all children
+    forked     this process forks beside warm workers; children and parent scan at once
+
 Builds its trees in a temporary directory. Prints a line a minute. Exit code 0: all was well; 1: something was not,
 which is printed; 2: wrong usage.
 """
@@ -11,12 +18,17 @@ which is printed; 2: wrong usage.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
+import importlib
 import os
 import random
+import signal
 import sys
 import tempfile
+import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +45,15 @@ from tools.make_tree import make_tree
 TREES = {"monorepo": (2_000, 30_000), "skewed": (2_000, 30_000), "odd": (60, 500)}
 SETTLED = 20  # scans after which the memory that a process needs has been seen
 MEMORY_SLACK = 30 << 20  # bytes that may come on top of it
+CHILDREN, CHILD_SECONDS = 3, 60
+SLOW_MODULE, SLOW_MODULES = "scanner_soak_slow_module_", 5
+
+
+def wait_for_all(*_: Any) -> None:
+    """A handler of SIGCHLD that leaves nobody else a child to wait for."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 class Soak:
@@ -45,12 +66,27 @@ class Soak:
         self.chance = random.Random(seed)
         self.scans = self.kills = self.deaths = 0
         self.memory = 0
+        self.rounds: Counter[str] = Counter()
+        modules = scratch / "modules"
+        modules.mkdir()
+        for number in range(SLOW_MODULES):
+            (modules / f"{SLOW_MODULE}{number}.py").write_text("import time\ntime.sleep(0.02)\n")
+        sys.path.append(str(modules))
         self.before = present()
 
     def round(self, pools: list[Any]) -> list[str]:
-        """One scan with a killer at work; what was wrong."""
-        tree = self.chance.choice(self.trees)
-        options: Any = {"backend": "pool", "start_method": self.chance.choice(self.methods), "max_workers": 3}
+        """Scans while something goes on; what was wrong."""
+        scenario = self.chance.choice([self.killed, self.importing, self.orphaned, self.forked])
+        self.rounds[scenario.__name__] += 1
+        wrong = scenario(pools)
+        return [f"{scenario.__name__}: {each}" for each in wrong + self.leaks()]
+
+    def options(self) -> Any:
+        return {"backend": "pool", "start_method": self.chance.choice(self.methods), "max_workers": 3}
+
+    def killed(self, pools: list[Any]) -> list[str]:
+        """One scan with a killer at work."""
+        tree, options = self.chance.choice(self.trees), self.options()
         killer = Killer(pools, self.chance.randrange(1 << 30))
         with killer.at_work():
             if self.chance.random() < 0.5:
@@ -65,7 +101,67 @@ class Soak:
         self.kills += killer.kills
         if found != self.expected[tree]:
             wrong.append(f"{tree.name} with {options}: {len(found)} directories, {len(self.expected[tree])} expected")
-        return wrong + self.leaks()
+        return wrong
+
+    def importing(self, pools: list[Any]) -> list[str]:
+        ended = threading.Event()
+        thread = threading.Thread(target=self.import_slowly, args=(ended,))
+        thread.start()
+        try:
+            return self.killed(pools)
+        finally:
+            ended.set()
+            thread.join()
+
+    def import_slowly(self, ended: threading.Event) -> None:
+        """Import the modules of a directory, which take their time, again and again."""
+        while not ended.is_set():
+            for number in range(SLOW_MODULES):
+                name = f"{SLOW_MODULE}{number}"
+                sys.modules.pop(name, None)
+                importlib.import_module(name)
+
+    def orphaned(self, pools: list[Any]) -> list[str]:
+        before = signal.signal(signal.SIGCHLD, self.chance.choice([signal.SIG_IGN, wait_for_all]))
+        try:
+            return self.killed(pools)
+        finally:
+            signal.signal(signal.SIGCHLD, before)
+
+    def forked(self, _: list[Any]) -> list[str]:
+        """Children and parent scan at once with one warm scanner."""
+        seeds = [self.chance.randrange(1 << 30) for _ in range(CHILDREN)]
+        with scanner.ParallelScanner(**self.options()) as scanning:
+            wrong = self.scan_some(scanning, random.Random(1), 1)
+            children = [self.fork(scanning, seed) for seed in seeds]
+            wrong += self.scan_some(scanning, self.chance, CHILDREN)
+            for child in children:
+                if (status := os.waitpid(child, 0)[1]) != 0:
+                    wrong.append(f"a forked child ended with status {status}")
+        self.scans += 1 + 2 * CHILDREN
+        return wrong
+
+    def fork(self, scanning: scanner.ParallelScanner, seed: int) -> int:
+        if child := os.fork():
+            return child
+        wrong = ["it has not come to an end"]
+        try:
+            signal.alarm(CHILD_SECONDS)
+            wrong = self.scan_some(scanning, random.Random(seed), 1)
+            scanning.close()
+            print(*wrong, sep="\n", end="", flush=True)
+        finally:
+            os._exit(1 if wrong else 0)
+
+    def scan_some(self, scanning: scanner.ParallelScanner, chance: random.Random, count: int) -> list[str]:
+        """What was wrong with `count` scans."""
+        wrong = []
+        for _ in range(count):
+            tree = chance.choice(self.trees)
+            result = scanning.scan_sync(tree)
+            if result != self.expected[tree] or result.errors:
+                wrong.append(f"{tree.name}: {len(result)} directories, {result.errors[:3]}")
+        return wrong
 
     def leaks(self) -> list[str]:
         """Processes, threads, descriptors and memory that were not given back."""
@@ -101,7 +197,8 @@ def main() -> int:
 
 
 def summary(soak: Soak) -> str:
-    return f"{soak.scans} scans, {soak.kills} workers killed, all results right, nothing left behind"
+    rounds = ", ".join(f"{count} {name}" for name, count in sorted(soak.rounds.items()))
+    return f"{soak.scans} scans, {soak.kills} workers killed ({rounds}), all results right, nothing left behind"
 
 
 if __name__ == "__main__":
