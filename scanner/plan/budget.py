@@ -10,6 +10,7 @@ SLOW_DIRECTORIES = 8  # so many, where they take longer than a Task may otherwis
 TASK_DIRECTORIES = 256
 LEAST_DIRECTORIES = 4
 TASK_BYTES = 32_768  # of paths: a Task that fits into an empty pipe is sent at once
+LISTING_BYTES = 400  # what a Listing takes beside its text: five objects and a place in a dictionary
 NEAR = 4  # times the memory left: found in simulations of 128 and 512 slots (tests/unit/test_window.py)
 
 

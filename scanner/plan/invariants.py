@@ -10,9 +10,14 @@ def validate(planner: Planner) -> None:
     line, leased = list(planner.line), dict(planner.roster.leased())
     outstanding = sum(len(segment.directories) for segment in line)
     assert planner.known == planner.done + outstanding or not planner.ordered, "every directory is in exactly one place"
-    assert not any(segment.chunks and segment.behind.chunks for segment in line), "what follows is in one Segment"
+    assert not any(segment.is_done and segment.behind.is_done for segment in line), "what follows is in one Segment"
     for segment in line:
-        states = (segment.queued and bool(segment.directories), segment.slot is not None, bool(segment.chunks))
+        states = (
+            segment.queued and bool(segment.directories),
+            segment.slot is not None,
+            bool(segment.chunks),
+            segment.given,
+        )
         assert sum(states) == 1, "a Segment has exactly one state"
         assert segment.slot is None or leased[segment.slot] is segment, "a leased Segment is its slot's"
         assert {planner.tops.of(path) for path in segment.directories if segment.queued} <= {segment.zone}

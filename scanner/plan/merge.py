@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from scanner.model import Chunk, Fault, Listing, Path, Walked, below_any, children, fields_of, names
+from scanner.plan.budget import LISTING_BYTES
 from scanner.plan.events import Add, Deliver, Event, Pruned, Waiting, Wanted
 
 LONGEST_WAIT = 0.1  # seconds for one poll while the wanted directory has not come
 TAKES_PER_LOOK = 32  # listings taken between two looks at the clock, when nothing is missing; and
 POLL_EVERY = 0.0005  # seconds between two at the workers: one costs as much as eight directories
-LISTING_BYTES = 400  # what a Listing takes beside its text: five objects and a place in a dictionary
 NAME_BYTES = 64  # and each name, where it is a Python object
 
 NO_MORE: tuple[Any, Any] = None, None

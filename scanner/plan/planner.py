@@ -8,7 +8,7 @@ Everything known and not yet given away stands in one line of Segments, in walk 
 A Task takes the front of a queued Segment; the Chunk that comes back stands in its place, followed by a new
 queued Segment of its leftovers. Because a Chunk is an unbroken run in walk order, so is the line. An ordered
 consumer (a sink, `scan`) takes from its front. A keyed consumer (`walk`, whose caller may reorder) takes
-Chunks as they arrive and says which directory it waits for.
+Chunks as they arrive and says which directory it waits for; how many bytes it has not used yet stands in their place.
 
 The next Task is the earliest queued one, so slots work side by side near the front, and what waits for its
 turn stays small. The more waits, the nearer to the front a Segment must lie to start (see `budget.reach`); the first
@@ -21,7 +21,7 @@ import sys
 from itertools import islice
 
 from scanner.model import Chunk, ChunkArrived, Path, SlotDown, SlotLost, SlotStuck, SlotUp, Task, below_any
-from scanner.plan.budget import TASK_ENTRIES, how_many, reach
+from scanner.plan.budget import LISTING_BYTES, TASK_ENTRIES, how_many, reach
 from scanner.plan.events import (
     Add,
     Allow,
@@ -91,7 +91,7 @@ class Planner:
         # A Chunk that is taken in its turn makes room where that was short, and lets nothing else begin.
         if self._short or not self.ordered or any(not isinstance(event, Wanted) for event in events):
             instructions += self._dispatch()
-        if self.line.empty:
+        if self.line.over:
             instructions.append(Finished())
         return instructions
 
@@ -116,6 +116,7 @@ class Planner:
                 self._prune(path)
             case Waiting(size):
                 self.waiting_bytes = size
+                self.line.keep_given(size)
             case Limit(zone=zone):
                 self._limits[zone] = event
             case Divide(tops):
@@ -214,12 +215,13 @@ class Planner:
         if chunk.position and leftovers[:1] == chunk.leftovers[:1]:
             segment.behind.position, segment.behind.keeper = chunk.position, slot
         segment.slot, segment.directories = None, []
-        self.waiting_bytes += chunk.size
-        self._largest = max(self._largest, chunk.size)
+        size = chunk.size if self.ordered else chunk.size + LISTING_BYTES * chunk.directories
+        self.waiting_bytes += size
+        self._largest = max(self._largest, size)
         if self.ordered:
             segment.finish(chunk)
             return self._deliver_next()
-        segment.unlink()
+        self.line.give(segment, size)
         return [Deliver(chunk, outdated)]
 
     def _deliver_next(self) -> list[Deliver]:
@@ -252,7 +254,7 @@ class Planner:
         instructions: list[Instruction] = []
         self._short = False
         idle = self.roster.idle()[::-1]
-        if not idle or self.line.empty:
+        if not idle:
             return instructions
         room = Room(self._limits, self.roster, self._most)
         self._passed, self._passed_bytes = self.line.start, 0
@@ -298,8 +300,6 @@ class Planner:
 
     def _farthest(self) -> int:
         """How many bytes may wait before a Segment in the line for it to start."""
-        if not self.ordered:  # what waits is the consumer's: nobody knows where
-            return self.window - self.waiting_bytes
         slots, under_way = len(self.roster), self.roster.under_way.total()
         return reach(self.window, self.waiting_bytes, self._largest, slots, under_way)
 
@@ -388,7 +388,7 @@ class Planner:
 
         Where memory is short, only those at the front: what the others have left could not start.
         """
-        if self._allowed == 0 or not room.left or (self._short and not self.ordered):
+        if self._allowed == 0 or not room.left:
             return []
         busy = ((segment, segment.slot) for segment in self.line if segment.slot is not None)
         instructions: list[Instruction] = []

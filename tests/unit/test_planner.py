@@ -38,7 +38,7 @@ def ordered(*, slots: int = 2, window: int = 1000) -> Planner:
     return Planner(ordered=True, slots=slots, window=window)
 
 
-def keyed(*, slots: int = 2, window: int = 1000) -> Planner:
+def keyed(*, slots: int = 2, window: int = 100_000) -> Planner:
     return Planner(ordered=False, slots=slots, window=window)
 
 
@@ -262,10 +262,20 @@ def test_the_wanted_directory_may_start_when_the_window_is_full() -> None:
 
 
 def test_a_keyed_window_empties_as_the_consumer_says() -> None:
-    planner = keyed(slots=1, window=100)
+    planner = keyed(slots=1, window=1000)
     told(planner, SlotUp(1), Add(["/a", "/b"]))
-    told(planner, ChunkArrived(1, chunk("/b", size=500)))
-    assert told(planner, Waiting(99)) == [(1, "/b")]
+    assert told(planner, ChunkArrived(1, chunk("/b", size=5000)))[1:] == []
+    assert told(planner, Waiting(990)) == [], "little is left, and much waits before it"
+    assert told(planner, Waiting(200)) == [(1, "/b")]
+
+
+def test_a_keyed_consumer_that_waits_has_all_slots_fill_the_gaps_before_what_it_has() -> None:
+    planner = keyed(slots=2, window=10_000)
+    told(planner, SlotUp(1), SlotUp(2), Add([f"/{i}" for i in range(8)]))
+    told(planner, ChunkArrived(2, chunk(done=4, size=8000)))
+    below = [f"/0/{i}" for i in range(8)]
+    told(planner, Waiting(9000), ChunkArrived(1, chunk(*below, "/1", "/2", "/3", done=1)), Wanted("/0/0"))
+    assert planner.roster.idle() == [], "what is near the front may start, however much waits behind it"
 
 
 def test_a_wanted_name_that_nobody_knows_is_walked() -> None:

@@ -6,27 +6,26 @@ Time is simulated: each directory takes a unit, messages take none. What is asse
 from __future__ import annotations
 
 import heapq
+import itertools
 import random
-from itertools import count
 
 import pytest
 
 from scanner.model import Chunk, ChunkArrived, SlotUp, Task
-from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Limit, Wanted
+from scanner.plan.budget import LISTING_BYTES
+from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Limit, Waiting, Wanted
 from scanner.plan.planner import Planner
 
-DIRECTORIES = 128_000
 DIRECTORY_BYTES = 420  # 20 entries
 TASK = 28  # directories
-WINDOW = DIRECTORIES * DIRECTORY_BYTES // 8
 FAR = 3.0  # times the ideal time, at most
 
 
-def random_tree(skew: float) -> list[list[int]]:
+def random_tree(count: int, skew: float) -> list[list[int]]:
     """The children of each directory: it lies below a random one of those before it; the more skew, the first ones."""
     chance = random.Random(1)
-    children: list[list[int]] = [[] for _ in range(DIRECTORIES)]
-    for number in range(1, DIRECTORIES):
+    children: list[list[int]] = [[] for _ in range(count)]
+    for number in range(1, count):
         parent = int(number * chance.random() ** (1 + skew)) if number > 50 else 0
         children[parent].append(number)
     return children
@@ -35,24 +34,41 @@ def random_tree(skew: float) -> list[list[int]]:
 class Simulation:
     """A backend with `slots` and a consumer that takes Chunks at once."""
 
-    def __init__(self, children: list[list[int]], slots: int) -> None:
+    ordered = True
+
+    def __init__(self, children: list[list[int]], slots: int, window: int) -> None:
         self.children = children
-        self.planner = Planner(ordered=True, slots=slots, window=WINDOW, most=slots)
+        self.planner = Planner(ordered=self.ordered, slots=slots, window=window, most=slots)
         self.now = 0
         self.most_waiting = self.largest = self.delivered = 0
         self.finished = False
         self.busy: dict[int, tuple[int, Task, int]] = {}  # by slot: since when, what, and a number
         self.ends: list[tuple[int, int, int]] = []  # when, the number, the slot
-        self.numbers = count()
-        self.step(*(SlotUp(slot, slot + 1) for slot in range(slots)), Limit(slots), Add(["0"]), Wanted())
+        self.numbers = itertools.count()
+        self.begin()
+        self.step(*(SlotUp(slot, slot + 1) for slot in range(slots)), Limit(slots), Add(["0"]), self.wanted())
 
-    def walk(self, task: Task, most: int) -> tuple[int, list[str]]:
-        """How many directories a worker reads, and what it leaves over."""
-        stack, done = task.directories[::-1], 0
-        while stack and done < most:
-            done += 1
-            stack += [str(child) for child in reversed(self.children[int(stack.pop())])]
-        return done, stack[::-1]
+    def begin(self) -> None: ...
+
+    def wanted(self) -> Wanted:
+        return Wanted()
+
+    def take(self, chunk: Chunk) -> list[Event]:
+        """What the consumer says when it gets this."""
+        self.delivered += chunk.directories
+        return [Wanted()]
+
+    def walk(self, task: Task, most: int) -> tuple[list[str], list[str]]:
+        """The directories that a worker reads, and what it leaves over."""
+        stack, read = task.directories[::-1], []
+        while stack and len(read) < most:
+            read.append(stack.pop())
+            stack += self.below(read[-1])
+        return read, stack[::-1]
+
+    def below(self, directory: str) -> list[str]:
+        """What is in it, last first."""
+        return [str(child) for child in reversed(self.children[int(directory)])]
 
     def step(self, *events: Event) -> None:
         todo = list(events)
@@ -62,12 +78,11 @@ class Simulation:
                 match instruction:
                     case Dispatch(slot, task):
                         self.busy[slot] = self.now, task, next(self.numbers)
-                        self.ends_at(slot, self.now + self.walk(task, TASK if task.seconds else 1)[0])
+                        self.ends_at(slot, self.now + len(self.walk(task, TASK if task.seconds else 1)[0]))
                     case GiveUp(slot):
                         self.ends_at(slot, max(self.now, self.busy[slot][0] + 1))
                     case Deliver(chunk):
-                        self.delivered += chunk.directories
-                        todo.append(Wanted())
+                        todo += self.take(chunk)
                     case Finished():
                         self.finished = True
             self.most_waiting = max(self.most_waiting, self.planner.waiting_bytes)
@@ -82,18 +97,48 @@ class Simulation:
             if task is None or number != current:
                 continue  # it was given up earlier
             del self.busy[slot]
-            done, leftovers = self.walk(task, max(1, self.now - began))
-            size = done * DIRECTORY_BYTES
+            read, leftovers = self.walk(task, max(1, self.now - began))
+            names, size = " ".join(read).encode(), len(read) * DIRECTORY_BYTES
             self.largest = max(self.largest, size)
-            self.step(ChunkArrived(slot, Chunk(task.number, (), b"", leftovers, 0, [], done, 0, 0, size=size)))
+            self.step(ChunkArrived(slot, Chunk(task.number, (), names, leftovers, 0, [], len(read), 0, 0, size=size)))
+
+
+class KeyedSimulation(Simulation):
+    """The same with a consumer that takes directories one by one, in walk order, as `walk` does."""
+
+    ordered = False
+
+    def begin(self) -> None:
+        self.stack = ["0"]
+        self.arrived: set[str] = set()
+
+    def wanted(self) -> Wanted:
+        return Wanted(self.stack[-1])
+
+    def take(self, chunk: Chunk) -> list[Event]:
+        self.arrived.update(bytes(chunk.output).decode().split())
+        while self.stack and self.stack[-1] in self.arrived:
+            directory = self.stack.pop()
+            self.arrived.remove(directory)
+            self.delivered += 1
+            self.stack += self.below(directory)
+        size = len(self.arrived) * (DIRECTORY_BYTES + LISTING_BYTES)
+        return [Waiting(size), self.wanted()] if self.stack else [Waiting(size)]
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("slots", [128, 512])
 @pytest.mark.parametrize("skew", [0.0, 2.0], ids=["even", "skewed"])
-def test_many_slots_fill_the_gaps_at_the_front_of_a_full_window(slots: int, skew: float) -> None:
-    simulation = Simulation(random_tree(skew), slots)
+@pytest.mark.parametrize(
+    ("kind", "slots", "directories"),
+    [(Simulation, 128, 128_000), (Simulation, 512, 128_000), (KeyedSimulation, 64, 16_000)],
+)
+def test_many_slots_fill_the_gaps_at_the_front_of_a_full_window(
+    kind: type[Simulation], slots: int, directories: int, skew: float
+) -> None:
+    window = directories * DIRECTORY_BYTES // 8
+    simulation = kind(random_tree(directories, skew), slots, window)
     simulation.run()
-    assert simulation.delivered == DIRECTORIES
-    assert simulation.now <= FAR * DIRECTORIES / slots
-    assert simulation.most_waiting <= WINDOW + slots * simulation.largest
+    weight = 1 if kind.ordered else (DIRECTORY_BYTES + LISTING_BYTES) / DIRECTORY_BYTES
+    assert simulation.delivered == directories
+    assert simulation.now <= FAR * weight * directories / slots
+    assert simulation.most_waiting <= window + slots * simulation.largest * weight

@@ -31,7 +31,7 @@ def tasks(planner: Planner, *events: Event) -> dict[int, Any]:
 
 
 def planner_of(*slots: SlotUp, workers: int = 2, most: int = 64, ordered: bool = True) -> Planner:
-    planner = Planner(ordered=ordered, slots=workers, most=most, window=1000)
+    planner = Planner(ordered=ordered, slots=workers, most=most, window=100_000)
     planner.handle(*slots, Add(["/"]), Wanted() if ordered else Wanted("/"))
     return planner
 
@@ -148,7 +148,7 @@ def test_mounts_behind_another_are_not_there(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("slots", [[(1, 1), (2, 1), (3, 2), (4, 2)], [(3, 2), (4, 2), (1, 1), (2, 1)]])
 def test_what_needs_processors_gets_all_of_them(slots: list[tuple[int, int]]) -> None:
-    planner = Planner(ordered=True, slots=2, window=1000)
+    planner = Planner(ordered=True, slots=2, window=100_000)
     planner.handle(*(SlotUp(*slot) for slot in slots), Limit(2), Add(["/"]), Wanted())
     (first,) = (slot for slot, _ in planner.roster.leased())
     tasks(planner, ChunkArrived(first, chunk(*(f"/{number}" for number in range(500)))), Wanted())
@@ -156,7 +156,7 @@ def test_what_needs_processors_gets_all_of_them(slots: list[tuple[int, int]]) ->
 
 
 def test_a_worker_that_cannot_have_more_slots_does_not_hold_the_others_down() -> None:
-    planner = Planner(ordered=True, slots=2, window=1000)
+    planner = Planner(ordered=True, slots=2, window=100_000)
     planner.handle(SlotUp(1, 1), *(SlotUp(slot, 2) for slot in range(2, 10)), Limit(9), Add(["/"]), Wanted())
     tasks(planner, ChunkArrived(1, chunk(*(f"/{number}" for number in range(500)))), Wanted())
     assert planner.roster.under_way.total() == 9
