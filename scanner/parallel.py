@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections import deque
@@ -172,16 +171,21 @@ async def _until_ended(future: asyncio.Future[T], cancel: Callable[[], object] =
     """
     import asyncio
 
+    interrupted: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])  # which does not cancel it
+        except asyncio.CancelledError as error:
+            interrupted = interrupted or error
+            cancel()
+    if interrupted is None:
+        return future.result()
+    if not future.cancelled():
+        future.exception()  # ScanCancelled, which nobody else looks at
     try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        cancel()
-        while not future.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([future])
-        if not future.cancelled():
-            future.exception()  # ScanCancelled, which nobody else looks at
-        raise
+        raise interrupted
+    finally:
+        interrupted = None  # it knows this frame
 
 
 def _in_loop(loop: Any, callback: ProgressCallback) -> Callable[[int, int], None]:

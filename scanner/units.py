@@ -5,8 +5,8 @@ One parser for all options: those of Python and of the shell, limits as well as 
 
 from __future__ import annotations
 
+import math
 import re
-from decimal import Decimal
 
 SECOND = 10**9  # nanoseconds
 DURATIONS = {
@@ -27,13 +27,17 @@ def nanoseconds_of(text: str) -> int | None:
     parts = list(_PART.finditer(text))
     if not parts or "".join(part[0] for part in parts) != text:
         return None
-    return sum(int(Decimal(part[1]) * DURATIONS[part[2]]) for part in parts)
+    return sum(_times(part[1], DURATIONS[part[2]]) for part in parts)
 
 
 def seconds_of(text: str) -> float | None:
-    """A duration, or a plain number of seconds; None if it is neither."""
-    if re.fullmatch(_NUMBER, text):
-        return float(text)
+    """A duration, or a plain number of seconds, as Python writes floats; None if it is neither."""
+    if re.fullmatch(r"[-+0-9.eE]+", text):
+        try:
+            seconds = float(text)
+        except ValueError:
+            return None
+        return seconds if math.isfinite(seconds) else None
     nanoseconds = nanoseconds_of(text)
     return None if nanoseconds is None else nanoseconds / SECOND
 
@@ -45,4 +49,11 @@ def bytes_of(text: str) -> int | None:
         return None
     number, power, rest = match.groups()
     exponent = POWERS.index(power.upper()) + 1 if power else 0
-    return int(Decimal(number) * (1000 if (rest or "").upper() == "B" else 1024) ** exponent)
+    return _times(number, (1000 if (rest or "").upper() == "B" else 1024) ** exponent)
+
+
+def _times(number: str, unit: int) -> int:
+    """The product, exact and rounded down."""
+    whole, _, fraction = number.partition(".")
+    product: int = int(whole + fraction) * unit // 10 ** len(fraction)
+    return product

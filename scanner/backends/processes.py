@@ -189,7 +189,7 @@ class Processes:
         if not self.are_ours:  # not even the lock: another thread of the parent may have held it
             if not self.stopped:
                 self.stopped = True
-                self._let_go()
+                self._disown()
             return
         with self._stop_lock:
             if self.stopped:
@@ -214,6 +214,16 @@ class Processes:
             if self._owner is not None:
                 self._owner.dismiss()
             self._end(context, pool)
+        self._let_go()
+
+    def _disown(self) -> None:
+        """In a forked process: close the copies of what the parent has open."""
+        if (pool := self._pool) is not None:
+            from scanner.backends.start import close_queues
+
+            self._pool = None
+            pool._terminate.cancel()
+            close_queues(pool)
         self._let_go()
 
     def _let_go(self) -> None:

@@ -21,7 +21,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from multiprocessing import connection, context, get_all_start_methods, get_context, process
+from multiprocessing import connection, context, get_all_start_methods, get_context, process, util
 from typing import Any
 
 from scanner.backends.launch import launching
@@ -97,8 +97,9 @@ class SlotProcess(process.BaseProcess):
         if self.abandoned:
             return -signal.SIGKILL
         code = super().exitcode
-        if code is None and (popen := self._popen) is not None:  # type: ignore[attr-defined]  # there is no public way
-            code = popen.returncode = _exit_code_of_reaped(popen)
+        popen = self._popen  # type: ignore[attr-defined]  # there is no public way
+        if code is None and popen is not None and (reaped := _exit_code_of_reaped(popen)) is not None:
+            code = popen.returncode = reaped
         return code
 
     def is_alive(self) -> bool:
@@ -138,10 +139,11 @@ def _exit_code_of_reaped(popen: Any) -> int | None:
     """255 for an ended child that somebody else has waited for (or nobody, with SIGCHLD ignored); None: it runs."""
     if popen.returncode is not None or not connection.wait([popen.sentinel], 0):
         return None
-    with contextlib.suppress(ChildProcessError):
-        os.waitid(os.P_PID, popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        return None  # it can still be waited for
-    return 255
+    try:
+        pid, status = os.waitpid(popen.pid, os.WNOHANG)
+    except ChildProcessError:
+        return 255
+    return os.waitstatus_to_exitcode(status) if pid else None
 
 
 def _before_fork() -> None:
@@ -162,6 +164,8 @@ def _disown() -> None:
         slot_process.close_coordinator_ends()
         if slot_process.owner is not None:
             slot_process.owner.disown()
+        if (popen := slot_process._popen) is not None and popen.finalizer is not None:  # type: ignore[attr-defined]
+            util.close_fds(*popen.finalizer._args)  # type: ignore[attr-defined]
         let_go(slot_process)
 
 
@@ -327,6 +331,10 @@ def end_pool(pool: Any) -> None:
     pool._taskqueue.put(None)  # its thread waits for this, if another has failed
     pool.terminate()
     pool.join()
+    close_queues(pool)
+
+
+def close_queues(pool: Any) -> None:
     for queue in (pool._inqueue, pool._outqueue, pool._change_notifier):
         # Now, not whenever the last reference to the Pool goes: its semaphores are unregistered then, and should the
         # garbage collector do that in a call of the resource tracker, that breaks (since 3.13).

@@ -13,7 +13,7 @@ from scanner.export.output import STDOUT
 from scanner.report.data import shown
 from scanner.run import Run
 
-CONTROLLING_TERMINAL = os.makedev(5, 0)  # /dev/tty, whichever terminal that is
+CONTROLLING_TERMINAL = "/dev/tty"  # a device of its own, whichever terminal that is
 
 
 def shows_progress(args: argparse.Namespace) -> bool:
@@ -21,13 +21,15 @@ def shows_progress(args: argparse.Namespace) -> bool:
     if sys.stderr is None or not sys.stderr.isatty() or args.quiet or args.progress is False:
         return False
     terminal = os.fstat(sys.stderr.fileno()).st_rdev
-    return not any(device in (terminal, CONTROLLING_TERMINAL) for device in _devices_written(args))
+    return terminal not in _terminals_written(args)
 
 
-def _devices_written(args: argparse.Namespace) -> Iterator[int]:
+def _terminals_written(args: argparse.Namespace) -> Iterator[int]:
     """Devices that get output while the scan runs: `du` and `list` write as they go, the others at the end."""
     outputs = {"list": getattr(args, "output", None) or ["-"], "du": ["-"]}.get(args.command, [])
     for output in outputs:
+        if output == CONTROLLING_TERMINAL:
+            yield os.fstat(sys.stderr.fileno()).st_rdev
         with contextlib.suppress(OSError, ValueError):  # not there yet, so no terminal
             status = os.fstat(STDOUT) if output == "-" else os.stat(output)
             if stat.S_ISCHR(status.st_mode):

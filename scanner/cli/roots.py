@@ -102,7 +102,12 @@ def _enters(root: str, top: str, place: str, options: ScanOptions) -> bool:
     shut = barred([root], kinds=options.skip_fs, one_file_system=options.one_file_system, one_mount=options.one_mount)
     if not set(shut).isdisjoint(ways):
         return False
-    return not options.one_file_system or len({os.stat(way).st_dev for way in [root, *ways]}) == 1
+    if not options.one_file_system:
+        return True
+    try:
+        return len({os.stat(way).st_dev for way in [root, *ways]}) == 1
+    except OSError:  # gone a moment ago: the scan reports it
+        return False
 
 
 def counted_before(roots: Sequence[str]) -> tuple[str, ...]:

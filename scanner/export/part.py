@@ -1,6 +1,7 @@
 """The temporary file that an output is written to: beside its target, without a name where the system can do that.
 
-`.NAME-PID-TIME.part` is locked as long as the process lives that writes it, by `flock` or by SQLite's own lock.
+`.NAME-PID-TIME.part` is locked while its writer lives, by the kind of lock that SQLite uses, too: on network file
+systems `flock` would conflict with that.
 """
 
 from __future__ import annotations
@@ -65,9 +66,12 @@ def remove_part(path: str) -> None:
 
 
 def lock(descriptor: int) -> None:
-    """Mark a part as alive. Where there are no locks, nothing is taken for a leftover either."""
+    """Mark a part as alive. Where there are no locks, nothing is taken for a leftover either.
+
+    The lock is the process's: SQLite's locks in this process do not conflict with it, and replace it.
+    """
     with contextlib.suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def remove_leftovers(target: str) -> None:
@@ -78,13 +82,12 @@ def remove_leftovers(target: str) -> None:
     # A directory may be writable, but not readable.
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
-            if pattern.fullmatch(entry.name):
+            if pattern.fullmatch(entry.name) and entry.path not in own_parts:
                 _remove_if_dead(entry.path)
 
 
 def _remove_if_dead(path: str) -> None:
     with contextlib.suppress(OSError), _opened(path) as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.unlink(path)
 

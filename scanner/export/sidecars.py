@@ -49,7 +49,9 @@ def _settled(path: str) -> sqlite3.Connection | None:
     """The old database, complete without sidecars, and locked. None where that cannot be."""
     database = None
     try:
-        database = sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True, timeout=PATIENCE, isolation_level=None)
+        database = sqlite3.connect(
+            f"file:{quote(os.fsencode(path))}?mode=rw", uri=True, timeout=PATIENCE, isolation_level=None
+        )
         database.execute("PRAGMA locking_mode=EXCLUSIVE")  # which needs no shared memory
         (mode,) = database.execute("PRAGMA journal_mode=DELETE").fetchone()
         database.execute("BEGIN EXCLUSIVE")

@@ -44,8 +44,10 @@ class OneDevice:
 
     def only(self, device: int, rows: bytes) -> bytes:
         """Return the rows, with NULL in those of another device."""
+        count = len(rows) // (8 * self._width)
+        if rows[8 * self._dev * count : 8 * (self._dev + 1) * count] == pack("Q", device) * count:
+            return rows
         values = array("q", rows)
-        count = len(values) // self._width
         devices = values[self._dev * count : (self._dev + 1) * count]
         for row in [row for row, each in enumerate(devices) if each != device]:
             values[row::count] = array("q", [NULL]) * self._width

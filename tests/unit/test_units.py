@@ -15,7 +15,8 @@ from scanner.units import bytes_of, nanoseconds_of, seconds_of
         ("90", 90), ("0.5", 0.5), ("1s", 1), ("500ms", 0.5), ("10sec", 10), ("2m", 120), ("2min", 120), ("1.5h", 5400),
         ("2h30m", 9000), ("1d12h", 129_600), ("7d", 604_800), ("2w", 1_209_600), ("1mo", 2_592_000), ("1y", 31_536_000),
         ("", None), ("h", None), ("-1h", None), ("1h ", None), ("1 h", None), ("1h30", None), ("1x", None),
-        ("1e3", None), ("inf", None), ("nan", None), ("1H", None), ("1..5h", None), (".5h", None), ("٣d", None),
+        ("1e3", 1000), (".5", 0.5), ("5.", 5), ("-3", -3), ("1e999", None), ("e", None), ("٣", None),
+        ("inf", None), ("nan", None), ("1H", None), ("1..5h", None), (".5h", None), ("٣d", None),
     ],
 )  # fmt: skip
 def test_durations(text: str, seconds: float | None) -> None:
@@ -26,6 +27,7 @@ def test_durations_are_exact_to_the_nanosecond() -> None:
     assert nanoseconds_of("0.123456789s") == 123_456_789
     assert nanoseconds_of("100y0.000000001s") == 100 * 365 * 86_400 * 10**9 + 1
     assert nanoseconds_of("90") is None, "a span has a unit"
+    assert bytes_of("1.999999999M") == 2_097_151
 
 
 @pytest.mark.parametrize(

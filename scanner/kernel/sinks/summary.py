@@ -9,6 +9,7 @@ import stat
 import time
 from bisect import bisect
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -52,7 +53,7 @@ class Summary(Sink):
 
     def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
         names = ["", *utf8_text(stated.files).split("\0")] if stated.files else [""]
-        self._count(path, names, stated.rows, 0 if first else 1)
+        self._count(path, names, stated.rows, 0 if first else 1, (0,))
         if links:
             self._count(path, [""] * len(links), stated.links, 0)
 
@@ -60,11 +61,14 @@ class Summary(Sink):
         if row:
             self._count(path, [""], row, 0)
 
-    def _count(self, path: Any, names: list[str], rows: bytes, start: int) -> None:
-        """Types and owners of everything; sizes, ages and suffixes of regular files. What may come again: apart."""
+    def _count(self, path: Any, names: list[str], rows: bytes, start: int, directories: Sequence[int] = ()) -> None:
+        """Types and owners of everything; sizes, ages and suffixes of regular files. What may come again: apart.
+
+        `directories`: rows that are known to be of one.
+        """
         view, read_at = memoryview(rows).cast("q"), time.time_ns()
         values = self._columns.values(view)
-        again = dict(self._again.rows(view))
+        again = dict(self._again.rows(view, directories))
         columns = (values[name] for name in ("mode", "uid", "blocks", "size", "mtime_ns"))
         for row, (name, mode, uid, blocks, size, mtime) in enumerate(zip(names, *columns, strict=True)):
             if mode is None or row < start:
