@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scanner.backends.auto import (
     AutoBackend,
     is_worth_threads,
+    may_hang,
     needs_pool_at_once,
     pays,
     report,
@@ -93,7 +94,7 @@ class AutoSource:
         self._engine: Engine | None = None
         self._lookahead: Lookahead | None = None
         at_once = needs_pool_at_once(options)
-        if at_once or options.max_rate is not None:
+        if at_once or options.max_rate is not None or may_hang(options):
             self._read_ahead(AutoBackend(options, eager=at_once), alone=True)
 
     def take(self, path: Path, ahead: list[Any]) -> Listing | Fault:

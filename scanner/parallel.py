@@ -70,12 +70,16 @@ class ParallelScanner:
 
         cancelled = threading.Event()
         callback = self._progress_callback
-        progress = _in_loop(asyncio.get_running_loop(), callback) if callback is not None else None
+        progress = _in_loop(asyncio.get_running_loop(), callback, cancelled) if callback is not None else None
         # A thread of its own: in the loop's executor a scan might wait for others, and so might its cancellation.
         executor = ThreadPoolExecutor(1, thread_name_prefix="scanner")
         future = asyncio.wrap_future(executor.submit(self._scan, path, progress, cancelled))
         executor.shutdown(wait=False)
         return await _until_ended(future, cancelled.set)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Options only: another process has workers and statistics of its own."""
+        return {**self.__dict__, "_idle_pools": deque(), "_keeps_pool": False, "_stats": None}
 
     def scan_sync(self, path: AnyPath) -> ScanResult:
         """The same from plain code."""
@@ -188,14 +192,20 @@ async def _until_ended(future: asyncio.Future[T], cancel: Callable[[], object] =
         interrupted = None  # it knows this frame
 
 
-def _in_loop(loop: Any, callback: ProgressCallback) -> Callable[[int, int], None]:
-    """`callback`, called in the event loop's thread, in order; an exception in it is logged once."""
+def _in_loop(loop: Any, callback: ProgressCallback, cancelled: threading.Event) -> Callable[[int, int], None]:
+    """`callback`, called in the event loop's thread, in order; an exception in it is logged once.
+
+    Nobody waits for a scan whose loop is closed: it is `cancelled`.
+    """
     from scanner.run import Guarded
 
     guarded = Guarded(callback)
 
     def progress(scanned: int, total: int) -> None:
-        loop.call_soon_threadsafe(guarded, scanned, total)
+        try:
+            loop.call_soon_threadsafe(guarded, scanned, total)
+        except RuntimeError:
+            cancelled.set()
 
     return progress
 

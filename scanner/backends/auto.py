@@ -52,7 +52,9 @@ class AutoBackend:
         self, options: ScanOptions, *, eager: bool, pool: PoolBackend | None = None, in_threads: bool = False
     ) -> None:
         self._options = options
-        self._serial: SerialBackend | None = None if eager else SerialBackend(options)
+        self._serial: SerialBackend | None = None
+        if not eager:
+            self._serial = SerialBackend(options, only_threads=may_hang(options))
         self._started = time.monotonic()
         self._spent = 0.0  # seconds of work here, waiting apart
         self._divisible = False  # whether there was more than one directory to walk at some time
@@ -195,7 +197,7 @@ class AutoBackend:
         elif self._in_pool:
             self._waiting += self._serial.again()
         self._in_pool = False
-        self._serial.only_threads = replaced_threads() is None
+        self._serial.only_threads = True
         self._waiting += self._serial.grow(self._slots)
 
     def _serial_events(self, timeout: float) -> list[BackendEvent]:
@@ -274,6 +276,17 @@ def needs_pool_at_once(options: ScanOptions) -> bool:
     """Whether nothing is to be walked here: as asked, or because a directory may keep us for longer than is allowed."""
     if options.backend != "auto" or options.dir_timeout is None:
         return options.backend == "pool"
+    from scanner.mounts import anything_remote  # not needed otherwise
+
+    return anything_remote(options.roots)
+
+
+def may_hang(options: ScanOptions) -> bool:
+    """Whether a directory may never answer, and somebody waits for the scan no longer than a `timeout`: the caller's
+    thread then reads none.
+    """
+    if options.timeout is None or options.backend == "serial":
+        return False
     from scanner.mounts import anything_remote  # not needed otherwise
 
     return anything_remote(options.roots)

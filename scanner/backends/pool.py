@@ -150,6 +150,7 @@ class PoolBackend:
             else:
                 self._collect(key.data, events)
         self._look_after_slots(events)
+        self._look_after_dead(events)
         self._processes.attend()
         if not self._workers and self.failure is None:
             self._processes.failure = self._processes.no_refill
@@ -166,9 +167,11 @@ class PoolBackend:
             self._selector.register(worker.process.chunk_reader.fileno(), selectors.EVENT_READ, worker)
             self._send(worker, wire.pack_options(self._options))
 
-    def _collect(self, worker: Worker, events: list[BackendEvent]) -> None:
+    def _collect(self, worker: Worker, events: list[BackendEvent]) -> bool:
+        """Take what has come from a worker. Whether it was anything."""
         try:
-            for body in worker.inbox.messages():
+            messages = worker.inbox.messages()
+            for body in messages:
                 if body.startswith(wire.FAILURE):
                     report_mistake(body[len(wire.FAILURE) :].decode())
                 elif body:
@@ -178,9 +181,22 @@ class PoolBackend:
                     self._stillbirths = 0
                     events += self._fill_up()
         except (EOFError, OSError):
-            events += self._remove(worker)
-            if not worker.ready:
-                self._stillborn()
+            self._lose(worker, events)
+            return False
+        return bool(messages)
+
+    def _lose(self, worker: Worker, events: list[BackendEvent]) -> None:
+        events += self._remove(worker)
+        if not worker.ready:
+            self._stillborn()
+
+    def _look_after_dead(self, events: list[BackendEvent]) -> None:
+        """Lose workers that the Pool has dropped. No end of file shows where somebody has a copy of the pipe."""
+        for worker in [worker for worker in self._workers.values() if worker.process.dropped]:
+            while self._collect(worker, events):
+                pass
+            if worker.number in self._workers:
+                self._lose(worker, events)
 
     def _take_chunk(self, worker: Worker, body: bytearray, events: list[BackendEvent]) -> None:
         thread, chunk = wire.unpack_chunk(body)

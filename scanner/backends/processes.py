@@ -14,6 +14,7 @@ import contextlib
 import os
 import signal
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,6 +27,18 @@ if TYPE_CHECKING:  # multiprocessing takes 20 ms to import, which the thread doe
 
 PATIENCE = 0.25  # seconds for the Pool's thread to end; for workers when asked, after SIGTERM, after SIGKILL
 START_PATIENCE = 30.0  # seconds for a start to end
+
+
+_all: weakref.WeakSet[Processes] = weakref.WeakSet()
+
+
+def _disown_all() -> None:
+    """In a process that was just forked. Later, the numbers of descriptors may be those of other files."""
+    for processes in list(_all):
+        processes.stop()
+
+
+os.register_at_fork(after_in_child=_disown_all)
 
 
 class Owner(Protocol):
@@ -59,6 +72,7 @@ class Processes:
         self._pool: Any = None
         self._fork_next = self._starter_undoes = False
         self._stop_lock = threading.Lock()
+        _all.add(self)
         self._begin()
 
     @property
@@ -223,6 +237,7 @@ class Processes:
 
             self._pool = None
             pool._terminate.cancel()
+            pool._state = "TERMINATE"  # or it would complain when it is deleted
             close_queues(pool)
         self._let_go()
 

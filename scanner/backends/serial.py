@@ -6,13 +6,13 @@ dispatch -> SimpleQueue of each thread -> walk -> one SimpleQueue for all -> eve
 from __future__ import annotations
 
 import contextlib
-import queue
 import time
+from _queue import Empty, SimpleQueue  # not from `queue`, in which gevent may replace them
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from scanner.backends.threads import MOST_OPEN, WalkingThread
+from scanner.backends.threads import MOST_OPEN, WalkingThread, replaced_threads
 from scanner.kernel.walk import Walker
 from scanner.model import BackendEvent, Chunk, ChunkArrived, SlotDown, SlotUp, Task
 from scanner.options import ScanOptions
@@ -28,7 +28,7 @@ the names of the part before it, and holds the lock for all of these."""
 PATIENCE = 0.25  # seconds for all threads to end; what a directory holds up then ends with it, or with the process
 
 
-Arrivals: TypeAlias = queue.SimpleQueue[tuple[int, Chunk | BaseException]]
+Arrivals: TypeAlias = SimpleQueue[tuple[int, Chunk | BaseException]]
 
 
 class SerialBackend:
@@ -39,20 +39,24 @@ class SerialBackend:
     abandoned = 0
     lost_protections: Sequence[str] = ()
 
-    def __init__(self, options: ScanOptions) -> None:
+    def __init__(self, options: ScanOptions, *, only_threads: bool = False) -> None:
         self._options = options
         self._walker = Walker(options, joined=False)
         self._task: Task | None = None
         self._news: list[BackendEvent] = [SlotUp(SLOT)]
         self._threads: list[WalkingThread] = []
-        self._arrivals: Arrivals = queue.SimpleQueue()
+        self._arrivals: Arrivals = SimpleQueue()
         self._under_way = 0
-        self.only_threads = False
+        self.only_threads = only_threads
         """Walk in a thread also where one is enough: the caller can abandon it when a directory never answers."""
+        if only_threads:
+            self._news = self.grow(1) or self._news
 
     def grow(self, slots: int) -> list[BackendEvent]:
         """Have so many slots, if there are fewer. From the second on, all of them are threads."""
         news: list[BackendEvent] = []
+        if replaced_threads() is not None:
+            return news
         first = not self._threads
         assert self._task is None, "the Walker is handed over between Tasks"
         while len(self._threads) < slots and (slots > 1 or self.only_threads):
@@ -107,7 +111,7 @@ class SerialBackend:
     def _chunks(self, timeout: float) -> Iterator[BackendEvent]:
         """Those that have come from threads; waits for the first."""
         gather = True
-        with contextlib.suppress(queue.Empty):
+        with contextlib.suppress(Empty):
             while self._under_way:
                 slot, chunk = self._arrivals.get(timeout=timeout)
                 timeout = 0

@@ -33,6 +33,8 @@ LOCK_PATIENCE = 1.0  # seconds
 _fork_lock = threading.RLock()
 """Held over every fork, and while ends of pipes are closed: a child must not inherit an end that is half closed."""
 _made_here: weakref.WeakSet[SlotProcess] = weakref.WeakSet()
+_this_thread = threading.local()
+"""`forks`: the SlotProcess that this thread is about to fork."""
 
 
 class SlotProcess(process.BaseProcess):
@@ -68,7 +70,11 @@ class SlotProcess(process.BaseProcess):
         standard: Any = get_context(method).Process
         if method == "fork":
             process_obj.inherited = open_descriptors()
-            return standard._Popen(process_obj)
+            _this_thread.forks = process_obj
+            try:
+                return standard._Popen(process_obj)
+            finally:
+                _this_thread.forks = None
         with launching(owner.fork_server if method == "forkserver" else None):
             return standard._Popen(process_obj)
 
@@ -81,8 +87,7 @@ class SlotProcess(process.BaseProcess):
             close_ends(self)
             raise
         finally:
-            self.task_reader.close()
-            self.chunk_writer.close()
+            self.close_worker_ends()
             self.whereabouts.close_descriptor()
         self.known_pid = self.pid or 0
         self.owner.started(self)
@@ -134,6 +139,10 @@ class SlotProcess(process.BaseProcess):
         self.task_writer.close()
         self.chunk_reader.close()
 
+    def close_worker_ends(self) -> None:
+        self.task_reader.close()
+        self.chunk_writer.close()
+
 
 def _exit_code_of_reaped(popen: Any) -> int | None:
     """255 for an ended child that somebody else has waited for (or nobody, with SIGCHLD ignored); None: it runs."""
@@ -162,10 +171,15 @@ def _disown() -> None:
     _fork_lock._at_fork_reinit()  # type: ignore[attr-defined]  # threading's own way
     for slot_process in list(_made_here):
         slot_process.close_coordinator_ends()
+        if slot_process is getattr(_this_thread, "forks", None):
+            continue  # it is this process
+        slot_process.close_worker_ends()
+        slot_process.whereabouts.close()
         if slot_process.owner is not None:
             slot_process.owner.disown()
-        if (popen := slot_process._popen) is not None and popen.finalizer is not None:  # type: ignore[attr-defined]
-            util.close_fds(*popen.finalizer._args)  # type: ignore[attr-defined]
+        finalizer: Any = getattr(slot_process._popen, "finalizer", None)  # type: ignore[attr-defined]
+        if finalizer is not None and finalizer.still_active():
+            util.close_fds(*finalizer._args)  # type: ignore[attr-defined]
         let_go(slot_process)
 
 

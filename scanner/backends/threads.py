@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import _thread
+import queue
 import threading
+from _queue import SimpleQueue  # not from `queue`, in which gevent may replace it
 from collections.abc import Callable
-from queue import SimpleQueue
 
 from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task
@@ -22,8 +23,11 @@ def replaced_threads() -> str | None:
 
     A coroutine goes on only where the others wait cooperatively, which reading a directory or a pipe never does.
     """
-    library = str(_thread.start_new_thread.__module__).partition(".")[0]
-    return library if library in GREEN else None
+    for replaced in (_thread.start_new_thread, queue.SimpleQueue):  # `multiprocessing.Pool` needs real ones of both
+        library = str(replaced.__module__).partition(".")[0]
+        if library in GREEN:
+            return library
+    return None
 
 
 class WalkingThread(threading.Thread):

@@ -41,13 +41,15 @@ def serve() -> NoReturn:
     keep_memory()
     _let_go_of_what_is_not_ours()
     process = cast("SlotProcess", current_process())
-    chunks = process.chunk_writer.fileno()
+    chunks, home = process.chunk_writer.fileno(), os.getpid()
     try:
         _serve(process.task_reader.fileno(), chunks, process.whereabouts)
     except (EOFError, OSError):  # the coordinator has closed our pipes, or died
         pass
-    except BaseException as error:  # a mistake in this program
-        report_mistake(chunks, error)
+    except BaseException as error:
+        if os.getpid() != home:  # a copy that was forked in `prune`: the pipe is not its own
+            raise
+        report_mistake(chunks, error)  # a mistake in this program
     os._exit(0)  # nothing to clean up, and no queue to flush
 
 

@@ -69,3 +69,12 @@ def test_a_scan_in_a_process_of_the_caller_is_awaited(trees: dict[str, Path]) ->
             return await asyncio.get_running_loop().run_in_executor(executor, scanner.scan, trees["odd"])
 
     assert asyncio.run(main()) == scanner.scan(trees["odd"])
+
+
+def test_a_warm_scanner_is_a_cold_one_in_another_process(trees: dict[str, Path], pool: dict[str, Any]) -> None:
+    with scanner.ParallelScanner(**pool) as scanning:
+        result = scanning.scan_sync(trees["odd"])
+        for travelled in (pickle.loads(pickle.dumps(scanning)), copy.deepcopy(scanning), copy.copy(scanning)):
+            assert travelled.scan_sync(trees["odd"]) == result
+            assert travelled.options == scanning.options
+        assert scanning.scan_sync(trees["odd"]) == result
