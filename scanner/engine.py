@@ -19,6 +19,7 @@ from scanner.plan.planner import Planner
 
 POLL_EVERY = 0.001  # seconds, while Chunks are delivered that wait for their turn: most wait by the hundred
 SHORTEST_WAIT = 0.005  # seconds between two looks at whether more may be read
+MOST_ALLOWED = 1 << 40  # directories: more are no limit
 LOOK_EVERY = 0.02  # seconds between two looks at which zones have work
 LONGEST_WAIT = 0.1  # seconds: how late a timeout or a cancellation may be noticed
 
@@ -206,7 +207,7 @@ class Engine:
         if rate is None:
             return []
         now = time.monotonic()
-        due = int((now - self._started) * rate) + 1
+        due = int(min((now - self._started) * rate, MOST_ALLOWED)) + 1
         more = due - self._allowed
         self._allowed = due
         return [Allow(more)] if more > 0 or not self.planner.known else []

@@ -112,7 +112,7 @@ def say(message: str) -> None:
     """A line on stderr. Where that is closed or full there is nobody to tell, but still an exit code."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
-            print(f"scanner: {message}", file=sys.stderr, flush=True)
+            print(f"scanner: {printable(message)}", file=sys.stderr, flush=True)
 
 
 def usage_error(message: str) -> int:

@@ -186,7 +186,7 @@ def exporting(command: argparse.ArgumentParser) -> None:
         help="write to FILE, whole or not at all; - is standard output (may be repeated: several from one scan)",
     )  # fmt: skip
     group.add_argument(
-        "--format", choices=FORMATS, metavar="FORMAT",
+        "--format", type=str.lower, choices=FORMATS, metavar="FORMAT",
         help=f"{', '.join(FORMATS)} (default: by the suffix of FILE, or paths)",
     )  # fmt: skip
     group.add_argument(

@@ -34,6 +34,8 @@ def _terminals_written(args: argparse.Namespace) -> Iterator[int]:
             status = os.fstat(STDOUT) if output == "-" else os.stat(output)
             if stat.S_ISCHR(status.st_mode):
                 yield status.st_rdev
+            elif not (stat.S_ISREG(status.st_mode) or args.progress):  # a pipe may end on the terminal
+                yield os.fstat(sys.stderr.fileno()).st_rdev
 
 
 def progress_of(args: argparse.Namespace, run: Run) -> contextlib.AbstractContextManager[object]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 
 from scanner.cli import exits
 from scanner.cli.parser import parse
 from scanner.errors import OptionError, OutputError
+from scanner.export.output import occupy_streams
 from scanner.options import PUBLIC, ScanOptions
 
 
@@ -16,7 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; ends the process itself only after a signal."""
     if hasattr(sys.stderr, "reconfigure"):  # not where it is closed
         sys.stderr.reconfigure(errors="backslashreplace")
-    given = joined(sys.argv[1:] if arguments is None else arguments)
+    occupy_streams()
+    given = joined(arguments_given() if arguments is None else arguments)
     args = parse(given)
     try:
         options = options_from(args)
@@ -39,6 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         exits.say(unforeseen(error))
         return exits.NO_RESULT
+
+
+def arguments_given() -> list[str]:
+    """The arguments of this process. In a locale that is not UTF-8 the C library has decoded them, and not always so
+    that Python can encode them again.
+    """
+    given = sys.argv[1:]
+    if sys.getfilesystemencoding() != "utf-8":
+        with contextlib.suppress(OSError), open("/proc/self/cmdline", "rb") as command:
+            words = command.read().split(b"\0")[:-1]
+            given = [os.fsdecode(word) for word in words[len(words) - len(given) :]]
+    return given
 
 
 def run_command(args: argparse.Namespace, options: ScanOptions, interruption: exits.Interruption) -> int:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from scanner import __version__
 from scanner.cli import exits, flags
+from scanner.model import printable
 
 DESCRIPTION = """\
 Scan very large directory trees in parallel, in the order of os.walk, and say what could not be read.
@@ -104,7 +105,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**kwargs, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(exits.USAGE, f"scanner: {message}\nTry '{self.prog} --help'.\n")
+        self.exit(exits.USAGE, f"scanner: {printable(message)}\nTry '{self.prog} --help'.\n")
 
     @property
     def options(self) -> list[str]:
@@ -119,16 +120,30 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     args, unknown = top.parse_known_args(arguments)
     if unknown:
         command = commands[args.command]
-        told = ", ".join(word + suggestion(word.partition("=")[0], command.options) for word in unknown)
-        command.error(f"unrecognized arguments: {told}")
+        hinted = ", ".join(word + _hint(word.partition("=")[0], args.command, command) for word in unknown)
+        command.error(f"unrecognized arguments: {hinted}")
     return args
 
 
 def refuse_unknown_command(top: Parser, arguments: Sequence[str], commands: Iterable[str]) -> None:
+    first = next(iter(arguments), "")
+    if first.startswith("-") and first not in top.options and first not in ("-", "-h"):
+        near = suggestion(first, top.options) or "; options of a command come after it"
+        top.error(f"unknown option {first!r}{near}")
     given = command_in(arguments)
     if given is not None and given not in commands:
         near = suggestion(given, commands) or f"; the commands are {', '.join(commands)}"
         top.error(f"unknown command {given!r}{near}")
+
+
+def _hint(word: str, name: str, command: Parser) -> str:
+    """Where an option belongs that is none of the command's, or which one may have been meant."""
+    others = [other for other in SUMMARIES if other != name and word in _options_of(other)]
+    return f" (an option of {', '.join(others)})" if others else suggestion(word, command.options)
+
+
+def _options_of(name: str) -> list[str]:
+    return parser([name])[1][name].options
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from scanner.cli.live import progress_of, shows_progress
 from scanner.cli.outputs import Outputs
 from scanner.errors import OptionError, OutputError, ScanCancelled, ScanTimeout
 from scanner.export.formats import COMPRESSIONS, OTHER_COMPRESSIONS, suffixes_of
-from scanner.export.output import Output
+from scanner.export.output import STDOUT, Output
 from scanner.export.part import own_parts
 from scanner.model import Chunk, Fault
 from scanner.options import ScanOptions
@@ -55,6 +56,7 @@ def run_scan(
 
     What `take` raises passes through; an output that fails does so only after `--errors` is written.
     """
+    expected = Expectations(args)
     with Outputs(quiet=args.quiet) as outputs:
         errors = _open_errors(args, outputs)
         lasting = Lasting(take)
@@ -68,7 +70,7 @@ def run_scan(
                 lower_priority()
             monitored = monitored or shows_progress(args)
             run = Run(list(args.roots), options, cancelled=interruption, monitored=monitored)
-            outcome = _outcome(args, run, take)
+            outcome = _outcome(args, run, take, expected)
         outcome = interrupted_late(outcome, interruption)
         if errors is not None:
             with outputs.attempt(errors):
@@ -128,10 +130,9 @@ def write_errors(output: Output, faults: list[Fault]) -> None:
         output.write(json.dumps(fault_fields(fault)).encode() + b"\n")
 
 
-def _outcome(args: argparse.Namespace, run: Run, take: Callable[[Chunk], object]) -> Outcome:
+def _outcome(args: argparse.Namespace, run: Run, take: Callable[[Chunk], object], expected: Expectations) -> Outcome:
     """How the scan ended, interruptions apart: these may come later still."""
     word, code = "interrupted", 0
-    expected = Expectations(args)
     try:
         with run, progress_of(args, run):
             for chunk in run.chunks():
@@ -150,8 +151,17 @@ def _outcome(args: argparse.Namespace, run: Run, take: Callable[[Chunk], object]
 def refuse_shared(flags: str, files: Iterable[str | None]) -> None:
     """Raise OptionError if two of the `files` are one. None: not asked for."""
     targets = ["-" if file in STDOUT_NAMES else os.path.realpath(file) for file in files if file]
-    if len(set(targets)) < len(targets):
+    if len(set(targets)) < len(targets) or ("-" in targets and any(map(_is_stdout, set(targets) - {"-"}))):
         raise OptionError(f"{flags}: two outputs cannot go to one file")
+
+
+def _is_stdout(path: str) -> bool:
+    """Whether standard output was redirected to this file."""
+    try:
+        status = os.stat(path)
+        return stat.S_ISREG(status.st_mode) and os.path.samestat(status, os.fstat(STDOUT))
+    except OSError:
+        return False
 
 
 def conclude(args: argparse.Namespace, outcome: Outcome) -> int:

@@ -15,7 +15,8 @@ from scanner.options import SinkSpec
 
 SUFFIXES = {
     ".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet", ".sqlite": "sqlite",
-    ".sqlite3": "sqlite", ".db": "sqlite", ".ncdu": "ncdu", ".folded": "folded",
+    ".sqlite3": "sqlite", ".db": "sqlite", ".ncdu": "ncdu", ".folded": "folded", ".jsonlines": "ndjson",
+    ".ldjson": "ndjson",
 }  # fmt: skip
 FORMATS = ("paths", "ndjson", "csv", "parquet", "sqlite", "ncdu", "folded")
 COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
@@ -28,11 +29,15 @@ DERIVED = {"mtime": "mtime_ns", "ctime": "ctime_ns", "atime": "atime_ns"}
 MOST_WIDE = 4096  # characters of a field of a template
 ESCAPES = {"n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 JSON = (".json", ".geojson", ".jsonld", ".har")
-_PACKED = ".xz .bz2 .bz .lz .lzma .lz4 .lzo .br .z .gzip .zstd .zip .7z .rar .tgz .tbz .tbz2 .txz .tzst .tar .cpio"
+_PACKED = (
+    ".xz .bz2 .bz .lz .lzma .lz4 .lzo .br .z .gzip .zstd .zip .7z .rar .tgz .tbz .tbz2 .txz .tzst .tar .cpio .sz "
+    ".snappy .zlib .rz"
+)
 _DATA = (
     ".tsv .tab .psv .xls .xlsx .xlsm .xlsb .ods .xml .html .htm .xhtml .md .rst .tex .pdf .svg .png .yaml .yml .toml "
     ".ini .sql .feather .arrow .ipc .avro .orc .duckdb .ddb .mdb .accdb .dbf .h5 .hdf5 .hdf .nc .npy .npz .pkl .pickle "
-    ".rds .rdata .dta .sav .msgpack .cbor .bson .proto .parq .pq .db3 .s3db .doc .docx .odt .rtf"
+    ".rds .rdata .dta .sav .msgpack .cbor .bson .proto .parq .pq .pqt .db3 .s3db .sl3 .sqlitedb .doc .docx .odt .rtf "
+    ".geojsonl .json5 .jsonc .fods .odb .numbers .plist"
 )
 OTHER_COMPRESSIONS, OTHER_FORMATS = frozenset(_PACKED.split()), frozenset(_DATA.split())
 """Suffixes of formats that we do not write: a file of that name would not be what it says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 import stat
@@ -52,7 +53,8 @@ class Output:
     def _open(self, path: str | None) -> None:
         if path is None:
             self._descriptor = STDOUT
-            os.fstat(STDOUT)  # may have been closed before we came
+            if fcntl.fcntl(STDOUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:  # see `occupy_streams`
+                raise OSError(errno.EBADF, "it is closed")
             return
         inherited = re.fullmatch(r"/dev/(?:fd/(\d+)|std(in|out|err))", path)
         if inherited and not self._named:  # as it is: by its path it would be another file, opened anew
@@ -100,7 +102,12 @@ class Output:
         self._nameless = descriptor is not None
         if descriptor is None:
             descriptor = open_part(temporary, self._mode)
-            refuse_irreplaceable(temporary)  # in an append-only directory
+            try:
+                refuse_irreplaceable(temporary)  # in an append-only directory
+            except OSError:
+                os.close(descriptor)
+                remove_part(temporary)
+                raise
         self._temporary = temporary
         return descriptor
 
@@ -157,8 +164,15 @@ class Output:
         """Remove what was not published. What is written from now on is lost."""
         self._is_discarded = True
         temporary, self._temporary = self._temporary, None
-        if temporary is not None and not self._nameless:
-            remove_part(temporary)
+        if temporary is not None:
+            self._close()  # first: some file systems rename an open file instead of removing it
+            if not self._nameless:
+                remove_part(temporary)
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self._path is None:
@@ -168,7 +182,7 @@ class Output:
                 self.publish()
         finally:
             self.discard()
-            os.close(self._descriptor)
+            self._close()
 
     def _publish(self, temporary: str, path: str) -> None:
         lock(self._descriptor)  # of a database that was closed, nobody else holds a lock
@@ -221,6 +235,15 @@ class Output:
             copy(self._descriptor, target)
         finally:
             os.close(target)
+
+
+def occupy_streams() -> None:
+    """Open something in the place of standard streams that are closed: no output must get their numbers."""
+    for stream in range(3):
+        try:
+            os.fstat(stream)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # the lowest number is free
 
 
 def _mode_of(path: str) -> int | None:

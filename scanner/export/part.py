@@ -87,9 +87,10 @@ def remove_leftovers(target: str) -> None:
 
 
 def _remove_if_dead(path: str) -> None:
-    with contextlib.suppress(OSError), _opened(path) as descriptor:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.unlink(path)
+    with contextlib.suppress(OSError):
+        with _opened(path) as descriptor:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)  # closed: some file systems rename an open file instead
 
 
 @contextlib.contextmanager

@@ -112,8 +112,10 @@ def users_excludes(top: str | None) -> str | None:
         found = _configured(os.sep) or []
     if found:  # the last one holds; an empty one: there is to be none
         return os.path.join(top or os.sep, os.fsdecode(found[-1])) if found[-1] else None
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return os.path.join(home, "git", "ignore")
+    configuration, home = os.environ.get("XDG_CONFIG_HOME"), os.environ.get("HOME")
+    if not configuration and not home:  # as for a service: git has no user then
+        return None
+    return os.path.join(top or os.sep, configuration or os.path.join(home or "", ".config"), "git", "ignore")
 
 
 def _configured(directory: str, *options: str) -> list[bytes] | None:

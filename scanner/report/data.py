@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from scanner.model import Fault, Path, printable, utf8_bytes, utf8_text
+from scanner.model import UNEXPECTED, Fault, Path, printable, utf8_bytes, utf8_text
 from scanner.stats import ScanStats
 
 LONGEST_SHOWN = 300  # characters of a path; files of results have all of it
@@ -58,7 +58,7 @@ def scan_record(roots: Sequence[Path], outcome: str, stats: ScanStats, version: 
         "unreadable": [
             fault_fields(fault)
             for fault in stats.faults
-            if fault.drops_listing and (fault.kind != "vanished" or fault.path in roots)
+            if fault.kind == UNEXPECTED or (fault.drops_listing and (fault.kind != "vanished" or fault.path in roots))
         ],
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 import textwrap
 import warnings
@@ -14,6 +15,7 @@ from typing import Any
 # Before the import, which warns of a HOME that cannot be written, and of its cache of fonts.
 logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
+os.environ.pop("MPLBACKEND", None)  # nothing is shown in a window, and a wrong one would be an error
 import matplotlib  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402

@@ -155,3 +155,11 @@ def test_a_kill_at_any_step_leaves_the_old_database_or_the_new_one(way: str, top
             break
     assert number > 2
     assert found == {old, 1801}
+
+
+def test_the_name_of_a_database_is_no_utf8(tmp_path: Path) -> None:
+    target = os.fsencode(tmp_path) + b"/o\xff.sqlite"
+    open(target + b"-journal", "wb").close()
+    result = run("list", "-o", target, tmp_path)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert os.listdir(os.fsencode(tmp_path)) == [b"o\xff.sqlite"]

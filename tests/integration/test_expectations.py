@@ -24,7 +24,7 @@ def test_an_empty_root_has_fewer_entries_than_expected(command: str, tmp_path: P
     (tmp_path / "empty").mkdir()
     result = run(*with_output(command, tmp_path), "--min-entries", "1", tmp_path / "empty")
     assert result.returncode == 1
-    assert b"0 entries were found, fewer than 1" in result.stdout + result.stderr
+    assert b"0 entries were found in all, fewer than 1" in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -71,3 +71,24 @@ def test_a_root_that_is_missing_stays_a_failure(tmp_path: Path) -> None:
 def test_du_of_files_only(tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     assert run("du", "--min-entries", "5", tmp_path / "f").returncode == 1
+
+
+def test_one_of_several_roots_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "f").touch()
+    (tmp_path / "empty").mkdir()
+    result = run("list", "--min-entries", "1", tmp_path / "full", tmp_path / "empty")
+    assert result.returncode == 1
+    assert f"in '{tmp_path}/empty': it is empty" in result.stderr.decode()
+    assert run("list", tmp_path / "full", tmp_path / "empty").returncode == 0
+
+
+def test_an_unmet_expectation_is_in_the_record(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run("list", "--format", "ndjson", "--trailer", "--min-entries", "1", tmp_path / "empty")
+    (unreadable,) = json.loads(result.stdout.splitlines()[-1])["scan"]["unreadable"]
+    assert unreadable["kind"] == "unexpected"
+
+
+def test_a_number_below_zero_is_refused(tmp_path: Path) -> None:
+    assert run("list", "--min-entries", "-5", tmp_path).returncode == 2

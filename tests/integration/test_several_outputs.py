@@ -245,3 +245,22 @@ def test_a_treemap_writes_nothing_into_home(name: str, tmp_path: Path) -> None:
 def test_a_treemap_does_not_load_matplotlib() -> None:
     code = "import sys, scanner.report.html; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("arguments", ["-o {0}/a.csv -o -", "-o {0}/a.csv -o /dev/stdout", "-o {0}/a.csv --errors -"])
+def test_a_closed_standard_output_never_becomes_an_output_file(arguments: str, tmp_path: Path) -> None:
+    """Its number would be that of the next file that is opened."""
+    (tmp_path / "t").mkdir()
+    line = f"{' '.join(SCANNER)} list {arguments.format(tmp_path)} {tmp_path}/t {tmp_path}/missing >&-"
+    result = subprocess.run(["sh", "-c", line], capture_output=True, check=False, timeout=30)
+    assert result.returncode == 3
+    if (tmp_path / "a.csv").exists():
+        assert len((tmp_path / "a.csv").read_text().splitlines()) == 2
+        assert "{" not in (tmp_path / "a.csv").read_text()
+
+
+def test_an_output_that_standard_output_goes_to_as_well(tmp_path: Path) -> None:
+    line = f"{' '.join(SCANNER)} list -o {tmp_path}/a.csv -o - {tmp_path} >{tmp_path}/a.csv"
+    result = subprocess.run(["sh", "-c", line], capture_output=True, check=False, timeout=30)
+    assert result.returncode == 2
+    assert b"two outputs cannot go to one file" in result.stderr

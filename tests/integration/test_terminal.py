@@ -68,3 +68,12 @@ def test_progress_is_gone_before_the_report_is_written(
 
 def test_progress_is_shown_where_the_list_goes_elsewhere(trees: dict[str, Path]) -> None:
     assert "+ directories" in on_terminal("list", *SLOW, trees["monorepo"], stdout=subprocess.DEVNULL)
+
+
+def test_a_pipe_may_end_on_the_same_terminal(trees: dict[str, Path]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        assert "directories" not in on_terminal("list", *SLOW, trees["odd"], stdout=writer)
+    finally:
+        os.close(writer)

@@ -29,6 +29,9 @@ def refused(*arguments: str | Path) -> list[str]:
         (["scan"], "the following arguments are required: ROOT", "scanner scan"),
         (["scan", "--backend", "gpu", "."], None, "scanner scan"),
         ([], "the following arguments are required: COMMAND", "scanner"),
+        (["--verson"], "unknown option '--verson' (did you mean --version?)", "scanner"),
+        (["--exclude", "x", "list", "."], "unknown option '--exclude'; options of a command come after it", "scanner"),
+        (["scan", "--top", "3", "."], "unrecognized arguments: --top (an option of du)", "scanner scan"),
     ],
 )
 def test_the_sentence_comes_alone_with_a_hint(arguments: list[str], sentence: str | None, hint: str) -> None:
@@ -53,7 +56,7 @@ def test_times_have_units(option: str, time: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--timeout", "--dir-timeout"])
-@pytest.mark.parametrize("time", ["soon", "1 h", "1h30", "", "1e3"])
+@pytest.mark.parametrize("time", ["soon", "1 h", "1h30", "", "1e"])
 def test_what_is_no_duration_is_refused(option: str, time: str, tmp_path: Path) -> None:
     assert f"argument {option}: {time!r} is not a duration like" in refused("list", f"{option}={time}", tmp_path)[0]
 
@@ -63,3 +66,15 @@ def test_filters_take_the_same_durations(option: str, tmp_path: Path) -> None:
     for time in ("1y", "1d12h", "2w", "30min", "90m"):
         assert run("list", option, time, tmp_path).returncode == 0
     assert option in refused("list", option, "1q", tmp_path)[0]
+
+
+def test_a_rate_beyond_all_limits(tmp_path: Path) -> None:
+    for backend in ("serial", "auto", "pool"):
+        assert run("list", "--max-rate", "1e300", "--backend", backend, tmp_path).returncode == 0
+
+
+def test_names_in_messages_are_escaped(tmp_path: Path) -> None:
+    rules = tmp_path / "pat\x1b[31m"
+    rules.write_text("[\n")
+    assert b"\x1b" not in run("list", "--exclude-from", rules, tmp_path).stderr
+    assert b"\x1b" not in run("list", "x\x1b[31m", "--nonsense\x1b[31m").stderr

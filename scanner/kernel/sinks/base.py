@@ -72,7 +72,7 @@ class Several(Sink):
         return b"".join([*(len(each).to_bytes(8, "little") for each in outputs), *outputs])
 
 
-CONTROLS = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """DEL, C1, and what turns the direction of writing: JSON may hold them as they are, and terminals obey them."""
 
 
