@@ -20,6 +20,7 @@ The house, in the order in which a scan passes its rooms:
     filters/        what is left out: rules of git, files of them, selection by type, size and time
     model, errors   the nouns: Task, Chunk, Listing, Fault; the exceptions
     fields, entry   what `stat` tells: columns, and entries made of them
+    units           durations and sizes, as people write them
     stats, latency, monitor  what a scan has cost
     export/         what becomes of Chunks: outputs in every format, whole or not at all; sums of sizes
     report/         what becomes of statistics: text, JSON, Markdown

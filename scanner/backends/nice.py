@@ -9,8 +9,8 @@ from functools import cache
 import psutil
 
 NICE = 10
-FAILURES = psutil.Error, OSError, AttributeError
-"""The system refuses it, or has no such call: seccomp, gVisor. AttributeError: psutil has none for this system."""
+FAILURES = psutil.Error, OSError
+"""The system refuses it: seccomp, gVisor."""
 
 
 def lower_priority() -> None:
@@ -45,7 +45,8 @@ def _lower_nice(process: psutil.Process) -> None:
 
 
 def _lower_io(process: psutil.Process) -> None:
-    process.ionice(psutil.IOPRIO_CLASS_IDLE)
+    if hasattr(process, "ionice"):  # not on macOS
+        process.ionice(psutil.IOPRIO_CLASS_IDLE)
 
 
 def _keep_nice(process: psutil.Process) -> None:
@@ -53,4 +54,7 @@ def _keep_nice(process: psutil.Process) -> None:
 
 
 def _keep_io(process: psutil.Process) -> None:
-    process.ionice(process.ionice().ioclass)
+    if hasattr(process, "ionice"):
+        now = process.ionice()
+        has_level = now.ioclass in (psutil.IOPRIO_CLASS_RT, psutil.IOPRIO_CLASS_BE)
+        process.ionice(now.ioclass, now.value if has_level else None)

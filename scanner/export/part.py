@@ -16,6 +16,8 @@ from collections.abc import Iterator
 LONGEST = 200  # bytes of the target's name in that of its part
 ROOM = 48  # bytes of a name beside these
 OLD = ".old"  # ends the name of a file that was moved away for a part, and is the only one for a moment
+NUMBERS = r"[0-9]+-[0-9a-f]{16}\.part"
+PART = re.compile(rf"\..+-{NUMBERS}", re.DOTALL)
 own_parts: set[str] = set()
 """The parts of this process that have a name: a scan must not show them."""
 
@@ -75,14 +77,14 @@ def lock(descriptor: int) -> None:
 
 
 def remove_leftovers(target: str) -> None:
-    """Remove the parts of `target` whose writers have died."""
+    """Remove the parts beside `target` whose writers have died: outputs may have another name each night."""
     directory, name = os.path.split(target)
-    old = f"({re.escape(OLD)})?" if os.path.lexists(target) else ""
-    pattern = re.compile(re.escape(_prefix(directory, name)) + r"\d+-[0-9a-f]+\.part" + old)
+    aside = re.compile(re.escape(_prefix(directory, name)) + NUMBERS + re.escape(OLD))
     # A directory may be writable, but not readable.
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
-            if pattern.fullmatch(entry.name) and entry.path not in own_parts:
+            is_old = aside.fullmatch(entry.name) and os.path.lexists(target)
+            if (is_old or PART.fullmatch(entry.name)) and entry.path not in own_parts:
                 _remove_if_dead(entry.path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,3 +62,19 @@ def test_the_command_where_priorities_cannot_be_set(command: list[str], backend:
     assert done.returncode == 0
     assert os.fspath(trees["skewed"]) in done.stdout
     assert_logged_once(done.stderr)
+
+
+@pytest.mark.skipif(shutil.which("ionice") is None, reason="no ionice here")
+@pytest.mark.parametrize("level", [["-c2", "-n6"], ["-c3"], []], ids=["best effort", "idle", "none"])
+def test_the_callers_own_priority_stays_as_it_is(level: list[str], tmp_path: Path) -> None:
+    script = """
+import psutil, scanner, sys
+def priority():
+    disk = psutil.Process().ionice()
+    return disk.ioclass, disk.ioclass != psutil.IOPRIO_CLASS_IDLE and disk.value, psutil.Process().nice()
+before = priority()
+scanner.scan(sys.argv[1], nice=True, backend="pool", max_workers=1)
+assert priority() == before, (priority(), before)
+"""
+    prefix = ["ionice", *level] if level else []
+    subprocess.run([*prefix, sys.executable, "-c", script, tmp_path], check=True, timeout=30)

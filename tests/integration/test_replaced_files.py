@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -419,7 +420,7 @@ def test_the_next_run_removes_what_a_killed_one_has_left(name: str, trees: dict[
 
 
 def test_files_of_others_that_look_alike_stay(tmp_path: Path) -> None:
-    names = [".o.csv-notes.part", ".o.csv-12-zz.part", ".other.csv-12-1a.part", "o.csv-12-1a.part"]
+    names = [".o.csv-notes.part", ".o.csv-12-zz.part", ".other.csv-12-1a.part", "o.csv-12-18c0ffee18c0ffee.part"]
     for name in names:
         (tmp_path / name).touch()
     (tmp_path / ".o.csv-12-1b.part").symlink_to(tmp_path / names[0])
@@ -428,3 +429,22 @@ def test_files_of_others_that_look_alike_stay(tmp_path: Path) -> None:
     before = set(os.listdir(tmp_path)) - {".o.csv-12-1d.part"}
     assert run("list", "-o", tmp_path / "o.csv", tmp_path).returncode == 0
     assert set(os.listdir(tmp_path)) - {".o.csv-12-1d.part"} == before | {"o.csv"}
+
+
+def test_the_next_night_removes_what_a_killed_one_has_left_under_another_name(
+    trees: dict[str, Path], tmp_path: Path
+) -> None:
+    """SQLite needs a name while it writes."""
+    process = start("list", "-o", tmp_path / "29.db", "--max-rate", "20", trees["monorepo"])
+    deadline = time.monotonic() + 20
+    while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    (alive,) = os.listdir(tmp_path)
+    (tmp_path / "t").mkdir()
+    assert run("list", "-o", tmp_path / "30.csv", tmp_path / "t").returncode == 0
+    assert set(os.listdir(tmp_path)) == {alive, "30.csv", "t"}, "its writer lives"
+    process.kill()
+    process.communicate()
+    assert run("list", "-o", tmp_path / "31.db", tmp_path / "t").returncode == 0
+    assert set(os.listdir(tmp_path)) == {"30.csv", "31.db", "t"}
