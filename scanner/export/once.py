@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import marshal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from scanner.export.tree import Total, Tree
+from scanner.export.tree import Tree
 from scanner.model import Path, is_below
 
 
@@ -17,11 +16,6 @@ class Once(Tree):
     """
 
     _excluded: Path | None = None  # the directory met before which the records are in
-
-    def add(self, records: bytes | memoryview) -> Iterator[Total]:
-        for record in marshal.loads(records):
-            if not self._is_again(record[0], record[4]):
-                yield from super().add(marshal.dumps([record]))
 
     def _is_again(self, path: Any, shared: Sequence[int]) -> bool:
         above = self._excluded

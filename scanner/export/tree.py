@@ -43,6 +43,8 @@ class Tree:
     def add(self, records: bytes | memoryview) -> Iterator[Total]:
         """Take in what the sink `sizes` has made; gives the directories that are complete now, the deepest first."""
         for path, size, blocks, entries, shared in marshal.loads(records):
+            if self._is_again(path, shared):
+                continue
             if not self._open or self._open[-1][0] != path:
                 while self._open and (path in self._roots or not is_below(path, self._open[-1][0])):
                     yield self._close()
@@ -53,6 +55,10 @@ class Tree:
             new, disk = size - size_met, 512 * (blocks - blocks_met)
             for number, value in enumerate((new, disk, entries, new, disk), 1):
                 self._open[-1][number] += value
+
+    def _is_again(self, path: Path, shared: Sequence[int]) -> bool:
+        """Whether a record is of a directory that was met before."""
+        return False
 
     def has_met(self, key: int) -> bool:
         """Whether the file of this key came under another name before."""
