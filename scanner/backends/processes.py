@@ -256,7 +256,9 @@ class Processes:
         if pool is not None:
             end_pool(pool)
         for slot_process in context.made:
+            close_ends(slot_process)  # also of one that was started meanwhile, and killed
             if not slot_process.abandoned:
-                with contextlib.suppress(ValueError):  # it was started a moment ago, and killed
+                slot_process.join(PATIENCE)
+                with contextlib.suppress(ValueError):  # it has not ended
                     slot_process.close()
         context.stop()

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from scanner.cli import exits
 from scanner.cli.roots import counted_before, distinct, each_time
@@ -40,12 +41,13 @@ def du_command(args: argparse.Namespace, options: ScanOptions, interruption: exi
     args.roots = [root for root in named if root not in files]
     several = several and not args.count_links and are_shared(args.roots)  # as du: not so with one ROOT
     known = tuple(map(key_of, files.values()))
+    is_once = several or (options.followlinks and not args.count_links)
+    depth = None if is_once else args.shown_depth  # what may be met before has a record of its own
     options = options._replace(
-        sinks=(SinkSpec("sizes", (args.shown_depth, args.count_links, known, several)),),
+        sinks=(SinkSpec("sizes", (depth, args.count_links, known, several)),),
         stat=SIZES_FIELDS,
         barred=() if args.count_links else counted_before(args.roots),
     )
-    is_once = several or (options.followlinks and not args.count_links)
     tree = (Once if is_once else Tree)(named, files, every_name=args.count_links)
     with Output(None) as output:
         lines = Lines(args, named, given, form, output)
@@ -76,6 +78,7 @@ class Lines:
         self._end = b"\0" if args.null else b"\n"
         self._shown = not args.null and os.isatty(STDOUT)  # control characters in names are no commands
         self._roots = frozenset(roots)
+        self._depth: int | None = args.shown_depth
         self._given = {spelled: root for spelled, root in given.items() if spelled != root}
         self._sum = 0
         self._top: int | None = args.top
@@ -87,6 +90,8 @@ class Lines:
             size = self._bytes(total)
             if total.path in self._roots:
                 self._sum += size
+            if self._depth is not None and self._levels(total.path) > self._depth:
+                continue
             if self._top is None:
                 self._write(size, total.path)
                 continue
@@ -94,6 +99,11 @@ class Lines:
             heapq.heappush(self._largest, (size, self._count, total))
             if len(self._largest) > self._top:
                 heapq.heappop(self._largest)
+
+    def _levels(self, path: Any) -> int:
+        """How deep a directory lies below its ROOT."""
+        root = max((root for root in self._roots if is_below(path, root)), key=len)
+        return 0 if path == root else path.count("/", len(prefix_of(root))) + 1
 
     def finish(self, *, total: bool) -> None:
         for size, _, each in sorted(self._largest, reverse=True):

@@ -96,3 +96,15 @@ def test_sizes_of_one_tree_that_is_mounted_twice_are_refused(twice: Path) -> Non
     result = run("scan", "--sizes", twice / "a", twice / "b")
     assert result.returncode == 2
     assert b"would count twice" in result.stderr
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_a_sum_is_the_same_whatever_depth_is_shown(how: list[str], tmp_path: Path, reader: str) -> None:
+    """A link leads somewhere from one place of a directory that is mounted twice, and nowhere from the other."""
+    top = make(tmp_path / "r", {"tm": {"d": {"e": {}}}, "o": {"bi": {}, "z": {}}, "a": {"lo2": "../o"}, "bs": {},
+                                "so": {}, "ltm": "tm", "lo": "o"})  # fmt: skip
+    with mounting() as mounts:
+        mounts.bind(top / "a", top / "bs")
+        mounts.bind(top / "a", top / "o" / "bi")
+        sums = {run("du", "-Lb", *depth, *how, top).stdout.splitlines()[-1] for depth in ([], ["-s"], ["-d1"], ["-d2"])}
+        assert len(sums) == 1
