@@ -42,7 +42,7 @@ os.register_at_fork(after_in_child=_disown_all)
 
 
 class Owner(Protocol):
-    """Who uses the processes."""
+    """The user of the processes."""
 
     def wake(self) -> None: ...
     def dismiss(self) -> None: ...
@@ -179,7 +179,7 @@ class Processes:
         self._begin()
 
     def arrived(self) -> Iterator[SlotProcess]:
-        """Those that have started since it was asked last."""
+        """Yield the processes that have started since the last call."""
         if self._arrivals and self._context is not None:
             self._context.forget_dead()
         while self._arrivals:

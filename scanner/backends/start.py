@@ -282,7 +282,7 @@ class SlotContext(context.BaseContext):
                 slot_process.close()
 
     def disown(self) -> None:
-        """In a forked copy of this process: the fork server is to end with its parent, whoever else lives on."""
+        """Close the copy of a pipe in a forked process: the fork server ends with its parent only."""
         server, self._fork_server = self._fork_server, None
         if server is not None and server._forkserver_alive_fd is not None:
             with contextlib.suppress(OSError):

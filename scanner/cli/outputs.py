@@ -38,7 +38,7 @@ class Outputs:
 
     @contextlib.contextmanager
     def attempt(self, output: Output) -> Iterator[None]:
-        """What fails in this context costs `output` only."""
+        """Give up `output`, and no other, if it fails in this context."""
         try:
             yield
         except (OutputError, BrokenPipeError) as error:

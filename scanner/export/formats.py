@@ -109,7 +109,7 @@ def is_terminal(path: str | None) -> bool:
         if not stat.S_ISCHR(os.stat(path).st_mode):
             return False
         descriptor = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
-    except OSError:  # whoever writes to it will say so
+    except OSError:  # reported when it is opened for writing
         return False
     try:
         return os.isatty(descriptor)

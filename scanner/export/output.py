@@ -29,8 +29,8 @@ class Output:
     replaced is tested when it is opened; a file that something is mounted on is overwritten in place at the end,
     which `notify` is called for. Raises OutputError; BrokenPipeError where standard output was closed.
 
-    `named`: it is written by somebody who opens it by its name, `temporary`, until it is whole. Who does may set
-    `around`: a context, made of the path, in which the old file is replaced.
+    `named`: the file is written by a library that opens it by its name, `temporary`. `around`: a context, made of the
+    path, in which the old file is replaced.
     """
 
     def __init__(self, path: str | None, *, named: bool = False, notify: Callable[[str], object] | None = None) -> None:

@@ -21,10 +21,9 @@ PATIENCE = 5.0  # seconds to wait for others who use the old database
 def retired(path: str) -> Iterator[None]:
     """Replace the database `path` in this context. Its sidecars are gone before the new file is there.
 
-    First SQLite itself makes the old database complete without them, and keeps it locked: whoever opens it until
-    then, and after a kill at any moment, finds all of it. Where that cannot be (it is in use, or no database), the
-    old file is moved away before its sidecars are removed: no file is better than the wrong content. Who has it open
-    keeps it.
+    SQLite itself completes the old database without them, and keeps it locked: until the replacement, and after a kill
+    at any moment, every reader finds all of it. A database in use, or a file that is none, is moved away before its
+    sidecars are removed: no file is better than the wrong content. Open connections keep the old file.
     """
     aside: str | None = None
     database = _settled(path) if _sidecars(path) else None

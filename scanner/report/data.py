@@ -42,9 +42,7 @@ def report_data(
 
 
 def scan_record(roots: Sequence[Path], outcome: str, stats: ScanStats, version: str) -> dict[str, Any]:
-    """Which scan it is that a result comes from, for whoever compares two: what is below a directory that is
-    `unreadable` is unknown, not deleted.
-    """
+    """Return what identifies a scan. In comparisons, all below an `unreadable` directory is unknown."""
     from datetime import datetime, timedelta  # 2 ms: not spent where nobody wants a record
 
     finished_at = datetime.now().astimezone()
