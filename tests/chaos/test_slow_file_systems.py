@@ -15,14 +15,13 @@ import pytest
 
 import scanner
 from scanner.backends.whereabouts import SIZE, Place
-from scanner.kernel.read import Reader
 from scanner.kernel.walk import Walker
 from scanner.kernel.which import reader_name
 from scanner.model import Task, below_any
 from scanner.options import ScanOptions
-from tests.conftest import use
 from tests.support.faultfs import FaultFS, unavailable
 from tests.support.killer import Killer, pools_started
+from tests.support.sabotage import sabotage
 from tools.make_tree import make_tree
 
 pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
@@ -203,21 +202,15 @@ def test_a_worker_that_waits_for_a_directory_does_not_hold_the_others_down(mount
     assert peak >= 16
 
 
-def test_a_directory_that_kills_its_worker_costs_only_itself(mounted: Mounter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_kills_its_worker_costs_only_itself(
+    mounted: Mounter, start_method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where many others were being read by the same worker each time."""
     fs = mounted()
     expected = at_once(fs)
     poison = expected[150][0]
-    original, home = Reader.read, os.getpid()
-
-    def read(self: Reader, path: Any, *how_much: int) -> Any:
-        if os.getpid() != home and path == poison:
-            signal.raise_signal(signal.SIGKILL)
-        return original(self, path, *how_much)
-
-    use("pure", monkeypatch)  # one by one
-    monkeypatch.setattr(Reader, "read", read)
-    result = scanner.scan(fs.mnt, backend="pool", max_workers=2, start_method="fork")
+    sabotage(monkeypatch, "killed", f"{signal.SIGKILL:d} {poison}")
+    result = scanner.scan(fs.mnt, backend="pool", max_workers=2, start_method=start_method)  # type: ignore[arg-type]
     assert [(fault.path, fault.kind) for fault in result.errors] == [(poison, "lost")]
     assert result == [item for item in expected if item[0] != poison]
     assert result.stats.worker_deaths >= 2

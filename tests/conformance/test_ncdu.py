@@ -148,5 +148,5 @@ def test_ncdu_loads_whatever_a_file_system_says(root: str, tmp_path: Path) -> No
     with open(tmp_path / "a.ncdu", "wb") as file:
         tree = NcduTree(file.write)
         tree.take(sink.output())
-        tree.finish()
+        tree.finish(dict)
     assert b'"f299"' in loaded(tmp_path / "a.ncdu")

@@ -40,6 +40,11 @@ def _is_worker() -> bool:
     return os.environ["SABOTAGE_SPARES"] != str(os.getpid())
 
 
+def _names(path: Any) -> tuple[str, str]:
+    """How a directory may be named: by its path or its last name."""
+    return os.fsdecode(path), os.path.basename(os.fsdecode(path))
+
+
 def _killed(argument: str) -> list[tuple[Any, str, Any]]:
     """`SIGNAL DIRECTORY`: whoever reads a directory of this name dies of the signal."""
     from scanner.kernel.read import Reader
@@ -48,7 +53,7 @@ def _killed(argument: str) -> list[tuple[Any, str, Any]]:
     original = Reader.read
 
     def read(self: Reader, path: Any, *how_much: int) -> Any:
-        if _is_worker() and os.path.basename(os.fsdecode(path)) == name:
+        if _is_worker() and name in _names(path):
             faulthandler.disable()  # pytest's would report at length
             signal.raise_signal(int(number))  # in this thread, before it goes on
         return original(self, path, *how_much)
@@ -63,7 +68,7 @@ def _mistaken(name: str) -> list[tuple[Any, str, Any]]:
     original = Reader.read
 
     def read(self: Reader, path: Any, *how_much: int) -> Any:
-        if _is_worker() and os.path.basename(os.fsdecode(path)) == name:
+        if _is_worker() and name in _names(path):
             raise AssertionError("nobody has thought of this")
         return original(self, path, *how_much)
 
