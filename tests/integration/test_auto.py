@@ -15,6 +15,7 @@ import pytest
 import scanner
 from scanner.backends import auto
 from scanner.backends.pool import PoolBackend
+from scanner.backends.processes import Processes
 from scanner.backends.serial import SLOT
 from scanner.engine import Engine
 from scanner.kernel.read import Reader
@@ -144,7 +145,7 @@ class Late:
 
     def wait(self, *_: int) -> None:
         deadline = time.monotonic() + 30
-        while self.pools and not self.pools[0]._started and time.monotonic() < deadline:
+        while self.pools and not self.pools[0]._processes._started and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.02)  # in which processes say that they are there
 
@@ -183,14 +184,14 @@ def test_threads_go_on_where_no_process_can_start(
 ) -> None:
     late, seen = Late(monkeypatch), []
 
-    def broken(pool: PoolBackend) -> None:
+    def broken(processes: Processes) -> None:
         raise OSError(30, "Read-only file system")
 
     def wait(*_: int) -> None:
         late.wait()
         seen.append(walking())
 
-    monkeypatch.setattr(PoolBackend, "_start", broken)
+    monkeypatch.setattr(Processes, "_start", broken)
     result = scanner.scan(trees["monorepo"], progress_callback=wait, **NO_MORE)
     assert result == list(os.walk(trees["monorepo"]))
     assert (result.stats.backend, seen[-1]) == ("serial", WORKERS)
@@ -251,5 +252,6 @@ def test_a_forked_copy_of_a_walk_in_threads_says_that_it_cannot_go_on(trees: dic
         capture_output=True, text=True, timeout=50, check=False, env=environment,
     )  # fmt: skip
     directories = len(list(os.walk(trees["monorepo"])))
-    message = "a scan cannot go on in a forked copy of its process"
-    assert (result.stdout, result.stderr) == (f"{message}\n{directories}\n", "")
+    refusal, total = result.stdout.splitlines()
+    assert refusal.endswith("which has forked: start another one here")
+    assert (int(total), result.stderr) == (directories, "")
