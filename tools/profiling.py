@@ -88,10 +88,16 @@ class Metered:
     """A Packer whose methods are counted."""
 
     def __init__(self, meter: Meter, packer: Any) -> None:
+        self._packer = packer
         self.keeps_broken = packer.keeps_broken
         self.run_form, self.run_separator = packer.run_form, packer.run_separator
         for name in ("add", "add_run", "unread", "table", "listings", "output"):
             setattr(self, name, meter.of("pack", getattr(packer, name)))
+
+    @property
+    def clamped(self) -> int:
+        count: int = self._packer.clamped
+        return count
 
 
 def instrument(meter: Meter) -> None:
