@@ -54,7 +54,7 @@ class Output:
         if path is None:
             self._descriptor = STDOUT
             if fcntl.fcntl(STDOUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:  # see `occupy_streams`
-                raise OSError(errno.EBADF, "it is closed")
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             return
         inherited = re.fullmatch(r"/dev/(?:fd/(\d+)|std(in|out|err))", path)
         if inherited and not self._named:  # as it is: by its path it would be another file, opened anew

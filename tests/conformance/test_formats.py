@@ -8,7 +8,6 @@ import gzip
 import io
 import json
 import os
-import re
 import shutil
 import sqlite3
 import stat
@@ -23,6 +22,7 @@ import zstandard
 
 import scanner
 from scanner.fields import FIELDS
+from tests.support.records import without_times
 from tests.support.shell import run
 from tests.support.trees import build
 
@@ -220,11 +220,6 @@ def test_two_scans_give_identical_bytes(name: str, odd: Path, tmp_path: Path) ->
         bodies.add(written(odd, tmp_path / str(number), name, *fields, *way).read_bytes())
     bodies = set(map(without_times, bodies))
     assert len(bodies) == 1
-
-
-def without_times(body: bytes) -> bytes:
-    """When the scan was is recorded in some formats, and all else is the same."""
-    return re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", b"T", body)
 
 
 def test_several_outputs_of_one_scan_are_those_of_one_each(odd: Path, tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ USAGE = [
     (["--workers", "10000"], "--workers must be a whole number from 1 to 256, not 10000"),
     (["--workers", "x"], "argument --workers/--max-workers: invalid int value: 'x'"),
     (["--timeout", "0"], "timeout must be a positive number of seconds"),
-    (["--timeout", "-3"], "argument --timeout: '-3' is not a duration like 90, 1.5h, 2h30m, 7d or 1y"),
+    (["--timeout", "-3"], "timeout must be a positive number of seconds"),
     (["--timeout", "soon"], "argument --timeout: 'soon' is not a duration like 90, 1.5h, 2h30m, 7d or 1y"),
     (["--backend", "gpu"], "argument --backend: invalid choice: 'gpu'"),
     (["--nonsense"], "unrecognized arguments: --nonsense"),
