@@ -19,8 +19,9 @@ POOLS: dict[str, dict[str, object]] = {
     f"pool-{method}": {"backend": "pool", "max_workers": 2, "start_method": method} for method in START_METHODS
 }
 BACKENDS = {"serial": SERIAL, "auto": {"backend": "auto"}, **POOLS}
+BACKEND_NAMES = [*BACKENDS, "auto in threads", "serial pure", "pool-fork pure"]
 READERS = {"compiled": "0", "pure": "1"}
-"""What reads directories: the values of SCANNER_PURE."""
+"""Readers of directories: values of SCANNER_PURE."""
 
 
 def use(reader: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,7 +37,7 @@ def pytest_configure() -> None:
             signal.signal(number, handler)
 
 
-@pytest.fixture(params=[*BACKENDS, "auto in threads", "serial pure", "pool-fork pure"])
+@pytest.fixture(params=BACKEND_NAMES)
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """Keywords for `walk` and `scan`: every backend, on every start method; two also with the reader in Python."""
     name, _, how = request.param.partition(" ")
