@@ -61,8 +61,8 @@ class Engine:
         self._divided = False  # whether it was looked what the tree lies on
         self._at_work: Collection[int] = [0]  # zones
         self._next_look = 0.0  # at which they are
-        self._sent: dict[int, tuple[float, Path, int]] = {}
-        """Of each busy slot: since when, which directory first, and with how many threads to ask for types."""
+        self._sent: dict[int, tuple[float, int]] = {}
+        """Of each busy slot: when its Task was sent, and the number of threads that may `stat` for it."""
         self._asking = 0  # of these threads, in all
         self._worked = self._worked_elsewhere = (
             0.0  # seconds of processor of Tasks in other threads; in other processes
@@ -147,8 +147,7 @@ class Engine:
             if not isinstance(event, ChunkArrived):
                 continue
             assert event.slot in self._sent
-            began, event.chunk.began_at, _ = self._forget(event.slot)
-            event.chunk.worker = max(0, self.planner.roster.worker(event.slot))
+            began, _ = self._forget(event.slot)
             if learning:
                 if event.chunk.slow and not self._divided:
                     changes += self._divide()
@@ -159,10 +158,10 @@ class Engine:
                 self.paces.note(now, event.chunk, began, self.planner.roster.under_way, self._worked_each)
         return changes
 
-    def _forget(self, slot: int) -> tuple[float, Path | None, int]:
-        """What was sent to a slot."""
-        sent = self._sent.pop(slot, (0.0, None, 0))
-        self._asking -= sent[2]
+    def _forget(self, slot: int) -> tuple[float, int]:
+        """Return when the Task of a slot was sent, and its threads."""
+        sent = self._sent.pop(slot, (0.0, 0))
+        self._asking -= sent[1]
         return sent
 
     def _worked_each(self) -> float:
@@ -221,7 +220,7 @@ class Engine:
                 case Dispatch(slot, task):
                     threads = self._threads()
                     now = now or time.monotonic()
-                    self._sent[slot] = (now, task.directories[0], threads)
+                    self._sent[slot] = (now, threads)
                     self._asking += threads
                     self.backend.dispatch(slot, task if threads == task.threads else task._replace(threads=threads))
                 case GiveUp(slot):

@@ -31,12 +31,11 @@ class Latencies:
         if chunk.slow and not self._tops:
             self._tops = [*self._roots, *(path for path, _ in mounted_below(self._roots))]
             self._tops.sort(key=len, reverse=True)
-        if chunk.began_at is None:  # nobody has read it: what was given up
+        if not chunk.task:  # made by the planner: no slot has read the directory
             return
         top = self._roots[0]
         if len(self._tops) > 1:
-            began_at: Any = chunk.began_at
-            top = next((top for top in self._tops if is_below(began_at, top)), top)
+            top = next((top for top in self._tops if is_below(chunk.origin, top)), top)
         classes = self._classes[top]
         unfinished = chunk.leftovers[0] if chunk.position else None  # counts with its last part
         done = [seconds for seconds, path in chunk.slow if path != unfinished]

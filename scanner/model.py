@@ -78,6 +78,10 @@ def excluded(path: Path, message: str) -> Fault:
     return Fault(path, "open", 0, message, EXCLUDED)
 
 
+Rules: TypeAlias = dict[Path, tuple[tuple[int, str, bytes], ...]]
+"""By directory: rank, source and content of each file of rules."""
+
+
 class Task(NamedTuple):
     """Directories to walk next, in walk order, and how much to walk of them.
 
@@ -98,7 +102,7 @@ class Task(NamedTuple):
     threads: int = 1
     shut: dict[Path, tuple[str, str]] = {}  # noqa: RUF012  # never changed
     fences: frozenset[Path] = frozenset()
-    rules: dict[Path, tuple[tuple[int, str, bytes], ...]] = {}  # noqa: RUF012  # never changed
+    rules: Rules = {}  # noqa: RUF012  # never changed
 
 
 Listing: TypeAlias = tuple[Any, Any, Any]
@@ -107,58 +111,63 @@ entered, of all else. Lists, or packed: NULs between them, where they have cross
 
 
 class Chunk:
-    """What came of one Task: a run of directories in walk order, and what was not got to.
+    """The result of one Task: consecutive directories in walk order, and the directories that were not reached.
 
-    `listings`: the four fields of Listings, each of all of them: lists, or joined (see `split`). None, if empty;
-    `output`: bytes ready for a sink, when those were asked for;
-    `leftovers`: directories not walked yet, in walk order; the first `position` entries of the first are
-    in this Chunk or in earlier ones; `retries`: what was tried again;
-    `seconds`: how long the walk took, `cpu`: how much of that its thread was at work and not waiting, `opening`: how
-    much went by until directories were open, which depends on how many names away they were;
-    `slow`: directories that took long, and how many seconds; `rules`: those that were found and hold for leftovers,
-    as in Task;
-    `table`: what `stat` tells about names: columns, each with a value for each directory, its files, its links; and how
-    many files and links there are in each, as 32-bit numbers;
-    `clamped`: times in these, or in columns of a sink, that 64 bits do not hold;
-    `failed`: the faults that took the place of a listing, in walk order; `visited`: directories that are done with;
-    `began_at`: the first directory of the Task, and `worker`: the process it came from (0: this one), once it is
-    back;
-    `size`: bytes this Chunk takes while it waits.
+    `task`: number of the Task (0: none, the planner made the Chunk); `origin`: its first directory; `worker`: number of
+    the process that walked it (0: this one);
+    `listings`: the four fields of all Listings, as lists or joined (see `split`), or empty;
+    `output`: finished bytes of a producer of output;
+    `leftovers`: directories not walked yet, in walk order; the first `position` entries of the first are in this Chunk
+    or in earlier ones;
+    `directories`, `entries`, `files`: how many were read; `retries`: attempts repeated after errors;
+    `seconds`: duration of the walk; `cpu`: processor seconds of its thread; `opening`: seconds until directories were
+    open, which grow with the number of path components;
+    `slow`: seconds and path of each slow directory; `rules`: files of rules found that apply to leftovers, as in Task;
+    `table`: `stat` columns, each with a value for each directory, its files, its links; then the numbers of files and
+    of links in each directory as 32-bit integers;
+    `clamped`: timestamps in these, or in columns of `output`, that exceed 64 bits;
+    `failed`: faults of directories without a listing, in walk order; `visited`: finished directories, failed included;
+    `size`: bytes held while the Chunk waits (default: an estimate from the contents).
     """
 
     __slots__ = (
-        "began_at", "clamped", "cpu", "directories", "entries", "failed", "faults", "files", "leftovers", "listings",
-        "opening", "output", "position", "retries", "rules", "seconds", "size", "slow", "table", "task", "visited",
+        "clamped", "cpu", "directories", "entries", "failed", "faults", "files", "leftovers", "listings", "opening",
+        "origin", "output", "position", "retries", "rules", "seconds", "size", "slow", "table", "task", "visited",
         "worker",
     )  # fmt: skip
 
     def __init__(
         self,
         task: int,
-        listings: tuple[Any, ...],
-        output: bytes | memoryview,
-        leftovers: list[Path],
-        position: int,
-        faults: list[Fault],
-        directories: int,
-        entries: int,
-        files: int,
+        origin: Path,
+        *,
+        worker: int = 0,
+        listings: tuple[Any, ...] = (),
+        output: bytes | memoryview = b"",
+        leftovers: list[Path] | None = None,
+        position: int = 0,
+        faults: list[Fault] | None = None,
+        directories: int = 0,
+        entries: int = 0,
+        files: int = 0,
         retries: int = 0,
         seconds: float = 0.0,
         cpu: float = 0.0,
         opening: float = 0.0,
         slow: list[tuple[float, Path]] | None = None,
-        rules: dict[Path, tuple[tuple[int, str, bytes], ...]] | None = None,
+        rules: Rules | None = None,
         table: list[bytes] | None = None,
         clamped: int = 0,
-        size: int = 0,
+        size: int | None = None,
     ) -> None:
         self.task = task
+        self.origin = origin
+        self.worker = worker
         self.listings = listings
         self.output = output
-        self.leftovers = leftovers
+        self.leftovers = leftovers or []
         self.position = position
-        self.faults = faults
+        self.faults = faults or []
         self.failed = [fault for fault in faults if fault.drops_listing] if faults else []
         self.visited = directories + len(self.failed)
         self.directories = directories
@@ -172,13 +181,30 @@ class Chunk:
         self.rules = rules or {}
         self.table = table or []
         self.clamped = clamped
-        self.began_at: Path | None = None
-        self.worker = 0
-        self.size = size
+        self.size = held_bytes(listings, entries) + len(output) if size is None else size
 
     def __iter__(self) -> Any:
-        """The listings, as tuples of path, dirs, links, files."""
+        """Iterate over the listings, as tuples of path, dirs, links, files."""
         return split(self.listings)
+
+    def to_bytes(self) -> bytes:
+        """Return a versioned binary form that `from_bytes` reads on any machine and Python version.
+
+        Listings become joined. `codec.chunk_pieces` saves a copy of the contents.
+        """
+        from scanner.codec import chunk_pieces  # which imports this module
+
+        return b"".join(chunk_pieces(self))
+
+    @staticmethod
+    def from_bytes(body: bytes | bytearray | memoryview) -> "Chunk":
+        """Return the Chunk that `to_bytes` wrote. `output` is a view of `body`, and `size` the length of `body`.
+
+        Safe for untrusted input. Raises ValueError for damaged input and for another version of the format.
+        """
+        from scanner.codec import chunk_from
+
+        return chunk_from(body)
 
 
 class SlotUp(NamedTuple):
@@ -238,6 +264,26 @@ def fields_of(listings: tuple[Any, ...]) -> tuple[list[Any], ...]:
     paths, *fields = listings
     nul, slash = ("\0", "/") if isinstance(paths, str) else (b"\0", b"/")
     return (paths.split(nul), *(field.split(slash) for field in fields))
+
+
+def joined(listings: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the fields of Listings joined: the inverse of `fields_of`."""
+    if not listings or not isinstance(listings[0], list):
+        return listings
+    paths, *fields = listings
+    separators: Any = ("\0", "/") if isinstance(paths[0], str) else (b"\0", b"/")
+    nul, slash = separators
+    return (
+        nul.join(paths),
+        *(slash.join([nul.join(each) if isinstance(each, list) else each for each in field]) for field in fields),
+    )
+
+
+def held_bytes(listings: tuple[Any, ...], entries: int) -> int:
+    """Return roughly how many bytes Listings occupy. In a list, a string of a short name takes about 64."""
+    if listings and not isinstance(listings[0], list):
+        return sum(map(len, listings))
+    return 64 * entries
 
 
 def names(packed: Any) -> list[Any]:

@@ -96,7 +96,7 @@ class PoolBackend:
     def refresh(self) -> None:
         """Have the workers begin anew: with the options of now, and without the directories that they hold open."""
         for worker in self._workers.values():
-            self._send(worker, wire.pack_options(self._options))
+            self._send(worker, wire.pack_options(worker.number, self._options))
             if len(worker.slots) > 1:
                 self._send(worker, wire.CREW)
 
@@ -165,7 +165,7 @@ class PoolBackend:
             self._last_worker += 1
             worker = self._workers[self._last_worker] = Worker(self._last_worker, slot_process)
             self._selector.register(worker.process.chunk_reader.fileno(), selectors.EVENT_READ, worker)
-            self._send(worker, wire.pack_options(self._options))
+            self._send(worker, wire.pack_options(worker.number, self._options))
 
     def _collect(self, worker: Worker, events: list[BackendEvent]) -> bool:
         """Take what has come from a worker. Whether it was anything."""

@@ -101,7 +101,7 @@ class SerialBackend:
         news, self._news = self._news, []
         if self._task is not None:
             task, self._task = self._task, None
-            news.append(arrived(SLOT, self._walker.walk(task)))
+            news.append(ChunkArrived(SLOT, self._walker.walk(task)))
         elif self._under_way and not news:
             news += self._chunks(timeout)
         elif timeout and not news:
@@ -121,7 +121,7 @@ class SerialBackend:
                     time.sleep(GATHERING)
                 if isinstance(chunk, BaseException):
                     raise chunk
-                yield arrived(slot, chunk)
+                yield ChunkArrived(slot, chunk)
 
     def processes(self) -> dict[int, int]:
         return {}
@@ -139,11 +139,3 @@ class SerialBackend:
 def arrive(arrivals: Arrivals, slot: int, chunk: Chunk | BaseException) -> None:
     """In a thread: nothing there leads back to the backend."""
     arrivals.put((slot, chunk))
-
-
-def arrived(slot: int, chunk: Chunk) -> ChunkArrived:
-    """A Chunk that was never packed. In a list, a Python string of a short name takes about 64 bytes."""
-    joined = bool(chunk.listings) and not isinstance(chunk.listings[0], list)
-    chunk.size = sum(map(len, chunk.listings)) if joined else 64 * chunk.entries
-    chunk.size += len(chunk.output)
-    return ChunkArrived(slot, chunk)

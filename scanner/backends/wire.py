@@ -16,12 +16,14 @@ import os
 import pickle
 import struct
 
-from scanner.model import Chunk, Fault, Task
+from scanner.codec import Piece, chunk_pieces
+from scanner.model import Chunk, Task
 from scanner.options import ScanOptions
 
 _LENGTH = struct.Struct("<Q")
 OPTIONS, CREW, TASK, GIVE_UP, QUIT = b"O", b"C", b"T", b"G", b"Q"
-FAILURE = b"\xff" * _LENGTH.size  # in the place of a Chunk's first length
+FAILURE = b"\xff" * _LENGTH.size  # in the place of the thread number of a Chunk
+MOST_PIECES = 512  # for one `writev`: POSIX systems take 1,024
 
 
 def frame(body: bytes) -> bytes:
@@ -29,15 +31,18 @@ def frame(body: bytes) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-def send(descriptor: int, body: bytes, bulk: bytes | memoryview = b"") -> None:
-    """Write one message of `body` and `bulk`; blocks until it is through. Raises OSError when the other end is gone."""
-    pieces = [memoryview(piece) for piece in (_LENGTH.pack(len(body) + len(bulk)), body, bulk) if piece]
-    while pieces:
-        written = os.writev(descriptor, pieces)
-        while pieces and written >= len(pieces[0]):
-            written -= len(pieces.pop(0))
-        if pieces:
-            pieces[0] = pieces[0][written:]
+def send(descriptor: int, *pieces: Piece) -> None:
+    """Write one message, in pieces that are not copied; blocks until it is written.
+
+    Raises OSError when the other end is closed.
+    """
+    left = [memoryview(piece) for piece in (_LENGTH.pack(sum(map(len, pieces))), *pieces) if piece]
+    while left:
+        written = os.writev(descriptor, left[:MOST_PIECES])
+        while left and written >= len(left[0]):
+            written -= len(left.pop(0))
+        if left:
+            left[0] = left[0][written:]
 
 
 def receive(descriptor: int) -> bytes:
@@ -127,8 +132,9 @@ class Inbox:
         return True
 
 
-def pack_options(options: ScanOptions) -> bytes:
-    return OPTIONS + pickle.dumps(options)
+def pack_options(worker: int, options: ScanOptions) -> bytes:
+    """Return the message that begins a scan in the worker of that number."""
+    return OPTIONS + pickle.dumps((worker, options))
 
 
 def pack_task(thread: int, task: Task) -> bytes:
@@ -139,38 +145,24 @@ def pack_give_up(thread: int) -> bytes:
     return GIVE_UP + marshal.dumps((thread,))
 
 
-def unpack(body: bytes) -> ScanOptions | tuple[int, Task | None] | None:
-    """What the coordinator sent: options; or for a thread a Task, or (None) the wish to have leftovers given up; or
-    (None) that there are several threads from now on.
+def unpack(body: bytes) -> tuple[int, ScanOptions | Task | None] | None:
+    """Return a message of the coordinator: the number of the worker and its options; or a thread and its Task, or None
+    to make it return its leftovers; or None: several threads from now on.
     """
     if body == CREW:
         return None
     if body[:1] == OPTIONS:
-        options: ScanOptions = pickle.loads(body[1:])
-        return options
+        begin: tuple[int, ScanOptions] = pickle.loads(body[1:])
+        return begin
     thread, *fields = marshal.loads(body[1:])
     return thread, Task(*fields) if body[:1] == TASK else None
 
 
-def pack_chunk(thread: int, chunk: Chunk) -> tuple[bytes, bytes | memoryview]:
-    """The body and the bulk of a message. What a sink will write is not copied on the way."""
-    fields = marshal.dumps(
-        (
-            thread, chunk.task, chunk.listings, chunk.leftovers, chunk.position,
-            [tuple(fault) for fault in chunk.faults], chunk.directories, chunk.entries, chunk.files,
-            chunk.retries, chunk.seconds, chunk.cpu, chunk.opening, chunk.slow, chunk.rules,
-            chunk.table, chunk.clamped,
-        )
-    )  # fmt: skip
-    return _LENGTH.pack(len(fields)) + fields, chunk.output
+def pack_chunk(thread: int, chunk: Chunk) -> list[Piece]:
+    """Return the pieces of the message that brings `chunk` from a thread."""
+    return [_LENGTH.pack(thread), *chunk_pieces(chunk)]
 
 
 def unpack_chunk(body: bytearray) -> tuple[int, Chunk]:
-    view = memoryview(body)
-    (length,) = _LENGTH.unpack_from(view)
-    fields, output = view[_LENGTH.size :][:length], view[_LENGTH.size + length :]
-    thread, task, listings, leftovers, position, faults, *counts = marshal.loads(fields)
-    faults = [Fault(*fault) for fault in faults]
-    chunk = Chunk(task, listings, output, leftovers, position, faults, *counts)
-    chunk.size = len(body)
-    return thread, chunk
+    """Return the thread and the Chunk of a message; the output of the Chunk is a view of `body`."""
+    return _LENGTH.unpack_from(body)[0], Chunk.from_bytes(memoryview(body)[_LENGTH.size :])

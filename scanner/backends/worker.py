@@ -71,18 +71,19 @@ def _serve(tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
     wire.send(chunks, b"")
     while True:
         message = wire.unpack(wire.receive(tasks))
-        if isinstance(message, ScanOptions):
-            _go_to(message.cwd)
-            if message.nice:
-                from scanner.backends.nice import lower_priority  # with psutil: 15 ms
-
-                lower_priority()
-            crew.begin(message)
-        elif message is None:
+        if message is None:
             crew.grow()
-        else:
-            thread, task = message
-            crew.obey(thread, task)
+            continue
+        number, content = message
+        if not isinstance(content, ScanOptions):
+            crew.obey(number, content)
+            continue
+        _go_to(content.cwd)
+        if content.nice:
+            from scanner.backends.nice import lower_priority  # with psutil: 15 ms
+
+            lower_priority()
+        crew.begin(number, content)
 
 
 def end_with(tasks: int) -> NoReturn:
@@ -118,13 +119,14 @@ class Crew:
         self._threads: dict[int, WalkingThread] = {}
         self._sending = threading.Lock()
         self._options = ScanOptions()
+        self._worker = 0
 
-    def begin(self, options: ScanOptions) -> None:
+    def begin(self, worker: int, options: ScanOptions) -> None:
         """Another scan, or the end of one: nothing of the last is kept open."""
         while self._threads:
             self._threads.popitem()[1].dismiss()
         self._close_walker()
-        self._options, self.alone = options, True
+        self._worker, self._options, self.alone = worker, options, True
         if not self._watched and anything_remote(options.roots):
             self._watched = True
             threading.Thread(target=end_with, args=(self._tasks,), name="scanner-end", daemon=True).start()
@@ -144,7 +146,7 @@ class Crew:
             self._have_obeyed(number, task)
         elif task is not None:
             if self._walker is None:
-                self._walker = Walker(self._options, joined=True, place=self._whereabouts.of(number))
+                self._walker = self._new_walker(number)
             self._deliver(number, self._walker.walk(task, self._asked, self._tasks))
 
     def _asked(self) -> bool:
@@ -163,8 +165,7 @@ class Crew:
                 thread.give_up()
             return
         if thread is None:
-            place, deliver = self._whereabouts.of(number), partial(self._deliver, number)
-            walker = Walker(self._options, joined=True, place=place, most_open=MOST_OPEN)
+            walker, deliver = self._new_walker(number, most_open=MOST_OPEN), partial(self._deliver, number)
             try:
                 thread = WalkingThread(walker, deliver)
             except RuntimeError:  # the system has no more of them
@@ -173,6 +174,10 @@ class Crew:
                 return
             self._threads[number] = thread
         thread.walk(task)
+
+    def _new_walker(self, number: int, **limits: int) -> Walker:
+        place = self._whereabouts.of(number)
+        return Walker(self._options, joined=True, place=place, worker=self._worker, **limits)
 
     def _deliver(self, number: int, chunk: Chunk | BaseException) -> None:
         self._whereabouts.of(number).nowhere()

@@ -87,12 +87,15 @@ class Walker:
         joined: bool,
         place: Place | None = None,
         most_open: int = MOST_OPEN,
+        worker: int = 0,
     ) -> None:
         """`joined`: Chunks travel to another process, so names are joined (see `pack`). `place` hears of each
-        directory before it is touched. `most_open`: descriptors for the way down from the root.
+        directory before it is touched. `most_open`: descriptors for the way down from the root. `worker`: number of
+        this process, for its Chunks.
         """
         descent = Descent(options.roots, follow=options.followlinks, most_open=most_open)
         self._options = options
+        self._worker = worker
         self._whereabouts = nowhere if place is None else place.at
         runs = may_run(options)
         self._form = form_of(options, joined=joined or runs)
@@ -119,12 +122,13 @@ class Walker:
         self._walk(progress, packer, news)
         left = progress.stack[::-1]
         return Chunk(
-            task.number, packer.listings(), packer.output(), left, progress.position, progress.faults,
-            progress.directories, progress.entries, progress.files, reader.retries - retries,
-            time.monotonic() - progress.started, time.thread_time() - cpu,
-            reader.opening - opening + progress.opening, progress.slow,
-            sifter.filter.found_above(left) if sifter is not None else None, packer.table(),
-            packer.clamped,
+            task.number, task.directories[0], worker=self._worker, listings=packer.listings(), output=packer.output(),
+            leftovers=left, position=progress.position, faults=progress.faults, directories=progress.directories,
+            entries=progress.entries, files=progress.files, retries=reader.retries - retries,
+            seconds=time.monotonic() - progress.started, cpu=time.thread_time() - cpu,
+            opening=reader.opening - opening + progress.opening, slow=progress.slow,
+            rules=sifter.filter.found_above(left) if sifter is not None else None, table=packer.table(),
+            clamped=packer.clamped,
         )  # fmt: skip
 
     def _walk(self, progress: Progress, packer: Packer, news: News) -> None:

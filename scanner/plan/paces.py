@@ -39,7 +39,7 @@ class Paces:
         self, now: float, chunk: Chunk, began: float, under_way: Counter[int], worked: Callable[[], float]
     ) -> None:
         """Take in a Chunk that has arrived. `under_way`: Tasks, by zone (see `Pace.note`)."""
-        zone = self._tops.of(chunk.began_at)
+        zone = self._tops.of(chunk.origin)
         # Where several zones are at work, it cannot be told which of them it is that keeps processors busy.
         self._paces[zone].note(now, chunk, began, under_way[zone], nothing if self.several else worked)
 

@@ -58,4 +58,4 @@ class Shut:
 def lost(path: Path, deaths: int) -> Chunk:
     """What comes of a directory over which worker after worker has died: a Fault."""
     fault = Fault(path, "open", errno.EIO, f"{deaths} worker processes died over it", "lost")
-    return Chunk(0, (), b"", [], 0, [fault], 0, 0, 0)
+    return Chunk(0, path, faults=[fault])

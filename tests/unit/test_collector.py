@@ -12,7 +12,7 @@ from tests.support.chunks import packed
 def chunk(*listings: Any, unfinished: str | None = None, faults: list[Fault] | None = None) -> Chunk:
     leftovers: list[Any] = [unfinished] if unfinished else []
     names = packed(*((path, [], files) for path, files in listings))
-    return Chunk(0, names, b"", leftovers, int(bool(unfinished)), faults or [], 0, 0, 0)
+    return Chunk(0, "/", listings=names, leftovers=leftovers, position=int(bool(unfinished)), faults=faults)
 
 
 def collected(*chunks: Chunk) -> list[Any]:

@@ -12,10 +12,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "scanner"
-FOUNDATION = {"errors", "fields", "model", "options"}
+FOUNDATION = {"codec", "errors", "fields", "model", "options"}
 ALLOWED = {
     "errors": set(),
-    "model": {"errors"},
+    "model": {"errors", "codec"},
+    "codec": {"model"},
     "fields": {"errors"},
     "units": set(),
     "options": {"errors", "fields", "model", "mounts", "filters", "units"},

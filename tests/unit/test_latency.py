@@ -9,9 +9,7 @@ from scanner.model import Chunk
 
 
 def chunk(*slow: float, fast: int = 0, at: str = "/srv") -> Chunk:
-    made = Chunk(0, (), b"", [], 0, [], len(slow) + fast, 0, 0, slow=[(seconds, at) for seconds in slow])
-    made.began_at = at
-    return made
+    return Chunk(1, at, directories=len(slow) + fast, slow=[(seconds, at) for seconds in slow])
 
 
 def test_what_is_fast_is_counted_and_no_more() -> None:
@@ -49,6 +47,6 @@ def test_what_nobody_has_read_has_taken_no_time(monkeypatch: pytest.MonkeyPatch)
     latencies = Latencies(["/srv"])
     latencies.count(chunk(0.01))
     lost = chunk()
-    lost.began_at = None
+    lost.task = 0
     latencies.count(lost)
     assert latencies.figures()[0]["directories"] == 1

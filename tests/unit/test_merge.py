@@ -31,7 +31,10 @@ class Script:
 
 
 def chunk(*listings: Any, leftovers: list[str] | None = None, position: int = 0, faults: Any = ()) -> Chunk:
-    return Chunk(0, packed(*listings), b"", leftovers or [], position, list(faults), len(listings), 0, 0, size=1)
+    return Chunk(
+        0, "/", listings=packed(*listings), leftovers=leftovers, position=position, faults=list(faults),
+        directories=len(listings), size=1,
+    )  # fmt: skip
 
 
 TREE = [("/", ["a", "b"], ["f"]), ("/a", ["x"], []), ("/a/x", [], ["g", "h"]), ("/b", [], [])]

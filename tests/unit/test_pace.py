@@ -38,7 +38,7 @@ class Scan:
                 heapq.heappush(self._under_way, (done + WORK, self._now))
             self._now, began = heapq.heappop(self._under_way)
             self._worked += self.work * (1 + A_TASK)
-            chunk = Chunk(0, (), b"", [], 0, [], 1, 0, 0, seconds=self._now - began, cpu=WORK)
+            chunk = Chunk(0, "/", directories=1, seconds=self._now - began, cpu=WORK)
             chunk.opening = opening / latency * chunk.seconds if latency else 0.0
             self.pace.note(self._now, chunk, began, len(self._under_way) + 1, lambda: self._worked)
             history.append(self.pace.slots)
@@ -186,7 +186,7 @@ def test_what_there_is_anyway_may_become_less() -> None:
 def test_one_directory_that_was_interrupted_does_not_count(samples: int) -> None:
     """By another process on this processor, or by the interpreter lock."""
     pace = Pace(1, 64)
-    chunk = Chunk(0, (), b"", [], 0, [], 1, 0, 0, seconds=0.0015, cpu=0.0001)
+    chunk = Chunk(0, "/", directories=1, seconds=0.0015, cpu=0.0001)
     for number in range(samples):
         pace.note(number * 0.0001, chunk, number * 0.0001, 1, lambda: 0.0)
     assert pace.slots == 1
@@ -195,7 +195,7 @@ def test_one_directory_that_was_interrupted_does_not_count(samples: int) -> None
 def test_what_was_tried_again_tells_nothing(scan: Scan) -> None:
     """The pauses in between are ours. Where descriptors are short, more threads would make it worse."""
     for number in range(100):
-        chunk = Chunk(0, (), b"", [], 0, [], 1, 0, 0, retries=3, seconds=0.05, cpu=0.0001)
+        chunk = Chunk(0, "/", directories=1, retries=3, seconds=0.05, cpu=0.0001)
         scan.pace.note(0.05 * number, chunk, 0.05 * number, 1, lambda: 0.0)
     assert scan.pace.slots == 1
 

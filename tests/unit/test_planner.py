@@ -31,7 +31,7 @@ def chunk(
     *leftovers: str, done: int = 1, position: int = 0, size: int = 10, faults: list[Fault] | None = None
 ) -> Chunk:
     """A Chunk of `done` directories that were listed, with `leftovers`."""
-    return Chunk(0, (), b"", list(leftovers), position, faults or [], done, 0, 0, size=size)
+    return Chunk(0, "/", leftovers=list(leftovers), position=position, faults=faults, directories=done, size=size)
 
 
 def ordered(*, slots: int = 2, window: int = 1000) -> Planner:

@@ -99,7 +99,10 @@ class PlannerMachine(RuleBasedStateMachine):
             listed.append(path)
             stack += below(path, self.breadth, self.depth)[::-1]
         output = " ".join(listed).encode()
-        return Chunk(task.number, (), output, stack[::-1], 0, faults, len(listed), 0, 0, size=len(listed))
+        return Chunk(
+            task.number, task.directories[0], output=output, leftovers=stack[::-1], faults=faults,
+            directories=len(listed), size=len(listed),
+        )  # fmt: skip
 
     def somewhere_in(self, data: st.DataObject, slot: int) -> str:
         """A directory that the slot may be reading."""

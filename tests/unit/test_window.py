@@ -100,7 +100,10 @@ class Simulation:
             read, leftovers = self.walk(task, max(1, self.now - began))
             names, size = " ".join(read).encode(), len(read) * DIRECTORY_BYTES
             self.largest = max(self.largest, size)
-            self.step(ChunkArrived(slot, Chunk(task.number, (), names, leftovers, 0, [], len(read), 0, 0, size=size)))
+            chunk = Chunk(
+                task.number, task.directories[0], output=names, leftovers=leftovers, directories=len(read), size=size
+            )
+            self.step(ChunkArrived(slot, chunk))
 
 
 class KeyedSimulation(Simulation):

@@ -20,7 +20,7 @@ TOPS: dict[TreePath, int] = {"/m": 1, "/m/local": 0, "/n": 2}
 
 
 def chunk(*leftovers: str) -> Chunk:
-    return Chunk(0, (), b"", list(leftovers), 0, [], 1, 0, 0, size=1)
+    return Chunk(0, "/", leftovers=list(leftovers), directories=1, size=1)
 
 
 def tasks(planner: Planner, *events: Event) -> dict[int, Any]:
