@@ -25,9 +25,9 @@ from typing import Any
 from scanner.backends.whereabouts import SIZE, Place
 from scanner.fields import STATUS
 from scanner.kernel.sinks.base import apart
-from scanner.kernel.sinks.ncdu import FIELDS as NCDU_FIELDS
-from scanner.kernel.sinks.sizes import FIELDS as SIZES_FIELDS
-from scanner.kernel.sinks.summary import FIELDS as SUMMARY_FIELDS
+from scanner.kernel.sinks.ncdu import NCDU_FIELDS
+from scanner.kernel.sinks.sizes import SIZE_FIELDS
+from scanner.kernel.sinks.summary import SUMMARY_FIELDS
 from scanner.kernel.walk import Walker
 from scanner.kernel.which import compiled_walk
 from scanner.model import Chunk, Fault, Task, names
@@ -42,7 +42,7 @@ SINKS: list[tuple[tuple[SinkSpec, ...] | None, Any]] = [
     ((SinkSpec("table", (("size", "ino"),)),), ("size", "ino")), ((SinkSpec("profile", (3,)),), False),
     ((SinkSpec("text", ("ndjson", ("type", "size"))),), ("size", "mode")),
     ((SinkSpec("text", ("csv", ("size", "mtime_ns"))),), ("size", "mtime_ns")), ((SinkSpec("ncdu"),), NCDU_FIELDS),
-    ((SinkSpec("sizes", (None, False)),), SIZES_FIELDS), ((SinkSpec("summary", (0, 3)),), SUMMARY_FIELDS),
+    ((SinkSpec("sizes", (None, False)),), SIZE_FIELDS), ((SinkSpec("summary", (0, 3)),), SUMMARY_FIELDS),
 ]  # fmt: skip
 STIRRED = re.compile(rb"(/keep|/\d+(/a(/b)?)?)?")  # what may be below `moving`
 

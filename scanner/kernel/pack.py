@@ -152,9 +152,9 @@ def new_packer(options: ScanOptions, form: int) -> Packer:
             return StatedNames(options.partial_listings, columns_of(options.fields))
         return (JoinedNames if form == JOINED else Names)(options.partial_listings)
     if form == LINES:
-        from scanner.kernel.sinks.paths import Lines  # not needed otherwise
+        from scanner.kernel.sinks.paths import PathLines  # not needed otherwise
 
-        return Lines(options.separator)
-    from scanner.kernel.sinks import sink_of  # not needed otherwise
+        return PathLines(options.separator)
+    from scanner.kernel.sinks import producer_of  # not needed otherwise
 
-    return sink_of(options)
+    return producer_of(options)

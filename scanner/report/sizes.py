@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from scanner.export.tree import Total, Tree
 from scanner.fields import TYPES
-from scanner.kernel.sinks.sizes import FIELDS as SIZES_FIELDS
-from scanner.kernel.sinks.summary import AGES, DAY, FUTURE, Large, largest, size_class
-from scanner.kernel.sinks.summary import FIELDS as SUMMARY_FIELDS
+from scanner.kernel.sinks.summary import AGES, DAY, FUTURE, SUMMARY_FIELDS, LargeFile, largest, size_class
 from scanner.model import Path
 from scanner.options import SinkSpec
 from scanner.report.data import path_fields, valid_text, valid_utf8
@@ -32,7 +30,7 @@ Counts = dict[Any, list[int]]
 class Sizes:
     """Takes in what its sinks have made of each Chunk, in walk order."""
 
-    FIELDS = tuple({*SIZES_FIELDS, *SUMMARY_FIELDS})
+    FIELDS = SUMMARY_FIELDS  # includes SIZE_FIELDS
 
     def __init__(self, roots: Sequence[Path], treemap: Treemap | None = None) -> None:
         """`treemap`: hears of all directories as well."""
@@ -48,7 +46,7 @@ class Sizes:
         self._ages: Counts = {}
         self._suffixes: Counts = {}
         self._owners: Counts = {}
-        self._files: list[Large] = []
+        self._files: list[LargeFile] = []
         self._numbered = 0  # files
 
     def take(self, records: bytes | memoryview, summary: bytes | memoryview) -> None:

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 
 import scanner
 from scanner.kernel.sinks.base import apart
-from scanner.kernel.sinks.sizes import FIELDS as SIZES_FIELDS
+from scanner.kernel.sinks.sizes import SIZE_FIELDS
 from scanner.kernel.walk import Walker
 from scanner.kernel.which import reader_name
 from scanner.model import Chunk, Task, names
@@ -39,8 +39,8 @@ OPTIONS: list[dict[str, Any]] = [
     {"stat": ("size", "mode", "mtime_ns")},
     {"stat": True, "sinks": (SinkSpec("table", (("size", "ino"),)),)},
     {"stat": ("size", "mode"), "sinks": (SinkSpec("text", ("ndjson", ("type", "size"))),)},
-    {"stat": SIZES_FIELDS, "sinks": (SinkSpec("sizes", (None, False)),)},
-    {"stat": SIZES_FIELDS, "sinks": (SinkSpec("sizes", (1, False)), *(SinkSpec("profile", (n,)) for n in (3, 4)))},
+    {"stat": SIZE_FIELDS, "sinks": (SinkSpec("sizes", (None, False)),)},
+    {"stat": SIZE_FIELDS, "sinks": (SinkSpec("sizes", (1, False)), *(SinkSpec("profile", (n,)) for n in (3, 4)))},
     {"stat": True, "sinks": (SinkSpec("ncdu"),)},
     {"stat": True, "sinks": (SinkSpec("summary", (0, 3)),)},
     {"one_file_system": True},

@@ -18,7 +18,7 @@ import pytest
 from scanner.export.writers import NcduTree
 from scanner.fields import FIRST, LAST, columns_of, with_exact_times
 from scanner.kernel.part import Stated
-from scanner.kernel.sinks.ncdu import FIELDS, Ncdu
+from scanner.kernel.sinks.ncdu import NCDU_FIELDS, Ncdu
 from scanner.options import ScanOptions, SinkSpec
 from tests.conftest import READERS
 from tests.support.shell import run
@@ -138,15 +138,15 @@ EXTREMES = {
 def test_ncdu_loads_whatever_a_file_system_says(root: str, tmp_path: Path) -> None:
     """File systems in user space may say anything."""
     rng = random.Random(27)
-    options = ScanOptions(stat=FIELDS, roots=(root,), sinks=(SinkSpec("ncdu"),))
-    columns = columns_of(with_exact_times(FIELDS))
-    sink = Ncdu(options)
+    options = ScanOptions(stat=NCDU_FIELDS, roots=(root,), sinks=(SinkSpec("ncdu"),))
+    columns = columns_of(with_exact_times(NCDU_FIELDS))
+    producer = Ncdu(options)
     count = 300
     rows = [[rng.choice(EXTREMES[name]) for _ in range(count + 1)] for name in columns]
     packed = b"".join(array("q", row).tobytes() for row in rows)
-    sink.take(root, [], Stated("\0".join(f"f{number}" for number in range(count)), packed), True)
+    producer.take(root, [], Stated("\0".join(f"f{number}" for number in range(count)), packed), True)
     with open(tmp_path / "a.ncdu", "wb") as file:
         tree = NcduTree(file.write)
-        tree.take(sink.output())
+        tree.take(producer.output())
         tree.finish(dict)
     assert b'"f299"' in loaded(tmp_path / "a.ncdu")

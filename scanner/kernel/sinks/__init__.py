@@ -1,27 +1,23 @@
-"""What becomes of entries in the worker: bytes for a consumer that only puts them in order, or for several."""
+"""Producers: worker-side code that turns entries into bytes, so that the coordinator only puts Chunks in order."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 from scanner.fields import columns_of
-from scanner.kernel.sinks.base import Several, Sink
-from scanner.options import ScanOptions
-
-HOMES = {"paths": "paths", "table": "table", "text": "text", "sizes": "sizes", "ncdu": "ncdu", "summary": "summary",
-         "profile": "profile"}  # fmt: skip
+from scanner.kernel.sinks.base import CombinedProducer, Producer
+from scanner.options import ScanOptions, SinkSpec
 
 
-def sink_of(options: ScanOptions) -> Sink:
-    """The one that makes what `options.sinks` want."""
-    made = [_made(sink.kind, sink.arguments, options) for sink in options.sinks or ()]
-    if not made:
-        return Sink()
-    return made[0] if len(made) == 1 else Several(made, len(columns_of(options.fields)))
+def producer_of(options: ScanOptions) -> Producer:
+    """Return the producer of everything that `options.sinks` lists."""
+    producers = [_load(sink, options) for sink in options.sinks or ()]
+    if not producers:
+        return Producer()
+    return producers[0] if len(producers) == 1 else CombinedProducer(producers, len(columns_of(options.fields)))
 
 
-def _made(kind: str, arguments: tuple[Any, ...], options: ScanOptions) -> Sink:
-    module = import_module(f"scanner.kernel.sinks.{HOMES[kind]}")  # each is needed by few
-    made: Sink = module.SINK(options, *arguments)
-    return made
+def _load(sink: SinkSpec, options: ScanOptions) -> Producer:
+    """Make a producer by the module of its kind. Most scans need one module at most."""
+    producer: Producer = import_module(f"{__name__}.{sink.kind}").PRODUCER(options, *sink.arguments)
+    return producer

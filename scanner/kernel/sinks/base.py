@@ -1,4 +1,4 @@
-"""What all sinks have."""
+"""Base classes of producers, and how the outputs of several travel as one."""
 
 from __future__ import annotations
 
@@ -6,26 +6,30 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from scanner.kernel.pack import COUNT, JOINED
+from scanner.kernel.pack import COUNT, JOINED, LINES
 from scanner.kernel.part import Stated
 from scanner.kernel.runs import Run
-from scanner.model import Fault, names
+from scanner.kernel.status import nothing
+from scanner.model import Fault, names, prefix_of
 
 
-class Sink:
-    """For a consumer that takes bytes only. Of a run a Sink gets each directory, unless it can do better."""
+class Producer:
+    """Produces bytes from entries: a Packer (see `pack`) without listings. This one produces nothing.
+
+    A subclass overrides `take`, and `add_run` if it can use a whole run at once.
+    """
 
     keeps_broken = True
     run_form, run_separator = COUNT, b""
-    width = 0  # of rows
+    width = 0  # columns in a row
     clamped = 0
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
-        if isinstance(files, Stated):  # there was no listing, otherwise
+        if isinstance(files, Stated):  # otherwise there is no listing
             self.take(path, links, files, first)
 
     def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
-        """What was read of the directory `path`: itself, if this is the `first` of it and it is shown, files, links."""
+        """Add the directory `path`, its files and its links. `first`: `stated` is the first part of the directory."""
 
     def add_run(self, run: Run) -> None:
         if self.run_form == JOINED:
@@ -45,46 +49,62 @@ class Sink:
         return b""
 
 
-class Several(Sink):
-    """More than one, of one scan."""
+class EntryProducer(Producer):
+    """A producer with a record for each entry: directory, its files, then links that are not entered."""
+
+    run_form, run_separator = LINES, b"\0"
+
+    def add_entries(self, paths: Any, rows: bytes, start: int = 0) -> None:
+        """Add entries by their paths, joined by NULs, and their rows from row `start` on."""
+        raise NotImplementedError
+
+    def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
+        prefix, nul = prefix_of(path), nul_of(path)
+        paths = prefix + stated.files.replace(nul, nul + prefix) if stated.files else stated.files
+        if first:
+            self.add_entries(path + nul + paths if paths else path, stated.rows)
+        elif paths:
+            self.add_entries(paths, stated.rows, 1)
+        if links:
+            self.add_entries(nul.join([prefix + name for name in links]), stated.links)
+
+    def add_run(self, run: Run) -> None:
+        if run.names[3]:
+            self.add_entries(run.names[3][:-1], run.rows)
+
+    def unread(self, path: Any, row: bytes, fault: Fault) -> None:
+        self.add_entries(path, row or nothing(self.width, 1))
+
+
+class CombinedProducer(Producer):
+    """Several producers of one scan."""
 
     run_form = JOINED
 
-    def __init__(self, sinks: Sequence[Sink], width: int) -> None:
-        self._sinks = sinks
+    def __init__(self, producers: Sequence[Producer], width: int) -> None:
+        self._producers = producers
         self.width = width
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
-        for sink in self._sinks:
-            sink.add(path, dirs, links, files, first)
+        for producer in self._producers:
+            producer.add(path, dirs, links, files, first)
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
-        for sink in self._sinks:
-            sink.unread(path, row, fault)
+        for producer in self._producers:
+            producer.unread(path, row, fault)
 
     @property
     def clamped(self) -> int:  # type: ignore[override]
-        return sum(sink.clamped for sink in self._sinks)
+        return sum(producer.clamped for producer in self._producers)
 
     def output(self) -> bytes:
-        """The length of each, in 8 bytes, then all of them."""
-        outputs = [sink.output() for sink in self._sinks]
-        return b"".join([*(len(each).to_bytes(8, "little") for each in outputs), *outputs])
-
-
-CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""DEL, C1, and what turns the direction of writing: JSON may hold them as they are, and terminals obey them."""
-
-
-def json_escaped(text: str) -> str:
-    """JSON in which no control character is as it is. ncdu takes DEL only so."""
-    return (
-        text if text.isascii() and "\x7f" not in text else CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    )
+        """Return the length of each output in 8 bytes, then all outputs; `apart` reverses it."""
+        outputs = [producer.output() for producer in self._producers]
+        return b"".join([*(len(output).to_bytes(8, "little") for output in outputs), *outputs])
 
 
 def apart(output: bytes | memoryview, count: int) -> Sequence[bytes | memoryview]:
-    """What each of so many sinks has made."""
+    """Split the output of `count` producers into the output of each."""
     if count == 1:
         return [output]
     view = memoryview(output)
@@ -94,3 +114,25 @@ def apart(output: bytes | memoryview, count: int) -> Sequence[bytes | memoryview
         parts.append(view[start : start + length])
         start += length
     return parts
+
+
+def nul_of(path: Any) -> Any:
+    """Return NUL, the separator of joined names, in the type of `path`."""
+    return "\0" if isinstance(path, str) else b"\0"
+
+
+def depth_below(path: Any, root: Any) -> int:
+    """Return how many levels `path` lies below `root`; 0 for `root` itself."""
+    prefix = prefix_of(root)
+    return 0 if path == root else 1 + int(path.count(prefix[-1:], len(prefix)))
+
+
+CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""DEL, C1 and characters that change the writing direction: JSON may contain them, but terminals interpret them."""
+
+
+def json_escaped(text: str) -> str:
+    """Escape the control characters in JSON text. ncdu accepts DEL only if it is escaped."""
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

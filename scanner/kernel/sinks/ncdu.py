@@ -1,9 +1,9 @@
-"""The tree as ncdu's JSON: a list for each directory, of itself and what is in it.
+"""Producer of ncdu's JSON: a list for each directory, of itself and its entries.
 
-Which lists are to be closed before a directory depends on where the one before was. So the depth of the first directory
-and that of the last come before the text; whoever puts Chunks in order closes what lies between.
+How many lists to close before a directory depends on the depth of the directory before. So the output begins with the
+depths of its first and its last directory, and the consumer closes the lists between two Chunks.
 
-Bytes that are no UTF-8 are as they are, as ncdu itself writes them.
+Names that are not UTF-8 are written as raw bytes, as ncdu itself writes them.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ from typing import Any
 from scanner.fields import Columns
 from scanner.kernel.pack import JOINED
 from scanner.kernel.part import Stated
-from scanner.kernel.sinks.base import Sink, json_escaped
+from scanner.kernel.sinks.base import Producer, depth_below, json_escaped
+from scanner.kernel.sinks.sizes import SIZE_FIELDS
 from scanner.kernel.status import nothing
 from scanner.model import EXCLUDED, Fault, prefix_of, utf8_bytes, utf8_text
 from scanner.options import ScanOptions
 
-OTHER_FILE_SYSTEM, LEFT_OUT = ',"excluded":"otherfs"', ',"excluded":"pattern"'
-FIELDS = ("size", "blocks", "mode", "uid", "gid", "ino", "dev", "nlink", "mtime_ns")
+OTHER_FILE_SYSTEM, BY_PATTERN = ',"excluded":"otherfs"', ',"excluded":"pattern"'
+NCDU_FIELDS = (*SIZE_FIELDS, "uid", "gid", "mtime_ns")
 MOST_BYTES, MOST_ID, MOST_MODE, MOST_NAME = (1 << 63) - 1, (1 << 31) - 1, (1 << 16) - 1, 32_000
-"""Limits of ncdu, which refuses the whole file for one number beyond them or below 0 (a time before 1970): such numbers
-are not written. Of a root with a longer name the end is written."""
+"""Limits of ncdu, which refuses a whole file for one number above them or below 0 (a time before 1970): such numbers
+are not written. Of the name of a root that is longer than MOST_NAME bytes, only the end is written."""
 
 
-class Ncdu(Sink):
-    """For one root. `shown`: on a terminal, where bytes that are no UTF-8 are not as they are."""
+class Ncdu(Producer):
+    """Lists of one root. `for_terminal`: replace bytes that are not UTF-8."""
 
     run_form = JOINED
 
-    def __init__(self, options: ScanOptions, shown: bool = False) -> None:
-        self._encode = valid_bytes if shown else utf8_bytes
-        self._columns = Columns(options.fields, FIELDS)
+    def __init__(self, options: ScanOptions, for_terminal: bool = False) -> None:
+        self._encode = valid_bytes if for_terminal else utf8_bytes
+        self._columns = Columns(options.fields, NCDU_FIELDS)
         self.width = self._columns.width
         (self._root,) = options.roots
         self._barred = frozenset(options.barred)
@@ -45,11 +46,11 @@ class Ncdu(Sink):
 
     def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
         rows = self._rows(stated.rows)
-        depth = self._depth(path)
+        depth = depth_below(path, self._root)
         if first:
-            self._open(path, depth, self._info(self._name(path), rows[0], directory=True))
+            self._open(depth, self._info(self._name(path), rows[0], directory=True))
         else:
-            self._go_to(depth + 1)
+            self._close_lists(depth + 1)
             self._last = depth
         names = utf8_text(stated.files).split("\0") if stated.files else []
         for name, row in zip(names, rows[1:], strict=True):
@@ -58,33 +59,26 @@ class Ncdu(Sink):
             mark = OTHER_FILE_SYSTEM if prefix_of(path) + name in self._barred else ""
             self._pieces.append(",\n[{" + self._info(utf8_text(name), row, directory=True) + mark + "}]")
         for name in stated.left_out:
-            self._pieces.append(",\n{" + _named(utf8_text(name)) + LEFT_OUT + "}")
+            self._pieces.append(",\n{" + _named(utf8_text(name)) + BY_PATTERN + "}")
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         (values,) = self._rows(row or nothing(self._columns.width, 1))
         mark = ',"read_error":true'
         if fault.kind == EXCLUDED:
-            mark = OTHER_FILE_SYSTEM if "file system" in fault.message else LEFT_OUT
-        self._open(path, self._depth(path), self._info(self._name(path), values, directory=True) + mark)
+            mark = OTHER_FILE_SYSTEM if "file system" in fault.message else BY_PATTERN
+        self._open(depth_below(path, self._root), self._info(self._name(path), values, directory=True) + mark)
 
-    def _open(self, path: Any, depth: int, info: str) -> None:
-        self._go_to(depth)
+    def _open(self, depth: int, info: str) -> None:
+        self._close_lists(depth)
         self._last = depth
         self._pieces.append((",\n" if depth else "") + "[{" + info + "}")
 
-    def _go_to(self, depth: int) -> None:
-        """Close what is not above it."""
+    def _close_lists(self, depth: int) -> None:
+        """Close the lists of directories at `depth` levels and deeper."""
         if self._first is None:
             self._first = depth
         else:
             self._pieces.append("]" * (self._last - depth + 1))
-
-    def _depth(self, path: Any) -> int:
-        if path == self._root:
-            return 0
-        prefix = prefix_of(self._root)
-        count: int = path.count(prefix[-1:], len(prefix))
-        return count + 1
 
     def _name(self, path: Any) -> str:
         name = path if path == self._root else os.path.basename(path)
@@ -120,7 +114,7 @@ class Ncdu(Sink):
 
 
 def valid_bytes(text: str) -> bytes:
-    """As UTF-8 that is valid."""
+    """Encode as valid UTF-8, with U+FFFD for other bytes."""
     return utf8_bytes(text).decode(errors="replace").encode()
 
 
@@ -128,4 +122,4 @@ def _named(name: str) -> str:
     return '"name":' + encode_basestring(name)
 
 
-SINK = Ncdu
+PRODUCER = Ncdu

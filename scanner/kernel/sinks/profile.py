@@ -1,10 +1,9 @@
-"""What a report says of a tree by names alone: how many of each suffix, at which depth, and where most of them are."""
+"""Producer of the name part of a report: files by suffix and depth, and the directories with the most entries."""
 
 from __future__ import annotations
 
 import heapq
 import marshal
-import os
 import re
 from collections import Counter
 from typing import Any
@@ -12,17 +11,17 @@ from typing import Any
 from scanner.fields import columns_of
 from scanner.kernel.pack import JOINED
 from scanner.kernel.part import Stated
-from scanner.kernel.sinks.base import Sink
+from scanner.kernel.sinks.base import Producer, depth_below, nul_of
 from scanner.kernel.sinks.summary import LONGEST_SUFFIX
-from scanner.model import is_below, prefix_of, utf8_text
+from scanner.model import is_below, utf8_text
 from scanner.options import ScanOptions
 
 SUFFIX = re.compile(rf"(?<=[^\0])\.[^.\0]{{1,{LONGEST_SUFFIX}}}(?![^\0])")
-"""Of each name in a row of them, as `suffix_of` has it. At once: a call for each takes half as long again."""
+"""Finds the suffixes (see `suffix_of`) of all joined names at once: a call for each name takes 1.5 times as long."""
 
 
-class Profile(Sink):
-    """`most`: directories with the most entries that are kept."""
+class Profile(Producer):
+    """Counts names. `most`: number of directories with the most entries to keep."""
 
     run_form = JOINED
 
@@ -37,7 +36,7 @@ class Profile(Sink):
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
         names = files.files if isinstance(files, Stated) else path[:0]
-        count = names.count("\0" if isinstance(names, str) else b"\0") + 1 if names else 0
+        count = names.count(nul_of(names)) + 1 if names else 0
         if names:
             self._suffixes.update(SUFFIX.findall(utf8_text(names)))
         counts = self._depths.setdefault(self._depth(path), [0, 0])
@@ -46,20 +45,18 @@ class Profile(Sink):
         self._entries.append((len(dirs) + count, path))
 
     def _depth(self, path: Any) -> int:
-        """Levels below its root: the nearest, of several."""
+        """Return the number of levels between `path` and the nearest root above it."""
         if self._root is None or len(self._roots) > 1 or not is_below(path, self._root):
             self._root = next(root for root in self._roots if is_below(path, root))
-        if path == self._root:
-            return 0
-        separator: Any = os.sep if isinstance(path, str) else os.sep.encode()
-        prefix = prefix_of(self._root)
-        return 1 + int(path.count(separator, len(prefix)))
+        return depth_below(path, self._root)
 
     def output(self) -> bytes:
-        """The first and the last directory are always told: they may go on in other Chunks."""
+        """Return suffixes, depths and large directories. The first and the last directory are always among these: they
+        may continue in other Chunks.
+        """
         between = heapq.nlargest(self._most, self._entries[1:-1], key=lambda entry: entry[0])
-        told = self._entries[:1] + between + self._entries[1:][-1:]
-        return marshal.dumps((dict(self._suffixes), self._depths, told))
+        kept = self._entries[:1] + between + self._entries[1:][-1:]
+        return marshal.dumps((dict(self._suffixes), self._depths, kept))
 
 
-SINK = Profile
+PRODUCER = Profile

@@ -1,4 +1,4 @@
-"""What a report says of sizes, summed where directories are read: how many files of which size, age, kind, owner."""
+"""Producer of the size part of a report: files by size, age, suffix and owner, counted where directories are read."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from typing import Any, TypeAlias
 from scanner.fields import Columns
 from scanner.kernel.pack import JOINED
 from scanner.kernel.part import Stated
-from scanner.kernel.sinks.again import Again
-from scanner.kernel.sinks.base import Sink
+from scanner.kernel.sinks.base import Producer
+from scanner.kernel.sinks.sizes import SIZE_FIELDS, SharedFiles
 from scanner.model import Fault, prefix_of, utf8_bytes, utf8_text
 from scanner.options import ScanOptions
 
-FIELDS = ("size", "blocks", "mode", "uid", "ino", "dev", "nlink", "mtime_ns")
+SUMMARY_FIELDS = (*SIZE_FIELDS, "uid", "mtime_ns")
 DAY = 86_400 * 10**9  # nanoseconds
 AGES = (0, DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY, 3 * 365 * DAY)
 FUTURE = -1
-"""The class of what is dated later than the moment at which it was read."""
-Large: TypeAlias = tuple[int, int, bytes]
-"""Bytes of a file, a number that grows in walk order, and its path; that is empty where others are larger."""
-LONGEST_SUFFIX = 16  # characters: what is longer is part of a name
+"""The age class of a file whose modification time was later than the time at which it was read."""
+LargeFile: TypeAlias = tuple[int, int, bytes]
+"""Bytes, a number that grows in walk order, and the path. The path is empty if enough larger files came before."""
+LONGEST_SUFFIX = 16  # characters: longer ones are part of the name
 
 
-class Summary(Sink):
-    """`now`: ages are counted from there, in nanoseconds since 1970; `most`: largest files that are kept."""
+class Summary(Producer):
+    """Counts by class. `now`: the origin of ages, nanoseconds since 1970; `most`: number of largest files to keep."""
 
     run_form = JOINED
 
     def __init__(self, options: ScanOptions, now: int, most: int) -> None:
-        self._columns = Columns(options.fields, FIELDS)
+        self._columns = Columns(options.fields, SUMMARY_FIELDS)
         self.width = self._columns.width
-        self._again = Again(options)
+        self._shared_files = SharedFiles(options)
         self._now, self._most = now, most
-        self._sizes: dict[int, list[int]] = defaultdict(_none)  # classes that end at powers of four
-        self._ages: dict[int, list[int]] = defaultdict(_none)
-        self._suffixes: dict[str, list[int]] = defaultdict(_none)
-        self._owners: dict[int, list[int]] = defaultdict(_none)
+        self._sizes: dict[int, list[int]] = defaultdict(_zeros)  # classes end at powers of four
+        self._ages: dict[int, list[int]] = defaultdict(_zeros)
+        self._suffixes: dict[str, list[int]] = defaultdict(_zeros)
+        self._owners: dict[int, list[int]] = defaultdict(_zeros)
         self._types: dict[int, int] = defaultdict(int)
-        self._largest: list[Large] = []
+        self._largest: list[LargeFile] = []
         self._least = -1  # bytes of the smallest of these, once there are enough
         self._numbers = count()
         self._shared: list[tuple[Any, ...]] = []
@@ -62,21 +62,23 @@ class Summary(Sink):
             self._count(path, [""], row, 0)
 
     def _count(self, path: Any, names: list[str], rows: bytes, start: int, directories: Sequence[int] = ()) -> None:
-        """Types and owners of everything; sizes, ages and suffixes of regular files. What may come again: apart.
+        """Count types and owners of all entries, and sizes, ages and suffixes of regular files. Shared files are kept
+        apart.
 
-        `directories`: rows that are known to be of one.
+        `directories`: numbers of rows known to be of directories.
         """
         view, read_at = memoryview(rows).cast("q"), time.time_ns()
         values = self._columns.values(view)
-        again = dict(self._again.rows(view, directories))
+        shared = dict(self._shared_files.rows(view, directories))
         columns = (values[name] for name in ("mode", "uid", "blocks", "size", "mtime_ns"))
         for row, (name, mode, uid, blocks, size, mtime) in enumerate(zip(names, *columns, strict=True)):
             if mode is None or row < start:
                 continue
             kind, disk = stat.S_IFMT(mode), 512 * blocks
             age = FUTURE if mtime > read_at else bisect(AGES, self._now - mtime)
-            if row in again:
-                self._shared.append((again[row], kind, uid, disk, age, suffix_of(name), self._large(path, name, size)))
+            if row in shared:
+                file = self._large_file(path, name, size)
+                self._shared.append((shared[row], kind, uid, disk, age, suffix_of(name), file))
                 continue
             self._types[kind] += 1
             _add(self._owners[uid], disk)
@@ -85,48 +87,49 @@ class Summary(Sink):
                 _add(self._ages[age], size)
                 _add(self._suffixes[suffix_of(name)], size)
                 if size > self._least:
-                    self._keep(self._large(path, name, size))
+                    self._keep(self._large_file(path, name, size))
 
-    def _large(self, path: Any, name: str, size: int) -> Large:
-        place = os.fsencode(prefix_of(path)) + utf8_bytes(name) if size > self._least else b""
-        return size, next(self._numbers), place
+    def _large_file(self, path: Any, name: str, size: int) -> LargeFile:
+        full_path = os.fsencode(prefix_of(path)) + utf8_bytes(name) if size > self._least else b""
+        return size, next(self._numbers), full_path
 
-    def _keep(self, file: Large) -> None:
+    def _keep(self, file: LargeFile) -> None:
         self._largest.append(file)
         if len(self._largest) > 4 * self._most:
             self._largest = largest(self._most, self._largest)
             self._least = self._largest[-1][0]
 
     def output(self) -> bytes:
-        """What comes once, summed; the largest files; and an item for each name of what may come again, in walk order:
-        key, type, owner, bytes on the disk, class of age, suffix, and what `largest` takes.
+        """Return the sums without shared files, the largest files, and an item for each path of a shared file, in walk
+        order: key, type, owner, disk usage, age class, suffix, LargeFile.
         """
         counted: tuple[dict[Any, Any], ...] = (self._types, self._sizes, self._ages, self._suffixes, self._owners)
         return marshal.dumps([*map(dict, counted), largest(self._most, self._largest), self._shared])
 
 
-SINK = Summary
+PRODUCER = Summary
 
 
-def largest(most: int, files: list[Large]) -> list[Large]:
-    """The largest first; of those that are equally large, those that come first."""
+def largest(most: int, files: list[LargeFile]) -> list[LargeFile]:
+    """Return the `most` largest files, the largest first; files of equal size in walk order."""
     return heapq.nsmallest(most, files, key=lambda file: (-file[0], file[1]))
 
 
 def size_class(size: int) -> int:
+    """Return the smallest n for which the size is below 4 ** n."""
     return (size.bit_length() + 1) // 2
 
 
 def suffix_of(name: str) -> str:
-    """With its dot, in small letters; empty where there is none."""
+    """Return the suffix with its dot, in lower case; empty if there is none."""
     stem, dot, suffix = name.rpartition(".")
     return dot + suffix.lower() if stem and 0 < len(suffix) <= LONGEST_SUFFIX else ""
 
 
-def _none() -> list[int]:
+def _zeros() -> list[int]:
     return [0, 0]
 
 
-def _add(to: list[int], size: int) -> None:
-    to[0] += 1
-    to[1] += size
+def _add(sums: list[int], size: int) -> None:
+    sums[0] += 1
+    sums[1] += size
