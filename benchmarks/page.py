@@ -11,7 +11,7 @@ from benchmarks.cases import GROUPS
 from benchmarks.outputs import about, case_of, conclusions, costs_table
 from scanner.report import html
 from scanner.report.plots import HEIGHT, INK, Series, lines, plain, plot
-from scanner.report.tables import Table
+from scanner.report.tables import ReportTable
 
 HERE = Path(__file__).parent
 AXES = {
@@ -121,15 +121,15 @@ def _memories(results: dict[str, Any]) -> Iterator[str]:
             yield plot(f"memory-{row['name']}", f"Memory: {row['name']}", f"at most {peaks}", draw, HEIGHT + 0.2)
 
 
-def tables(results: dict[str, Any], group: str) -> Iterator[Table]:
+def tables(results: dict[str, Any], group: str) -> Iterator[ReportTable]:
     rows = [row for row in results["cases"] if row["group"] == group]
     timed = [row for row in rows if "times_as_fast" in row]
     if timed:
         heads = ("times as fast", "between", "verdict", "seconds", "its seconds", "case / baseline")
-        yield Table(group.capitalize(), heads, [(*_figures(row), case_of(row)) for row in timed])
+        yield ReportTable(group.capitalize(), heads, [(*_figures(row), case_of(row)) for row in timed])
     heads, told = costs_table(rows)
     if told:
-        yield Table(
+        yield ReportTable(
             f"{group.capitalize()}: what it costs",
             (*heads[2:], "case / baseline"),
             [(*line[2:], " / ".join(line[:2])) for line in told],

@@ -26,11 +26,11 @@ def painted(text: str) -> str:
 
 
 def _line(line: str) -> str:
-    if line.startswith("Not read:"):
+    if line.startswith("Errors:"):
         return f"{RED}{line[:-1]}{END}\n"
     if (fact := FACT.match(line)) and fact["name"].endswith("  "):
         value = fact["value"]
-        if fact["name"].startswith(("Outcome ", "Errors ", "Trouble ")):
+        if fact["name"].startswith(("Outcome ", "Errors ", "Incidents ")):
             value = f"{OUTCOMES.get(value, '' if value == 'none' else YELLOW)}{value}{END}"
         return f"{BOLD}{fact['name']}{END}{value}\n"
     if line[:1].strip() and line.endswith(":\n"):

@@ -24,8 +24,8 @@ from scanner.report.formats import json_report, takes_longest, writer_of
 from scanner.report.text import text_report
 
 if TYPE_CHECKING:
-    from scanner.report.names import Names
-    from scanner.report.sizes import Sizes
+    from scanner.report.names import NameReport
+    from scanner.report.sizes import SizeReport
     from scanner.report.treemap import Treemap
 
 
@@ -60,21 +60,21 @@ class Collected:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.treemap: Treemap | None = None
-        self._names: Names | None = None
-        self._sizes: Sizes | None = None
+        self._names: NameReport | None = None
+        self._sizes: SizeReport | None = None
         if args.report or args.json:
-            from scanner.report.names import Names  # not needed otherwise
+            from scanner.report.names import NameReport  # not needed otherwise
 
-            self._names = Names()
+            self._names = NameReport()
         if args.sizes:
             refuse_shared_directories(args.roots)
-            from scanner.report.sizes import Sizes  # not needed otherwise
+            from scanner.report.sizes import SizeReport  # not needed otherwise
 
             if any(takes_longest(path) for path in args.report):
                 from scanner.report.treemap import Treemap  # not needed otherwise
 
                 self.treemap = Treemap(args.roots)
-            self._sizes = Sizes(args.roots, self.treemap)
+            self._sizes = SizeReport(args.roots, self.treemap)
 
     @property
     def _sinks(self) -> Sequence[SinkSpec]:

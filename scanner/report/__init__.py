@@ -1,1 +1,1 @@
-"""What becomes of a scan's statistics: text for a terminal, JSON for programs, Markdown for CI pages."""
+"""Reports of a scan: text for a terminal, JSON for programs, Markdown for CI pages, HTML with plots."""

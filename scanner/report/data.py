@@ -1,4 +1,4 @@
-"""The report as plain values: the one source of every form of it."""
+"""The report as plain values, from which every format is made."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from scanner.model import UNEXPECTED, Fault, Path, printable, utf8_bytes, utf8_text
 from scanner.stats import ScanStats
 
-LONGEST_SHOWN = 300  # characters of a path; files of results have all of it
+LONGEST_SHOWN = 300  # characters of a path in text for people; JSON has the whole path
 SCHEMA = 1
-"""Grows when a field changes its meaning or goes; new fields do not count."""
+"""Version of the report. It grows when a field changes its meaning or is removed, not when one is added."""
 
 
 def report_data(
@@ -24,11 +24,12 @@ def report_data(
     names: dict[str, Any] | None = None,
     sizes: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Everything about one scan, as docs/report.schema.json has it. `outcome`: complete, incomplete, timeout,
-    interrupted or failed; `names`, `sizes`: where they were asked for.
+    """Return the report of one scan, as docs/report.schema.json describes it.
+
+    `outcome`: complete, incomplete, timeout, interrupted or failed. `names`, `sizes`: optional parts.
     """
     record = scan_record(roots, outcome, stats, version)
-    del record["unreadable"]  # they are among the faults
+    del record["unreadable"]  # `faults` has them
     return {
         "schema": SCHEMA,
         **record,
@@ -42,8 +43,8 @@ def report_data(
 
 
 def scan_record(roots: Sequence[Path], outcome: str, stats: ScanStats, version: str) -> dict[str, Any]:
-    """Return what identifies a scan. In comparisons, all below an `unreadable` directory is unknown."""
-    from datetime import datetime, timedelta  # 2 ms: not spent where nobody wants a record
+    """Return what identifies a scan. Comparisons treat everything below an `unreadable` directory as unknown."""
+    from datetime import datetime, timedelta  # takes 2 ms, and most scans need no record
 
     finished_at = datetime.now().astimezone()
     return {
@@ -64,11 +65,12 @@ def scan_record(roots: Sequence[Path], outcome: str, stats: ScanStats, version: 
 def _absolute(root: Path) -> Path:
     try:
         return os.path.abspath(root)
-    except OSError:  # the working directory is gone
+    except OSError:  # the working directory was removed
         return root
 
 
 def fault_fields(fault: Fault) -> dict[str, Any]:
+    """Return a fault as plain values."""
     return {
         **path_fields(fault.path),
         "operation": fault.operation,
@@ -81,28 +83,28 @@ def fault_fields(fault: Fault) -> dict[str, Any]:
 
 
 def path_fields(path: Path, name: str = "path") -> dict[str, str]:
-    """`path` for people, under `name`; and `path_b64`, where it is no UTF-8."""
+    """Return the field `name` with the path; if that is not UTF-8, also `name`_b64 with its bytes."""
     raw = os.fsencode(path)
     try:
         return {name: raw.decode()}
     except UnicodeDecodeError:
-        import base64  # seldom needed
+        import base64  # rarely needed
 
         return {name: raw.decode(errors="replace"), f"{name}_b64": base64.b64encode(raw).decode()}
 
 
 def valid_text(name: str) -> str:
-    """Text that the system has decoded, as it is in JSON: bytes that are no UTF-8 become U+FFFD."""
+    """Return text that Python decoded from the system as valid UTF-8: other bytes become U+FFFD."""
     return valid_utf8(utf8_text(name))
 
 
 def valid_utf8(text: str) -> str:
-    """The same for the result of `utf8_text`."""
+    """Return a result of `utf8_text` as valid UTF-8: other bytes become U+FFFD."""
     return utf8_bytes(text).decode(errors="replace")
 
 
 def message_text(message: str) -> str:
-    """An error message in which names were decoded by the locale. It may also be a translation that has other text."""
+    """Decode an error message as UTF-8 if the locale decoded its names; a translated message stays as it is."""
     try:
         return utf8_text(message)
     except UnicodeEncodeError:
@@ -110,12 +112,12 @@ def message_text(message: str) -> str:
 
 
 def shown(path: Path) -> str:
-    """A path for a terminal: control characters and bytes that are no UTF-8 escaped, a long one without its middle."""
+    """Format a path for people: escape control characters and bytes that are not UTF-8, shorten a long path."""
     return shown_text(utf8_text(path))
 
 
 def shown_text(text: str) -> str:
-    """The same for a path of a report, which is text already: the encoding of names need not have its characters."""
+    """Format a path of a report, which is text already, as `shown` does."""
     if len(text) > LONGEST_SHOWN:
         text = f"{text[: LONGEST_SHOWN // 2]}[... {len(text):,} characters ...]{text[-LONGEST_SHOWN // 2 :]}"
     return printable(text)

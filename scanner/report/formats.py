@@ -1,4 +1,4 @@
-"""Reports in files: the suffix says the format."""
+"""Reports in files. The suffix of a file name selects the format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Write = Callable[[dict[str, Any], "Treemap | None"], str]
 
 
 def takes_longest(path: str) -> bool:
-    """Written after the others, so that these are there if somebody has no more patience."""
+    """Return whether a format is slow. Slow reports are written last, so that an interruption costs no others."""
     return path.lower().endswith(".html")
 
 
@@ -28,7 +28,10 @@ def json_report(data: dict[str, Any], _: Treemap | None = None) -> str:
 
 
 def writer_of(path: str) -> Write:
-    """What makes the report for a file of that name. Raises OptionError, also where a package is missing."""
+    """Return the function that makes the report for a file name.
+
+    Raises OptionError if the suffix is unknown, or if a required package is missing.
+    """
     suffix = os.path.splitext(path)[1].lower()
     if suffix == ".html":
         need("report", "a report in HTML", "matplotlib", "jinja2")
@@ -39,7 +42,7 @@ def writer_of(path: str) -> Write:
 
 def _html(data: dict[str, Any], treemap: Treemap | None) -> str:
     try:
-        from scanner.report.html import html_report  # its libraries take a second, and memory that is not the scan's
+        from scanner.report.html import html_report  # its libraries take a second and memory: only after the scan
     except ImportError as error:
         raise OutputError(f"cannot make a report in HTML: {error}") from error
 

@@ -1,4 +1,4 @@
-"""The report as a page: one file with all in it, for a screen in light or dark, for a phone, for paper."""
+"""The report as one self-contained HTML file: for screens in light or dark mode, phones and paper."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ PAGES = Path(__file__).parent / "pages"
 
 
 def html_report(data: dict[str, Any], treemap: Treemap | None = None) -> str:
-    from scanner.report.pictures import pictures  # with matplotlib, which a treemap does not need
+    """Return the page of a report, with its plots."""
+    from scanner.report.pictures import pictures  # imports matplotlib, which a treemap does not need
 
     return page(
         "scan.html.j2",
@@ -33,12 +34,14 @@ def html_report(data: dict[str, Any], treemap: Treemap | None = None) -> str:
 
 
 def html_treemap(treemap: Treemap, heading: str) -> str:
+    """Return a page with a treemap only."""
     return page("treemap.html.j2", heading=heading, treemap=treemap.svg())
 
 
 def page(template: str, *, beside: Path | None = None, **values: Any) -> str:
-    """A page of one of our templates, or of those in `beside`. What is put into it is escaped, but for what it calls
-    safe.
+    """Render a template from `pages`, or from the directory `beside`.
+
+    Values are escaped unless the template marks them as safe.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([PAGES, *([beside] if beside else [])]),

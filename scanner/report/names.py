@@ -1,4 +1,4 @@
-"""What a report says of a tree by names alone, merged from what workers have counted."""
+"""The name part of a report: suffixes, depths and directories with many entries, merged from Chunks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from scanner.options import SinkSpec
 from scanner.report.data import path_fields, valid_utf8
 
 MOST = 10  # directories
-MOST_SUFFIXES = 10_000  # that are told apart: what comes later is OTHER
+MOST_SUFFIXES = 10_000  # counted separately; the suffixes after them are counted as OTHER
 OTHER = "(other)"
 
 
-class Names:
-    """Takes in what its sink has made of each Chunk, in walk order."""
+class NameReport:
+    """Merges the outputs of its producer, in walk order."""
 
     SINKS = (SinkSpec("profile", (MOST,)),)
 
@@ -25,7 +25,7 @@ class Names:
         self._suffixes: Counter[str] = Counter()
         self._depths: dict[int, list[int]] = {}
         self._largest: list[tuple[int, int, Path]] = []
-        self._met = 0
+        self._number = 0  # falls in walk order: of directories with equal counts, the first is kept
         self._last: tuple[int, Path] | None = None
 
     def take(self, output: bytes | memoryview) -> None:
@@ -37,10 +37,10 @@ class Names:
             sums = self._depths.setdefault(depth, [0, 0])
             sums[:] = (ours + theirs for ours, theirs in zip(sums, counts, strict=True))
         for count, path in entries:
-            self._meet(count, path)
+            self._add(count, path)
 
-    def _meet(self, count: int, path: Path) -> None:
-        """A directory, or the next part of a huge one."""
+    def _add(self, count: int, path: Path) -> None:
+        """Add a directory, or the next part of a huge one."""
         if self._last is not None and self._last[1] == path:
             count += self._last[0]
         else:
@@ -49,13 +49,13 @@ class Names:
 
     def _keep(self) -> None:
         if self._last is not None:
-            self._met -= 1  # of two that are equally large the first stays
-            item = (self._last[0], self._met, self._last[1])
+            self._number -= 1
+            item = (self._last[0], self._number, self._last[1])
             (heapq.heappush if len(self._largest) < MOST else heapq.heappushpop)(self._largest, item)
             self._last = None
 
     def data(self) -> dict[str, Any]:
-        """As plain values. Nothing can be added any more."""
+        """Return the merged values. Call it once, after the last output."""
         self._keep()
         return {
             "by_depth": [

@@ -1,4 +1,4 @@
-"""Plots as SVG for pages: their colours are those of the page, light or dark; their text can be read aloud."""
+"""Plots as SVG for pages: in the colours of the page, light or dark, with text for screen readers."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-# Before the import, which warns of a HOME that cannot be written, and of its cache of fonts.
+# Before the import, which warns about an unwritable HOME and about its font cache.
 logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
-os.environ.pop("MPLBACKEND", None)  # nothing is shown in a window, and a wrong one would be an error
+os.environ.pop("MPLBACKEND", None)  # no window is opened, and an unknown backend would be an error
 import matplotlib  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 Draw = Callable[[Any], None]
-"""Draws on the axes it is given."""
+"""Draws on axes."""
 Series = dict[str, tuple[list[float], list[float]]]
-"""For each name x and y values."""
+"""X and y values of each name."""
 
-LETTERS = 11  # to an inch of a title
-WIDTH, HEIGHT = 4.6, 2.7  # inches: as wide as a phone, so that letters stay as large as those of the page
-INK, FAINT = "#010203", "#040506"  # stand for colours of the page
+LETTERS = 11  # of a title to an inch
+WIDTH, HEIGHT = 4.6, 2.7  # inches: as wide as a phone, so that text stays as large as that of the page
+INK, FAINT = "#010203", "#040506"  # placeholders for colours of the page
 PALETTE = {"#0072b2": "--c1", "#e69f00": "--c2", "#009e73": "--c3", "#d55e00": "--c4", "#cc79a7": "--c5",
            "#56b4e9": "--c6", "#767676": "--c7"}  # fmt: skip
-"""Okabe and Ito's colours, which colour-blind people can tell apart; a page may have others for the dark."""
+"""Colours of Okabe and Ito, which colour-blind people can distinguish, and the variables that a page sets for them."""
 COLOURS = list(PALETTE)
-SHORT = 26  # letters of a name in a legend of two columns
+SHORT = 26  # letters of the longest name in a legend of two columns
 DASHES = ["-", "--", "-.", ":"]
-MARKS = ["o", "s", "^", "D", "v", "P", "X"]  # beside colours, so that these are not all that tells lines apart
+MARKS = ["o", "s", "^", "D", "v", "P", "X"]  # lines differ by more than their colours
 STYLE = {
     "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -47,44 +47,43 @@ STYLE = {
 }  # fmt: skip
 
 
-def plot(name: str, title: str, told: str, draw: Draw, height: float = HEIGHT, *, width: float = WIDTH) -> str:
-    """An SVG of what `draw` draws on the axes it is given. `name` is unlike those of other plots on the page; `told`
-    is what somebody hears who cannot see it.
+def plot(name: str, title: str, summary: str, draw: Draw, height: float = HEIGHT, *, width: float = WIDTH) -> str:
+    """Return the SVG of what `draw` draws.
+
+    `name`: unique on the page. `summary`: the text for screen readers. `height`, `width`: inches.
     """
     with warnings.catch_warnings(), matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # the page has other letters than we here
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # the page has its own fonts
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.add_subplot()
         axes.set_title("\n".join(textwrap.wrap(title, int(LETTERS * width))))
         draw(axes)
         target = io.StringIO()
         figure.savefig(target, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _for_page(target.getvalue(), f"{title}: {told}")
+    return _for_page(target.getvalue(), f"{title}: {summary}")
 
 
-def _for_page(text: str, told: str) -> str:
-    """Without what only a file of its own needs, ids that nothing refers to, and colours that the page decides."""
+def _for_page(text: str, label: str) -> str:
+    """Adapt an SVG file for a page: drop its header and unused ids, replace colours by variables of the page."""
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    wanted = set(re.findall(r"(?:url\(|href=\")#([^)\"]+)", text))
-    text = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in wanted else "", text)
+    referenced = set(re.findall(r"(?:url\(|href=\")#([^)\"]+)", text))
+    text = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in referenced else "", text)
     for colour, variable in {INK: "--ink", FAINT: "--faint", **PALETTE}.items():
         text = text.replace(colour, f"var({variable}, {colour})")
     text = re.sub(r'<svg ([^>]*?)width="[^"]*"', r'<svg \1class="plot"', text, count=1)
     text = re.sub(r'(<svg [^>]*?) height="[^"]*"', r"\1", text, count=1)
-    text = text.replace("<svg ", f'<svg role="img" aria-label="{escape(told)}" ', 1)
+    text = text.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
     return re.sub(r"font: ([^;\"]*?)'sans-serif'[^;\"]*", r"font: \1system-ui, sans-serif", text)
 
 
 def plain(text: str) -> str:
-    """Text that is no formula."""
+    """Escape text that matplotlib would read as a formula."""
     return text.replace("$", r"\$")
 
 
 def lines(series: Series, x: str, y: str, *, marks: bool = False, whole: str = "") -> Draw:
-    """Draws lines: for each name its x and y values. `x`, `y`: what these are, with their units; `whole`: which of
-    them have no halves.
-    """
+    """Draw a line for each name. `x`, `y`: labels with units; `marks`: mark the points; `whole`: axes with integers."""
 
     def draw(axes: Any) -> None:
         for number, (name, (xs, ys)) in enumerate(series.items()):
@@ -104,10 +103,10 @@ def lines(series: Series, x: str, y: str, *, marks: bool = False, whole: str = "
 
 
 def bars(names: list[str], parts: dict[str, list[float]], unit: str) -> Draw:
-    """Draws a horizontal bar for each name, the first at the top, made of `parts` one after the other."""
+    """Draw a horizontal bar for each name, the first at the top, with its `parts` one after the other."""
 
     def draw(axes: Any) -> None:
-        places = range(len(names))  # not the names themselves: two that look alike would be one
+        places = range(len(names))  # not the names themselves: equal names would share a bar
         starts = [0.0] * len(names)
         for number, (part, values) in enumerate(parts.items()):
             axes.barh(places, values, left=starts, label=part, color=COLOURS[number], height=0.7)

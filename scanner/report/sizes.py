@@ -1,4 +1,4 @@
-"""What a report says of sizes: merged, in walk order, from what workers have summed up."""
+"""The size part of a report: files and disk usage by several classes, merged from Chunks in walk order."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ from scanner.report.names import MOST_SUFFIXES, OTHER
 if TYPE_CHECKING:
     from scanner.report.treemap import Treemap
 
-MOST = 10  # of the largest
+MOST = 10  # largest files and directories
 KINDS = {"f": "files", "d": "directories", "l": "links", "p": "pipes", "s": "sockets", "b": "block devices",
          "c": "character devices"}  # fmt: skip
 
 Counts = dict[Any, list[int]]
 
 
-class Sizes:
-    """Takes in what its sinks have made of each Chunk, in walk order."""
+class SizeReport:
+    """Merges the outputs of its producers, in walk order."""
 
     FIELDS = SUMMARY_FIELDS  # includes SIZE_FIELDS
 
     def __init__(self, roots: Sequence[Path], treemap: Treemap | None = None) -> None:
-        """`treemap`: hears of all directories as well."""
+        """`treemap`: gets the total of each directory as well."""
         self.sinks = (SinkSpec("sizes", (None, False)), SinkSpec("summary", (time.time_ns(), MOST)))
         self._treemap = treemap
         self._roots = set(roots)
         self._tree = Tree(roots)
         self._size = self._disk = 0
         self._directories: list[tuple[int, int, Total]] = []
-        self._met = 0
+        self._number = 0  # falls in walk order: of directories with equal sizes, the first is kept
         self._types: dict[int, int] = {}
         self._sizes: Counts = {}
         self._ages: Counts = {}
         self._suffixes: Counts = {}
         self._owners: Counts = {}
         self._files: list[LargeFile] = []
-        self._numbered = 0  # files
+        self._file_number = 0  # grows in walk order
 
     def take(self, records: bytes | memoryview, summary: bytes | memoryview) -> None:
         types, sizes, ages, suffixes, owners, files, shared = marshal.loads(summary)
-        for kind, uid, disk, age, suffix, file in self._first_names(shared):
+        for kind, uid, disk, age, suffix, file in self._first_paths(shared):
             types[kind] = types.get(kind, 0) + 1
             _merge(owners, {uid: [1, disk]})
             if stat.S_ISREG(kind):
@@ -69,17 +69,17 @@ class Sizes:
         for suffix in new:
             _merge(self._suffixes, {OTHER: suffixes.pop(suffix)})
         _merge(self._suffixes, suffixes)
-        files = [(size, self._numbered + number, path) for size, number, path in files]
-        self._numbered = max([self._numbered, *(number + 1 for _, number, _ in files)])
+        files = [(size, self._file_number + number, path) for size, number, path in files]
+        self._file_number = max([self._file_number, *(number + 1 for _, number, _ in files)])
         self._files = largest(MOST, self._files + files)
 
-    def _first_names(self, shared: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-        """Of files with several names those that the tree has not met. To be called before it takes the same Chunk."""
-        met = set()
-        for key, *facts in shared:
-            if key not in met and not self._tree.has_met(key):
-                met.add(key)
-                yield tuple(facts)
+    def _first_paths(self, shared: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """Yield shared files that were not met before. Must run before the tree adds the records of the same Chunk."""
+        seen = set()
+        for key, *values in shared:
+            if key not in seen and not self._tree.has_met(key):
+                seen.add(key)
+                yield tuple(values)
 
     def _count(self, totals: Iterable[Total]) -> None:
         for total in totals:
@@ -88,12 +88,12 @@ class Sizes:
             if total.path in self._roots:
                 self._size += total.size
                 self._disk += total.disk
-            self._met -= 1  # of two that are equally large the first stays
-            item = (total.own_disk, self._met, total)
+            self._number -= 1
+            item = (total.own_disk, self._number, total)
             (heapq.heappush if len(self._directories) < MOST else heapq.heappushpop)(self._directories, item)
 
     def data(self) -> dict[str, Any]:
-        """As plain values. Nothing can be added any more."""
+        """Return the merged values. Call it once, after the last output."""
         self._count(self._tree.finish())
         directories = [total for _, _, total in sorted(self._directories, reverse=True)]
         return {
@@ -125,14 +125,15 @@ class Sizes:
 
 
 def days_of(age: int) -> int | None:
-    """The end of a class of ages, in days: -1 for the future, 0 for the time of the scan, None for the oldest."""
+    """Return the end of an age class in days: -1 for the future, 0 for the time of the scan, None for the oldest."""
     if age == FUTURE:
         return -1
     return AGES[age] // DAY if age < len(AGES) else None
 
 
 def owner_of(uid: int) -> str:
-    import pwd  # not needed otherwise
+    """Return the name of a user, or the number if there is no name."""
+    import pwd  # only for sizes
 
     try:
         return valid_text(pwd.getpwuid(uid).pw_name)
@@ -141,10 +142,10 @@ def owner_of(uid: int) -> str:
 
 
 def _decoded(suffixes: Counts) -> Counts:
-    told: Counts = {}
+    decoded: Counts = {}
     for suffix, counts in suffixes.items():
-        _merge(told, {valid_utf8(suffix): counts})
-    return told
+        _merge(decoded, {valid_utf8(suffix): counts})
+    return decoded
 
 
 def _merge(counts: Counts, more: Counts) -> None:

@@ -1,4 +1,4 @@
-"""Tables of a report, for people."""
+"""Tables of a report, and numbers formatted for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scanner.report.data import shown_text
 MOST_ROWS = 10
 
 
-class Table(NamedTuple):
+class ReportTable(NamedTuple):
     """Columns of numbers, then one of text."""
 
     title: str
@@ -18,8 +18,8 @@ class Table(NamedTuple):
     rows: list[tuple[str, ...]]
 
 
-def scan_tables(data: dict[str, Any]) -> Iterator[Table]:
-    """Of what the scan has cost, and of names; those that would be empty are not there."""
+def scan_tables(data: dict[str, Any]) -> Iterator[ReportTable]:
+    """Yield the tables about the cost of the scan and about names, without empty ones."""
     processes = {each["process"]: each for each in data["resources"].get("processes", [])}
     yield from _some("Processes", ("peak memory", "mean", "CPU user", "system", "CPU", "process"), [
         (
@@ -28,7 +28,7 @@ def scan_tables(data: dict[str, Any]) -> Iterator[Table]:
         )
         for name, each in processes.items()
     ])  # fmt: skip
-    yield from _some("Who has read how much", ("tasks", "directories", "entries", "waiting", "process"), [
+    yield from _some("Entries read by process", ("tasks", "directories", "entries", "waiting", "process"), [
         (
             f"{each['tasks']:,}", f"{each['directories']:,}", f"{each['entries']:,}",
             f"{max(0.0, 1 - each['working_seconds'] / (each['reading_seconds'] or 1)):.0%}", each["process"],
@@ -43,8 +43,8 @@ def scan_tables(data: dict[str, Any]) -> Iterator[Table]:
         yield from _name_tables(data["names"])
 
 
-def _over_time(series: list[dict[str, Any]]) -> Iterator[Table]:
-    """Some of the samples; rates are those since the one before."""
+def _over_time(series: list[dict[str, Any]]) -> Iterator[ReportTable]:
+    """Yield a table of some samples. Rates are those since the sample before."""
     step = -(-len(series) // MOST_ROWS) or 1
     some = series[step - 1 :: step]
     before = [{"seconds": 0.0, "entries": 0, "directories": 0}, *some]
@@ -58,7 +58,7 @@ def _over_time(series: list[dict[str, Any]]) -> Iterator[Table]:
     ])  # fmt: skip
 
 
-def _name_tables(names: dict[str, Any]) -> Iterator[Table]:
+def _name_tables(names: dict[str, Any]) -> Iterator[ReportTable]:
     yield from _some("Directories with the most entries", ("entries", "path"), [
         (f"{each['entries']:,}", shown_text(each["path"])) for each in names["largest_directories"]
     ])  # fmt: skip
@@ -71,16 +71,16 @@ def _name_tables(names: dict[str, Any]) -> Iterator[Table]:
 
 
 def some_of(depths: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first levels, where there are very many, and the last."""
+    """Return the first levels and the last one, if there are very many."""
     return depths if len(depths) <= 2 * MOST_ROWS else [*depths[: 2 * MOST_ROWS - 1], depths[-1]]
 
 
-def size_tables(sizes: dict[str, Any]) -> Iterator[Table]:
-    """Of the report's `sizes`; those that would be empty are not there."""
+def size_tables(sizes: dict[str, Any]) -> Iterator[ReportTable]:
+    """Yield the tables about the report's `sizes`, without empty ones."""
     yield from _some("Largest files", ("size", "path"), [
         (human(file["bytes"]), shown_text(file["path"])) for file in sizes["largest_files"]
     ])  # fmt: skip
-    yield from _some("Largest directories, by what they hold themselves", ("on disk", "with all below", "path"), [
+    yield from _some("Largest directories without subdirectories", ("disk usage", "with subdirectories", "path"), [
         (human(each["own_disk_bytes"]), human(each["disk_bytes"]), shown_text(each["path"]))
         for each in sizes["largest_directories"]
     ])  # fmt: skip
@@ -88,20 +88,20 @@ def size_tables(sizes: dict[str, Any]) -> Iterator[Table]:
     yield from _some("Files by size", (*counted, "size"), [
         (*_counts(each), size_class(each["below_bytes"])) for each in sizes["by_size"]
     ])  # fmt: skip
-    yield from _some("Files by age of their last change", (*counted, "age"), [
+    yield from _some("Files by modification time", (*counted, "age"), [
         (*_counts(each), age_class(each["below_days"])) for each in sizes["by_age"]
     ])  # fmt: skip
     yield from _some("Files by suffix", (*counted, "suffix"), [
         (*_counts(each), shown_text(each["suffix"]) or "none") for each in sizes["by_suffix"][:MOST_ROWS]
     ])  # fmt: skip
-    yield from _some("Everything by owner", ("entries", "on disk", "owner"), [
+    yield from _some("Entries by owner", ("entries", "disk usage", "owner"), [
         (f"{each['entries']:,}", human(each["disk_bytes"]), each["owner"]) for each in sizes["by_owner"][:MOST_ROWS]
     ])  # fmt: skip
 
 
-def _some(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[Table]:
+def _some(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[ReportTable]:
     if rows:
-        yield Table(title, heads, rows)
+        yield ReportTable(title, heads, rows)
 
 
 def _counts(each: dict[str, Any]) -> tuple[str, str]:
@@ -109,20 +109,21 @@ def _counts(each: dict[str, Any]) -> tuple[str, str]:
 
 
 def size_class(below: int) -> str:
-    """Empty, or under so many bytes."""
+    """Name a class of sizes by its end."""
     return "empty" if below == 1 else f"under {human(below)}"
 
 
 def age_class(days: int | None) -> str:
+    """Name a class of ages by its end."""
     if days is None:
         return "older"
     if days <= 0:
-        return "changed since the scan began" if days == 0 else "dated in the future"
+        return "modified since the scan began" if days == 0 else "dated in the future"
     return f"under {days:,} day{'s' if days > 1 else ''}"
 
 
 def human(size: int) -> str:
-    """In binary units: 1.5 GiB."""
+    """Format bytes in binary units: 1.5 GiB."""
     number = float(size)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if number < 1024:
@@ -135,8 +136,8 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
-def as_text(table: Table) -> list[str]:
-    """Lines: numbers to the right, the text after them."""
+def table_lines(table: ReportTable) -> list[str]:
+    """Format a table as lines of text: numbers right-aligned, then the text."""
     lines_of = [table.heads, *table.rows]
     widths = [max(len(row[at]) for row in lines_of) for at in range(len(table.heads) - 1)]
     lines = ["", f"{table.title}:"]

@@ -1,4 +1,4 @@
-"""The report as text, for a terminal of 80 columns and for log files, and as Markdown, for CI pages."""
+"""The report as text for terminals of 80 columns and log files, and as Markdown for CI pages."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from itertools import islice
 from typing import Any
 
 from scanner.report.data import shown_text
-from scanner.report.tables import Table, as_text, human, megabytes, scan_tables, size_tables
+from scanner.report.tables import ReportTable, human, megabytes, scan_tables, size_tables, table_lines
 
-FIRST_FAULTS = 5  # shown of each kind
-MOST_FAULTS = 100  # where there is room
+FIRST_FAULTS = 5  # of each kind in text
+MOST_FAULTS = 100  # of each kind in HTML
 NAME_WIDTH, LINE_WIDTH = 20, 80
 
 
 def text_report(data: dict[str, Any]) -> str:
+    """Return the report as text, without the tables about the cost of the scan."""
     lines = [line for name, value in facts(data) for line in _fact_lines(name, value)]
     for table in size_tables(data["sizes"]) if "sizes" in data else ():
-        lines += as_text(table)
+        lines += table_lines(table)
     if data["faults"]:
-        lines += ["", "Not read:", *(f"  {line}" for line in fault_lines(data))]
+        lines += ["", "Errors:", *(f"  {line}" for line in fault_lines(data))]
     return "\n".join(lines) + "\n"
 
 
 def _fact_lines(name: str, value: str) -> list[str]:
-    """In 80 columns; paths are never broken."""
+    """Wrap a fact to 80 columns. Paths are not wrapped."""
     head, room = f"{name:<{NAME_WIDTH}}", LINE_WIDTH - NAME_WIDTH
     if name == "Scanned":
         return [head + value]
@@ -35,10 +36,11 @@ def _fact_lines(name: str, value: str) -> list[str]:
 
 
 def markdown_report(data: dict[str, Any]) -> str:
+    """Return the report as Markdown, with all tables."""
     lines = [f"## Scan report, {data['started_at'][:16].replace('T', ' ')}", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {_cell(value)} |" for name, value in facts(data)]
     if data["faults"]:
-        lines += ["", "### Not read", "", *(f"- {_cell(line)}" for line in fault_lines(data))]
+        lines += ["", "### Errors", "", *(f"- {_cell(line)}" for line in fault_lines(data))]
     for table in scan_tables(data):
         lines += _markdown_table(table)
     for table in size_tables(data["sizes"]) if "sizes" in data else ():
@@ -46,22 +48,24 @@ def markdown_report(data: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _markdown_table(table: Table) -> list[str]:
+def _markdown_table(table: ReportTable) -> list[str]:
     lines = ["", f"### {table.title}", "", f"| {' | '.join(table.heads)} |"]
     lines.append("|" + "--:|" * (len(table.heads) - 1) + "---|")
     return lines + [f"| {' | '.join(map(_cell, row))} |" for row in table.rows]
 
 
 def facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each line at the top of a report."""
     yield "Scanned", ", ".join(shown_text(root["path"]) for root in data["roots"])
     yield "Outcome", data["outcome"]
     yield "Directories", f"{data['scanned_directories']:,}"
     yield "Files", f"{data['files']:,}"
     if "sizes" in data:
-        yield "Size", f"{human(data['sizes']['disk_bytes'])} on disk, {human(data['sizes']['apparent_bytes'])} to read"
+        yield "Disk usage", human(data["sizes"]["disk_bytes"])
+        yield "Apparent size", human(data["sizes"]["apparent_bytes"])
     yield "Errors", _errors(data["errors"])
-    if trouble := ", ".join(_trouble(data)):
-        yield "Trouble", trouble
+    if incidents := ", ".join(_incidents(data)):
+        yield "Incidents", incidents
     yield "Elapsed", f"{data['elapsed_seconds']:.2f} s"
     yield (
         "Rate",
@@ -80,10 +84,10 @@ def _errors(errors: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in sorted(errors.items())) or "none"
 
 
-def _trouble(data: dict[str, Any]) -> Iterator[str]:
-    """What went wrong and was dealt with."""
+def _incidents(data: dict[str, Any]) -> Iterator[str]:
+    """Yield failures that the scan recovered from or worked around."""
     for name, one, many in (
-        ("retries", "time tried again", "times tried again"),
+        ("retries", "retry", "retries"),
         ("worker_deaths", "worker died and was replaced", "workers died and were replaced"),
         ("hung_directories", "directory did not answer", "directories did not answer"),
         ("abandoned_workers", "worker could not be killed", "workers could not be killed"),
@@ -91,7 +95,7 @@ def _trouble(data: dict[str, Any]) -> Iterator[str]:
         if data[name]:
             yield f"{data[name]:,} {one if data[name] == 1 else many}"
     for option in data["lost_protections"]:
-        yield f"no {option}, which needs worker processes"
+        yield f"no {option}: it requires worker processes"
 
 
 def _resource_facts(resources: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -103,7 +107,7 @@ def _resource_facts(resources: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if workers:
         yield f"Workers ({len(workers)})", _usage(workers)
     if processes:
-        yield "Peak memory", f"{megabytes(resources['peak_rss_sum_bytes'])} in all processes together"
+        yield "Peak memory", f"{megabytes(resources['peak_rss_sum_bytes'])} in all processes"
 
 
 def _usage(processes: list[dict[str, Any]]) -> str:
@@ -111,8 +115,8 @@ def _usage(processes: list[dict[str, Any]]) -> str:
     user = sum(process["cpu_user_seconds"] for process in processes)
     system = sum(process["cpu_system_seconds"] for process in processes)
     percent = sum(process["cpu_percent"] for process in processes)
-    each = " each at most" if len(processes) > 1 else ""
-    return f"{megabytes(peak)}{each}, CPU {user:.2f} s user, {system:.2f} s system ({percent:.0f}%)"
+    memory = megabytes(peak) if len(processes) == 1 else f"at most {megabytes(peak)} each"
+    return f"{memory}, CPU {user:.2f} s user, {system:.2f} s system ({percent:.0f}%)"
 
 
 def _backend(data: dict[str, Any]) -> str:
@@ -127,7 +131,7 @@ def _backend(data: dict[str, Any]) -> str:
 
 
 def _latencies(latencies: list[dict[str, Any]]) -> Iterator[str]:
-    """Of the mounts where there is something to tell."""
+    """Yield the latencies of each mount on which a directory took half a millisecond or more."""
     for each in latencies:
         if each["max_seconds"]:
             figures = (f"{name} {_milliseconds(each[f'{name}_seconds'])}" for name in ("p50", "p95", "max"))
@@ -140,12 +144,12 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _in_flight(data: dict[str, Any]) -> str:
-    """How many directories at a time, and why."""
     most, share = data["most_in_flight"], data["waiting_share"]
-    return f"{most:,} at most, {share:.0%} of their time waiting: {data['pace']}"
+    return f"at most {most:,}, waiting {share:.0%} of the time: {data['pace']}"
 
 
 def fault_lines(data: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each of the first faults of each kind."""
     for kind, some, total in faults_by_kind(data, FIRST_FAULTS):
         for fault in some:
             yield f"{kind}: {shown_text(fault['path'])}: {fault['message']} ({fault_detail(fault)})"
@@ -154,7 +158,7 @@ def fault_lines(data: dict[str, Any]) -> Iterator[str]:
 
 
 def faults_by_kind(data: dict[str, Any], most: int = MOST_FAULTS) -> list[tuple[str, list[dict[str, Any]], int]]:
-    """Of each kind the first few faults, and how many there are."""
+    """Return each kind of fault, its first `most` faults, and its number of faults."""
     return [
         (kind, list(islice((fault for fault in data["faults"] if fault["kind"] == kind), most)), total)
         for kind, total in sorted(data["errors"].items())
@@ -162,22 +166,20 @@ def faults_by_kind(data: dict[str, Any], most: int = MOST_FAULTS) -> list[tuple[
 
 
 def fault_detail(fault: dict[str, Any]) -> str:
-    """In which phase, after how many attempts, and what is kept."""
+    """Describe the operation that failed, the attempts, and whether names are kept."""
     detail = str(fault["operation"])
     if fault["attempts"] > 1:
         detail += f", {fault['attempts']} attempts"
-    return detail + (", the names read before are kept" if fault["partial"] else "")
+    return detail + (", names read before are kept" if fault["partial"] else "")
 
 
 def _cell(text: str) -> str:
-    """Text that no Markdown is made of: no markup, no entity, no formula, no address that becomes a link. Its spaces
-    stay.
-    """
+    """Escape text for Markdown: markup, entities, formulas, addresses that would become links, and spaces."""
     text = "".join(f"\\{char}" if char in "\\`*_<>|[]~$&" else char for char in text)
     text = re.sub(r"^ +| {2,}| +$", lambda found: "&nbsp;" * len(found[0]), text)
     return re.sub(r"(?i)(https?|ftp)(://)|(www)(\.)|(@)", lambda found: _apart(*filter(None, found.groups())), text)
 
 
 def _apart(*parts: str) -> str:
-    """So that GitHub sees no address: it looks the same."""
+    """Insert an empty comment, so that GitHub sees no address. The text looks the same."""
     return "<!-- -->".join(parts) if len(parts) > 1 else f"{parts[0]}<!-- -->"

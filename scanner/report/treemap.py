@@ -1,4 +1,4 @@
-"""A squarified treemap of what directories take on the disk (Bruls, Huizing, van Wijk: Squarified Treemaps, 2000)."""
+"""A squarified treemap of the disk usage of directories (Bruls, Huizing, van Wijk: Squarified Treemaps, 2000)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from scanner.model import Path, is_below
 from scanner.report.data import shown
 from scanner.report.tables import human
 
-MOST = 1000  # directories that are kept: what is smaller shows as part of what it lies in
-WIDTH, HEIGHT = 1200, 760  # units, of which a letter takes LETTER
+MOST = 1000  # directories to keep; smaller ones are drawn as part of their parents
+WIDTH, HEIGHT = 1200, 760  # units; a letter is LETTER units wide
 HEAD, GAP, LETTER = 16, 2, 6.6
-LEAST_AREA = 60  # of what has a rectangle of its own
-LEAST_NAME = 4  # letters of a name, or none is shown
-COLOURS = 7  # classes of the style sheet
+LEAST_AREA = 60  # of a rectangle
+LEAST_NAME = 4  # letters: without room for them, no name is shown
+COLOURS = 7  # classes c0 to c6 of the style sheet
 
 STYLE = """\
 .treemap { font: 11px system-ui, sans-serif; background: #fff; }
@@ -33,11 +33,11 @@ STYLE = """\
 .treemap .c6 { fill: #c9c9c9; }
 .treemap .own { fill-opacity: .55; }
 """
-"""Tints of the palette of Okabe and Ito, for colour-blind people as well: one for each directory below a root."""
+"""Tints of Okabe and Ito's colours, which colour-blind people can distinguish: one for each directory below a root."""
 
 
 class Node(NamedTuple):
-    """A directory, and those in it that are kept, the largest first."""
+    """A directory and the kept directories in it, the largest first."""
 
     path: Path
     disk: int
@@ -45,7 +45,7 @@ class Node(NamedTuple):
 
     @property
     def rest(self) -> int:
-        """Bytes in it that none of these has."""
+        """Disk usage of everything in it but the kept directories."""
         return max(0, self.disk - sum(node.disk for node in self.below))
 
 
@@ -57,14 +57,12 @@ class Box(NamedTuple):
 
     @property
     def inside(self) -> Box:
-        """Without the line of the name, and a margin."""
+        """The box without the line of the name and without margins."""
         return Box(self.left + GAP, self.top + HEAD, self.width - 2 * GAP, self.height - HEAD - GAP)
 
 
 class Treemap:
-    """Keeps the largest directories of all it hears of, in bounded memory, and draws them. Raises OptionError where the
-    library is missing.
-    """
+    """Keeps the largest directories in bounded memory, and draws them. Raises OptionError if a library is missing."""
 
     def __init__(self, roots: Sequence[Path], most: int = MOST) -> None:
         need("report", "a treemap", "squarify", "jinja2")
@@ -73,18 +71,19 @@ class Treemap:
         self._count = 0
 
     def add(self, total: Total) -> None:
-        """A directory, after those in it. What lies in one that is kept is no larger than that, and came before: so
-        those that are kept always form a tree.
+        """Add a directory after the directories in it.
+
+        These are no larger and were added before, so the kept directories always form a tree.
         """
         self._count += 1
         item = (total.disk, self._count, total.path)
         (heapq.heappush if len(self._kept) < self._most else heapq.heappushpop)(self._kept, item)
 
     def nodes(self) -> list[Node]:
-        """The roots."""
+        """Return the kept directories as trees, by root."""
         roots: list[Node] = []
         open_nodes: list[Node] = []
-        for disk, _, path in sorted(self._kept, key=lambda item: -item[1]):  # each before what lies in it
+        for disk, _, path in sorted(self._kept, key=lambda item: -item[1]):  # parents first
             node = Node(path, disk, [])
             while open_nodes and (path in self._roots or not is_below(path, open_nodes[-1].path)):
                 open_nodes.pop()
@@ -93,10 +92,10 @@ class Treemap:
         return sorted_nodes(roots)
 
     def svg(self) -> str:
-        """The drawing; all of its style in itself."""
+        """Return the drawing, with its style sheet."""
         roots = self.nodes()
         total = sum(node.disk for node in roots)
-        what = f"Treemap of {human(total)} on disk in {', '.join(shown(root) for root in self._roots)}"
+        what = f"Treemap of {human(total)} disk usage in {', '.join(shown(root) for root in self._roots)}"
         lines = [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="treemap" xml:space="preserve" '
             f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{escape(what)}">',
@@ -110,12 +109,12 @@ class Treemap:
         page = Box(0, 0, WIDTH, HEIGHT)
         if not any(root.disk for root in roots):
             yield rectangle(page, "root")
-            yield label(page, ["Nothing here takes space."])
+            yield label(page, ["The disk usage is 0."])
         for node, box in self._divided([(root, root.disk) for root in roots], page):
             yield from self._drawn(node, box, "root", shown(node.path))
 
     def _drawn(self, node: Node, box: Box, colour: str, name: str) -> Iterator[str]:
-        """A rectangle for `node`, and those of what it holds in it."""
+        """Yield the rectangle of a directory, and the rectangles in it."""
         yield f"<g>{title(shown(node.path), node.disk)}{rectangle(box, colour)}"
         yield label(box, [f"{name}  {human(node.disk)}", name])
         if box.inside.width > 0 and box.inside.height > 0 and node.below:
@@ -131,13 +130,13 @@ class Treemap:
             sizes = sorted([*sizes, (None, rest)], key=lambda item: -item[1])
         for below, inner in self._divided(sizes, box):
             if below is None:
-                yield f"<g>{title(f'{shown(node.path)}: all else', rest)}{rectangle(inner, f'{colour} own')}</g>"
+                yield f"<g>{title(f'{shown(node.path)}: the rest', rest)}{rectangle(inner, f'{colour} own')}</g>"
                 continue
-            of_its_own = f"c{large.index(below) % COLOURS}" if colour == "root" else colour
-            yield from self._drawn(below, inner, of_its_own, last_name(below.path))
+            inner_colour = f"c{large.index(below) % COLOURS}" if colour == "root" else colour
+            yield from self._drawn(below, inner, inner_colour, last_name(below.path))
 
     def _divided(self, sizes: list[tuple[Any, int]], box: Box) -> Iterator[tuple[Any, Box]]:
-        """A part of `box` for each of the sizes, the largest first."""
+        """Divide `box` in proportion to the sizes, which are in descending order."""
         sizes = [(what, size) for what, size in sizes if size > 0]
         import squarify  # an extra
 
@@ -148,7 +147,7 @@ class Treemap:
 
 
 def sorted_nodes(nodes: list[Node]) -> list[Node]:
-    """The largest first, all the way down."""
+    """Sort nodes on all levels, the largest first."""
     todo = [nodes]
     while todo:
         some = todo.pop()
@@ -163,8 +162,8 @@ def last_name(path: Path) -> str:
 
 
 def title(name: str, size: int) -> str:
-    """What is shown under the pointer."""
-    return f"<title>{escape(name)}\n{human(size)} on disk</title>"
+    """Return the tooltip of a directory."""
+    return f"<title>{escape(name)}\n{human(size)} disk usage</title>"
 
 
 def rectangle(box: Box, names: str) -> str:
@@ -175,7 +174,7 @@ def rectangle(box: Box, names: str) -> str:
 
 
 def label(box: Box, texts: list[str]) -> str:
-    """The first of these that there is room for, or as much of the last."""
+    """Return the first text that fits into the box, or the beginning of the last one."""
     room = int((box.width - 2 * GAP - 4) / LETTER)
     if box.height < HEAD - 2 or room < LEAST_NAME:
         return ""
@@ -189,5 +188,5 @@ def label(box: Box, texts: list[str]) -> str:
 
 
 def columns(text: str) -> int:
-    """How much room text takes, in letters: Chinese ones are twice as wide."""
+    """Return the width of text in letters. Chinese characters are twice as wide."""
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

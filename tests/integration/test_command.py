@@ -128,7 +128,7 @@ def test_scan_reports_what_it_found(how: list[str], trees: dict[str, Path]) -> N
     assert facts["Files"] == "4,000"
     assert facts["Errors"] == "none"
     assert "MB" in facts["Coordinator"]
-    assert "MB in all processes together" in facts["Peak memory"]
+    assert "MB in all processes" in facts["Peak memory"]
     assert ("Workers (2)" in facts) == ("pool" in how)
     assert facts["Backend"].startswith("pool, 2 workers by " if "pool" in how else "serial, ")
     assert facts["File system"].isprintable()

@@ -49,7 +49,7 @@ def check(report: dict[str, Any]) -> None:
     if "sizes" in report:
         check_sizes(report["sizes"])
     text = dict(facts(report))
-    share = re.search(r"(\d+)% of their time waiting", text.get("In flight", ""))
+    share = re.search(r"waiting (\d+)% of the time", text.get("In flight", ""))
     assert share is None or not (re.search("nearly all|most of it|all of it", text["In flight"]) and int(share[1]) < 90)
 
 

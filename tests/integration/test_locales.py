@@ -103,7 +103,7 @@ def test_a_report_is_shown_in_the_encoding_of_its_reader(tree: Path, locales: di
     for environment in (*locales.values(), {**UTF8, "PYTHONIOENCODING": "ascii"}):
         text = output(environment, "scan", "--sizes", tree)
         assert rb"\ufffd" in text
-        assert b"Everything by owner" in text
+        assert b"Entries by owner" in text
 
 
 def test_messages_name_what_they_are_about_in_every_locale(tree: Path, locales: dict[str, dict[str, str]]) -> None:

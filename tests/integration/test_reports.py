@@ -204,7 +204,7 @@ def test_a_treemap_of_a_deep_chain(tmp_path: Path) -> None:
 def test_a_treemap_of_nothing_says_so() -> None:
     treemap = Treemap(["/r"])
     treemap.add(Total("/r", 0, 0, 1, 0, 0))
-    assert "Nothing here takes space." in treemap.svg()
+    assert "The disk usage is 0." in treemap.svg()
 
 
 def test_a_name_of_wide_letters_stays_in_its_box() -> None:
@@ -339,14 +339,12 @@ def test_a_report_that_cannot_be_written_is_still_printed(tmp_path: Path) -> Non
 
 
 def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (
-        "Scanned             /x\nOutcome             failed\nErrors              2 denied\n\nNot read:\n  denied: /x\n"
-    )
+    text = "Scanned             /x\nOutcome             failed\nErrors              2 denied\n\nErrors:\n  denied: /x\n"
     assert painted(text) == (
         "\x1b[1mScanned             \x1b[0m/x\n"
         "\x1b[1mOutcome             \x1b[0m\x1b[1;31mfailed\x1b[0m\n"
         "\x1b[1mErrors              \x1b[0m\x1b[1;33m2 denied\x1b[0m\n"
-        "\n\x1b[1;31mNot read:\x1b[0m\n  denied: /x\n"
+        "\n\x1b[1;31mErrors:\x1b[0m\n  denied: /x\n"
     )
 
     class Terminal:
