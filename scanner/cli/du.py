@@ -54,7 +54,7 @@ def du_command(args: argparse.Namespace, options: ScanOptions, interruption: exi
 
         def take(chunk: Chunk) -> None:
             with interruption.raising():
-                lines.add(tree.add(chunk.output) if chunk.output else ())
+                lines.add(tree.add(chunk.output))
 
         outcome = run_scan(args, options, take, interruption, monitored=False)
         whole = outcome.word not in ("timeout", "interrupted")

@@ -84,13 +84,11 @@ def _opened(target: Target, roots: Sequence[str], outputs: Outputs, interruption
 
 
 def _take(sinks: Sequence[SinkSpec], written: list[Written], outputs: Outputs, chunk: Chunk) -> None:
-    """Hand to each output what was made for it. One that fails is dropped; the last one raises."""
-    if not chunk.output:
-        return
+    """Pass the Chunk to every output, with the bytes made for it. An output that fails is dropped; the last raises."""
     made = dict(zip(sinks, apart(chunk.output, len(sinks)), strict=True))
     for each in tuple(written):
         try:
-            each.writer.take(made[each.target.sink])
+            each.writer.take(chunk, made[each.target.sink])
         except (OutputError, BrokenPipeError) as error:
             outputs.give_up(each.output, error)
             written.remove(each)

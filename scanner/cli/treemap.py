@@ -27,7 +27,7 @@ def treemap_command(args: argparse.Namespace, options: ScanOptions, interruption
     treemap, tree = Treemap(args.roots, args.most), Tree(args.roots)
 
     def take(chunk: Chunk) -> None:
-        for total in tree.add(chunk.output) if chunk.output else ():
+        for total in tree.add(chunk.output):
             treemap.add(total)
 
     options = options._replace(sinks=(SinkSpec("sizes", (None, False)),), stat=SIZES_FIELDS)

@@ -8,6 +8,7 @@ from typing import Any
 
 from scanner.export import arrow
 from scanner.fields import Columns
+from scanner.model import Chunk
 
 ROW_GROUP = 1 << 17  # rows
 
@@ -26,9 +27,11 @@ class ParquetFile:
         self._waiting: list[Any] = []
         self._rows = 0
 
-    def take(self, made: bytes | memoryview) -> None:
+    def take(self, chunk: Chunk, made: bytes | memoryview) -> None:
         joined, rows = self._columns.take_apart(made)
-        batch = self._batches.batch(joined.split(b"\0") if joined else [], rows)
+        if not joined:
+            return
+        batch = self._batches.batch(joined.split(b"\0"), rows)
         self._waiting.append(batch)
         self._rows += batch.num_rows
         while self._rows >= ROW_GROUP:

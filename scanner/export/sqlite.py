@@ -13,6 +13,7 @@ from typing import Any
 from scanner.export.output import Output
 from scanner.export.sidecars import retired
 from scanner.fields import Columns
+from scanner.model import Chunk
 
 INDEXED = ("size", "mtime_ns")  # as well as the path
 SCAN_COLUMNS = ("root", "absolute_path", "host", "started_at", "finished_at", "outcome", "scanner")
@@ -51,7 +52,7 @@ class Database:
         except sqlite3.Error as error:
             raise self._output.failed(str(error)) from error
 
-    def take(self, made: bytes | memoryview) -> None:
+    def take(self, chunk: Chunk, made: bytes | memoryview) -> None:
         joined, rows = self._columns.take_apart(made)
         if not joined:
             return

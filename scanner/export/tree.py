@@ -41,8 +41,8 @@ class Tree:
         self._met: set[int] = set()  # files with several names: 60 to 100 bytes each
 
     def add(self, records: bytes | memoryview) -> Iterator[Total]:
-        """Take in what the sink `sizes` has made; gives the directories that are complete now, the deepest first."""
-        for path, size, blocks, entries, shared in marshal.loads(records):
+        """Add the records of one Chunk, from the sink `sizes`; yield the completed directories, the deepest first."""
+        for path, size, blocks, entries, shared in marshal.loads(records) if records else ():
             if self._is_again(path, shared):
                 continue
             if not self._open or self._open[-1][0] != path:

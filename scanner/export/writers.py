@@ -11,7 +11,7 @@ from scanner import __version__
 from scanner.export.formats import Target, is_terminal
 from scanner.export.output import Output
 from scanner.export.tree import Total, Tree
-from scanner.model import Path, printable, terminal_bytes, utf8_text
+from scanner.model import Chunk, Path, printable, terminal_bytes, utf8_text
 
 Write = Callable[[bytes | memoryview], object]
 Record = Callable[[], dict[str, Any]]
@@ -19,9 +19,14 @@ Record = Callable[[], dict[str, Any]]
 
 
 class Writer(Protocol):
-    """Takes what came of each Chunk, in walk order, and is finished with the record of the scan."""
+    """Writes one output of a scan: every Chunk in walk order, then the end.
 
-    def take(self, made: bytes | memoryview) -> None: ...
+    `take` gets the whole Chunk (faults, leftovers and position included) and `made`, the bytes that workers produced
+    for this output. `made` may be empty: a Chunk without listings still reports faults. `finish` is called only after
+    a complete scan.
+    """
+
+    def take(self, chunk: Chunk, made: bytes | memoryview) -> None: ...
     def finish(self, record: Record) -> None: ...
 
 
@@ -34,7 +39,7 @@ class Plain:
         if head:
             write(head)
 
-    def take(self, made: bytes | memoryview) -> None:
+    def take(self, chunk: Chunk, made: bytes | memoryview) -> None:
         self._write(made)
 
     def finish(self, record: Record) -> None:
@@ -50,7 +55,7 @@ class NcduTree:
         self._depth = 0  # of lists that are open
         write(f'[1,2,{{"progname":"scanner","progver":"{__version__}"}},\n'.encode())
 
-    def take(self, made: bytes | memoryview) -> None:
+    def take(self, chunk: Chunk, made: bytes | memoryview) -> None:
         view = memoryview(made)
         first, last = (int.from_bytes(view[at : at + 8], "little") for at in (0, 8))
         if len(view) > 16:
@@ -71,7 +76,7 @@ class Folded:
         self._tree = Tree(roots)
         self._line = _shown_folded if shown else _folded
 
-    def take(self, made: bytes | memoryview) -> None:
+    def take(self, chunk: Chunk, made: bytes | memoryview) -> None:
         self._write(b"".join(map(self._line, self._tree.add(made))))
 
     def finish(self, record: Record) -> None:

@@ -19,6 +19,7 @@ from scanner.export.writers import NcduTree
 from scanner.fields import FIRST, LAST, columns_of, with_exact_times
 from scanner.kernel.part import Stated
 from scanner.kernel.sinks.ncdu import NCDU_FIELDS, Ncdu
+from scanner.model import Chunk
 from scanner.options import ScanOptions, SinkSpec
 from tests.conftest import READERS
 from tests.support.shell import run
@@ -147,6 +148,7 @@ def test_ncdu_loads_whatever_a_file_system_says(root: str, tmp_path: Path) -> No
     producer.take(root, [], Stated("\0".join(f"f{number}" for number in range(count)), packed), True)
     with open(tmp_path / "a.ncdu", "wb") as file:
         tree = NcduTree(file.write)
-        tree.take(producer.output())
+        made = producer.output()
+        tree.take(Chunk(0, (), made, [], 0, [], 1, count, count), made)
         tree.finish(dict)
     assert b'"f299"' in loaded(tmp_path / "a.ncdu")

@@ -1,0 +1,46 @@
+"""What a Writer of `scanner list` receives: the whole Chunk of every step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scanner.cli import list as list_module
+from scanner.cli.main import main
+from scanner.export.writers import Record
+from scanner.model import Chunk
+from tests.support.trees import make
+
+
+class Recorder:
+    """A Writer that keeps what it receives."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[Chunk, bytes]] = []
+        self.is_finished = False
+
+    def take(self, chunk: Chunk, made: bytes | memoryview) -> None:
+        self.steps.append((chunk, bytes(made)))
+
+    def finish(self, record: Record) -> None:
+        self.is_finished = True
+
+
+@pytest.mark.parametrize("others", [[], ["-o", "a.csv"]], ids=["alone", "beside another output"])
+@pytest.mark.parametrize("backend", ["serial", "pool"])
+def test_a_writer_receives_faults_also_where_nothing_was_made(
+    backend: str, others: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "top", {"d": {"f": None}})
+    monkeypatch.chdir(tmp_path)
+    recorder, writer_of = Recorder(), list_module.writer_of
+    monkeypatch.setattr(
+        list_module, "writer_of", lambda target, *rest: writer_of(target, *rest) if target.path else recorder
+    )
+    assert main(["list", "--backend", backend, "-q", *others, "-o", "-", "missing", "top"]) == 1
+    assert recorder.is_finished
+    faults = [fault for chunk, _ in recorder.steps for fault in chunk.faults]
+    assert [(fault.path, fault.operation) for fault in faults] == [("missing", "open")]
+    assert b"".join(made for _, made in recorder.steps) == b"top\ntop/d\ntop/d/f\n"
+    assert recorder.steps[-1][0].leftovers == []
