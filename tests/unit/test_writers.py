@@ -29,7 +29,7 @@ class Recorder:
 
 @pytest.mark.parametrize("others", [[], ["-o", "a.csv"]], ids=["alone", "beside another output"])
 @pytest.mark.parametrize("backend", ["serial", "pool"])
-def test_a_writer_receives_faults_also_where_nothing_was_made(
+def test_a_writer_receives_the_chunk_with_its_faults(
     backend: str, others: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path / "top", {"d": {"f": None}})
@@ -44,3 +44,11 @@ def test_a_writer_receives_faults_also_where_nothing_was_made(
     assert [(fault.path, fault.operation) for fault in faults] == [("missing", "open")]
     assert b"".join(made for _, made in recorder.steps) == b"top\ntop/d\ntop/d/f\n"
     assert recorder.steps[-1][0].leftovers == []
+
+
+def test_a_writer_receives_a_chunk_that_holds_only_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder()
+    monkeypatch.setattr(list_module, "writer_of", lambda *_: recorder)
+    assert main(["list", "-q", str(tmp_path / "missing")]) == 3
+    assert [(len(chunk.faults), made) for chunk, made in recorder.steps] == [(1, b"")]
+    assert not recorder.is_finished
