@@ -1,4 +1,4 @@
-"""`Entry`: one name with what `stat` tells about it, made from columns when somebody looks."""
+"""`Entry`: one name with the fields that `stat` returns, made lazily from columns."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice, repeat
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple
 
-from scanner.fields import FIELDS, Columns
-from scanner.model import Chunk, Path, Walked, names, prefix_of, split
+from scanner.fields import FIELDS, Columns, EntryType
+from scanner.model import Chunk, Path, PathText, Walked, names, prefix_of, split
 
 
-class _Fields(NamedTuple):
-    path: Any
-    type: str | None = None
+class _Fields(NamedTuple, Generic[PathText]):
+    path: PathText
+    type: EntryType | None = None
     size: int | None = None
     blocks: int | None = None
     mode: int | None = None
@@ -28,32 +28,37 @@ class _Fields(NamedTuple):
     atime_ns: int | None = None
 
 
-class Entry(_Fields):
-    """A file, directory or link: `path`, `name`, and what was asked about it. Can be given wherever a path can.
+class Entry(_Fields[PathText]):
+    """A file, directory or symbolic link with its fields. It is a path-like object: `open(entry)` works.
 
+    path       str or bytes, like the root
     type       f, d, l, p, s, b or c, as in `find -type`
-    size       bytes; of a link, those of its target's name
-    blocks     of 512 bytes on the disk
-    mode, uid, gid, ino, dev, nlink, mtime_ns, ctime_ns, atime_ns  as in `os.stat_result`, times in nanoseconds, clamped
-               to 64 bits: from 1677-09-21 to 2262-04-11
+    size       bytes; for a symbolic link, the length of its target's name
+    blocks     disk usage in blocks of 512 bytes
+    mode, uid, gid, ino, dev, nlink
+               as in `os.stat_result`
+    mtime_ns, ctime_ns, atime_ns
+               nanoseconds since 1970, clamped to 64 bits: from 1677-09-21 to 2262-04-11
 
-    What was not asked, or could not be told, is None. Of a link it is told what the link itself is, unless links are
-    followed.
+    Fields that were not requested, or are unavailable, are None. The fields of a symbolic link describe the link
+    itself, unless `followlinks` is set.
     """
 
     __slots__ = ()
 
     @property
-    def name(self) -> Any:
-        """The last part of the path."""
-        return os.path.basename(self.path) or self.path
+    def name(self) -> PathText:
+        """The last component of the path."""
+        path: Any = self.path
+        name: PathText = os.path.basename(path) or path
+        return name
 
-    def __fspath__(self) -> Any:
+    def __fspath__(self) -> PathText:
         return self.path
 
 
 class Part(NamedTuple):
-    """Where in a table the rows of a directory, or of a part of it, are: its own, those of files, those of links."""
+    """Position in a table of the rows of a directory, or of a part of one: its own row, its files, its links."""
 
     table: bytes  # 64-bit numbers
     start: int
@@ -66,14 +71,14 @@ _make = partial(tuple.__new__, Entry)
 
 
 def made(columns: Columns, paths: Sequence[Any], rows: memoryview) -> Iterator[Entry]:
-    """The entries of these paths."""
+    """Return the entries of these paths."""
     values = columns.values(rows)
     some = [values.get(name, repeat(None)) for name in FIELDS]
     return map(_make, zip(paths, *some, strict=False))
 
 
 def entries_of(columns: Columns, table: bytes | memoryview, as_bytes: bool) -> Iterator[Entry]:
-    """Of what the sink `table` has made."""
+    """Return the entries in the output of the sink `table`."""
     joined, rows = columns.take_apart(table)
     if not joined:
         return iter(())
@@ -82,7 +87,7 @@ def entries_of(columns: Columns, table: bytes | memoryview, as_bytes: bool) -> I
 
 
 class Stated:
-    """What was asked about the entries of a result: columns, as they came, and where in them each directory is."""
+    """The fields of all entries of a result: columns in the order of arrival, and the position of each directory."""
 
     def __init__(self, fields: Sequence[str]) -> None:
         self.fields = fields
@@ -96,7 +101,7 @@ class Stated:
             self._chunks.append((paths, links, *chunk.table))
 
     def _parts_of(self, path: Path) -> list[Part]:
-        """Those in which the directory came. All are looked for when the first is wanted."""
+        """Return the parts of a directory. The first call indexes all Chunks."""
         for paths, all_links, rows, counts in self._chunks:
             numbers, start = memoryview(counts).cast("i").tolist(), 0
             listings = split((paths, all_links))
@@ -107,12 +112,12 @@ class Stated:
         return self._parts.get(path, [])
 
     def entries(self, walked: Walked) -> Iterator[Entry]:
-        """The directory itself, its files, then its directories that are not entered."""
+        """Yield the directory itself, its files, then its directories that are not entered."""
         for paths, rows in self.runs(walked):
             yield from made(self._columns, paths, rows)
 
     def runs(self, walked: Walked) -> Iterator[tuple[list[Any], memoryview]]:
-        """The same as paths and rows."""
+        """Yield the same as paths and rows."""
         path, _, files = walked
         prefix = prefix_of(path)
         left = iter(files)
@@ -128,7 +133,7 @@ class Stated:
         yield from shut
 
     def _rows(self, rows: bytes, first: int, last: int) -> memoryview:
-        """Some of each column."""
+        """Return a range of each column."""
         table = memoryview(rows).cast("q")
         size = len(table) // self._columns.width
         columns = [table[start + first : start + last] for start in range(0, len(table), size)]

@@ -1,8 +1,8 @@
-"""What can be raised at the edges. Inside a walk an error is a `Fault` (see `model`) and the walk goes on."""
+"""The exceptions of the public functions. Inside a walk an error is a `Fault` (see `model`) and the walk goes on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scanner.run import ScanResult
@@ -10,33 +10,34 @@ if TYPE_CHECKING:
 
 
 class ScanError(Exception):
-    """Base of everything this package raises on its own account."""
+    """Base class of the exceptions of this package."""
 
 
 class OptionError(ScanError, ValueError):
-    """An option has a value that cannot be used; the message names the option and what to do."""
+    """An option has an invalid value. The message names the option and the accepted values."""
 
 
 class ScanTimeout(ScanError, TimeoutError):
-    """The allowed time is over with directories left.
+    """The time limit of a scan is over and directories are left.
 
-    `result` holds what was found until then: in walk order, with gaps where workers had not come yet, and the directory
-    that was being read perhaps in part; `stats` what it cost. Both are None from `walk`, which has given it all away.
+    result  the tuples found until then, in walk order. Directories that workers have not finished are missing, and
+            the last one may be incomplete. None from `walk` and `entries`, which have yielded it all.
+    stats   the statistics of the scan; None from `walk`
     """
 
-    def __init__(self, message: str, result: ScanResult | None = None, stats: ScanStats | None = None) -> None:
+    def __init__(self, message: str, result: ScanResult[Any] | None = None, stats: ScanStats | None = None) -> None:
         super().__init__(message)
         self.result = result
         self.stats = stats
 
 
 class ScanCancelled(ScanError):
-    """The scan was stopped from another thread or task; never seen by the caller of a scan that ran to its end."""
+    """The scan was cancelled by another thread or task."""
 
 
 class ScanForked(ScanError, RuntimeError):
-    """The scan belongs to the process that this one was forked from; start another one here."""
+    """The scan belongs to the parent process of this forked one. Start a new scan here."""
 
 
 class OutputError(ScanError):
-    """An output file cannot be written; the message names it and says why."""
+    """An output file cannot be written. The message names the file and the reason."""

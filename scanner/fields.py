@@ -1,24 +1,28 @@
-"""What can be asked about an entry: the fields, and how their values travel, as columns of whole numbers."""
+"""The fields of an entry that `stat` returns, and the columns of 64-bit numbers that carry their values."""
 
 from __future__ import annotations
 
 import stat
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 from scanner.errors import OptionError
 
-STATUS = ("size", "blocks", "mode", "uid", "gid", "ino", "dev", "nlink", "mtime_ns", "ctime_ns", "atime_ns")
-FIELDS = ("type", *STATUS)
+Field = Literal[
+    "type", "size", "blocks", "mode", "uid", "gid", "ino", "dev", "nlink", "mtime_ns", "ctime_ns", "atime_ns"
+]  # fmt: skip
+EntryType = Literal["f", "d", "l", "p", "s", "b", "c"]
+FIELDS: tuple[Field, ...] = get_args(Field)
+STATUS = FIELDS[1:]
 TIMES = ("mtime_ns", "ctime_ns", "atime_ns")
 EXACT = {name: (name.replace("_ns", "_s"), name.replace("_ns", "_rest")) for name in TIMES}
-"""Beside a time that 64 bits may not hold: its seconds, and the nanoseconds beyond these."""
+"""Columns that make a time exact beyond 64 bits: seconds, and the remaining nanoseconds."""
 COLUMNS = (*STATUS, *(seconds for seconds, _ in EXACT.values()), *(rest for _, rest in EXACT.values()))
-"""Columns of `stat`, in the order of _columns.h; 64 bits with a sign each."""
+"""Columns of `stat`, signed 64-bit numbers, in the order of _columns.h."""
 NULL = -(1 << 63)
-"""In the place of a value that could not be asked."""
+"""Marks an unavailable value."""
 FIRST, LAST = NULL + 1, (1 << 63) - 1
-"""The ends of a column. Times beyond them (before 1677-09-21, after 2262-04-11) are clamped to them."""
+"""Range of a column. Times beyond it (before 1677-09-21 or after 2262-04-11) are clamped."""
 TYPES = {
     stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l", stat.S_IFIFO: "p", stat.S_IFSOCK: "s", stat.S_IFBLK: "b",
     stat.S_IFCHR: "c",
@@ -27,33 +31,33 @@ TYPES = {
 
 
 def fields_of(wanted: bool | Sequence[str]) -> tuple[str, ...]:
-    """The fields that a caller asks for by `stat=`: all, some, or none. Raises OptionError."""
+    """Return the fields that the option `stat` selects, in the order of FIELDS. Raises OptionError."""
     if isinstance(wanted, bool):
         return FIELDS if wanted else ()
     names = wanted.split(",") if isinstance(wanted, str) else tuple(wanted)
     for name in names:
         if name not in FIELDS:
-            raise OptionError(f"stat must be True, or of the fields {', '.join(FIELDS)}; not {name!r}")
+            raise OptionError(f"stat must be True, False, or some of {', '.join(FIELDS)}; not {name!r}")
     return tuple(name for name in FIELDS if name in names)
 
 
 def with_exact_times(fields: Sequence[str]) -> tuple[str, ...]:
-    """The fields, and the columns that make their times exact."""
+    """Return the fields and the columns that make their times exact."""
     return (*fields, *(column for name in fields if name in EXACT for column in EXACT[name]))
 
 
 def columns_of(fields: Sequence[str]) -> tuple[str, ...]:
-    """The columns from which these fields can be told."""
+    """Return the columns that hold these fields."""
     return tuple(name for name in COLUMNS if name in fields or (name == "mode" and "type" in fields))
 
 
 def type_of(mode: int) -> str | None:
-    """The letter for a mode; None for one that is not known."""
+    """Return the letter of a mode, None for an unavailable mode."""
     return None if mode == NULL else TYPES.get(stat.S_IFMT(mode), "?")
 
 
 class Columns:
-    """Takes rows apart that hold `fields`, as far as they are `wanted` (default: all)."""
+    """Converts rows of columns into values of fields: all `fields` of the rows, or the `wanted` ones."""
 
     def __init__(self, fields: Sequence[str], wanted: Sequence[str] | None = None) -> None:
         self._wanted = set(fields if wanted is None else wanted)
@@ -61,13 +65,13 @@ class Columns:
         self.width = len(self._columns)
 
     def take_apart(self, table: bytes | memoryview) -> tuple[bytes, memoryview]:
-        """The paths, joined, and the rows of what the sink `table` has made."""
+        """Split the output of the sink `table` into joined paths and rows."""
         view = memoryview(table)
         end = 8 + 8 * self.width * int.from_bytes(view[:8], "little")
         return bytes(view[end:]), view[8:end].cast("q")
 
     def values(self, rows: memoryview) -> dict[str, list[Any]]:
-        """Each field that is wanted, as a list; None where nothing is known."""
+        """Return a list of values for each field; unavailable values are None."""
         count = len(rows) // (self.width or 1)
         found: dict[str, list[Any]] = {}
         for number, name in enumerate(self._columns):
@@ -84,7 +88,7 @@ class Columns:
         return found
 
     def _make_exact(self, values: list[Any], rows: memoryview, seconds: str, rest: str) -> None:
-        """Replace the times that were clamped."""
+        """Replace clamped times by exact ones."""
         if FIRST not in values and LAST not in values:
             return
         count = len(values)
@@ -95,7 +99,7 @@ class Columns:
 
 
 def _known(values: list[Any], *, unsigned: bool) -> list[Any]:
-    """With None for NULL; what has no sign has none again."""
+    """Replace NULL by None, and restore unsigned values."""
     if not values or min(values) >= 0:
         return values
     if NULL in values:

@@ -9,16 +9,28 @@ import errno
 import os
 import sys
 from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, AnyStr, Generic, Literal, NamedTuple, Self, TypeAlias
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    PathText = TypeVar("PathText", bound=str | bytes, default=Any)  # the default: `Fault` alone means `Fault[Any]`
+else:
+    PathText = AnyStr
 
 Path: TypeAlias = str | bytes
-Walked: TypeAlias = tuple[Any, list[Any], list[Any]]
-"""What `os.walk` yields: root, directory names, file names, all str or all bytes."""
+Walked: TypeAlias = tuple[PathText, list[PathText], list[PathText]]
+"""The tuple that `os.walk` yields: root, names of directories, names of files; all str or all bytes."""
+FaultKind = Literal[
+    "denied", "depth", "excluded", "io", "lost", "loop", "name", "pattern", "prune", "rules", "timeout", "unexpected",
+    "vanished",
+]  # fmt: skip
+Operation = Literal["open", "read", "stat", "rules", "prune", "expect"]
 
 ENCODING, ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 """Those of `os.fsencode`, for where it would be called once a directory: it takes twice as long."""
 
-_KINDS = {
+_KINDS: dict[int, FaultKind] = {
     errno.EACCES: "denied",
     errno.EPERM: "denied",
     errno.ENOENT: "vanished",
@@ -28,53 +40,61 @@ _KINDS = {
     errno.ELOOP: "loop",
     errno.ENAMETOOLONG: "name",
 }
-EXCLUDED = "excluded"
-"""The kind of what is not entered, as was asked for, which only shows once it is open: no error."""
-UNEXPECTED = "unexpected"
-"""The kind of what was read, but is not what the caller expects of a root."""
+EXCLUDED: FaultKind = "excluded"
+"""Kind of a directory that an option excludes once it is open: not an error."""
+UNEXPECTED: FaultKind = "unexpected"
+"""Kind of a root that was read but differs from what the caller expects."""
 
 
-class Fault(NamedTuple):
-    """One error as data.
+class Fault(NamedTuple, Generic[PathText]):
+    """One error as data: a directory or an entry that is missing or incomplete in the result.
 
-    `operation`: `open`; `read` (the listing broke off); `stat` (the type of an entry could not be asked; the entry
-    itself is kept, as a file); `rules` (a file of rules is of no use, or a line of it); `prune`; or `expect` (a root is
-    not as expected). `kind`: denied, vanished (not there, or no directory; or not any more), timeout, lost, loop,
-    depth, name, rules, pattern, prune, unexpected or io. `attempts`: how often it was tried. `partial`: the names that
-    were read before the listing broke off are in the result.
+    path       the directory or entry, as str or bytes like the root
+    operation  `open`, or `read`: the directory has no listing, or an incomplete one;
+               `stat`: the type or the fields of an entry are unknown, the entry itself is kept (as a file);
+               `rules`: a file of patterns, or a line of it, is ignored;
+               `prune`: the caller's function failed, all names are kept;
+               `expect`: a root differs from what the caller expects
+    errno      error number of the system, or 0
+    message    text of the error
+    kind       denied, vanished (not found, or not a directory), timeout, lost (workers died reading it), loop, depth,
+               name (no system can have it), rules, pattern, prune, unexpected, or io for all other errors
+    attempts   how many times the operation was tried
+    partial    True if the names read before the error are in the result
     """
 
-    path: Path
-    operation: str
+    path: PathText
+    operation: Operation
     errno: int
     message: str
-    kind: str
+    kind: FaultKind
     attempts: int = 1
     partial: bool = False
 
     @property
     def drops_listing(self) -> bool:
-        """Whether the directory `path` itself has no (whole) listing, as opposed to one entry of unknown type."""
+        """Whether the directory `path` has no complete listing (otherwise one of its entries has a problem)."""
         return self.operation in ("open", "read")
 
     @property
     def is_error(self) -> bool:
-        """Whether anybody is to hear of it."""
+        """Whether the Fault is reported."""
         return self.kind != EXCLUDED
 
     def as_error(self) -> OSError:
-        """The OSError that `os.walk` would have handed to `onerror`."""
+        """Return the OSError that `os.walk` passes to `onerror`."""
         return OSError(self.errno, self.message, self.path)
 
     @classmethod
-    def of(cls, error: OSError, path: Path, operation: str, attempts: int = 1) -> Self:
+    def of(cls, error: OSError, path: Any, operation: Operation, attempts: int = 1) -> Self:
+        """Return the Fault for an OSError."""
         number = error.errno or errno.EIO
         message = error.strerror or os.strerror(number)
         return cls(path, operation, number, message, _KINDS.get(number, "io"), attempts)
 
 
 def excluded(path: Path, message: str) -> Fault:
-    """The Fault of a directory that is shown and not entered, as was asked for: no error."""
+    """Return the Fault of a directory that is listed by its parent but excluded itself: not an error."""
     return Fault(path, "open", 0, message, EXCLUDED)
 
 

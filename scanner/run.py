@@ -16,7 +16,7 @@ from scanner.errors import OptionError, ScanTimeout
 from scanner.garbage import rarer_collections
 from scanner.kernel.which import reader_name
 from scanner.latency import Latencies
-from scanner.model import Chunk, Fault, Path, Walked, names
+from scanner.model import Chunk, Fault, Path, PathText, Walked, names
 from scanner.options import ScanOptions
 from scanner.stats import ScanStats
 
@@ -28,47 +28,53 @@ if TYPE_CHECKING:
 ProgressCallback = Callable[[int, int], object]
 
 
-class ScanResult(list[Walked]):
-    """`list(os.walk(path))`, and what else came of the scan: `stats`, and `errors`, a Fault each."""
+class ScanResult(list[Walked[PathText]]):
+    """The tuples `(root, dirs, files)` of `list(os.walk(path))`, with statistics, errors and entries.
+
+    stats   a ScanStats
+    errors  one Fault for each unreadable directory or entry
+    """
 
     def __init__(self, stats: ScanStats, stated: Stated | None = None) -> None:
         super().__init__()
         self.stats = stats
         self._stated = stated
 
-    def entries(self) -> Iterator[Entry]:
-        """What was asked by `stat=` about each name: of each tuple the directory, its files, and the directories in it
-        that are not entered. Raises ValueError if nothing was asked. The tuples must not have been changed.
+    def entries(self) -> Iterator[Entry[PathText]]:
+        """Yield an Entry for each name, with the fields that the option `stat` selects.
+
+        For each tuple: the directory, its files, then its directories that are not entered. Raises ValueError without
+        the option `stat`. Call it before changing any tuple.
         """
-        stated = self._what_was_asked()
+        stated = self._require_stated()
         for walked in self:
             yield from stated.entries(walked)
 
     def to_arrow(self) -> Any:
-        """The same as a pyarrow.Table: `path`, in bytes, and what was asked; times in nanoseconds, UTC.
+        """Return the entries as a pyarrow.Table: `path` in bytes, and the fields; times in nanoseconds, UTC.
 
-        Raises ValueError as `entries` does, and OptionError where pyarrow is not installed.
+        Raises ValueError without the option `stat`, and OptionError if pyarrow is not installed.
         """
         from scanner.export.frames import arrow_table  # not needed otherwise
 
-        return arrow_table(self, self._what_was_asked())
+        return arrow_table(self, self._require_stated())
 
     def to_pandas(self) -> Any:
-        """The same as a pandas.DataFrame; paths as in the tuples.
+        """Return the entries as a pandas.DataFrame; paths are str or bytes as in the tuples.
 
-        Raises ValueError as `entries` does, and OptionError where pandas is not installed.
+        Raises ValueError without the option `stat`, and OptionError if pandas is not installed.
         """
         from scanner.export.frames import pandas_frame  # not needed otherwise
 
-        return pandas_frame(self, self._what_was_asked())
+        return pandas_frame(self, self._require_stated())
 
-    def _what_was_asked(self) -> Stated:
+    def _require_stated(self) -> Stated:
         if self._stated is None:
-            raise ValueError("there are entries in the result of a scan with stat=True, or stat=('size', ...)")
+            raise ValueError("no fields were requested: scan with stat=True, or stat=('size', ...)")
         return self._stated
 
     @property
-    def errors(self) -> list[Fault]:
+    def errors(self) -> list[Fault[PathText]]:
         return self.stats.faults
 
 
