@@ -10,6 +10,7 @@ import errno
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 from scanner.kernel.descent import MOST_OPEN, Descent
 from scanner.kernel.pack import Packer, form_of, new_packer
@@ -240,6 +241,6 @@ class Walker:
         self._reader.close()
 
 
-def refused(path: Path, kind: str, message: str) -> Fault:
+def refused(path: Path, kind: Any, message: str) -> Fault:
     """The Fault of a directory that is not entered because of what happened before."""
     return Fault(path, "open", errno.ETIMEDOUT if kind == "timeout" else errno.EIO, message, kind)

@@ -226,11 +226,11 @@ def test_reading_does_not_change_access_times(reader: str, tmp_path: Path) -> No
 
 
 def test_python_says_so_as_well(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="stat must be True, or of the fields type, size"):
+    with pytest.raises(OptionError, match="stat must be True, False, or some of type, size"):
         scanner.scan(tmp_path, stat="weight")
     with pytest.raises(OptionError, match="stat must name what entries are asked for"):
         next(scanner.entries(tmp_path, stat=False))
-    with pytest.raises(ValueError, match="there are entries in the result of a scan with stat=True"):
+    with pytest.raises(ValueError, match="no fields were requested: scan with stat=True"):
         scanner.scan(tmp_path).to_arrow()
     with pytest.raises(OptionError, match="stat is for scan and entries: walk gives names only"):
         scanner.walk(tmp_path, stat=True)
