@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""Put the tables of benchmarks/results into README.md and docs/benchmarks.md.
+"""Write the tables of benchmarks/results into README.md and docs/benchmarks.md.
 
     python benchmarks/figures.py
 
-What stands there between `<!-- NAME -->` and `<!-- /NAME -->` is written anew from the results: `full.json` is what
-`tools/bench` has written, `profile.txt` comes from tools/profile_scan, the others from benchmarks/network.py and
-benchmarks/real.
+Text between `<!-- NAME -->` and `<!-- /NAME -->` is replaced. `full.json` is written by `tools/bench`, `profile.txt` by
+tools/profile_scan, the others by benchmarks/network.py, benchmarks/huge.py and benchmarks/real.
 """
 
 from __future__ import annotations
@@ -34,8 +33,31 @@ def results(name: str) -> dict[str, Any]:
     return found
 
 
-def table_of_group(group: str, *, cost: bool = True) -> str:
-    return "\n".join(outputs.tables(results("full"), (group,), cost=cost)).strip() + "\n"
+def table_of_group(group: str) -> str:
+    return "\n".join(outputs.tables(results("full"), (group,))).strip() + "\n"
+
+
+HIGHLIGHTS = {
+    ("scan(), monorepo", "os.walk into a list"): "`scanner.scan`, 630,000 entries",
+    ("scan(stat=('size', 'mtime_ns'), backend='auto'), monorepo", "os.walk and os.lstat"): "the same with sizes and times",
+    ("scanner list -o FILE, monorepo", "fd -u > FILE"): "`scanner list`, 630,000 entries",
+    ("scan(), round trips of 2 ms", "os.walk into a list"): "`scanner.scan`, round trips of 2 ms",
+    ("scanner list -o FILE, medium", "find > FILE"): "`scanner list`, 42,000 entries",
+}
+
+
+def table_of_highlights() -> str:
+    """Return the five rows of the README."""
+    lines = ["| case | against | times as fast | seconds | its seconds |", "|---|---|--:|--:|--:|"]
+    found = cases_of("full")
+    for (name, baseline), text in HIGHLIGHTS.items():
+        row = found[name, baseline]
+        ours, theirs = (statistics.median(row[f"{who}_seconds"]) for who in ("candidate", "baseline"))
+        low, high = row["interval"]
+        against = baseline.removesuffix(" > FILE").removesuffix(" into a list")
+        ratio = f"**{row['times_as_fast']:.2f}** ({low:.2f} to {high:.2f})"
+        lines.append(f"| {text} | {against} | {ratio} | {ours:.2f} | {theirs:.2f} |")
+    return "\n".join(lines) + "\n"
 
 
 def about() -> str:
@@ -47,13 +69,13 @@ def slower() -> str:
 
 
 def table_of_network() -> str:
-    """What has a baseline."""
+    """Return the rows that have a baseline."""
     rows = results("network")["rows"] + results("sshfs")["rows"]
     return network.markdown([row for row in rows if "against" in row])
 
 
 def table_of_settings() -> str:
-    """Fixed numbers of directories at a time, beside the one that is found: seconds."""
+    """Return seconds for fixed concurrency beside measured concurrency."""
     rows = results("network")["rows"]
     found = [re.fullmatch(r"nfs, (\S+) ms, (\d+ fixed|found)", row["case"]) for row in rows]
     seconds = {
@@ -90,15 +112,13 @@ AIMS = {
     (STATED, "os.walk and os.lstat"): 6.0,
     ("scanner du -s > FILE, monorepo", "du -s > FILE"): 1.82,
 }
-"""How many times as fast as what we want to be."""
+"""Ratios to reach, by case and baseline."""
 RUNS = ("full", "again-1", "again-2")  # of the suite; the others only of the groups that these are in
 IN_ONE_PROCESS = ("tiny", "small")  # trees too small for workers, and walked many times in one run
 
 
 def table_of_aims() -> str:
-    """What was reached in each run, what is short of it, and what there would be were both processors at work all the
-    time.
-    """
+    """Return the ratios of each run beside the aims, and the limit with both processors busy all the time."""
     runs = [cases_of(name) for name in RUNS]
     lines = ["| case | against | wanted | measured | | both processors busy |", "|---|---|--:|--:|---|--:|"]
     for (name, baseline), aim in AIMS.items():
@@ -116,24 +136,25 @@ def table_of_aims() -> str:
 
 
 def cases_of(run: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """By name and baseline; of several, the first."""
-    told = [row for row in results(run)["cases"] if "times_as_fast" in row]
-    return {(row["name"], row["baseline"]): row for row in reversed(told)}
+    """Return the cases of a run by name and baseline. The first of several counts."""
+    timed = [row for row in results(run)["cases"] if "times_as_fast" in row]
+    return {(row["name"], row["baseline"]): row for row in reversed(timed)}
 
 
 def aims_of_huge() -> list[str]:
     tree = results("huge")["trees"][-1]
-    told, tail = tree["readers"]["compiled"], f"--backend pool, {tree['entries']:,} entries"
-    memory, share = told["memory"]["highest"] / 1e6, 100 * told["coordinator_share"]
+    compiled, tail = tree["readers"]["compiled"], f"--backend pool, {tree['entries']:,} entries"
+    memory, share = compiled["memory"]["highest"] / 1e6, 100 * compiled["coordinator_share"]
+    speedup = compiled["seconds"]["1"] / compiled["seconds"]["2"]
     return [
-        aimed(f"scanner list {tail}, two workers", "one worker", 1.7, [told["seconds"]["1"] / told["seconds"]["2"]]),
+        aimed(f"scanner list {tail}, two workers", "one worker", 1.7, [speedup]),
         aimed(f"scanner list {tail}: highest peak of memory", "", 200, [memory], "MB at most"),
         aimed(f"scanner scan {tail}: the coordinator's share of processor time", "", 15, [share], "% at most"),
     ]
 
 
 def aimed(case: str, baseline: str, aim: float, runs: list[float], unit: str = "", *, most: str = "") -> str:
-    """A row. With a unit, less is better; `most`: what there would be were both processors at work all the time."""
+    """Return a row of the aims. With a unit, less is better. `most` is the limit with both processors busy."""
     reached = [run <= aim if unit else run >= aim for run in runs]
     word = "reached" if all(reached) else f"in {sum(reached)} of {len(runs)}" if any(reached) else "short"
     digits = 0 if unit else 2
@@ -142,7 +163,7 @@ def aimed(case: str, baseline: str, aim: float, runs: list[float], unit: str = "
 
 
 def table_of_huge() -> str:
-    """Lists of millions, in worker processes from the start."""
+    """Return memory and speed of lists of millions, in worker processes from the start."""
     lines = [
         "| entries | reader | memory half of the time | peak | highest peak "
         "| coordinator's share of a scan's processor time | seconds with one worker | with two | times as fast |",
@@ -151,10 +172,10 @@ def table_of_huge() -> str:
     for tree in results("huge")["trees"]:
         entries = f"{tree['entries']:,}"
         lines.append(f"| {entries} | compiled, `--backend auto` | {in_mb(tree['memory_by_itself'])} | | | | |")
-        for reader, told in tree["readers"].items():
-            one, two = told["seconds"]["1"], told["seconds"]["2"]
-            share, speed = f"{100 * told['coordinator_share']:.0f} %", f"{one:.2f} | {two:.2f} | {one / two:.2f}"
-            lines.append(f"| {entries} | {reader} | {in_mb(told['memory'])} | {share} | {speed} |")
+        for reader, measured in tree["readers"].items():
+            one, two = measured["seconds"]["1"], measured["seconds"]["2"]
+            share, speed = f"{100 * measured['coordinator_share']:.0f} %", f"{one:.2f} | {two:.2f} | {one / two:.2f}"
+            lines.append(f"| {entries} | {reader} | {in_mb(measured['memory'])} | {share} | {speed} |")
     return "\n".join(lines) + "\n"
 
 
@@ -166,7 +187,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "about": about,
     "slower": slower,
     **{group: partial(table_of_group, group) for group in GROUPS},
-    **{f"{group}, speed": partial(table_of_group, group, cost=False) for group in GROUPS},
+    "highlights": table_of_highlights,
     "network": table_of_network,
     "settings": table_of_settings,
     "nfs": table_of_nfs,
@@ -177,7 +198,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def filled(text: str) -> str:
-    """`text` with the tables of the results in the places that it has for them."""
+    """Return `text` with the tables of the results between their markers."""
     for name, table in TABLES.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
         if begin in text:

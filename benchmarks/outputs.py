@@ -42,16 +42,16 @@ def about(results: dict[str, Any]) -> str:
     return (
         f"{results['date'][:10]}, `{results['command']}`: {machine['cores']} cores ({machine['processor']}), "
         f"{machine['system']} {machine['kernel']}, {machine['filesystem']}, Python {machine['python']}, "
-        f"{machine['reader']} reader, revision {machine['revision']}; medians of pairs of runs{confidences(results)}."
+        f"{machine['reader']} reader, revision {machine['revision']}. Medians of paired runs{confidences(results)}."
     )
 
 
 def confidences(results: dict[str, Any]) -> str:
-    """Of the intervals, by the number of pairs."""
+    """Return the confidence of the intervals, by the number of pairs."""
     rows = [row for row in results["cases"] if "times_as_fast" in row]
     found = sorted({(len(row["candidate_seconds"]), row["confidence"]) for row in rows}, reverse=True)
-    told = ", ".join(f"{100 * confidence:.1f} % with {pairs}" for pairs, confidence in found)
-    return f", in intervals that hold the true one with a confidence of {told} pairs" if told else ""
+    text = ", ".join(f"{100 * confidence:.1f} % ({pairs} pairs)" for pairs, confidence in found)
+    return f"; intervals hold the true median with a confidence of {text}" if text else ""
 
 
 def conclusions(results: dict[str, Any]) -> dict[str, list[str]]:
@@ -82,12 +82,12 @@ def case_of(row: dict[str, Any]) -> str:
     return f"{row['name']} / {row['baseline']}"
 
 
-def tables(results: dict[str, Any], groups: Iterable[str] = (), *, cost: bool = True) -> Iterator[str]:
+def tables(results: dict[str, Any], groups: Iterable[str] = ()) -> Iterator[str]:
     for group in groups or GROUPS:
         rows = [row for row in results["cases"] if row["group"] == group]
         if rows:
             yield from ["" if groups else f"### {group.capitalize()}", "", *speeds(rows)]
-            yield from costs(rows) if cost else ()
+            yield from costs(rows)
 
 
 def speeds(rows: list[dict[str, Any]]) -> list[str]:
