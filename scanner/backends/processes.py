@@ -14,6 +14,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # multiprocessing takes 20 ms to import, which the thread doe
 
 PATIENCE = 0.25  # seconds for the Pool's thread to end; for workers when asked, after SIGTERM, after SIGKILL
 START_PATIENCE = 30.0  # seconds for a start to end
+THREAD_END_PATIENCE = 0.1  # seconds for the system to count a thread that has ended no more
 
 
 _all: weakref.WeakSet[Processes] = weakref.WeakSet()
@@ -114,9 +116,15 @@ class Processes:
             owner.wake()
 
     def _wait(self) -> None:
-        """For the thread that starts the Pool."""
+        """Wait for the thread that starts the Pool.
+
+        `join` returns a moment before the system counts one thread less, and processes are forked only from one thread.
+        """
         if self._starter is not None:
             self._starter.join(START_PATIENCE)
+            task, deadline = f"/proc/self/task/{self._starter.native_id}", time.monotonic() + THREAD_END_PATIENCE
+            while os.path.exists(task) and time.monotonic() < deadline:
+                time.sleep(0.0001)
 
     def _import_and_start(self) -> None:
         """Import what is needed, and unless it is to fork, start the Pool."""
