@@ -19,7 +19,7 @@ import pytest
 import scanner
 from scanner.kernel import gate
 from tests.support.faultfs import FaultFS, unavailable
-from tests.support.shell import SCANNER, run, start
+from tests.support.shell import PATIENCE, SCANNER, run, start
 
 pytestmark = pytest.mark.skipif(unavailable() is not None, reason=f"no FUSE here: {unavailable()}")
 
@@ -196,9 +196,8 @@ def test_a_signal_while_a_directory_hangs(hang: str, number: int, mounted: Mount
     fs = mounted({"path": "/b", "op": "readdir", "hang": hang})
     process = start("scan", fs.mnt)
     fs.wait_until_hung()
-    time.sleep(0.3)
     process.send_signal(number)
-    out, err = process.communicate(timeout=5)
+    out, err = process.communicate(timeout=PATIENCE)
     assert b"interrupted" in out
     assert err == b""
     assert process.returncode == -number
@@ -211,7 +210,7 @@ def test_the_coordinator_is_killed_while_a_worker_waits_for_a_directory(mounted:
     workers = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.communicate()
-    _, alive = psutil.wait_procs(workers, timeout=2)
+    _, alive = psutil.wait_procs(workers, timeout=PATIENCE)
     assert workers
     assert alive == []
 
@@ -228,7 +227,7 @@ def test_a_hung_directory_costs_a_program_that_uses_us_no_more_than_the_command(
     fs = mounted({"path": "/b", "op": "readdir", "hang": "hard"})
     code = f"import scanner; print(len(scanner.scan({fs.mnt!r}, dir_timeout=0.5, start_method='spawn').errors))"
     result = subprocess.run(
-        [SCANNER[0], "-c", code], capture_output=True, timeout=20, check=True, cwd=Path(__file__).parents[2]
+        [SCANNER[0], "-c", code], capture_output=True, timeout=PATIENCE, check=True, cwd=Path(__file__).parents[2]
     )
     assert (result.stdout, result.stderr) == (b"1\n", b"")
 
@@ -315,9 +314,10 @@ def test_a_tree_without_an_end_ends_with_the_time(mounted: Mounter) -> None:
 def test_the_server_dies(mounted: Mounter) -> None:
     fs = mounted({"path": "/*", "op": "opendir", "delay_ms": 200})
     process = start("scan", "--json", fs.mnt)
-    time.sleep(1)
+    while len(fs.stats()["dirs"]) < 2:  # the root was listed
+        time.sleep(0.02)
     fs.die()
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=PATIENCE)
     report = json.loads(out)
     assert process.returncode == 1
     assert set(report["errors"]) == {"io"}
@@ -343,9 +343,9 @@ def test_the_fewest_calls_are_made(mounted: Mounter) -> None:
 def test_no_process_is_left_that_could_be_ended(mounted: Mounter) -> None:
     fs = mounted({"path": "/b", "op": "readdir", "hang": "killable"})
     process = start("scan", "-q", "--dir-timeout", "0.3", fs.mnt)
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
-    deadline = time.monotonic() + 2  # Python's resource tracker ends a little later, by itself
+    deadline = time.monotonic() + PATIENCE  # Python's resource tracker ends a little later, by itself
     while left := [pid for pid in psutil.pids() if session_of(pid) == process.pid]:
         assert time.monotonic() < deadline, left
         time.sleep(0.02)

@@ -20,7 +20,7 @@ from scanner.backends import auto
 from tests.support.forks import forks_recorded
 from tests.support.killer import pools_started
 
-PATIENCE = 30  # seconds
+PATIENCE = 60  # seconds
 
 
 def in_child(what: Callable[[], Any], *, then: Callable[[], object] = lambda: None) -> Any:

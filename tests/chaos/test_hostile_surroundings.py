@@ -23,7 +23,7 @@ from scanner.backends.pool import PoolBackend
 from tests.support.faultfs import FaultFS, unavailable
 from tests.support.killer import pools_started
 
-PATIENCE = 30  # seconds
+PATIENCE = 60  # seconds
 
 
 def reap_everything(*_: Any) -> None:
@@ -147,7 +147,7 @@ from scanner.backends import auto
 auto.THREADS_AFTER = 0
 top = {str(trees["monorepo"])!r}
 for _ in range(5):
-    assert scanner.scan(top, backend={how!r}, max_workers=2, timeout=20) == list(os.walk(top))
+    assert scanner.scan(top, backend={how!r}, max_workers=2, timeout=50) == list(os.walk(top))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
@@ -159,7 +159,7 @@ def test_threads_replaced_by_coroutines_on_a_slow_file_system(tmp_path: Path) ->
     """Nothing there runs beside the caller, however long directories take."""
     pytest.importorskip("gevent")
     script = (
-        "from gevent import monkey; monkey.patch_thread()\nimport scanner, sys; scanner.scan(sys.argv[1], timeout=20)"
+        "from gevent import monkey; monkey.patch_thread()\nimport scanner, sys; scanner.scan(sys.argv[1], timeout=50)"
     )
     with FaultFS(tmp_path / "m", tree={"$": "synth", "fanout": [6, 6], "files": 2}, latency_ms=3) as fs:
         subprocess.run([sys.executable, "-W", "ignore", "-c", script, fs.mnt], check=True, timeout=PATIENCE)
@@ -175,9 +175,9 @@ def test_threads_replaced_by_coroutines(library: str, how: str, trees: dict[str,
         "eventlet": "import eventlet; eventlet.monkey_patch()",
     }
     call = {
-        "scan": "list(scanner.scan(top, backend='pool', max_workers=2, timeout=20))",
-        "walk": "list(scanner.walk(top, backend='pool', max_workers=2, timeout=20))",
-        "ParallelScanner": "list(scanner.ParallelScanner(2, backend='pool', timeout=20).scan_sync(top))",
+        "scan": "list(scanner.scan(top, backend='pool', max_workers=2, timeout=50))",
+        "walk": "list(scanner.walk(top, backend='pool', max_workers=2, timeout=50))",
+        "ParallelScanner": "list(scanner.ParallelScanner(2, backend='pool', timeout=50).scan_sync(top))",
     }
     script = f"""
 import warnings; warnings.simplefilter("ignore")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from multiprocessing import resource_tracker, spawn
 from pathlib import Path
@@ -19,7 +18,7 @@ from scanner.backends import wire
 from scanner.backends.pool import PoolBackend
 from tests.support.killer import Killer, pools_started
 from tests.support.sabotage import sabotage
-from tests.support.shell import start
+from tests.support.shell import PATIENCE, start, until_scanning
 from tests.support.trees import build, make, make_endless
 
 KILLS = 12  # of each of six cases
@@ -143,18 +142,15 @@ def test_a_mistake_in_a_worker_is_logged_and_costs_only_its_directory(
 
 @pytest.mark.parametrize("command", ["scan", "list"])
 def test_the_coordinator_is_killed(command: str, start_method: str, tmp_path: Path) -> None:
-    """No process that it has started is there two seconds later."""
+    """All processes that it has started end soon."""
     top = make_endless(tmp_path)
-    how = ["--backend", "pool", "--start-method", start_method]
+    how = ["--backend", "pool", "--workers", "2", "--start-method", start_method]
     process = start(command, "-L", *how, top, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 10
-    while len(psutil.Process(process.pid).children(recursive=True)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(0.3)
+    until_scanning(process, workers=2)
     children = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.communicate()
-    _, alive = psutil.wait_procs(children, timeout=2)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert alive == []
 
 

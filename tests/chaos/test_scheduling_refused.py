@@ -28,7 +28,7 @@ for _ in range(2):
 
 def refusing(error: str, *command: object) -> subprocess.CompletedProcess[str]:
     program = [sys.executable, "-m", "tests.support.seccomp", error, *map(str, command)]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=50, check=False, cwd=ROOT)
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
     if "no seccomp" in done.stderr:
         pytest.skip(done.stderr)
     return done
@@ -77,4 +77,4 @@ scanner.scan(sys.argv[1], nice=True, backend="pool", max_workers=1)
 assert priority() == before, (priority(), before)
 """
     prefix = ["ionice", *level] if level else []
-    subprocess.run([*prefix, sys.executable, "-c", script, tmp_path], check=True, timeout=30)
+    subprocess.run([*prefix, sys.executable, "-c", script, tmp_path], check=True, timeout=60)

@@ -146,7 +146,7 @@ def test_ncdu(flags: list[str], odd: Path, tmp_path: Path) -> None:
     """ncdu gives back what it has understood."""
     file = written(odd, tmp_path, "tree.ncdu", *flags)
     told = tmp_path / "told"
-    subprocess.run(["ncdu", "-f", file, "-o", told], check=True, capture_output=True, timeout=20)
+    subprocess.run(["ncdu", "-f", file, "-o", told], check=True, capture_output=True, timeout=60)
     mine, theirs = ncdu_tree(file), ncdu_tree(told)
     assert mine == theirs
     assert set(mine) == set(expected(odd))

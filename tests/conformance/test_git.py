@@ -43,7 +43,7 @@ ATOMS = [
 def git(top: Path, *arguments: str, **options: Any) -> bytes:
     environment = {**os.environ, "GIT_CONFIG_GLOBAL": CONFIG, "GIT_CONFIG_SYSTEM": os.devnull}
     result = subprocess.run(
-        ["git", "-C", top, *arguments], capture_output=True, timeout=30, env=environment, check=False, **options
+        ["git", "-C", top, *arguments], capture_output=True, timeout=60, env=environment, check=False, **options
     )  # fmt: skip
     assert result.returncode == 0 or arguments[0] == "check-ignore", result.stderr
     return result.stdout

@@ -33,7 +33,7 @@ def script(trees: dict[str, Path]) -> str:
 def python(*arguments: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
     return subprocess.run(  # type: ignore[call-overload, no-any-return]  # kwargs are plain
-        [sys.executable, *arguments], capture_output=True, text=True, timeout=50, check=False, env=environment, **kwargs
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=60, check=False, env=environment, **kwargs
     )
 
 
@@ -90,7 +90,7 @@ def test_a_daemonic_process_scans_by_itself_and_says_so_once(trees: dict[str, Pa
     results = context.Queue()
     process = context.Process(target=in_daemon, args=(str(trees["odd"]), results), daemon=True)
     process.start()
-    length, backend, messages = results.get(timeout=30)
+    length, backend, messages = results.get(timeout=60)
     process.join()
     process.close()
     results.close()
@@ -130,7 +130,7 @@ def test_workers_that_all_die_while_starting_end_in_a_serial_scan(trees: dict[st
     )
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False, env=environment
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env=environment
     )
     assert result.stdout == "serial\n", result.stderr
     assert "no worker processes" in result.stderr

@@ -22,6 +22,7 @@ from scanner.kernel.read import Reader
 from scanner.kernel.runs import runs_unlocked
 from scanner.options import ScanOptions, SinkSpec
 from scanner.plan import pace, planner
+from scanner.plan.paces import Paces
 from tests.conftest import use
 from tests.support.shell import ROOT
 
@@ -210,9 +211,18 @@ def test_nothing_is_forked_beside_threads_that_were_started_for_waiting(
     options = ScanOptions(start_method="fork").starting_at([str(trees["monorepo"])])
     backend = auto.AutoBackend(options, eager=False)
     engine = Engine(options, backend, ordered=True)
-    engine.paces.begin_with(3)  # as if directories had taken long
-    assert sum(chunk.visited for chunk in engine.run([str(trees["monorepo"])])) == len(list(os.walk(trees["monorepo"])))
-    backend.stop()
+    engine.paces.begin_with(3)  # as after slow directories
+    monkeypatch.setattr(Paces, "begin_with", lambda *_: None)  # or the first poll begins with one again
+    monkeypatch.setattr(planner, "TASK_ENTRIES", 50)  # many Tasks, after each of which a pool could start
+    seen, visited = [], 0
+    try:
+        for chunk in engine.run([str(trees["monorepo"])]):
+            visited += chunk.visited
+            seen.append(walking())
+    finally:
+        backend.stop()
+    assert visited == len(list(os.walk(trees["monorepo"])))
+    assert max(seen) > 1
 
 
 def test_a_pool_that_fails_after_it_took_over(
@@ -249,7 +259,7 @@ def test_a_forked_copy_of_a_walk_in_threads_says_that_it_cannot_go_on(trees: dic
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code],  # of such forks, since Python 3.12
-        capture_output=True, text=True, timeout=50, check=False, env=environment,
+        capture_output=True, text=True, timeout=60, check=False, env=environment,
     )  # fmt: skip
     directories = len(list(os.walk(trees["monorepo"])))
     refusal, total = result.stdout.splitlines()

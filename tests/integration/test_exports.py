@@ -134,7 +134,7 @@ def test_a_full_disk(name: str, trees: dict[str, Path], tmp_path: Path) -> None:
         ls -A {tmp_path}
         exit $code
     """
-    result = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, timeout=30, check=False)
+    result = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, timeout=60, check=False)
     if result.returncode == 99:
         pytest.skip("nothing can be mounted here")
     error = result.stderr.decode()
@@ -154,7 +154,7 @@ def test_an_extra_that_is_missing(name: str, tmp_path: Path) -> None:
     command = [arg for arg in SCANNER if arg != "-P"]
     result = subprocess.run(
         [*command, "list", "-o", tmp_path / "top" / name, tmp_path / "top"],
-        env={**os.environ, "PYTHONPATH": os.fspath(hidden)}, capture_output=True, check=False, timeout=20,
+        env={**os.environ, "PYTHONPATH": os.fspath(hidden)}, capture_output=True, check=False, timeout=60,
     )  # fmt: skip
     extra = "parquet" if "parquet" in name else "zstd"
     assert result.stderr.decode().endswith(f"needs what is not installed: pip install 'parallel-scanner[{extra}]'\n")

@@ -14,8 +14,10 @@ import pytest
 import scanner
 from scanner.backends.pool import PoolBackend
 from scanner.errors import OptionError
+from tests.conftest import BACKEND_NAMES
 from tests.support import prunes
 from tests.support.killer import Killer, pools_started
+from tests.support.pairwise import pairwise
 from tests.support.shell import SCANNER, run
 from tools.make_tree import make_tree
 
@@ -51,7 +53,7 @@ def listed(top: Path, *flags: str) -> set[str]:
 
 
 def found(top: Path, *tests: str) -> set[str]:
-    output = subprocess.run(["find", top, *tests], capture_output=True, check=True, timeout=20).stdout.decode()
+    output = subprocess.run(["find", top, *tests], capture_output=True, check=True, timeout=60).stdout.decode()
     return {os.path.relpath(line, top) for line in output.splitlines()}
 
 
@@ -100,7 +102,7 @@ def test_with_links_followed_an_entry_is_what_it_leads_to(tree: Path) -> None:
 
 
 def found_following(top: Path, *tests: str) -> list[str]:
-    output = subprocess.run(["find", "-L", top, *tests], capture_output=True, check=True, timeout=20).stdout.decode()
+    output = subprocess.run(["find", "-L", top, *tests], capture_output=True, check=True, timeout=60).stdout.decode()
     return output.splitlines()
 
 
@@ -142,12 +144,16 @@ CASES: list[tuple[dict[str, Any], dict[str, tuple[list[str], list[str]]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "expected"), CASES, ids=[" ".join(options) for options, _ in CASES])
-@pytest.mark.parametrize("kind", [os.fsdecode, os.fsencode])
-def test_python_gets_the_same_in_every_way(
-    options: dict[str, Any], expected: Any, kind: Any, tree: Path, backend: dict[str, Any]
-) -> None:
-    top = kind(tree)
+BY_NAME = {" ".join(options): (options, expected) for options, expected in CASES}
+PATH_TYPES: dict[str, Any] = {"str": os.fsdecode, "bytes": os.fsencode}
+
+
+@pytest.mark.parametrize(
+    ("case", "path_type", "backend"), pairwise([*BY_NAME], [*PATH_TYPES], BACKEND_NAMES), indirect=["backend"]
+)
+def test_walk_and_scan_apply_filters(case: str, path_type: str, tree: Path, backend: dict[str, Any]) -> None:
+    options, expected = BY_NAME[case]
+    top = PATH_TYPES[path_type](tree)
     result = scanner.scan(top, **options, **backend)
     assert names(result, top) == expected
     assert result.errors == []
@@ -183,9 +189,10 @@ def with_rules(top: Path) -> list[Any]:
     return expected
 
 
-@pytest.fixture
-def ruled(tmp_path: Path) -> tuple[Path, list[Any]]:
-    top = tmp_path / "ruled"
+@pytest.fixture(scope="module")
+def ruled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
+    """Return a tree with files of rules, and the result of a walk that applies them."""
+    top = tmp_path_factory.mktemp("rules") / "ruled"
     make_tree("monorepo", top, 1500, 9000)
     return top, with_rules(top)
 

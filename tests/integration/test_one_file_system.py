@@ -182,7 +182,7 @@ def with_bad_mount(point: Path, *command: object) -> subprocess.CompletedProcess
         pytest.skip(str(obstacle()))
     program = ["unshare", "--mount", sys.executable, "-c", BAD_TYPE, point]
     done = subprocess.run(
-        [*map(os.fspath, program), *map(str, command)], capture_output=True, timeout=50, check=False, cwd=ROOT
+        [*map(os.fspath, program), *map(str, command)], capture_output=True, timeout=60, check=False, cwd=ROOT
     )
     if b"cannot mount" in done.stderr or b"unshare failed" in done.stderr:
         pytest.skip(done.stderr.decode(errors="replace"))

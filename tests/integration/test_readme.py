@@ -82,7 +82,7 @@ def test_a_console_block_runs(lines: list[str], tmp_path: Path, shell: dict[str,
         script = re.sub(rf"(?<!\S){place}(?!\S)", str(tmp_path / "tree"), script)
     result = subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", script],
-        capture_output=True, text=True, timeout=50, check=False, cwd=tmp_path / "cwd", env=shell,
+        capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path / "cwd", env=shell,
     )  # fmt: skip
     assert (result.returncode, result.stderr) == (0, "")
 

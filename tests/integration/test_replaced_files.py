@@ -35,7 +35,7 @@ def shell(*command: str | os.PathLike[str]) -> str:
 def as_plain_user(*arguments: str | os.PathLike[str]) -> subprocess.CompletedProcess[bytes]:
     """As root without any capability, who is a user like others then."""
     command = ["setpriv", "--bounding-set=-all", "--clear-groups", *SCANNER, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=30, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False)
 
 
 @contextlib.contextmanager
@@ -180,7 +180,7 @@ def test_a_user_namespace_in_which_the_owner_is_unknown(open_directory: Path) ->
     os.chown(target, 1234, 1234)
     target.chmod(0o666)
     command = ["unshare", "-Ur", *SCANNER, "list", "-o", target, open_directory]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=30)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=60)
     if b"unshare" in done.stderr:
         pytest.skip("no user namespaces here")
     assert (done.returncode, done.stderr, os.listdir(open_directory)) == (0, b"", ["out.csv"])
@@ -284,7 +284,7 @@ def test_an_output_that_cannot_be_published_does_not_cost_the_others(trees: dict
     assert process.stdout is not None
     process.stdout.read(1)
     with attribute("i", names[1]):
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
     assert errors.decode() == f"scanner: cannot write '{names[1]}': Operation not permitted\n"
     assert process.returncode == 3
     assert names[1].read_bytes() == b"old"
@@ -408,7 +408,7 @@ def test_the_next_run_removes_what_a_killed_one_has_left(name: str, trees: dict[
         left = [each for each in os.listdir(tmp_path) if each != name]
         assert len(left) == 1
         assert f"-{living.pid}-" in left[0]
-        _, errors = living.communicate(timeout=30)
+        _, errors = living.communicate(timeout=60)
         assert (living.returncode, errors) == (0, b"")
         assert os.listdir(tmp_path) == [name]
         assert len(paths_in(tmp_path / name)) > 25_000

@@ -252,7 +252,7 @@ def test_a_closed_standard_output_never_becomes_an_output_file(arguments: str, t
     """Its number would be that of the next file that is opened."""
     (tmp_path / "t").mkdir()
     line = f"{' '.join(SCANNER)} list {arguments.format(tmp_path)} {tmp_path}/t {tmp_path}/missing >&-"
-    result = subprocess.run(["sh", "-c", line], capture_output=True, check=False, timeout=30)
+    result = subprocess.run(["sh", "-c", line], capture_output=True, check=False, timeout=60)
     assert result.returncode == 3
     if (tmp_path / "a.csv").exists():
         assert len((tmp_path / "a.csv").read_text().splitlines()) == 2
@@ -261,6 +261,6 @@ def test_a_closed_standard_output_never_becomes_an_output_file(arguments: str, t
 
 def test_an_output_that_standard_output_goes_to_as_well(tmp_path: Path) -> None:
     line = f"{' '.join(SCANNER)} list -o {tmp_path}/a.csv -o - {tmp_path} >{tmp_path}/a.csv"
-    result = subprocess.run(["sh", "-c", line], capture_output=True, check=False, timeout=30)
+    result = subprocess.run(["sh", "-c", line], capture_output=True, check=False, timeout=60)
     assert result.returncode == 2
     assert b"two outputs cannot go to one file" in result.stderr

@@ -30,7 +30,7 @@ def on_terminal(*arguments: str | Path, stdout: int | None = None) -> str:
             seen += piece
     except OSError:  # the other side is closed
         pass
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     os.close(master)
     return seen.decode(errors="surrogateescape")
 

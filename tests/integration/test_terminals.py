@@ -69,7 +69,7 @@ def on_a_terminal(*arguments: Any) -> bytes:
             if not piece:
                 break
             received += piece
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
     finally:
         os.close(master)
     assert (process.returncode, errors) == (0, b"")

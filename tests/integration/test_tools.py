@@ -18,7 +18,7 @@ def profile(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """tools/profile_scan, in this environment."""
     return subprocess.run(
         [sys.executable, "-P", "-m", "tools.profiling", *map(str, arguments)],
-        capture_output=True, text=True, check=False, timeout=50, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False, timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def test_the_readers_are_the_same_on_random_trees() -> None:
     """A few rounds; `tools/fuzz_reader.py --seconds 600 --seed N` for many."""
     command = [sys.executable, "-P", ROOT / "tools" / "fuzz_reader.py", "--seconds", "5", "--seed", "20"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=55, env=environment)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
     if "not built" in result.stderr:
         pytest.skip("there is no compiled reader")
     assert result.returncode == 0, result.stdout + result.stderr

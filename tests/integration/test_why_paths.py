@@ -32,7 +32,7 @@ def why(top: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """As a shell runs it after `cd link`."""
     environment = {**os.environ, "PWD": str(top.parent / "link"), "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [*SCANNER, "why", *arguments], capture_output=True, check=False, timeout=30, cwd=top, env=environment
+        [*SCANNER, "why", *arguments], capture_output=True, check=False, timeout=60, cwd=top, env=environment
     )
 
 

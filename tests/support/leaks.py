@@ -9,7 +9,7 @@ import time
 
 import psutil
 
-PATIENCE = 5  # seconds
+PATIENCE = 30  # seconds, only where something is left
 
 
 def present() -> dict[str, set[str]]:

@@ -84,8 +84,8 @@ class FaultFS:
         """Let all that hangs fail with this; how many requests that were."""
         return int(self._command("release", error))
 
-    def wait_until_hung(self, count: int = 1, seconds: float = 5.0) -> None:
-        """Until that many requests hang."""
+    def wait_until_hung(self, count: int = 1, seconds: float = 60.0) -> None:
+        """Wait until that many requests hang."""
         deadline = time.monotonic() + seconds
         while len(hung := self.stats()["hung"]) < count:
             if time.monotonic() > deadline:
