@@ -1,1 +1,1 @@
-"""What is left out of a scan, and why."""
+"""Filters: which entries a scan excludes, and which it selects."""

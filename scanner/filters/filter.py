@@ -1,7 +1,8 @@
-"""What of a directory is left out, decided where it is read.
+"""Excludes entries of a directory where it is read, so that excluded directories are never opened.
 
-listing -> enter() -> may it be entered at all? its own files of rules -> Chain
--> sift()  -> what is left out is gone, so it is never opened; what is not wanted is not shown
+listing -> enter()   may the directory be entered? reads its rule files into a Chain
+        -> sift()    removes excluded entries
+        -> select()  removes files that are not selected; directories stay, to be entered
 """
 
 from __future__ import annotations
@@ -12,35 +13,34 @@ from itertools import islice
 from typing import Any
 
 from scanner.filters import git
-from scanner.filters.chain import GIT, REPOSITORY, Chain, Scope, join
+from scanner.filters.chain import REPOSITORY, Chain, Scope, join
 from scanner.filters.rules import Rules, Suspects, rules_of
 from scanner.filters.select import Selection
-from scanner.filters.spec import Spec, Text, rules_fault
+from scanner.filters.spec import Spec, rules_fault
 from scanner.filters.wildmatch import text_of
 from scanner.model import Fault, Path, excluded, prefix_of, upwards
 
 CACHE_TAG, SIGNATURE = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55"
-NEW_REPOSITORY = -1  # as a rank: git looks no further up from here
+NEW_REPOSITORY = -1  # in place of a rank: a repository begins here
 ReadFile = Callable[[Any], bytes | None]
-"""The content of the file of that name in the directory that is read; None if there is none. Raises OSError."""
+"""Returns the content of a file in the current directory; None if there is no such file. Raises OSError."""
 Found = dict[Path, tuple[tuple[int, str, bytes], ...]]
-"""Rules that directories have of their own, for whoever walks below them: rank, source, content of each."""
+"""Rank, source and content of each rule file in a directory. Tasks below the directory carry them."""
 
 
 class Filter:
-    """For one Walker. `begin` with each Task; `enter` and `sift` each directory."""
+    """The filter of one Walker. Call `begin` for each Task, `enter` and `sift` for each directory."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.selection = Selection(spec)
-        self.looks = (
-            spec.gitignore or spec.caches or bool(spec.files or spec.tags)
-        )  # at what a directory has of its own
+        # Whether `enter` has something to look for: rule files, tags, repositories.
+        self.looks = spec.gitignore or spec.caches or bool(spec.files or spec.tags)
         self._bases = {root: self._base(root) for root in spec.bases}
         self._chains: dict[Path, Chain] = dict(self._bases)
         self._only = self._one()
         self._given: Found = {}
-        self._found: Found = {}
+        self._found: Found = {}  # in this Task
         self._last: tuple[Any, Chain] | None = None
         self._suspects: tuple[int, Suspects, list[Rules]] | None = None
         self._kinds: dict[type, tuple[list[tuple[Any, int]], list[Any], Any, Any]] = {
@@ -60,16 +60,16 @@ class Filter:
         return Chain(tuple(scopes), len(text_of(prefix_of(root))), base.in_repository)
 
     def _one(self) -> Chain | None:
-        """The Chain for all directories, as long as there is but one."""
+        """Return the Chain of all directories, if there is only one."""
         return next(iter(self._chains.values())) if len(self._chains) == 1 else None
 
     def begin(self, rules: Found) -> None:
-        """Another Task, with the rules of the directories above what it has to walk."""
+        """Prepare for a Task, with the rules of the directories above."""
         if rules == self._given and not self._found:
             return
         self._chains, self._given, self._found, self._last = dict(self._bases), rules, {}, None
         self._suspects = None
-        for path in sorted(rules, key=len):  # what is above comes first
+        for path in sorted(rules, key=len):  # parents first
             self._chains[path] = self._with_rules(path, rules[path])
         self._only = self._one()
 
@@ -95,7 +95,7 @@ class Filter:
         return suspects, bool(unclear)
 
     def _of_interest(self) -> Suspects:
-        """What is looked at whatever the rules are."""
+        """Return the names that matter whatever the rules are."""
         suspects = Suspects()
         suspects.names = {text_of(name) for name, _ in self.spec.files} | {text_of(tag) for tag in self.spec.tags}
         suspects.names |= {CACHE_TAG} if self.spec.caches else set()
@@ -105,7 +105,7 @@ class Filter:
         return suspects
 
     def found_above(self, leftovers: Iterable[Path]) -> Found:
-        """The rules that have been found and hold for what is left."""
+        """Return the rules found in this Task that apply to its leftovers."""
         if not self._found:
             return {}
         above = {each for path in leftovers for each in upwards(path)}
@@ -113,11 +113,11 @@ class Filter:
 
     @property
     def found(self) -> Found:
-        """All that have been found in this Task."""
+        """All rules found in this Task."""
         return self._found
 
     def chain(self, path: Any) -> Chain:
-        """What holds in the directory `path`."""
+        """Return the rules that apply in the directory `path`."""
         if self._only is not None:
             return self._only
         own = self._chains.get(path)
@@ -129,26 +129,27 @@ class Filter:
         return self._last[1]
 
     def enter(self, path: Any, names: Any, read: ReadFile) -> tuple[Fault | None, list[Fault]]:
-        """Look at what a directory has of its own. Why it is not entered, if so; and files of rules that are of no use.
+        """Look for rule files, tags and repositories in a directory.
 
-        `names`: what is in it, or None where that is not known yet.
+        `names`: its entries, or None if not all are known yet. Returns why the directory must not be entered, or None;
+        and the faults of its rule files.
         """
         files, tags, cache_tag, dot_git = self._kinds[type(path)]
 
-        def there(name: Any) -> bool:
+        def exists(name: Any) -> bool:
             return name in names if names is not None else os.path.lexists(os.path.join(path, name))
 
         for tag in tags:
-            if there(tag):
+            if exists(tag):
                 return excluded(path, f"it holds '{os.fsdecode(tag)}'"), []
-        if self.spec.caches and there(cache_tag) and self._is_cache(read, cache_tag):
+        if self.spec.caches and exists(cache_tag) and self._is_cache(read, cache_tag):
             return excluded(path, f"it is a cache: it holds a {CACHE_TAG}"), []
         texts: list[tuple[int, str, bytes]] = []
-        if self.spec.gitignore and path not in self._bases and there(dot_git):
+        if self.spec.gitignore and path not in self._bases and exists(dot_git):
             directory = git.git_directory(path)
             if directory is not None:
-                if self._above(path).in_repository:  # not its own: it may be read again
-                    return excluded(path, "it is a repository of its own"), []
+                if self._above(path).in_repository:  # of the parent: this directory may be entered again
+                    return excluded(path, "it is a separate repository"), []
                 texts.append((NEW_REPOSITORY, "", b""))
                 files = [*files, (git.info_exclude(directory), REPOSITORY)]
         faults = self._read_rules(path, files, names, read, texts)
@@ -171,17 +172,17 @@ class Filter:
         for name, rank in files:
             if names is not None and rank != REPOSITORY and name not in names:
                 continue
-            place = os.path.join(path, as_kind(name, type(path)))
+            file = os.path.join(path, as_kind(name, type(path)))
             try:
                 content = git.read_rules(name, follow=True) if rank == REPOSITORY else read(name)
             except OSError as error:
-                faults.append(rules_fault(place, error))
+                faults.append(rules_fault(file, error))
                 continue
             if content:
-                texts.append((rank, text_of(place), content))
-                problems = rules_of(content, text_of(place), self.spec.ignore_case).problems
+                texts.append((rank, text_of(file), content))
+                problems = rules_of(content, text_of(file), self.spec.ignore_case).problems
                 faults += [
-                    Fault(place, "rules", 0, f"line {line}: '{text}' can match nothing: {why}", "pattern")
+                    Fault(file, "rules", 0, f"line {line}: '{text}' can match nothing: {why}", "pattern")
                     for line, text, why in problems
                 ]
         return faults
@@ -194,22 +195,22 @@ class Filter:
             for rank, source, content in texts
             if rank != NEW_REPOSITORY
         ]
-        # Of several files in a directory, the one that was named last is the strongest.
+        # Of several rule files in a directory, the last one in the options has the highest precedence.
         return chain.with_scopes(scopes[::-1], repository_at=start if texts[0][0] == NEW_REPOSITORY else None)
 
     def _above(self, path: Any) -> Chain:
-        """What holds in the directory above; above a root, what the Spec says."""
+        """Return the rules that apply in the parent directory; for a root, those of the Spec."""
         if path in self._bases:
             return self._bases[path]
         return next((self._chains[each] for each in islice(upwards(path), 1, None) if each in self._chains), NOTHING)
 
     def sift(self, path: Any, dirs: list[Any], links: list[Any], files: list[Any]) -> tuple[Any, Any, Any, list[Fault]]:
-        """The names of directories, of links among them, and of others, without what is left out."""
+        """Return the names of directories, of links among them, and of others, without excluded entries; and faults."""
         chain = self.chain(path)
         relative = chain.relative(text_of(path))
         names = dirs + files if dirs else files
         texts, joined = as_texts(names)
-        out = self._left_out(chain, relative, texts, joined, texts[: len(dirs)], as_texts(links)[0] if links else [])
+        out = self._excluded(chain, relative, texts, joined, texts[: len(dirs)], as_texts(links)[0] if links else [])
         if out:
             gone = out if texts is names else {name for name, text in zip(names, texts, strict=True) if text in out}
             dirs, links, files = ([name for name in some if name not in gone] for some in (dirs, links, files))
@@ -221,11 +222,11 @@ class Filter:
         return dirs, links, files, faults
 
     def select(self, path: Any, names: list[Any]) -> list[Any]:
-        """Those of the names of no directories that are shown, as far as names tell."""
+        """Return the names of non-directories that are selected by name and depth."""
         relative = self.chain(path).relative(text_of(path))
         return self.selection.names(relative, names, as_texts(names)[0])
 
-    def _left_out(
+    def _excluded(
         self, chain: Chain, relative: str, texts: list[str], joined: str, dirs: list[str], links: list[str]
     ) -> set[str]:
         out: set[str] = set()
@@ -234,11 +235,11 @@ class Filter:
         if self.spec.gitignore and "\0.git\0" in joined:
             out.add(".git")
         if chain.scopes:
-            place = chain.place(relative)
-            candidates = place.candidates(texts, joined)
+            rules = chain.rules_in(relative)
+            candidates = rules.candidates(texts, joined)
             directories = set(dirs).difference(links) if candidates else ()
             for text in candidates:
-                rule = place.decide(text, text in directories)
+                rule = rules.decide(text, text in directories)
                 if rule is not None and not rule.negated:
                     out.add(text)
         return out
@@ -252,19 +253,19 @@ class Filter:
                 return [name for name in dirs if not prune.should_ignore_directory(prefix + name)], []
             kept = set(prune(path, list(dirs)))
             return [name for name in dirs if name in kept], []
-        except Exception as error:  # whatever it is, it is the caller's
-            message = f"prune failed, all of it is kept: {type(error).__name__}: {error}"
+        except Exception as error:  # of the caller's code: any
+            message = f"prune failed, all subdirectories are kept: {type(error).__name__}: {error}"
             return dirs, [Fault(path, "prune", 0, message, "prune")]
 
     def why_out(self, path: Any, name: Any, is_dir: bool) -> str | None:
-        """Which rule leaves an entry out by its name; None if none does."""
+        """Return the rule or the option that excludes an entry by its name; None if it is included."""
         chain = self.chain(path)
         text = text_of(name)
         if not self.spec.hidden and text[0] == ".":
             return "no_hidden"
         if self.spec.gitignore and text == ".git":
             return "gitignore: .git itself"
-        rule = chain.place(chain.relative(text_of(path))).decide(text, is_dir)
+        rule = chain.rules_in(chain.relative(text_of(path))).decide(text, is_dir)
         return str(rule) if rule is not None and not rule.negated else None
 
 
@@ -272,17 +273,15 @@ NOTHING = Chain((), 0)
 
 
 def as_kind(name: Any, kind: type) -> Any:
+    """Return a name as str or bytes."""
     return os.fsencode(name) if kind is bytes else os.fsdecode(name)
 
 
 def as_texts(names: list[Any]) -> tuple[list[str], str]:
-    """The names with a character for each byte, which are mostly themselves; and joined, see Sieve."""
+    """Return names with a character for each byte, mostly the same objects; and joined, see Index."""
     if names and isinstance(names[0], str):
         joined = join(names)
         if joined.isascii():
             return names, joined
     texts = [text_of(name) for name in names]
     return texts, join(texts)
-
-
-__all__ = ["GIT", "Filter", "Found", "Text"]

@@ -1,4 +1,4 @@
-"""Where git keeps rules, besides the files that are met on the way down."""
+"""Files in which git keeps rules outside the scanned tree, and reading of rule files."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 from scanner.filters.wildmatch import text_of
 
-MOST_BYTES = 16 << 20  # of a file of rules
-GIT_SECONDS = 5
+MOST_BYTES = 16 << 20  # of a rule file
+GIT_SECONDS = 5  # for `git config`
 NOT_SET = 1  # exit code of `git config`
 OF_A_REPOSITORY = {"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE"}
-"""Variables that would have git look at another repository than the one that is scanned."""
+"""Variables that would make git use another repository than the scanned one."""
 TRUSTED_SCOPES = {b"system", b"global", b"command"}
-"""Where configuration comes from that is the user's own."""
+"""Scopes of configuration that a repository cannot set."""
 
 
 def read_rules(name: Any, directory: int | None = None, *, follow: bool = False) -> bytes | None:
-    """The content of a file of rules; None if there is none. Raises OSError. As git does it, links are followed to the
-    rules of a repository or a user, not to those of a tree.
+    """Return the content of a rule file; None if there is no such file. Raises OSError.
 
-    A pipe or a device in its place is no file of rules either: nothing is waited for.
+    `directory`: file descriptor to which `name` is relative. `follow`: follow symbolic links. As in git, they are
+    followed for the files of a repository or a user, not for those of a tree. Never blocks on a pipe or a device.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
@@ -31,47 +31,41 @@ def read_rules(name: Any, directory: int | None = None, *, follow: bool = False)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "it is no regular file")
+            raise OSError(0, "not a regular file")
         if status.st_size > MOST_BYTES:
-            raise OSError(0, f"it is larger than {MOST_BYTES >> 20} MiB")
+            raise OSError(0, f"larger than {MOST_BYTES >> 20} MiB")
         with open(descriptor, "rb", closefd=False) as file:
             return file.read(MOST_BYTES)
     finally:
         os.close(descriptor)
 
 
-def read_given(name: Any) -> bytes:
-    """The content of a file that a caller names: a pipe as well. Raises OSError."""
-    with open(name, "rb") as file:
-        return file.read(MOST_BYTES)
-
-
 def git_directory(top: Any) -> str | None:
-    """The directory of the repository that begins at `top`; None if there is none."""
-    place = os.path.join(os.fsdecode(top), ".git")
+    """Return the git directory of the repository with the top directory `top`; None if it is not a repository."""
+    git = os.path.join(os.fsdecode(top), ".git")
     try:
-        if stat.S_ISREG(os.lstat(place).st_mode):
-            place = _pointed_to(place)
-        common = common_directory(place)
+        if stat.S_ISREG(os.lstat(git).st_mode):
+            git = _target(git)
+        common = common_directory(git)
     except OSError:
         return None
-    there = [os.path.lexists(os.path.join(place, "HEAD")), *(
+    is_complete = os.path.lexists(os.path.join(git, "HEAD")) and all(
         os.path.isdir(os.path.join(common, name)) for name in ("objects", "refs")
-    )]  # fmt: skip
-    return place if all(there) else None
+    )
+    return git if is_complete else None
 
 
-def _pointed_to(file: str) -> str:
-    """Where a file `.git` says that the repository is: a worktree's, or a submodule's."""
+def _target(file: str) -> str:
+    """Return the git directory that a file `.git` names, as worktrees and submodules have one."""
     content = read_rules(file) or b""
     if not content.startswith(b"gitdir:"):
         return os.devnull
-    place = content[7:].strip()
-    return os.path.join(os.path.dirname(file), os.fsdecode(place)) if b"\0" not in place else os.devnull
+    target = content[7:].strip()
+    return os.path.join(os.path.dirname(file), os.fsdecode(target)) if b"\0" not in target else os.devnull
 
 
 def common_directory(git: str) -> str:
-    """What the worktrees of a repository share; what a file `commondir` says that is none is of no use."""
+    """Return the directory that all worktrees of a repository share. An invalid file `commondir` is ignored."""
     try:
         common = read_rules(os.path.join(git, "commondir")) or b""
     except OSError:
@@ -81,12 +75,12 @@ def common_directory(git: str) -> str:
 
 
 def info_exclude(git: str) -> str:
-    """The file of rules of a repository that its tree does not hold; worktrees share it."""
+    """Return the rule file of a repository that is not part of its tree. Worktrees share it."""
     return os.path.join(common_directory(git), "info", "exclude")
 
 
 def repository_above(root: Any) -> tuple[str, str] | None:
-    """The top of the repository that `root` lies in, or is, and its git directory."""
+    """Return the top directory and the git directory of the repository that contains `root`; None without one."""
     top = os.path.realpath(os.fsdecode(root))
     while True:
         git = git_directory(top)
@@ -99,31 +93,31 @@ def repository_above(root: Any) -> tuple[str, str] | None:
 
 
 def users_excludes(top: str | None) -> str | None:
-    """Return the user's own file of rules, as git has it in the repository that begins at `top`; None if there is none.
+    """Return the user's excludes file, as git uses it in the repository with the top directory `top`; None without one.
 
-    The user's configuration may include files for some repositories only. What the repository itself is configured to
-    is not used: no tree says which files are read.
+    The user's configuration may include files for some repositories only. The configuration of the repository itself is
+    not used, so that no scanned tree decides which files are read.
     """
     found = None
     if top is not None and (fields := _configured(top, "--show-scope")) is not None:
         scopes = zip(fields[::2], fields[1::2], strict=True)
         found = [value for scope, value in scopes if scope in TRUSTED_SCOPES]
-    if found is None:  # no repository, one whose configuration cannot be read, or a git before 2.26
+    if found is None:  # no repository, an unreadable configuration, or a git before 2.26
         found = _configured(os.sep) or []
-    if found:  # the last one holds; an empty one: there is to be none
+    if found:  # the last value counts; an empty one means no file
         return os.path.join(top or os.sep, os.fsdecode(found[-1])) if found[-1] else None
     configuration, home = os.environ.get("XDG_CONFIG_HOME"), os.environ.get("HOME")
-    if not configuration and not home:  # as for a service: git has no user then
+    if not configuration and not home:  # as in a service: no user for git
         return None
     return os.path.join(top or os.sep, configuration or os.path.join(home or "", ".config"), "git", "ignore")
 
 
 def _configured(directory: str, *options: str) -> list[bytes] | None:
-    """Return the fields that `git config` prints of core.excludesFile in a directory; None if it fails.
+    """Return the fields that `git config` prints for core.excludesFile in a directory; None if it fails.
 
-    It runs nothing that a repository names, and ignores repositories of other owners unless they are a safe.directory.
+    It runs no command of a repository, and ignores repositories of other owners unless safe.directory lists them.
     """
-    import subprocess  # not needed in workers
+    import subprocess  # only in the coordinator
 
     command = ["git", "-C", directory, "config", "-z", *options, "--includes", "--type=path", "--get-all"]
     environment = {name: value for name, value in os.environ.items() if name not in OF_A_REPOSITORY}
@@ -132,13 +126,13 @@ def _configured(directory: str, *options: str) -> list[bytes] | None:
             [*command, "core.excludesFile"], env=environment, stdin=subprocess.DEVNULL, capture_output=True,
             timeout=GIT_SECONDS, check=False,
         )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):  # there is no git, or a pipe in the place of a configuration
+    except (OSError, subprocess.TimeoutExpired):  # git is not installed, or waits for a pipe
         return None
     return done.stdout.split(b"\0")[:-1] if done.returncode in (0, NOT_SET) else None
 
 
 def above_root(root: Any, top: str) -> list[tuple[str, str]]:
-    """The directories from the top of a repository down to above `root`, and what lies between each and the root."""
+    """Return the directories from the top of a repository to the parent of `root`, each with its path to the root."""
     real = os.path.realpath(os.fsdecode(root))
     names = [name for name in os.path.relpath(real, top).split(os.sep) if name != "."]
     found = []

@@ -1,4 +1,4 @@
-"""What of that which is not left out is shown: entries of some types, sizes, times, depths, or that match patterns."""
+"""Selection of entries that are not excluded: by type, size, time, depth or patterns."""
 
 from __future__ import annotations
 
@@ -9,20 +9,16 @@ from typing import Any
 from scanner.filters.chain import COMMAND, Chain, Scope
 from scanner.filters.rules import rules_of
 from scanner.filters.spec import Spec
-from scanner.filters.wildmatch import text_of
+from scanner.filters.values import TYPE_TESTS
 from scanner.model import Fault, prefix_of
 
-TYPES = {
-    "f": stat.S_ISREG, "d": stat.S_ISDIR, "l": stat.S_ISLNK, "p": stat.S_ISFIFO, "s": stat.S_ISSOCK, "b": stat.S_ISBLK,
-    "c": stat.S_ISCHR,
-}  # fmt: skip
-SPECIAL = frozenset("psbc")  # nothing in a listing tells Python of these
-IN_LISTINGS = {"p": 1, "c": 2, "d": 4, "b": 6, "f": 8, "l": 10, "s": 12}
-"""What a listing has for each of them: d_type, as in <dirent.h>."""
+SPECIAL = frozenset("psbc")  # types that os.DirEntry does not report
+LISTED_TYPES = {"p": 1, "c": 2, "d": 4, "b": 6, "f": 8, "l": 10, "s": 12}
+"""The type in a directory listing: d_type in <dirent.h>."""
 
 
 class Selection:
-    """Directories are entered all the same."""
+    """Decides which entries are results. Directories that are not selected are entered nevertheless."""
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
@@ -37,38 +33,38 @@ class Selection:
         """Types in listings that are not shown, as bits; None where something else than types decides, too."""
 
     def names(self, relative: str, names: list[Any], texts: list[str]) -> list[Any]:
-        """Those of the names of no directories that are shown, as far as names tell."""
+        """Return the names of non-directories that are selected by depth and patterns. `texts`: see `as_texts`."""
         if relative.count("/") + 1 < self._spec.min_depth:
             return []
         if self._include is None:
             return names
-        place, default = self._include.place(relative), self._includes_directory(relative)
-        candidates = place.candidates(texts)
+        rules, default = self._include.rules_in(relative), self._includes_directory(relative)
+        candidates = rules.candidates(texts)
         kept = []
         for name, text in zip(names, texts, strict=True):
-            rule = place.decide(text, False) if text in candidates else None
+            rule = rules.decide(text, False) if text in candidates else None
             if default if rule is None else not rule.negated:
                 kept.append(name)
         return kept
 
     def _includes_directory(self, relative: str) -> bool:
-        """Whether all in a directory is included, because a pattern names it or one above it."""
+        """Return whether a pattern includes a whole directory: it matches the directory or one above it."""
         if self._include is None or self._last[0] == relative:
             return self._last[1] if self._include is not None else True
         included, above = False, ""
         for name in relative.split("/")[:-1]:
-            rule = self._include.place(above).decide(name, True)
+            rule = self._include.rules_in(above).decide(name, True)
             included = included if rule is None else not rule.negated
             above += name + "/"
         self._last = relative, included
         return included
 
     def entries(self, names: list[Any], entry_of: Any, path: Any, follow: bool) -> tuple[list[Any], list[Fault]]:
-        """Those of the names that are shown, for what their entries tell when they are asked."""
+        """Return the names whose types, sizes and times are selected, and faults of `stat`."""
         kept, faults = [], []
         for name in names:
             try:
-                if self._wants(entry_of[name], follow):
+                if self._matches_entry(entry_of[name], follow):
                     kept.append(name)
             except FileNotFoundError:
                 pass
@@ -76,9 +72,10 @@ class Selection:
                 faults.append(Fault.of(error, prefix_of(path) + name, "stat"))
         return kept, faults
 
-    def _wants(self, entry: os.DirEntry[Any], follow: bool) -> bool:
+    def _matches_entry(self, entry: os.DirEntry[Any], follow: bool) -> bool:
+        """Return whether an entry is selected. Calls `stat` only if the types in the listing do not decide."""
         spec = self._spec
-        if not spec.sizes and not self.dates and len(spec.types) < len(TYPES):
+        if not spec.sizes and not self.dates and len(spec.types) < len(TYPE_TESTS):
             if entry.is_symlink() and not follow:
                 return "l" in spec.types
             if entry.is_file(follow_symlinks=follow):
@@ -87,11 +84,12 @@ class Selection:
                 return False
         elif spec.types and not spec.sizes and entry.is_symlink() and not follow and "l" not in spec.types:
             return False
-        return self.wants_status(status_of(entry, follow))
+        return self.matches_status(status_of(entry, follow))
 
-    def wants_status(self, status: os.stat_result) -> bool:
+    def matches_status(self, status: os.stat_result) -> bool:
+        """Return whether type, size and time are selected."""
         spec, mode = self._spec, status.st_mode
-        if spec.types and not any(TYPES[kind](mode) for kind in spec.types):
+        if spec.types and not any(TYPE_TESTS[kind](mode) for kind in spec.types):
             return False
         if spec.sizes and not (stat.S_ISREG(mode) and all(fits(status.st_size, *size) for size in spec.sizes)):
             return False
@@ -99,7 +97,7 @@ class Selection:
         return (spec.newer is None or modified > spec.newer) and (spec.older is None or modified <= spec.older)
 
     def shows_directory(self, relative: str, status: Any) -> bool:
-        """Whether a directory is shown itself. `status()`: gives what os.stat gives; asked only where dates count."""
+        """Return whether a directory itself is selected. `status`: calls `os.stat`; used only if times matter."""
         spec = self._spec
         if self.all:
             return True
@@ -110,17 +108,18 @@ class Selection:
         if not self.dates:
             return True
         try:
-            return self.wants_status(status())
+            return self.matches_status(status())
         except OSError:
             return True
 
 
 def unwanted(types: str) -> int:
-    return 0xFFFF & ~sum(1 << IN_LISTINGS[kind] for kind in types) if types else 0
+    """Return the types in listings that are not selected, as bits."""
+    return 0xFFFF & ~sum(1 << LISTED_TYPES[kind] for kind in types) if types else 0
 
 
 def status_of(entry: os.DirEntry[Any], follow: bool) -> os.stat_result:
-    """Of what a link leads to, if links are followed and it leads anywhere."""
+    """Return the `stat` of an entry. `follow`: of the target of a symbolic link, unless it is broken."""
     if follow:
         try:
             return entry.stat()
@@ -129,10 +128,8 @@ def status_of(entry: os.DirEntry[Any], follow: bool) -> os.stat_result:
     return entry.stat(follow_symlinks=False)
 
 
-def fits(size: int, comparison: str, wanted: int) -> bool:
+def fits(size: int, comparison: str, limit: int) -> bool:
+    """Compare a size with a limit of `--size`: `+` at least, `-` at most, otherwise equal."""
     if comparison == "+":
-        return size >= wanted
-    return size <= wanted if comparison == "-" else size == wanted
-
-
-__all__ = ["TYPES", "Selection", "text_of"]
+        return size >= limit
+    return size <= limit if comparison == "-" else size == limit

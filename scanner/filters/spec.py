@@ -1,4 +1,4 @@
-"""What a caller wants left out, checked and complete: it travels to the workers with the options."""
+"""The filter options, parsed and complete: they travel to the workers with the scan options."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from scanner.errors import OptionError
-from scanner.filters import git
+from scanner.filters import git, values
 from scanner.filters.chain import COMMAND, GIT, IGNORE, REPOSITORY, USER
 from scanner.filters.rules import Rules, rules_of
 from scanner.filters.wildmatch import text_of
 from scanner.model import Fault, Path
 
 
-class Text(NamedTuple):
-    """The content of a file of rules, or of an option. `inside`: where the root lies below it (see Scope)."""
+class RuleText(NamedTuple):
+    """The content of a rule file or of an option. `inside`: see Scope."""
 
     rank: int
     source: str
@@ -24,27 +24,28 @@ class Text(NamedTuple):
     inside: str = ""
 
 
-class Given(NamedTuple):
-    """A file of patterns that the caller has named: read once, for it may be a pipe."""
+class PatternFile(NamedTuple):
+    """A file of `exclude_from`: read once, because it may be a pipe."""
 
     name: Any
     content: bytes
 
 
-class Base(NamedTuple):
-    """What holds from a root on."""
+class RootRules(NamedTuple):
+    """The rules that apply in a root: from options, from files above it, and from the user's excludes."""
 
-    texts: tuple[Text, ...]
+    texts: tuple[RuleText, ...]
     in_repository: bool
 
 
 class Spec(NamedTuple):
-    """`files`: names of files of rules to look for, and their ranks; `reported`: Faults of those that hold from above.
+    """Parsed filter options.
 
-    The rest as in ScanOptions, in the form in which it is compared.
+    `bases`: rules of each root. `files`: names of rule files to look for, with ranks. `reported`: faults of rule files
+    outside the tree. Other fields are the options of the same names, in the form in which they are compared.
     """
 
-    bases: dict[Path, Base]
+    bases: dict[Path, RootRules]
     files: tuple[tuple[str, int], ...] = ()
     gitignore: bool = False
     ignore_case: bool = False
@@ -64,114 +65,112 @@ class Spec(NamedTuple):
 
     @property
     def asks(self) -> bool:
-        """Whether an entry has to be asked for more than its name."""
+        """Whether the selection needs more of an entry than its name."""
         return bool(self.types or self.sizes) or self.newer is not None or self.older is not None
 
 
-def command_texts(exclude: tuple[str, ...], files: Any, ignore_case: bool) -> list[Text]:
-    """The patterns of the caller, the strongest first. Raises OptionError for one that no name can match."""
+def command_texts(exclude: tuple[str, ...], files: Any, ignore_case: bool) -> list[RuleText]:
+    """Return the patterns in options, the highest precedence first. Raises OptionError if one can match no name."""
     texts = []
     content = patterns_of("exclude", exclude, ignore_case)
     if content:
-        texts.append(Text(COMMAND, "exclude", content))
+        texts.append(RuleText(COMMAND, "exclude", content))
     for name, found in reversed(read_once(files)):
-        refuse(rules_of(found, str(name), ignore_case), "exclude_from")
-        texts.append(Text(COMMAND, text_of(name), found))
+        refuse_problems(rules_of(found, str(name), ignore_case), "exclude_from")
+        texts.append(RuleText(COMMAND, text_of(name), found))
     return texts
 
 
-def read_once(files: Any) -> tuple[Given, ...]:
-    """The files of `exclude_from`, those apart that have been read. Raises OptionError."""
-    from scanner.filters import values  # which needs Spec
-
-    if isinstance(files, tuple) and all(isinstance(each, Given) for each in files):
+def read_once(files: Any) -> tuple[PatternFile, ...]:
+    """Read the files of `exclude_from`, unless they were read before. Raises OptionError."""
+    if isinstance(files, tuple) and all(isinstance(each, PatternFile) for each in files):
         return files
-    return tuple(Given(name, _content(name)) for name in values.strings("exclude_from", files))
+    return tuple(PatternFile(name, _content(name)) for name in values.strings("exclude_from", files))
 
 
 def _content(name: Any) -> bytes:
     try:
-        return git.read_given(name)
-    except FileNotFoundError:
-        raise OptionError(f"exclude_from names no file: {str(name)!r} is not there") from None
+        with open(name, "rb") as file:
+            return file.read(git.MOST_BYTES)
     except (OSError, ValueError) as error:
-        raise OptionError(f"exclude_from cannot read {name!r}: {getattr(error, 'strerror', error)}") from None
+        reason = getattr(error, "strerror", error)
+        raise OptionError(f"exclude_from {os.fsdecode(name)!r}: cannot read it: {reason}") from None
 
 
 def patterns_of(option: str, patterns: tuple[str, ...], ignore_case: bool) -> bytes:
-    """Patterns as the lines of a file. Raises OptionError."""
+    """Return patterns as the lines of a rule file. Raises OptionError."""
     if not patterns:
         return b""
     for pattern in patterns:
         if not isinstance(pattern, str) or "\n" in pattern or "\0" in pattern or not pattern:
             raise OptionError(f"{option} must be patterns as in a .gitignore, not {pattern!r}")
-    # A '#' is a comment in a file only, and spaces count.
+    # Unlike in a file, a '#' starts no comment, and trailing spaces are part of the pattern.
     lines = ["\\" + each if each.startswith("#") else each for each in patterns]
-    content = "\n".join(_with_its_spaces(line) for line in lines)
+    content = "\n".join(_with_trailing_space(line) for line in lines)
     try:
         encoded = os.fsencode(content)
     except UnicodeEncodeError:
         raise OptionError(f"{option} must be patterns that a name can match, not {content!r}") from None
-    refuse(Rules(enumerate(text_of(content).split("\n"), 1), option, ignore_case), option)
+    refuse_problems(Rules(enumerate(text_of(content).split("\n"), 1), option, ignore_case), option)
     return encoded
 
 
-def _with_its_spaces(line: str) -> str:
-    """As it must stand in a file so that a space at its end counts."""
+def _with_trailing_space(line: str) -> str:
+    """Escape a trailing space, which a rule file would otherwise ignore."""
     rest = line.removesuffix(" ")
     escaped = (len(rest) - len(rest.rstrip("\\"))) % 2
     return rest + "\\ " if rest != line and not escaped else line
 
 
-def refuse(rules: Rules, option: str) -> None:
+def refuse_problems(rules: Rules, option: str) -> None:
+    """Raise OptionError for the first line that can match nothing."""
     if rules.problems:
         line, pattern, why = rules.problems[0]
         where = f" (line {line} of {rules.source})" if rules.source != option else ""
         raise OptionError(f"{option} {pattern!r}{where} can match nothing: {why}")
 
 
-def base_of(
-    root: Path, command: list[Text], gitignore: bool, users_excludes: Callable[[str | None], str | None]
-) -> tuple[Base, list[Fault]]:
-    """What holds from this root on, with what lies above it, and the user's own file."""
+def root_rules(
+    root: Path, command: list[RuleText], gitignore: bool, users_excludes: Callable[[str | None], str | None]
+) -> tuple[RootRules, list[Fault]]:
+    """Return the rules that apply in a root, and faults of rule files. `command`: the rules in options."""
     texts, faults = list(command), []
     repository = git.repository_above(root) if gitignore else None
-    places: list[tuple[int, str, str]] = []
+    files: list[tuple[int, str, str]] = []
     if repository is not None:
         top, directory = repository
         above = git.above_root(root, top)
-        places += [(GIT, f"{place}/.gitignore", inside) for place, inside in reversed(above)]
-        places.append((REPOSITORY, git.info_exclude(directory), above[0][1] if above else ""))
+        files += [(GIT, f"{parent}/.gitignore", inside) for parent, inside in reversed(above)]
+        files.append((REPOSITORY, git.info_exclude(directory), above[0][1] if above else ""))
     users = users_excludes(repository[0] if repository is not None else None) if gitignore else None
     if users is not None:
-        places.append((USER, users, places[-1][2] if places else ""))
-    for rank, name, inside in places:
+        files.append((USER, users, files[-1][2] if files else ""))
+    for rank, name, inside in files:
         try:
             content = git.read_rules(name, follow=rank != GIT)
         except OSError as error:
             faults.append(rules_fault(name, error))
             continue
         if content:
-            texts.append(Text(rank, text_of(name), content, inside))
-    return Base(tuple(texts), repository is not None), faults
+            texts.append(RuleText(rank, text_of(name), content, inside))
+    return RootRules(tuple(texts), repository is not None), faults
 
 
 def rules_fault(path: Any, error: OSError) -> Fault:
+    """Return the fault of an unreadable rule file."""
     return Fault(path, "rules", error.errno or 0, error.strerror or str(error), "rules")
 
 
 def spec_of(options: Any, roots: tuple[Path, ...]) -> Spec:
-    """What `options` (a ScanOptions) want left out below these roots. Raises OptionError."""
-    from scanner.filters import values  # which needs Spec
-
+    """Parse the filter options of `options`, a ScanOptions. Raises OptionError."""
     case = bool(options.ignore_case)
     command = command_texts(values.strings("exclude", options.exclude), options.exclude_from, case)
     include = patterns_of("include", values.strings("include", options.include), case)
     bases, faults = {}, []
-    users_excludes = cache(git.users_excludes)  # runs git: once for each repository
+    users_excludes = cache(git.users_excludes)  # runs git once for each repository
     for root in roots:
-        bases[root], troubles = base_of(root, command, options.gitignore, users_excludes)
-        faults += troubles
+        bases[root], unreadable = root_rules(root, command, options.gitignore, users_excludes)
+        faults += unreadable
     files = [(name, IGNORE) for name in values.names_of("ignore_files", options.ignore_files)]
     return Spec(
         bases,
@@ -195,9 +194,9 @@ def spec_of(options: Any, roots: tuple[Path, ...]) -> Spec:
 
 
 def refuse_prune(prune: Any, method: str) -> None:
-    """Raise OptionError for what worker processes could not have."""
+    """Raise OptionError if worker processes cannot call `prune`. `method`: the start method."""
     if not (callable(prune) or hasattr(prune, "should_ignore_directory")):
-        raise OptionError("prune must be callable, or have a method should_ignore_directory")
+        raise OptionError("prune must be callable or have a method should_ignore_directory")
     if method == "fork":
         return
     import pickle
@@ -205,7 +204,7 @@ def refuse_prune(prune: Any, method: str) -> None:
     try:
         packed = pickle.dumps(prune)
     except Exception as error:
-        raise OptionError(f"prune must be something that can be pickled, for worker processes: {error}") from None
+        raise OptionError(f"prune must be picklable for worker processes (or use backend='serial'): {error}") from None
     if b"__main__" in packed:
         raise OptionError(
             "prune must be defined in a module that worker processes can import, not in the main script "

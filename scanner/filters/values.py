@@ -1,33 +1,38 @@
-"""Sizes, times and types, from what a caller writes. All raise OptionError that begins with the option's name."""
+"""Parsing of option values: sizes, times, types, names. All functions raise OptionError that names the option."""
 
 from __future__ import annotations
 
 import math
 import os
 import re
+import stat
 import time
 from collections.abc import Iterable
 from typing import Any
 
 from scanner.errors import OptionError
-from scanner.filters.select import TYPES
 from scanner.units import bytes_of, nanoseconds_of
 
+TYPE_TESTS = {
+    "f": stat.S_ISREG, "d": stat.S_ISDIR, "l": stat.S_ISLNK, "p": stat.S_ISFIFO, "s": stat.S_ISSOCK, "b": stat.S_ISBLK,
+    "c": stat.S_ISCHR,
+}  # fmt: skip
+"""The letters of `find -type`."""
 SECONDS = re.compile(r"@[+-]?\d{1,20}(\.\d{1,30})?")
 DATE = re.compile(r"(\d{4}-\d\d-\d\d.*?)(?:[.,](\d{1,30}))?(Z|[+-]\d\d:?\d\d)?")
 
 
 def types_of(value: Any) -> str:
-    """Letters of find: any of f, d, l, p, s, b, c."""
+    """Return the letters in `value`, a string such as "f,l" or a list."""
     letters = value.split(",") if isinstance(value, str) else strings("types", value)
     for letter in letters:
-        if letter not in TYPES:
-            raise OptionError(f"types must be some of {','.join(TYPES)}, not {letter!r}")
+        if letter not in TYPE_TESTS:
+            raise OptionError(f"types must be some of {','.join(TYPE_TESTS)}, not {letter!r}")
     return "".join(letters)
 
 
 def sizes_of(value: Any) -> tuple[tuple[str, int], ...]:
-    """`+1M`: at least; `-10K`: at most; `0`: exactly."""
+    """Return comparisons: `+1M` at least, `-10K` at most, `0` exactly."""
     values = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     return tuple(_size(each) for each in values)
 
@@ -42,12 +47,12 @@ def _size(value: Any) -> tuple[str, int]:
 
 
 def moment_of(option: str, value: Any) -> int:
-    """Nanoseconds since 1970, rounded down: of a date, of so long ago, or of the last change of a file."""
+    """Return nanoseconds since 1970, rounded down, of a date, of a time span ago, or of a file's modification time."""
     try:
         moment = _moment(value)
     except (OSError, ValueError, TypeError, OverflowError):
-        what = "a date like 2026-11-23 or 2026-11-23T14:30, a span like 7d, 12h or 1y, or a file that is there"
-        raise OptionError(f"{option} must be {what}, not {value!r}") from None
+        expected = "a date like 2026-11-23 or 2026-11-23T14:30, a span like 7d, 12h or 1y, or an existing file"
+        raise OptionError(f"{option} must be {expected}, not {value!r}") from None
     return moment
 
 
@@ -56,11 +61,12 @@ def _moment(value: Any) -> int:
         return _nanoseconds(value)
     if hasattr(value, "timestamp") or hasattr(value, "toordinal"):
         return _of_datetime(value)
-    found = _written(value) if isinstance(value, str) else None
+    found = _from_text(value) if isinstance(value, str) else None
     return os.stat(os.fspath(value)).st_mtime_ns if found is None else found
 
 
-def _written(text: str) -> int | None:
+def _from_text(text: str) -> int | None:
+    """Return the moment that a text describes; None if it may be a file name."""
     span = nanoseconds_of(text)
     if span is not None:
         return time.time_ns() - span
@@ -69,48 +75,51 @@ def _written(text: str) -> int | None:
     date = DATE.fullmatch(text)
     if date is None:
         return None
-    from datetime import datetime  # seldom needed
+    from datetime import datetime  # rarely needed
 
     beginning, fraction, zone = date.groups(default="")
     try:
         moment = _of_datetime(datetime.fromisoformat(beginning + zone))
-    except ValueError:  # the name of a file, perhaps
+    except ValueError:
         return None
-    return moment + _nanoseconds(f"0.{fraction}") if fraction else moment  # datetime has microseconds only
+    return moment + _nanoseconds(f"0.{fraction}") if fraction else moment  # datetime is limited to microseconds
 
 
 def _of_datetime(value: Any) -> int:
-    """Of a datetime, a date (its local midnight), or what has a `timestamp`: that of a datetime is a float."""
-    from datetime import UTC, datetime, timedelta  # seldom needed
+    """Return the moment of a datetime, of a date at local midnight, or of another object with `timestamp()`.
+
+    Does not call `datetime.timestamp`, which returns a float.
+    """
+    from datetime import UTC, datetime, timedelta  # rarely needed
 
     if not hasattr(value, "timestamp"):
         value = datetime(value.year, value.month, value.day)
     if not isinstance(value, datetime):
         return _nanoseconds(value.timestamp())
-    beyond = getattr(value, "nanosecond", 0)  # of pandas
+    beyond = getattr(value, "nanosecond", 0)  # pandas.Timestamp has it
     since = datetime.astimezone(value, UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     return since // timedelta(microseconds=1) * 1000 + beyond
 
 
 def _nanoseconds(seconds: int | float | str) -> int:
-    """Raises ValueError and OverflowError for what is no number."""
-    from fractions import Fraction  # seldom needed
+    """Convert seconds exactly. Raises ValueError or OverflowError if it is not a finite number."""
+    from fractions import Fraction  # rarely needed
 
     return math.floor(Fraction(seconds) * 10**9)
 
 
 def names_of(option: str, value: Iterable[Any]) -> tuple[str, ...]:
-    """Names of files, without a directory."""
+    """Return file names, which must not contain a directory."""
     names = tuple(os.fsdecode(name) for name in strings(option, value))
     for name in names:
         if not name or "/" in name or "\0" in name or name in (".", ".."):
-            raise OptionError(f"{option} must be names of files without a directory, not {name!r}")
+            raise OptionError(f"{option} must be file names without a directory, not {name!r}")
     return names
 
 
 def strings(option: str, value: Any) -> tuple[Any, ...]:
-    """One or several."""
+    """Return the strings or paths of an option that takes one or several."""
     several = (value,) if isinstance(value, str | bytes | os.PathLike) else value
     if not isinstance(several, Iterable) or not all(isinstance(each, str | bytes | os.PathLike) for each in several):
-        raise OptionError(f"{option} must be text, or several, not {value!r}")
+        raise OptionError(f"{option} must be a string or several strings, not {value!r}")
     return tuple(several)

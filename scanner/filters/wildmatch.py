@@ -1,8 +1,8 @@
-"""Patterns of git, as regular expressions over bytes, oddities included.
+"""Compiles patterns of git to regular expressions that match what git's own `wildmatch` matches.
 
-Text stands for bytes throughout (latin-1, see `text_of`): git knows no other characters. What matches is what git's
-own `wildmatch` matches; the property test in tests/conformance/test_git.py asks git itself. Each `*` that another one
-follows takes as little as it can and keeps it: no pattern needs more than about length x length steps.
+A property test in tests/conformance/test_git.py compares both. Text has a character for each byte (latin-1, see
+`text_of`), because git compares bytes. Each `*` but the last one of a name matches as little as possible and does not
+backtrack, so the number of steps is at most about length x length.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import re
 from typing import Any, NamedTuple, TypeAlias
 
 SPECIAL = frozenset("*?[\\")
-STAR, MANY, MANY_OR_NONE, REST = "*", "**\\/", "**/", "**"  # within a name; directories, one at least; any; whatever
+STAR, MANY, MANY_OR_NONE, REST = "*", "**\\/", "**/", "**"
+"""Part of a name; one directory or more; any number of directories; anything."""
 Token: TypeAlias = str | frozenset[int]
-"""One of the above, or the bytes that may stand there."""
+"""One of the above, or the set of bytes that match."""
 ANY = frozenset(range(1, 256)) - {ord("/")}
 SLASH = frozenset({ord("/")})
 CLASSES = {
@@ -25,36 +26,36 @@ CLASSES = {
 
 
 def text_of(path: Any) -> str:
-    """A path or a name with a character for each byte."""
+    """Return a path or a name as text with a character for each byte."""
     if isinstance(path, str) and path.isascii():
         return path
     return os.fsencode(path).decode("latin-1")
 
 
 class NeverMatches(Exception):
-    """A pattern that git takes, but that no name can match. Says why."""
+    """A pattern that git accepts but that no name can match. The message says why."""
 
 
 class Characters:
-    """What each element of a pattern matches, with or without regard to case."""
+    """The bytes that each element of a pattern matches, with or without regard to case."""
 
     def __init__(self, ignore_case: bool) -> None:
         self.ignore_case = ignore_case
 
     def one(self, character: str, escaped: bool = False) -> frozenset[int]:
-        """A character that stands for itself. git compares an escaped one with the name in small letters."""
+        """Return the bytes that a literal character matches. git compares an escaped one with the lower-case name."""
         if not self.ignore_case:
             return frozenset({ord(character)})
-        wanted = character if escaped else _lower(character)
-        return frozenset(byte for byte in (ord(_lower(wanted)), ord(_upper(wanted))) if _lower(chr(byte)) == wanted)
+        literal = character if escaped else _lower(character)
+        return frozenset(byte for byte in (ord(_lower(literal)), ord(_upper(literal))) if _lower(chr(byte)) == literal)
 
     def group(self, pattern: str, start: int) -> tuple[frozenset[int], int]:
-        """The bytes that `[...]` matches; `start`: behind the bracket; and where it ends."""
+        """Return the bytes that `[...]` matches, and the position after it. `start`: the position after the `[`."""
         negated = pattern[start : start + 1] in ("!", "^")
         at = start + negated
         ranges: list[tuple[int, int]] = []
         classes = ""
-        before = 0  # the character that a range would begin with
+        before = 0  # the first character of a range, if a `-` follows
         while True:
             here = pattern[at : at + 1]
             if not here:
@@ -78,7 +79,7 @@ class Characters:
         return (ANY - matched if negated else matched), at + 1
 
     def _class(self, pattern: str, at: int) -> str | None:
-        """The regular expression of `[:name:]`; None if it is none."""
+        """Return the regular expression of `[:name:]`; None if it is not a class."""
         end = pattern.find("]", at + 2)
         if end < 0:
             raise NeverMatches("a '[' has no ']'")
@@ -106,7 +107,7 @@ class Characters:
 
 def _at(pattern: str, at: int) -> str:
     if at >= len(pattern):
-        raise NeverMatches("it ends in the middle of a '[' or with a '\\'")
+        raise NeverMatches("it ends within a '[' or with a '\\'")
     return pattern[at]
 
 
@@ -119,10 +120,10 @@ def _upper(character: str) -> str:
 
 
 def tokens(pattern: str, *, paths: bool, ignore_case: bool = False) -> list[Token]:
-    """What a pattern consists of. `paths`: it is for whole paths, not for names only. Raises NeverMatches."""
+    """Split a pattern into tokens. `paths`: it matches whole paths, not only names. Raises NeverMatches."""
     characters = Characters(ignore_case)
     found: list[Token] = []
-    # git compares the literal beginning first, and reads what follows as if it were a pattern of its own.
+    # git compares the literal beginning first, and treats the rest as a separate pattern.
     begin = next((at for at, character in enumerate(pattern) if character in SPECIAL), len(pattern))
     found += [characters.one(character) for character in pattern[:begin]]
     at = begin
@@ -146,7 +147,7 @@ def tokens(pattern: str, *, paths: bool, ignore_case: bool = False) -> list[Toke
 
 
 def _stars(pattern: str, at: int, end: int, first: bool) -> tuple[Token, int]:
-    """What two or more stars mean, and where they end: a `/` that belongs to them is theirs."""
+    """Return the token of two or more stars, and the position after it. It includes a following `/` where git does."""
     if first or pattern[at - 1] == "/":
         if end == len(pattern):
             return REST, end
@@ -158,14 +159,14 @@ def _stars(pattern: str, at: int, end: int, first: bool) -> tuple[Token, int]:
 
 
 class Split(NamedTuple):
-    """A pattern for paths as one for directories (with a `/` at their end) and one for names in them."""
+    """A pattern for paths, split into one for directories (with a `/` at the end) and one for names in them."""
 
     directory: list[Token]
     name: list[Token]
 
 
 def split(found: list[Token]) -> Split | None:
-    """None where it cannot be: a `**` that does not stand alone between slashes."""
+    """Split a pattern for paths; None if a `**` is not between slashes."""
     last = max((at for at, token in enumerate(found) if token in (SLASH, MANY, MANY_OR_NONE, REST)), default=-1)
     for at, token in enumerate(found):
         alone = at == 0 or found[at - 1] in (SLASH, MANY, MANY_OR_NONE)
@@ -177,7 +178,7 @@ def split(found: list[Token]) -> Split | None:
 
 
 def regex(found: list[Token]) -> str:
-    """The regular expression of these tokens, to be matched in full."""
+    """Return the regular expression of tokens, for `fullmatch`."""
     parts: list[tuple[str, list[Token]]] = [("", [])]
     for token in found:
         if token in (MANY, MANY_OR_NONE):
@@ -190,7 +191,7 @@ def regex(found: list[Token]) -> str:
 
 
 def _path(part: list[Token]) -> str:
-    """Names with slashes between them."""
+    """Return the regular expression of names with slashes between them."""
     result, pieces = "", [""]
     for token in part:
         if token == STAR:
@@ -203,12 +204,12 @@ def _path(part: list[Token]) -> str:
 
 
 def _name(pieces: list[str]) -> str:
-    """What stands between the stars of a name."""
+    """Return the regular expression of one name. `pieces`: the expressions between its stars."""
     first, *others = pieces
     if not others:
         return first
-    settled = "".join(f"(?>[^/\0]*?{piece})" for piece in others[:-1])
-    return f"{first}{settled}[^/\0]*{others[-1]}"
+    fixed = "".join(f"(?>[^/\0]*?{piece})" for piece in others[:-1])
+    return f"{first}{fixed}[^/\0]*{others[-1]}"
 
 
 def _element(token: Token) -> str:

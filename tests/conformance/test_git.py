@@ -1,4 +1,4 @@
-"""`gitignore` leaves out what git leaves out, and names the rule that git names. Asked of git itself."""
+"""`gitignore` excludes what git excludes, by the same rule. Compared with git itself."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def git(top: Path, *arguments: str, **options: Any) -> bytes:
 
 
 def not_ignored(top: Path) -> set[bytes]:
-    """Files, as git lists them."""
+    """Return the files that git lists."""
     listed = git(top, "ls-files", "-z", "-co", "--exclude-standard").split(b"\0")
     return {path for path in listed if path and not path.endswith(b"/")}
 
 
 def shown(top: Path, **options: Any) -> set[bytes]:
-    """Files, as a scan with `gitignore` lists them."""
+    """Return the files that a scan with `gitignore` lists."""
     return files(scanner.scan(os.fsencode(top), gitignore=True, **options), len(os.fsencode(top)) + 1)
 
 
 def files(walked: Iterable[Any], prefix: int) -> set[bytes]:
-    """What git takes for files: links to directories are some, too."""
+    """Return what git treats as files, including symbolic links to directories."""
     return {
         os.path.join(root, name)[prefix:]
         for root, dirs, names in walked
@@ -71,7 +71,7 @@ def files(walked: Iterable[Any], prefix: int) -> set[bytes]:
 
 @pytest.fixture(scope="module")
 def wild_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Names of all kinds, four levels deep, in a repository."""
+    """Make a repository with names of all kinds, four levels deep."""
     top = tmp_path_factory.mktemp("wild")
     chosen = random.Random(7)
     (top / "foo" / "foo").mkdir(parents=True)
@@ -96,10 +96,10 @@ lines = st.lists(st.lists(st.sampled_from(ATOMS), min_size=1, max_size=6).map(""
     lines=lines, above=lines, again=st.booleans(), ending=st.sampled_from(["\n", "\r\n"]), bom=st.booleans(),
     fold=st.booleans(),
 )  # fmt: skip
-def test_any_rules_on_a_tree_of_all_kinds_of_names(
+def test_random_rules_on_a_tree_of_all_kinds_of_names(
     wild_tree: Path, lines: list[str], above: list[str], again: bool, ending: str, bom: bool, fold: bool
 ) -> None:
-    """Two files of rules, one below the other, any lines in them."""
+    """Two rule files with any lines, one below the other."""
     if again:
         lines = [*lines, "!" + lines[0]]
     (wild_tree / ".gitignore").write_bytes(bom * b"\xef\xbb\xbf" + ending.join(above).encode())
@@ -134,17 +134,17 @@ CASES: dict[str, dict[str, Any]] = {
         ".gitignore": "*.tmp\n*.bak\n", "a/.gitignore": "!*.tmp\n", "a/b/.gitignore": "*.tmp\n!x.bak\n", "1.tmp": "",
         "a/1.tmp": "", "a/b/1.tmp": "", "a/b/x.bak": "", "a/x.bak": "",
     },
-    "an ignored parent with a child taken back": {
+    "an ignored parent with a negated child": {
         ".gitignore": "build/\n!build/keep\nout/*\n!out/keep\n", "build/keep": "", "build/x": "", "out/keep": "",
         "out/x": "", "a/build/keep": "",
     },
     "capital letters": {".gitignore": "*.O\nReadMe\n", "a.o": "", "a.O": "", "readme": "", "ReadMe": ""},
     "directories only": {".gitignore": "thing/\nlink/\n", "thing": "", "a/thing/f": "", "b/thing": "", "link": "->a"},
     "nothing but slashes": {".gitignore": "/\n//\n///\n./\n*//\n", "a/b/c": "", "d": ""},
-    "carriage returns and a mark of byte order": {
+    "carriage returns and a byte order mark": {
         ".gitignore": b"\xef\xbb\xbf*.a\r\n*.b \r\n*.c\r\r\n", "x.a": "", "x.b": "", "x.c": "", "x.c\r": "", "y": ""
     },
-    "bytes that are no UTF-8": {".gitignore": b"\xff*\n?\n", b"\xffx": "", b"\xfe": "", "é": "", "ab": ""},
+    "bytes that are not UTF-8": {".gitignore": b"\xff*\n?\n", b"\xffx": "", b"\xfe": "", "é": "", "ab": ""},
     "the repository's own rules": {
         ".git/info/exclude": "secret\n", "secret": "", "a/secret": "", "a/.gitignore": "!secret\n", "open": ""
     },
@@ -152,7 +152,7 @@ CASES: dict[str, dict[str, Any]] = {
         ".gitignore": "*.o\n", "inner/.git/HEAD": "ref: refs/heads/x\n", "inner/.git/objects/x": "",
         "inner/.git/refs/x": "", "inner/a": "", "b": "", "empty/.git/x": "", "empty/c": "",
     },
-    "a file of rules that is a link": {"rules": "b\n", ".gitignore": "->rules", "a": "", "b": ""},
+    "a rule file that is a symbolic link": {"rules": "b\n", ".gitignore": "->rules", "a": "", "b": ""},
 }  # fmt: skip
 
 
@@ -170,7 +170,7 @@ def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("repository", CASES, indirect=True)
-def test_what_is_shown_is_what_git_lists(repository: Path, backend: dict[str, Any]) -> None:
+def test_listed_files_are_those_of_git(repository: Path, backend: dict[str, Any]) -> None:
     expected = not_ignored(repository)
     assert shown(repository, **backend) == expected
     prefix = len(os.fsencode(repository)) + 1
@@ -179,7 +179,7 @@ def test_what_is_shown_is_what_git_lists(repository: Path, backend: dict[str, An
 
 
 @pytest.mark.parametrize("repository", CASES, indirect=True)
-def test_the_rule_is_the_one_that_git_names(repository: Path) -> None:
+def test_the_deciding_rule_is_that_of_git(repository: Path) -> None:
     top = os.fsencode(repository)
     paths = [
         os.path.join(root, name)[len(top) + 1 :]
@@ -200,7 +200,7 @@ def iterate(output: bytes) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
 
 
 def rule_for(top: Path, path: bytes) -> str | None:
-    """`FILE:LINE:` of the rule that leaves the path, or a directory above it, out."""
+    """Return `FILE:LINE:` of the rule that excludes the path or a directory above it."""
     options = ScanOptions(gitignore=True).starting_at([os.fsencode(top)])
     chosen = Filter(options.filter)
     here = os.fsencode(top)
@@ -223,7 +223,7 @@ def read(path: bytes) -> bytes | None:
 
 @pytest.fixture
 def nested(tmp_path: Path) -> Path:
-    """A repository with rules on every level, of which a directory far down is looked at."""
+    """Make a repository with rules on every level."""
     top = tmp_path / "top"
     for name in ("a/b/c/x.o", "a/b/c/y.c", "a/b/c/z.log", "a/b/c/keep.log", "a/b/top.tmp", "a/b/c/build/f", "b/c/q.o"):
         (top / name).parent.mkdir(parents=True, exist_ok=True)
@@ -237,7 +237,7 @@ def nested(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("below", ["a", "a/b", "a/b/c", "b"])
-def test_rules_above_the_root_hold_up_to_the_top_of_the_repository(below: str, nested: Path, backend: Any) -> None:
+def test_rules_above_the_root_apply_up_to_the_top_of_the_repository(below: str, nested: Path, backend: Any) -> None:
     assert shown(nested / below, **backend) == not_ignored(nested / below)
 
 
@@ -251,7 +251,7 @@ def test_a_worktree_shares_the_rules_of_its_repository(nested: Path, tmp_path: P
     assert shown(tmp_path / "tree") == not_ignored(tmp_path / "tree") == {b"kept"}
 
 
-def test_the_users_own_rules(nested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_excludes(nested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "config" / "git").mkdir(parents=True)
     (tmp_path / "config" / "git" / "ignore").write_text("/a/b/c/z.log\n*.c\n!top.tmp\n")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -264,7 +264,7 @@ def test_the_users_own_rules(nested: Path, tmp_path: Path, monkeypatch: pytest.M
     assert shown(nested) == not_ignored(nested)
 
 
-def test_without_a_repository_the_files_that_are_met_hold(tmp_path: Path, backend: dict[str, Any]) -> None:
+def test_without_a_repository_gitignore_files_below_the_root_apply(tmp_path: Path, backend: dict[str, Any]) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / ".gitignore").write_text("*.o\n")
     for name in ("a.o", "a.c", "sub/b.o", "sub/b.c"):
@@ -272,7 +272,7 @@ def test_without_a_repository_the_files_that_are_met_hold(tmp_path: Path, backen
     assert shown(tmp_path, **backend) == {b".gitignore", b"a.c", b"sub/b.c"}
 
 
-def test_a_repository_below_a_root_that_lies_in_none_begins_anew(tmp_path: Path, backend: dict[str, Any]) -> None:
+def test_a_repository_below_a_root_has_only_its_own_rules(tmp_path: Path, backend: dict[str, Any]) -> None:
     (tmp_path / ".gitignore").write_text("*.c\n")
     for name in ("a.c", "repo/a.c", "repo/a.o", "repo/inner/b"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -283,7 +283,7 @@ def test_a_repository_below_a_root_that_lies_in_none_begins_anew(tmp_path: Path,
     assert shown(tmp_path, **backend) == {b".gitignore", b"repo/a.c"}
 
 
-def users_rules(rules: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def write_users_excludes(rules: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "dotfiles").write_text(rules)
     (tmp_path / "config" / "git").mkdir(parents=True)
     (tmp_path / "config" / "git" / "ignore").symlink_to(tmp_path / "dotfiles")
@@ -291,10 +291,10 @@ def users_rules(rules: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
-def test_links_to_the_users_rules_and_to_those_of_a_repository_are_followed(
+def test_links_to_excludes_of_user_and_repository_are_followed(
     nested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    users_rules("*.log\n", tmp_path, monkeypatch)
+    write_users_excludes("*.log\n", tmp_path, monkeypatch)
     (tmp_path / "shared").write_text("*.tmp\n")
     (nested / ".git" / "info" / "exclude").unlink()
     (nested / ".git" / "info" / "exclude").symlink_to(tmp_path / "shared")
@@ -302,10 +302,10 @@ def test_links_to_the_users_rules_and_to_those_of_a_repository_are_followed(
     assert {b"a/b/c/z.log", b"a/b/top.tmp"}.isdisjoint(shown(nested))
 
 
-def test_the_users_anchored_rules_begin_anew_in_each_repository(
+def test_anchored_excludes_of_the_user_are_relative_to_each_repository(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: dict[str, Any]
 ) -> None:
-    users_rules("/scratch\nsub/x\n", tmp_path, monkeypatch)
+    write_users_excludes("/scratch\nsub/x\n", tmp_path, monkeypatch)
     top = tmp_path / "all"
     for name in ("p/scratch/f", "p/sub/x/g", "p/k", "q/deep/scratch/h", "scratch/i"):
         (top / name).parent.mkdir(parents=True, exist_ok=True)
@@ -316,24 +316,24 @@ def test_the_users_anchored_rules_begin_anew_in_each_repository(
     assert shown(top, **backend) == {b"p/k", b"q/deep/scratch/h"}
 
 
-def test_configured_to_have_no_rules_of_the_users(
+def test_an_empty_excludes_file_disables_the_users_excludes(
     nested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    users_rules("*.c\n", tmp_path, monkeypatch)
+    write_users_excludes("*.c\n", tmp_path, monkeypatch)
     (tmp_path / ".gitconfig").write_text("[core]\n  excludesFile =\n")
     monkeypatch.setattr("tests.conformance.test_git.CONFIG", str(tmp_path / ".gitconfig"))
     assert shown(nested) == not_ignored(nested)
 
 
-def test_what_only_looks_like_a_repository(nested: Path) -> None:
+def test_an_incomplete_repository_is_a_directory(nested: Path) -> None:
     (nested / "b" / ".git").mkdir()
     (nested / "b" / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
     assert shown(nested) == not_ignored(nested)
 
 
 @pytest.mark.parametrize("kind", ["directory", "pipe", "nul", "link"])
-def test_an_odd_commondir_harms_nothing(kind: str, nested: Path, backend: dict[str, Any]) -> None:
-    """In the root, and in a repository below it."""
+def test_an_invalid_commondir_is_ignored(kind: str, nested: Path, backend: dict[str, Any]) -> None:
+    """Both in the repository of the root, and in a repository below it."""
     git(nested / "b", "init", "-q")
     for common in (nested / ".git" / "commondir", nested / "b" / ".git" / "commondir"):
         if kind == "directory":
@@ -360,13 +360,13 @@ def repository_of(files: int, top: Path) -> Path:
     return repo
 
 
-def test_a_repository_that_is_read_in_parts_by_different_workers(tmp_path: Path, reader: str) -> None:
+def test_a_repository_read_in_parts_by_different_workers(tmp_path: Path, reader: str) -> None:
     repo = repository_of(100, tmp_path)
     options = ScanOptions(gitignore=True).starting_at([os.fspath(tmp_path)])
     found: list[Any] = []
     task = Task(1, [os.fspath(tmp_path)], 0, 25, 60)
     while task is not None:
-        walker = Walker(options, joined=True)  # another one for each part: it has nothing but the Task
+        walker = Walker(options, joined=True)  # a new one for each part, which knows only the Task
         chunk = walker.walk(task)
         walker.close()
         assert [fault for fault in chunk.faults if fault.kind != "excluded"] == []
@@ -376,9 +376,7 @@ def test_a_repository_that_is_read_in_parts_by_different_workers(tmp_path: Path,
     assert sorted(found) == sorted([".gitignore", *(f"{number}.c" for number in range(100) if number % 3)])
 
 
-def test_a_repository_that_is_read_once_more_because_of_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_repository_read_again_after_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repo = repository_of(10, tmp_path)
     monkeypatch.setenv("SCANNER_PURE", "1")
     original, failed = Reader._sort, []
@@ -386,7 +384,7 @@ def test_a_repository_that_is_read_once_more_because_of_an_error(
     def sort(self: Reader, path: Any, entries: Iterator[Any], limit: int, **rest: Any) -> Any:
         def broken() -> Iterator[Any]:
             yield from entries
-            raise OSError(errno.EIO, "it passes")
+            raise OSError(errno.EIO, "transient")
 
         if path == os.fsencode(repo) and not failed:
             failed.append(path)
@@ -410,9 +408,9 @@ def test_a_repository_that_is_read_once_more_because_of_an_error(
         ("foo**/" + "**/a/" * 12 + "z", "foo/" + "a/" * 1000, "q"),
     ],
 )
-def test_no_pattern_takes_for_ever(pattern: str, directory: str, name: str) -> None:
-    """Rules are found in trees that are not ours."""
+def test_every_pattern_matches_in_bounded_time(pattern: str, directory: str, name: str) -> None:
+    """Rules of a scanned tree may be hostile."""
     rules = rules_of(pattern.encode(), "hostile", False)
-    place = Chain((Scope(GIT, rules),), 0).place(directory)
-    place.candidates([name])
-    assert place.decide(name, False) is None
+    directory_rules = Chain((Scope(GIT, rules),), 0).rules_in(directory)
+    directory_rules.candidates([name])
+    assert directory_rules.decide(name, False) is None

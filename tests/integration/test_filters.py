@@ -272,7 +272,7 @@ def test_a_bad_line_is_no_failure_but_an_unreadable_file_of_rules_is(tree: Path)
     os.mkfifo(tree / ".scanignore")
     result = run("list", "--ignore-file", ".scanignore", tree)
     assert result.returncode == 1
-    assert b"it is no regular file" in result.stderr
+    assert b"not a regular file" in result.stderr
 
 
 def test_what_is_excluded_is_not_opened(tree: Path) -> None:
@@ -308,10 +308,10 @@ def test_a_prune_that_fails_is_told_and_keeps_all(tree: Path, backend: dict[str,
     [
         ({"exclude": "[a"}, "exclude '[a' can match nothing: a '[' has no ']'"),
         ({"include": ["ok", "[[:alph:]]"]}, r"include '[[:alph:]]' can match nothing: there is no class [:alph:]"),
-        ({"exclude": 7}, "exclude must be text, or several, not 7"),
+        ({"exclude": 7}, "exclude must be a string or several strings, not 7"),
         ({"exclude": ""}, "exclude must be patterns as in a .gitignore, not ''"),
-        ({"exclude_from": "/nowhere"}, "exclude_from names no file: '/nowhere' is not there"),
-        ({"ignore_files": "a/b"}, "ignore_files must be names of files without a directory, not 'a/b'"),
+        ({"exclude_from": "/nowhere"}, "exclude_from '/nowhere': cannot read it: No such file or directory"),
+        ({"ignore_files": "a/b"}, "ignore_files must be file names without a directory, not 'a/b'"),
         ({"types": "fx"}, "types must be some of f,d,l,p,s,b,c, not 'fx'"),
         ({"size": "+1Q"}, "size must be a number of bytes like +1M (at least), -10K (at most) or 0, not '+1Q'"),
         ({"newer": "soon"}, "newer must be a date like"),
@@ -320,12 +320,12 @@ def test_a_prune_that_fails_is_told_and_keeps_all(tree: Path, backend: dict[str,
         ({"newer": "@" + "9" * 400}, "newer must be a date like"),
         ({"size": "9" * 5000}, "size must be a number of bytes like"),
         ({"size": 1.5}, "size must be a number of bytes like +1M (at least), -10K (at most) or 0, not 1.5"),
-        ({"types": 5}, "types must be text, or several, not 5"),
+        ({"types": 5}, "types must be a string or several strings, not 5"),
         ({"exclude": "\ud800"}, r"exclude must be patterns that a name can match, not '\ud800'"),
         ({"exclude": "é["}, "exclude 'é[' can match nothing: a '[' has no ']'"),
         ({"min_depth": -1}, "min_depth must be a whole number of 0 or more, not -1"),
         ({"prune": 5}, "prune must be callable"),
-        ({"prune": lambda path, names: names}, "prune must be something that can be pickled"),
+        ({"prune": lambda path, names: names}, "prune must be picklable for worker processes"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options: dict[str, Any], message: str, tree: Path) -> None:
@@ -374,7 +374,7 @@ def test_entries_that_are_not_left_out_are_asked_about(tree: Path, backend: dict
         (["--exclude", "[a"], "--exclude '[a' can match nothing: a '[' has no ']'"),
         (["--type", "fx"], "--type must be some of f,d,l,p,s,b,c, not 'fx'"),
         (["--size", "big"], "--size must be a number of bytes like +1M (at least), -10K (at most) or 0, not 'big'"),
-        (["--ignore-file", ""], "--ignore-file must be names of files without a directory, not ''"),
+        (["--ignore-file", ""], "--ignore-file must be file names without a directory, not ''"),
     ],
 )
 def test_the_shell_names_the_flag(flags: list[str], message: str, tree: Path) -> None:
