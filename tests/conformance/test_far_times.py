@@ -1,4 +1,4 @@
-"""Times that 64 bits of nanoseconds do not hold: exact in text, clamped in columns, on every path through the code."""
+"""Times outside 64 bits of nanoseconds: exact in text, clamped in columns, on every path through the code."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ TIMES = {
 }  # fmt: skip
 WAYS = {"serial": ["--backend", "serial"], "pool": ["--backend", "pool", "--workers", "2"]}
 ONE_BY_ONE = ["--newer", "@-999999999999.999999999"]
-"""Has every entry looked at in Python."""
+"""Makes Python read every entry."""
 
 
 @pytest.fixture(scope="module")
 def far() -> Iterator[Path]:
-    """Files with these times, where the file system takes them: tmpfs takes all."""
+    """Make files with these times, on a file system that stores them, as tmpfs does."""
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     top = Path(tempfile.mkdtemp(dir=shared, prefix="scanner-far-"))
     for name, nanoseconds in TIMES.items():
@@ -47,7 +47,7 @@ def far() -> Iterator[Path]:
         os.utime(top / "in" / name, ns=(nanoseconds, nanoseconds))
         if os.stat(top / "in" / name).st_mtime_ns != nanoseconds:
             shutil.rmtree(top)
-            pytest.skip("no file system here that takes such times")
+            pytest.skip("no file system here stores such times")
     os.utime(top / "in", ns=(TIMES["year-2300"],) * 2)
     yield top
     shutil.rmtree(top)
@@ -62,8 +62,8 @@ def clamped(top: Path) -> dict[str, int]:
     return {path: min(max(value, FIRST), LAST) for path, value in exact(top).items()}
 
 
-def how_many_are_clamped(top: Path) -> int:
-    """Values at the ends themselves count as well: nothing tells them apart."""
+def count_of_clamped(top: Path) -> int:
+    """Count also times equal to the limits: they cannot be distinguished."""
     return sum(value in (FIRST, LAST) for value in clamped(top).values())
 
 
@@ -76,37 +76,37 @@ def command(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("selection", [[], ["--type", "f,d"], ONE_BY_ONE], ids=["all", "types", "one by one"])
 def test_text_has_exact_times(command: list[str], selection: list[str], far: Path) -> None:
-    def told(*arguments: str) -> str:
+    def listed(*arguments: str) -> str:
         result = run(*command, *selection, *arguments, far)
         assert (result.returncode, result.stderr) == (0, b"")
         return result.stdout.decode()
 
     right = exact(far)
-    lines = [json.loads(line) for line in told("--format", "ndjson", "--fields", "mtime_ns").splitlines()]
+    lines = [json.loads(line) for line in listed("--format", "ndjson", "--fields", "mtime_ns").splitlines()]
     assert {line["path"]: line["mtime_ns"] for line in lines} == right
-    rows = csv.DictReader(io.StringIO(told("--format", "csv", "--fields", "mtime_ns,atime_ns")))
+    rows = csv.DictReader(io.StringIO(listed("--format", "csv", "--fields", "mtime_ns,atime_ns")))
     assert {row["path"]: int(row["mtime_ns"]) for row in rows} == right
-    split = [line.split(" ", 2) for line in told("--template", "{mtime_ns} {mtime} {path}").splitlines()]
+    split = [line.split(" ", 2) for line in listed("--template", "{mtime_ns} {mtime} {path}").splitlines()]
     assert {path: int(value) for value, _, path in split} == right
     assert {path: date for _, date, path in split} == {path: date_of(value) for path, value in right.items()}
 
 
 def date_of(nanoseconds: int) -> str:
-    """As GNU date has it."""
-    told = subprocess.run(
+    """Format a time by GNU date."""
+    output = subprocess.run(
         ["date", "-u", "-d", f"@{nanoseconds // SECOND}", "+%Y-%m-%dT%H:%M:%SZ"], capture_output=True, check=True
     )
-    year, rest = told.stdout.decode().strip()[:-16], told.stdout.decode().strip()[-16:]
+    year, rest = output.stdout.decode().strip()[:-16], output.stdout.decode().strip()[-16:]
     return f"{int(year):04d}{rest}"
 
 
-def test_columns_have_the_nearest_time_and_say_how_many(command: list[str], far: Path, tmp_path: Path) -> None:
+def test_columns_have_the_nearest_time_and_a_message_counts_them(command: list[str], far: Path, tmp_path: Path) -> None:
     for selection in ([], ONE_BY_ONE):
         for name, read in {"a.sqlite": sqlite_times, "a.parquet": parquet_times}.items():
             result = run(*command, *selection, "--fields", "mtime_ns", "-o", tmp_path / name, far)
             assert result.returncode == 0
             assert read(tmp_path / name) == clamped(far)
-            assert f"scanner: {how_many_are_clamped(far)} times before 1677-09-21" in result.stderr.decode()
+            assert f"scanner: {count_of_clamped(far)} times before 1677-09-21" in result.stderr.decode()
 
 
 def sqlite_times(file: Path) -> dict[str, int]:
@@ -124,12 +124,12 @@ def parquet_times(file: Path) -> dict[str, int]:
     }
 
 
-def test_results_have_the_nearest_time_and_count_it(backend: Any, far: Path) -> None:
+def test_results_have_the_nearest_time_and_count_them(backend: Any, far: Path) -> None:
     right = clamped(far)
     assert {entry.path: entry.mtime_ns for entry in scanner.entries(str(far), stat=["mtime_ns"], **backend)} == right
     result = scanner.scan(str(far), stat=["mtime_ns"], **backend)
     assert {entry.path: entry.mtime_ns for entry in result.entries()} == right
-    assert result.stats.clamped_times == result.stats.as_dict()["clamped_times"] == how_many_are_clamped(far)
+    assert result.stats.clamped_times == result.stats.as_dict()["clamped_times"] == count_of_clamped(far)
     frame = result.to_pandas()
     assert dict(zip(frame["path"], (each.value for each in frame["mtime_ns"]), strict=True)) == right
     assert scanner.scan(str(far), **backend).stats.clamped_times == 0

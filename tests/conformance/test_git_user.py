@@ -1,5 +1,6 @@
-"""The user's own excludes are those that `git check-ignore` has in the root, also where they hold for some repositories
-only. The repository itself does not say which files are read.
+"""The user's excludes equal those of git in the root, also if they apply to some repositories only.
+
+The configuration of a repository does not decide which files are read.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ FILES = [f"{name}.{suffix}" for name in ("a", "sub/b") for suffix in ("always", 
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository of a user who has excludes under conditions."""
+    """Make a repository of a user with conditional excludes."""
     home = make(tmp_path / "home", {})
     for name, value in (("HOME", home), ("XDG_CONFIG_HOME", home / ".config"), ("GIT_CONFIG_SYSTEM", os.devnull)):
         monkeypatch.setenv(name, os.fspath(value))
@@ -71,7 +72,7 @@ CONDITIONS = {
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
-def test_excludes_that_hold_under_a_condition(condition: str, repository: Path, backend: dict[str, Any]) -> None:
+def test_conditional_excludes(condition: str, repository: Path, backend: dict[str, Any]) -> None:
     work, home = repository.parent, repository.parent.parent / "home"
     name = CONDITIONS[condition]
     config = f'[includeIf "{condition.format(work=work)}"]\n  path = {name or "dir"}.inc\n'
@@ -93,8 +94,8 @@ def test_each_root_has_the_excludes_of_its_repository(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "always", "~/dir", "{home}/branch"])
-def test_spellings_of_the_file(value: str, repository: Path) -> None:
-    """A relative path is one in the repository's top, as git has it."""
+def test_forms_of_the_path_of_the_excludes_file(value: str, repository: Path) -> None:
+    """As in git, a path is relative to the top directory of the repository."""
     home = repository.parent.parent / "home"
     (repository / "always").write_text("*.c\n")
     configure(home, f"[core]\n  excludesFile = {value.format(home=home)}\n")
@@ -107,11 +108,11 @@ def test_variables_that_configure_git(repository: Path, monkeypatch: pytest.Monk
     for name, value in (("COUNT", "1"), ("KEY_0", "core.excludesFile"), ("VALUE_0", f"{home}/remote")):
         monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
     assert excluded(repository) == ignored(repository) == {"a.remote", "sub/b.remote"}
-    monkeypatch.setenv("GIT_DIR", os.fspath(home))  # not that of the root
+    monkeypatch.setenv("GIT_DIR", os.fspath(home))  # another repository than that of the root
     assert excluded(repository) == {"a.remote", "sub/b.remote"}
 
 
-def test_the_repository_does_not_say_which_files_are_read(repository: Path) -> None:
+def test_a_repository_does_not_decide_which_files_are_read(repository: Path) -> None:
     home = repository.parent.parent / "home"
     configure(home, "[core]\n  excludesFile = ~/always\n")
     (home / "secret.inc").write_text("[core]\n  excludesFile = ~/branch\n")
@@ -127,10 +128,10 @@ def test_the_repository_does_not_say_which_files_are_read(repository: Path) -> N
 
 
 @pytest.mark.parametrize("place", ["config", "include", "garbage"])
-def test_a_configuration_of_the_repository_that_git_cannot_read(
+def test_an_unreadable_configuration_of_the_repository(
     place: str, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The user's excludes hold all the same, those without a condition."""
+    """The user's excludes without a condition apply nevertheless."""
     home = repository.parent.parent / "home"
     monkeypatch.setattr("scanner.filters.git.GIT_SECONDS", 1)
     configure(home, "[core]\n  excludesFile = ~/always\n")
@@ -147,8 +148,8 @@ def test_a_configuration_of_the_repository_that_git_cannot_read(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_a_repository_of_somebody_else(repository: Path) -> None:
-    """To git it is none, so no condition holds for it."""
+def test_a_repository_of_another_owner(repository: Path) -> None:
+    """git ignores such a repository, so no condition matches it."""
     work, home = repository.parent, repository.parent.parent / "home"
     configure(home, f'[core]\n excludesFile = ~/always\n[includeIf "gitdir:{work}/"]\n path = dir.inc\n')
     for path in (repository, repository / ".git"):

@@ -1,4 +1,4 @@
-"""ncdu itself loads whatever is written for it."""
+"""ncdu loads every file written for it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WAYS = {"serial": ["--backend", "serial"], "pool": ["--backend", "pool", "--work
 
 
 def loaded(file: Path) -> bytes:
-    """The file as ncdu writes it again. It may end with 0 where it has refused the file."""
+    """Return the file as ncdu exports it again. ncdu may exit with 0 although it refused the file."""
     result = subprocess.run(["ncdu", "-0", "-f", file, "-o", "-"], capture_output=True, check=False, timeout=60)
     assert (result.returncode, result.stderr) == (0, b""), result.stdout[-300:]
     return result.stdout
@@ -55,7 +55,7 @@ def any_name(rng: random.Random) -> bytes:
 
 @pytest.fixture(scope="module")
 def hostile() -> Iterator[Path]:
-    """Names of any bytes, times of any century, owners of any number, sparse files; where tmpfs is, on that."""
+    """Make names of any bytes, times of any century, any owners, sparse files; on tmpfs if there is one."""
     rng = random.Random(27)
     top = Path(tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None, prefix="scanner-ncdu-"))
     places = [os.fsencode(top)]
@@ -78,7 +78,7 @@ def hostile() -> Iterator[Path]:
         when = rng.choice(TIMES)
         try:
             os.utime(path, ns=(when, when), follow_symlinks=False)
-        except OSError:  # not on this file system
+        except OSError:  # the file system does not support it
             os.utime(path, ns=(-SECOND, -SECOND), follow_symlinks=False)
     os.utime(top, ns=(-5 * SECOND,) * 2)
     yield top
@@ -136,8 +136,8 @@ EXTREMES = {
 
 
 @pytest.mark.parametrize("root", ["r", "/" + "long/" * 20_000, "\udcff" * 40_000], ids=["short", "long", "long bytes"])
-def test_ncdu_loads_whatever_a_file_system_says(root: str, tmp_path: Path) -> None:
-    """File systems in user space may say anything."""
+def test_ncdu_loads_any_values_of_stat(root: str, tmp_path: Path) -> None:
+    """File systems in user space may report any values."""
     rng = random.Random(27)
     options = ScanOptions(stat=NCDU_FIELDS, roots=(root,), sinks=(SinkSpec("ncdu"),))
     columns = columns_of(with_exact_times(NCDU_FIELDS))

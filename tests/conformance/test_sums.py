@@ -1,4 +1,4 @@
-"""The parts of `scan --sizes` add up: a file counts once in each, however many names it has, however it is divided."""
+"""The parts of `scan --sizes` add up: a file counts once in each, whatever its number of names and of workers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SUFFIXES = [".a", ".b", ".c", ""]
 
 @pytest.fixture(scope="module")
 def linked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files with up to thirty names in any directories, links with several names, a file with all names in one."""
+    """Make files with up to 30 names in any directories, symbolic links with several, a directory of one file."""
     rng = random.Random(27)
     top = tmp_path_factory.mktemp("linked")
     places = [top]
@@ -57,7 +57,7 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def first_names(top: Path, *, follow: bool) -> Iterator[tuple[str, os.stat_result]]:
-    """Each inode under the first of its names in walk order."""
+    """Yield each inode under the first of its names in walk order."""
     met = set()
     for root, dirs, files in os.walk(top, followlinks=follow):
         links = [] if follow else [name for name in dirs if os.path.islink(os.path.join(root, name))]

@@ -1,4 +1,4 @@
-"""The examples for cron, systemd and CI do what they say."""
+"""The examples for cron, systemd and CI work as documented."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORKFLOWS = ROOT / ".github" / "workflows"
 
 @pytest.fixture
 def machine(tmp_path: Path) -> dict[str, str]:
-    """An environment in which `scanner` is this checkout and `logger` writes to a file; and a tree."""
+    """Make a tree, and an environment in which `scanner` is this checkout and `logger` writes to a file."""
     make(tmp_path / "srv", {"a": {"b": None}, "c": None})
     (tmp_path / "bin").mkdir()
     script(tmp_path / "bin" / "scanner", f'PYTHONPATH={ROOT} exec {" ".join(SCANNER)} "$@"')
@@ -36,7 +36,7 @@ def script(path: Path, text: str) -> None:
 
 
 def placed(text: str, tmp_path: Path) -> str:
-    """With our directories in the place of the machine's."""
+    """Replace system directories by temporary ones."""
     (tmp_path / "state").mkdir(exist_ok=True)
     for theirs, ours in (
         ("/run/lock/scan", tmp_path / "lock"), ("/var/lib/scan", tmp_path / "state"),
@@ -50,21 +50,21 @@ def cron_command(tmp_path: Path) -> str:
     (line,) = (line for line in (EXAMPLES / "scan.cron").read_text().splitlines() if not line.startswith("#"))
     minute, hour, *_, user, command = line.split(maxsplit=6)
     assert (minute, hour, user) == ("10", "2", "root")
-    assert "%" not in command, "cron would take it for a line break"
+    assert "%" not in command, "cron treats it as a line break"
     return placed(command, tmp_path)
 
 
 @pytest.mark.skipif(shutil.which("flock") is None, reason="util-linux")
-def test_the_line_for_cron(tmp_path: Path, machine: dict[str, str]) -> None:
+def test_the_cron_line(tmp_path: Path, machine: dict[str, str]) -> None:
     done = subprocess.run(["sh", "-c", cron_command(tmp_path)], env=machine, capture_output=True, check=True)
-    assert (done.stdout, done.stderr) == (b"", b""), "or cron would send mail"
+    assert (done.stdout, done.stderr) == (b"", b""), "cron sends mail for any output"
     assert json.loads((tmp_path / "state" / "report.json").read_text())["outcome"] == "complete"
     assert (tmp_path / "state" / "report.html").exists()
     assert not (tmp_path / "log").exists()
 
 
 @pytest.mark.skipif(shutil.which("flock") is None, reason="util-linux")
-def test_the_line_for_cron_tells_of_trouble_and_never_runs_twice(tmp_path: Path, machine: dict[str, str]) -> None:
+def test_the_cron_line_logs_failures_and_never_runs_twice(tmp_path: Path, machine: dict[str, str]) -> None:
     command = cron_command(tmp_path)
     held = f"flock {tmp_path}/lock sh -c '{command}'"
     subprocess.run(["sh", "-c", held], env=machine, capture_output=True, check=True)
@@ -82,7 +82,7 @@ def test_the_service_runs(tmp_path: Path, machine: dict[str, str]) -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd")
 @pytest.mark.parametrize("unit", ["scan.service", "scan.timer"])
-def test_systemd_takes_the_units(unit: str, tmp_path: Path) -> None:
+def test_systemd_accepts_the_units(unit: str, tmp_path: Path) -> None:
     for name in ("scan.service", "scan.timer"):
         text = (EXAMPLES / name).read_text().replace("ExecStart=scanner", f"ExecStart={shutil.which('true')}")
         (tmp_path / name).write_text(text)
@@ -93,7 +93,7 @@ def test_systemd_takes_the_units(unit: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd")
-def test_systemd_understands_when() -> None:
+def test_systemd_accepts_the_schedule() -> None:
     (when,) = re.findall(r"^OnCalendar=(.*)$", (EXAMPLES / "scan.timer").read_text(), re.MULTILINE)
     subprocess.run(["systemd-analyze", "calendar", when], check=True, capture_output=True)
 
@@ -103,8 +103,8 @@ def steps(name: str) -> list[dict[str, Any]]:
     return [step for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
 
 
-def test_workflows_call_what_is_there() -> None:
-    """Every command of ours in them exists, and is executable."""
+def test_scripts_called_by_workflows_exist() -> None:
+    """Every script of this repository that they call exists and is executable."""
     texts = [step["run"] for name in ("tests.yml", "benchmarks.yml") for step in steps(name)]
     texts += [
         line for job in yaml.safe_load((EXAMPLES / "gitlab-ci.yml").read_text()).values() for line in job["script"]
@@ -117,7 +117,7 @@ def test_workflows_call_what_is_there() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_benchmark_workflow_runs(tmp_path: Path) -> None:
-    """Its steps, as a pull request's, in a clone whose main is where it was branched off."""
+    """Run its steps as for a pull request, in a clone with a branch."""
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", ROOT, clone], check=True)
     subprocess.run(["git", "checkout", "-q", "-b", "change"], cwd=clone, check=True)

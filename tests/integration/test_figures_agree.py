@@ -1,4 +1,4 @@
-"""Each figure of a report agrees with the others: relations that hold for any scan, asked of random ones."""
+"""Consistency of the figures in a report: relations that hold for every scan, checked on random ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def report_of(*arguments: Any) -> dict[str, Any]:
 
 
 def check(report: dict[str, Any]) -> None:
-    """Whatever was scanned."""
+    """Check the relations that hold for every scan."""
     unread = sum(fault["operation"] in ("open", "read") and not fault["partial"] for fault in report["faults"])
     partial = sum(fault["partial"] for fault in report["faults"])
     check_work(report)
@@ -113,7 +113,7 @@ def check_sizes(sizes: dict[str, Any]) -> None:
 
 
 def grow(rng: random.Random, top: Path) -> None:
-    """Directories, files with several names and any age, links, and what cannot be read."""
+    """Make a random tree: directories, files of any age with several names, symbolic links, a huge directory."""
     places, files = [top], []
     top.mkdir()
     for number in range(rng.randrange(1, 150)):
@@ -150,7 +150,7 @@ def test_figures_of_random_scans_agree(seed: int, tmp_path: Path) -> None:
 @pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 @pytest.mark.parametrize("seed", SEEDS[2:])
 def test_figures_of_random_scans_of_slow_mounts_agree(seed: int, tmp_path: Path) -> None:
-    """Some directories much slower than the others, some that fail, a huge one in parts."""
+    """Some directories are much slower than others, some fail, and a huge one is read in parts."""
     rng = random.Random(seed)
     tree = {
         "a": {"$": "synth", "fanout": [rng.randrange(1, 7) for _ in range(3)], "files": 3},

@@ -1,4 +1,4 @@
-"""What is left out and what is shown: the same in every way to ask for it, compared with `find` where it can be."""
+"""Filters and selection: the same result from every API and backend, compared with `find` where it has the option."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def found(top: Path, *tests: str) -> set[str]:
     ],
     ids=" ".join,
 )
-def test_the_shell_shows_what_find_shows(flags: list[str], tests: list[str], how: list[str], tree: Path) -> None:
+def test_list_equals_find(flags: list[str], tests: list[str], how: list[str], tree: Path) -> None:
     assert listed(tree, *flags, *how) == found(tree, *tests)
 
 
@@ -94,7 +94,7 @@ def test_newer_than_a_file(tree: Path) -> None:
     assert listed(tree, "--newer", str(tree / "docs" / "a.md")) == found(tree, "-newer", str(tree / "docs" / "a.md"))
 
 
-def test_with_links_followed_an_entry_is_what_it_leads_to(tree: Path) -> None:
+def test_with_links_followed_types_are_those_of_targets(tree: Path) -> None:
     assert listed(tree, "-L", "--type", "f") == {
         os.path.relpath(each, tree) for each in found_following(tree, "-type", "f")
     }
@@ -107,7 +107,7 @@ def found_following(top: Path, *tests: str) -> list[str]:
 
 
 def names(result: Any, top: Any) -> dict[str, tuple[list[str], list[str]]]:
-    """By the path below the top: names of directories, and of others."""
+    """Return sorted names of directories and of other entries, by path relative to the top."""
     return {
         os.path.relpath(os.fsdecode(root), os.fsdecode(top)): (
             sorted(map(os.fsdecode, dirs)), sorted(map(os.fsdecode, files)),
@@ -175,7 +175,7 @@ def test_the_order_is_that_of_os_walk(trees: dict[str, Path], backend: dict[str,
 
 
 def with_rules(top: Path) -> list[Any]:
-    """Give every seventh directory a file of rules that leaves out one of its files and one of its directories."""
+    """Write a rule file into every seventh directory that excludes one of its files and one of its directories."""
     for number, (root, dirs, files) in enumerate(list(os.walk(top))):
         if number % 7 == 0 and files:
             lines = [f"/{files[0]}", *(f"/{name}/" for name in dirs[:1]), "!nothing"]
@@ -197,14 +197,14 @@ def ruled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
     return top, with_rules(top)
 
 
-def test_rules_travel_with_what_is_walked_elsewhere(ruled: tuple[Path, list[Any]], backend: dict[str, Any]) -> None:
+def test_rules_travel_with_tasks(ruled: tuple[Path, list[Any]], backend: dict[str, Any]) -> None:
     top, expected = ruled
     assert scanner.scan(top, ignore_files=".scanignore", **backend) == expected
     assert list(scanner.walk(top, ignore_files=".scanignore", **backend)) == expected
 
 
-def test_rules_hold_although_workers_are_killed(ruled: tuple[Path, list[Any]], start_method: str) -> None:
-    """A directory over which two workers were killed, by chance, is lost, and such a result is not looked at."""
+def test_rules_apply_although_workers_are_killed(ruled: tuple[Path, list[Any]], start_method: str) -> None:
+    """A directory that happens to kill two workers is lost. Such a result is not compared."""
     top, expected = ruled
     pools: list[PoolBackend]
     exact = 0
@@ -220,7 +220,7 @@ def test_rules_hold_although_workers_are_killed(ruled: tuple[Path, list[Any]], s
                 exact += not result.errors and result.stats.worker_deaths > 0
 
 
-def test_several_roots_have_rules_of_their_own(tree: Path) -> None:
+def test_each_root_has_its_own_rules(tree: Path) -> None:
     (tree / "src" / ".scanignore").write_text("*.pyc\n")
     (tree / "docs" / ".scanignore").write_text("/build\n")
     result = run(
@@ -239,8 +239,8 @@ def test_several_roots_have_rules_of_their_own(tree: Path) -> None:
     ]  # fmt: skip
 
 
-def test_stronger_sources_decide(tree: Path) -> None:
-    """Command line > ignore files > .gitignore, and what is deeper before what is above."""
+def test_the_source_with_the_highest_precedence_decides(tree: Path) -> None:
+    """Command line > ignore files > .gitignore, and deeper files before those above."""
     (tree / ".gitignore").write_text("*.md\n*.py\n*.bin\n")
     (tree / ".scanignore").write_text("!*.py\n*.o\n")
     shown = listed(tree, "--gitignore", "--ignore-file", ".scanignore", "--exclude", "!big.bin", "--type", "f")
@@ -248,7 +248,7 @@ def test_stronger_sources_decide(tree: Path) -> None:
     assert not {"docs/a.md", "src/build/out.o", "cache/data.bin"} & shown
 
 
-def test_a_file_of_rules_that_is_of_no_use_is_told_and_leaves_nothing_out(tree: Path, backend: dict[str, Any]) -> None:
+def test_an_invalid_rule_file_is_reported_and_excludes_nothing(tree: Path, backend: dict[str, Any]) -> None:
     (tree / "docs" / ".scanignore").mkdir()
     (tree / "src" / ".scanignore").write_text("*.pyc\n[unclosed\n")
     result = scanner.scan(tree, ignore_files=".scanignore", **backend)
@@ -263,7 +263,7 @@ def test_a_file_of_rules_that_is_of_no_use_is_told_and_leaves_nothing_out(tree: 
     assert "main.pyc" not in names(result, tree)["src"][1]
 
 
-def test_a_bad_line_is_no_failure_but_an_unreadable_file_of_rules_is(tree: Path) -> None:
+def test_an_unreadable_rule_file_is_an_error_but_an_invalid_line_is_not(tree: Path) -> None:
     (tree / ".scanignore").write_text("[unclosed\n")
     result = run("list", "--ignore-file", ".scanignore", tree)
     assert result.returncode == 0
@@ -275,7 +275,7 @@ def test_a_bad_line_is_no_failure_but_an_unreadable_file_of_rules_is(tree: Path)
     assert b"not a regular file" in result.stderr
 
 
-def test_what_is_excluded_is_not_opened(tree: Path) -> None:
+def test_excluded_directories_are_not_opened(tree: Path) -> None:
     trace = subprocess.run(
         ["strace", "-f", "-e", "trace=openat,openat2", *(str(part) for part in scan_command(tree))],
         capture_output=True, timeout=60, check=False,
@@ -296,7 +296,7 @@ def scan_command(tree: Path) -> list[Any]:
     return [*SCANNER, "list", "--backend", "serial", "--exclude", "src/", "--no-hidden", tree]
 
 
-def test_a_prune_that_fails_is_told_and_keeps_all(tree: Path, backend: dict[str, Any]) -> None:
+def test_a_failing_prune_is_reported_and_keeps_all(tree: Path, backend: dict[str, Any]) -> None:
     result = scanner.scan(tree, prune=prunes.broken, **backend)
     assert result == list(os.walk(tree))
     assert {(fault.operation, fault.kind) for fault in result.errors} == {("prune", "prune")}
@@ -328,19 +328,19 @@ def test_a_prune_that_fails_is_told_and_keeps_all(tree: Path, backend: dict[str,
         ({"prune": lambda path, names: names}, "prune must be picklable for worker processes"),
     ],
 )
-def test_what_makes_no_sense_is_refused(options: dict[str, Any], message: str, tree: Path) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any], message: str, tree: Path) -> None:
     with pytest.raises(OptionError, match="^" + re.escape(message)):
         scanner.scan(tree, **options)
 
 
-def test_a_space_at_the_end_of_a_pattern_counts_escaped_or_not(tmp_path: Path) -> None:
+def test_a_trailing_space_in_a_pattern_counts_escaped_or_not(tmp_path: Path) -> None:
     for name in ("foo", "foo ", "foo\\"):
         (tmp_path / name).touch()
     for pattern in ("foo ", "foo\\ "):
         assert sorted(scanner.scan(tmp_path, exclude=pattern)[0][2]) == ["foo", "foo\\"]
 
 
-def test_patterns_come_through_a_pipe_and_by_a_link(tree: Path) -> None:
+def test_exclude_from_reads_pipes_and_follows_links(tree: Path) -> None:
     command = f"{' '.join(SCANNER)} list --exclude-from <(echo '*.py') --type f {tree}/src"
     result = subprocess.run(["bash", "-c", command], capture_output=True, check=True)
     assert b"main.pyc" in result.stdout
@@ -350,8 +350,8 @@ def test_patterns_come_through_a_pipe_and_by_a_link(tree: Path) -> None:
     assert "main.py" not in scanner.scan(tree / "src", exclude_from=tree / "by-link")[0][2]
 
 
-def test_entries_that_are_not_left_out_are_asked_about(tree: Path, backend: dict[str, Any]) -> None:
-    """Files of rules are read from the directories that are open."""
+def test_stat_of_entries_that_are_not_excluded(tree: Path, backend: dict[str, Any]) -> None:
+    """Rule files are read from directories that are already open."""
     (tree / ".scanignore").write_text("*.o\n/docs\n")
     (tree / "src" / ".scanignore").write_text("*.pyc\n")
     (tree / "src" / "build" / ".scanignore").write_text("!out.o\n")
@@ -377,7 +377,7 @@ def test_entries_that_are_not_left_out_are_asked_about(tree: Path, backend: dict
         (["--ignore-file", ""], "--ignore-file must be file names without a directory, not ''"),
     ],
 )
-def test_the_shell_names_the_flag(flags: list[str], message: str, tree: Path) -> None:
+def test_messages_of_the_command_name_the_flag(flags: list[str], message: str, tree: Path) -> None:
     result = run("list", *flags, tree)
     assert (result.returncode, result.stdout, result.stderr.decode()) == (2, b"", f"scanner: {message}\n")
 
@@ -414,7 +414,7 @@ def test_why(flags: list[str], path: str, code: int, answer: str, tree: Path) ->
         (".", "", 2, "PATH is empty"),
     ],
 )
-def test_why_cannot_tell(root: str, path: str, code: int, answer: str, tmp_path: Path) -> None:
+def test_why_without_an_answer(root: str, path: str, code: int, answer: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = run("why", tmp_path / root, tmp_path / path if path else "")
     assert (result.returncode, result.stdout) == (code, b"")

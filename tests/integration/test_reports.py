@@ -1,4 +1,4 @@
-"""Reports and pictures, of real scans of trees with odd names."""
+"""Reports, plots and treemaps of real scans of trees with unusual names."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def report_of(tmp_path: Path, *arguments: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("sizes", [[], ["--sizes"]], ids=["names", "sizes"])
-def test_a_report_is_as_its_schema_says(way: str, sizes: list[str], trees: dict[str, Path], tmp_path: Path) -> None:
+def test_a_report_matches_its_schema(way: str, sizes: list[str], trees: dict[str, Path], tmp_path: Path) -> None:
     report = report_of(tmp_path, *WAYS[way], *sizes, trees["odd"])
     jsonschema.validate(report, SCHEMA)
-    assert set(report) - {"sizes"} == set(SCHEMA["required"]), "what is told is documented"
+    assert set(report) - {"sizes"} == set(SCHEMA["required"]), "every field is documented"
     assert ("sizes" in report) == bool(sizes)
 
 
-def test_the_report_of_a_scan_that_failed_is_as_its_schema_says(tmp_path: Path) -> None:
+def test_the_report_of_a_failed_scan_matches_its_schema(tmp_path: Path) -> None:
     run("scan", tmp_path / "none", "--report", tmp_path / "report.json")
     report = json.loads((tmp_path / "report.json").read_text())
     jsonschema.validate(report, SCHEMA)
@@ -51,8 +51,8 @@ def test_the_report_of_a_scan_that_failed_is_as_its_schema_says(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_it_says_of_names(way: str, trees: dict[str, Path], tmp_path: Path) -> None:
-    """The same as somebody finds who walks the tree; links to directories are files here."""
+def test_counts_of_names(way: str, trees: dict[str, Path], tmp_path: Path) -> None:
+    """They equal what a walk of the tree counts. Symbolic links to directories count as files."""
     depths: dict[int, list[int]] = {}
     suffixes: Counter[str] = Counter()
     entries = {}
@@ -70,11 +70,11 @@ def test_what_it_says_of_names(way: str, trees: dict[str, Path], tmp_path: Path)
     assert {each["suffix"]: each["files"] for each in names["by_suffix"]} == {
         suffix.encode(errors="surrogateescape").decode(errors="replace"): count for suffix, count in suffixes.items()
     }
-    told = [each["entries"] for each in names["largest_directories"]]
-    assert told == sorted(entries.values(), reverse=True)[: len(told)]
+    largest = [each["entries"] for each in names["largest_directories"]]
+    assert largest == sorted(entries.values(), reverse=True)[: len(largest)]
 
 
-def test_a_directory_that_comes_in_parts_is_one(tmp_path: Path) -> None:
+def test_a_directory_read_in_parts_counts_once(tmp_path: Path) -> None:
     make(tmp_path / "tree", {"flat": {f"{n}.TXT": None for n in range(50_000)}, "other": {"a.txt": None}})
     for way in WAYS.values():
         names = report_of(tmp_path, *way, tmp_path / "tree")["names"]
@@ -83,7 +83,7 @@ def test_a_directory_that_comes_in_parts_is_one(tmp_path: Path) -> None:
         assert names["by_depth"][1] == {"depth": 1, "directories": 2, "files": 50_001}
 
 
-def test_everything_is_read_by_somebody(trees: dict[str, Path], tmp_path: Path) -> None:
+def test_workers_together_read_everything(trees: dict[str, Path], tmp_path: Path) -> None:
     report = report_of(tmp_path, *WAYS["pool"], trees["monorepo"])
     assert sum(worker["entries"] for worker in report["workers"]) == report["entries"]
     assert sum(worker["directories"] for worker in report["workers"]) == report["scanned_directories"]
@@ -94,7 +94,7 @@ def test_everything_is_read_by_somebody(trees: dict[str, Path], tmp_path: Path) 
 
 
 class Page(html.parser.HTMLParser):
-    """What a page holds: elements that are open when it ends, ids, what it would load, titles of plots."""
+    """Parses a page: unclosed elements, ids, addresses it would load, labels of pictures."""
 
     VOID = frozenset({"meta", "br", "link", "img", "input"})
 
@@ -103,7 +103,7 @@ class Page(html.parser.HTMLParser):
         self.open: list[str] = []
         self.ids: list[str] = []
         self.loads: list[str] = []
-        self.told: list[str] = []
+        self.labels: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -111,7 +111,7 @@ class Page(html.parser.HTMLParser):
         if tag not in self.VOID:
             self.open.append(tag)
         if tag == "svg":
-            self.told.append(given.get("aria-label") or "")
+            self.labels.append(given.get("aria-label") or "")
         if "id" in given:
             self.ids.append(str(given["id"]))
         self.loads += [str(given[name]) for name in ("src", "href", "xlink:href") if name in given]
@@ -122,29 +122,29 @@ class Page(html.parser.HTMLParser):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_page_is_whole_by_itself(way: str, trees: dict[str, Path], tmp_path: Path) -> None:
+def test_a_page_is_self_contained(way: str, trees: dict[str, Path], tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     assert run("scan", *WAYS[way], "--sizes", trees["odd"], "--report", file).returncode == 0
     text = file.read_text()
     page = Page(text)
     assert not page.open
     assert len(set(page.ids)) == len(page.ids)
-    assert all(target.startswith("#") for target in page.loads), "nothing is loaded from anywhere"
-    assert len(page.told) >= 5
-    assert all(page.told), "all pictures have words"
+    assert all(target.startswith("#") for target in page.loads), "a page loads nothing"
+    assert len(page.labels) >= 5
+    assert all(page.labels), "every picture has a label"
     assert "\x1b" not in text
     assert "complete" in text
 
 
-def test_names_are_no_markup(tmp_path: Path) -> None:
+def test_names_are_escaped_in_html(tmp_path: Path) -> None:
     tree = make(tmp_path / "tree", {"<script>alert(1)</script>": {"a.<b>": None}, "$x$_{2}&amp;": {"f.$y^{2$": None}})
     file = tmp_path / "report.html"
     assert run("scan", "--sizes", tree, "--report", file).returncode == 0
-    Page(file.read_text())  # which has no script
+    Page(file.read_text())  # asserts that there is no script
     assert "&lt;script&gt;alert(1)" in file.read_text()
 
 
-def test_errors_are_in_the_page_by_kind(tmp_path: Path) -> None:
+def test_a_page_lists_errors_by_kind(tmp_path: Path) -> None:
     tree = make(tmp_path / "tree", {"loop": ".", "a": {}})
     file = tmp_path / "report.html"
     assert run("scan", "-L", tree, "--report", file).returncode == 1
@@ -155,7 +155,7 @@ def drawn(file: Path) -> ET.Element:
     return ET.fromstring(re.sub(r"^.*?(<svg[^>]*treemap)", r"\1", file.read_text(), flags=re.DOTALL))
 
 
-def test_a_treemap_has_areas_by_size(tmp_path: Path) -> None:
+def test_areas_of_a_treemap_are_proportional_to_sizes(tmp_path: Path) -> None:
     tree = make(tmp_path / "tree", {"large": {"below": {}}, "small": {}})
     (tree / "large" / "below" / "file").write_bytes(b"x" * 3_000_000)
     (tree / "small" / "file").write_bytes(b"x" * 1_000_000)
@@ -170,7 +170,7 @@ def test_a_treemap_has_areas_by_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["svg", "html"])
-def test_a_treemap_of_odd_names(suffix: str, trees: dict[str, Path], tmp_path: Path) -> None:
+def test_a_treemap_of_unusual_names(suffix: str, trees: dict[str, Path], tmp_path: Path) -> None:
     file = tmp_path / f"map.{suffix}"
     assert run("treemap", trees["odd"], "-o", file).returncode == 0
     if suffix == "svg":
@@ -179,8 +179,8 @@ def test_a_treemap_of_odd_names(suffix: str, trees: dict[str, Path], tmp_path: P
         assert not Page(file.read_text()).open
 
 
-def test_what_a_treemap_keeps_is_a_tree() -> None:
-    """The largest, in a bounded number, each with all that it lies in."""
+def test_directories_kept_by_a_treemap_form_a_tree() -> None:
+    """It keeps a bounded number of the largest directories, each with all its parents."""
     treemap = Treemap(["/r"], most=5)
     for path, disk in (
         ("/r/a/b/c", 7), ("/r/a/b/d", 1), ("/r/a/b", 8), ("/r/a/e", 2), ("/r/a", 10), ("/r/f", 3), ("/r/g/h", 8),
@@ -201,13 +201,13 @@ def test_a_treemap_of_a_deep_chain(tmp_path: Path) -> None:
     assert treemap.svg().count("<g>") > 10
 
 
-def test_a_treemap_of_nothing_says_so() -> None:
+def test_a_treemap_without_disk_usage() -> None:
     treemap = Treemap(["/r"])
     treemap.add(Total("/r", 0, 0, 1, 0, 0))
     assert "The disk usage is 0." in treemap.svg()
 
 
-def test_a_name_of_wide_letters_stays_in_its_box() -> None:
+def test_a_label_of_wide_letters_fits_its_box() -> None:
     box = Box(0, 0, 4 + 2 * GAP + 10 * LETTER, 20)
     assert columns("文件" * 3) == 12
     assert ">文件文件…<" in label(box, ["文件" * 30])
@@ -233,8 +233,8 @@ def test_depths_below_the_nearest_of_several_roots(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["json", "md", "html"])
-def test_a_line_of_rules_that_is_no_text(suffix: str, tmp_path: Path) -> None:
-    """It is part of an error's message."""
+def test_a_rule_that_is_not_utf8(suffix: str, tmp_path: Path) -> None:
+    """Such a line is part of an error message."""
     tree = make(tmp_path / "tree", {".gitignore": None})
     (tree / ".gitignore").write_bytes(b"a\xff\x1b[31m\\\n")
     file = tmp_path / f"report.{suffix}"
@@ -245,7 +245,7 @@ def test_a_line_of_rules_that_is_no_text(suffix: str, tmp_path: Path) -> None:
         assert "\x1b" not in text
 
 
-def test_markdown_is_made_of_no_name(tmp_path: Path) -> None:
+def test_names_are_escaped_in_markdown(tmp_path: Path) -> None:
     name = "a&lt;b ~~x~~ $y$ @z www.a.b |*"
     tree = make(tmp_path / "tree", {name: {"file": None}, "http:": {}})
     file = tmp_path / "report.md"
@@ -254,7 +254,7 @@ def test_markdown_is_made_of_no_name(tmp_path: Path) -> None:
     assert r"a\&lt;b \~\~x\~\~ \$y\$ @<!-- -->z www<!-- -->.a.b \|\*" in text
 
 
-def test_suffixes_that_look_alike_are_one(tmp_path: Path) -> None:
+def test_suffixes_that_are_equal_as_utf8_are_merged(tmp_path: Path) -> None:
     tree = make(tmp_path / "tree", {})
     for name in (b"a.\xe9", b"b.\xe8", "c.文件".encode()):
         (Path(os.fsdecode(os.fsencode(tree) + b"/" + name))).touch()
@@ -266,13 +266,13 @@ def test_suffixes_that_look_alike_are_one(tmp_path: Path) -> None:
     assert {each["suffix"]: each["files"] for each in data["sizes"]["by_suffix"]} == {".\ufffd": 2, ".文件": 1}
 
 
-def test_json_is_json_whatever_the_locale(tmp_path: Path) -> None:
+def test_json_does_not_depend_on_the_locale(tmp_path: Path) -> None:
     make(tmp_path / "tree", {"é.é": None})
     result = run("scan", "--json", tmp_path / "tree", env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert json.loads(result.stdout)["names"]["by_suffix"] == [{"suffix": ".é", "files": 1}]
 
 
-def test_one_report_that_cannot_be_written_costs_no_other(tmp_path: Path) -> None:
+def test_an_unwritable_report_does_not_affect_others(tmp_path: Path) -> None:
     (tmp_path / "full.json").symlink_to("/dev/full")
     result = run("scan", tmp_path, "--report", tmp_path / "full.json", "--report", tmp_path / "there.md")
     assert result.returncode == 3
@@ -280,8 +280,8 @@ def test_one_report_that_cannot_be_written_costs_no_other(tmp_path: Path) -> Non
     assert "## Scan report" in (tmp_path / "there.md").read_text()
 
 
-def test_a_signal_while_reports_are_written_costs_none(tmp_path: Path) -> None:
-    """Sent once drawing has begun."""
+def test_a_signal_while_reports_are_written_loses_none(tmp_path: Path) -> None:
+    """The signal is sent when drawing begins."""
     (tmp_path / "sitecustomize.py").write_text(
         "import os, signal, sys\n"
         "class Watch:\n"
@@ -307,7 +307,7 @@ def test_a_signal_while_reports_are_written_costs_none(tmp_path: Path) -> None:
         (["scan", ".", "--report", "x.htm"], "must be one of .json, .md, .html"),
     ],
 )  # fmt: skip
-def test_what_is_refused(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_usage_errors(arguments: list[str], message: str, tmp_path: Path) -> None:
     result = run(*arguments, cwd=tmp_path)
     assert message in result.stderr.decode()
     assert (result.returncode, result.stdout, list(tmp_path.iterdir())) == (2, b"", [])
@@ -317,8 +317,8 @@ def test_what_is_refused(arguments: list[str], message: str, tmp_path: Path) -> 
     ("module", "arguments"),
     [("matplotlib", ["scan", ".", "--report", "x.html"]), ("squarify", ["treemap", ".", "-o", "x.svg"])],
 )
-def test_without_the_extra_one_sentence_says_what_to_install(module: str, arguments: list[str], tmp_path: Path) -> None:
-    """As where it is not installed: what looks for it finds nothing."""
+def test_a_missing_extra_is_named_in_the_message(module: str, arguments: list[str], tmp_path: Path) -> None:
+    """Simulates a missing package: the import system does not find it."""
     (tmp_path / "sitecustomize.py").write_text(
         "import importlib.util as util; found = util.find_spec\n"
         f"util.find_spec = lambda name, *rest: None if name == {module!r} else found(name, *rest)\n"
@@ -328,9 +328,9 @@ def test_without_the_extra_one_sentence_says_what_to_install(module: str, argume
     assert (result.returncode, result.stdout) == (2, b"")
 
 
-def test_a_report_that_cannot_be_written_is_still_printed(tmp_path: Path) -> None:
+def test_an_unwritable_report_is_still_printed(tmp_path: Path) -> None:
     result = run("scan", tmp_path, "--report", "/dev/full")
-    assert result.returncode == 2, "it has no suffix"
+    assert result.returncode == 2, "the name has no suffix"
     (tmp_path / "full.json").symlink_to("/dev/full")
     result = run("scan", tmp_path, "--report", tmp_path / "full.json")
     assert result.returncode == 3
@@ -365,8 +365,8 @@ def test_lines_of_the_report_fit_a_terminal(trees: dict[str, Path]) -> None:
     assert max(map(len, result.stdout.decode().splitlines())) <= 80
 
 
-def test_spaces_in_names_show_as_they_are(tmp_path: Path) -> None:
-    """Pages collapse them, unless their style says otherwise; so does Markdown."""
+def test_spaces_in_names_are_preserved(tmp_path: Path) -> None:
+    """HTML and Markdown would collapse them without a style or an escape."""
     names = ["a  b", "a b", "   before", "behind  "]
     tree = make(tmp_path / "tr  ee", {name: {f"{name}.x  y": None} for name in names})
     for name in names:
@@ -381,7 +381,7 @@ def test_spaces_in_names_show_as_they_are(tmp_path: Path) -> None:
     assert "white-space: pre-wrap" in rule(style, ".path")
     assert "white-space: pre;" in rule(style, ".plot text")
     for name in names:
-        assert f"<td>{tree}/{name}</td>" in text, "in a last cell, and nothing around it"
+        assert f"<td>{tree}/{name}</td>" in text, "in a last cell, without other text"
         assert f"/{name}.x  y</td>" in text
     for some in (text, drawing.read_text()):
         treemap = some[some.index('class="treemap"') :]
@@ -393,7 +393,7 @@ def test_spaces_in_names_show_as_they_are(tmp_path: Path) -> None:
 
 
 def rule(style: str, selector: str) -> str:
-    """All that a style sheet says of a selector."""
+    """Return all declarations of a selector in a style sheet."""
     return " ".join(
         body for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", style)
         if selector in [each.strip() for each in selectors.split(",")]

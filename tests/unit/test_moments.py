@@ -1,4 +1,4 @@
-"""Moments that a caller gives as limits, to the nanosecond."""
+"""Moments in options, exact to the nanosecond."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WHOLE = 1_700_000_000
         (WHOLE, WHOLE * 10**9),
         (2**53 + 1, (2**53 + 1) * 10**9),
         (0.5, 500_000_000),
-        (1700000000.123456717, 1_700_000_000_123_456_716),  # what that float is
+        (1700000000.123456717, 1_700_000_000_123_456_716),  # the exact value of that float
         ("2023-11-14T22:13:20.123456789Z", WHOLE * 10**9 + 123_456_789),
         ("2023-11-14 22:13:20,5+00:00", WHOLE * 10**9 + 500_000_000),
         ("2023-11-15T00:13:20.000000001+0200", WHOLE * 10**9 + 1),
@@ -65,12 +65,12 @@ def test_moments_are_exact(given: Any, nanoseconds: int) -> None:
         "",
     ],
 )
-def test_what_is_no_moment_is_refused(given: Any) -> None:
+def test_invalid_moments_are_refused(given: Any) -> None:
     with pytest.raises(OptionError, match="older must be a date like"):
         moment_of("older", given)
 
 
-def test_a_date_may_be_the_name_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_may_be_named_like_a_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "2023-13-01").touch()
     assert moment_of("newer", "2023-13-01") == (tmp_path / "2023-13-01").stat().st_mtime_ns

@@ -1,4 +1,4 @@
-"""What people see of names and figures."""
+"""Formatting of names and figures for people."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_fault_in_json_keeps_the_bytes_of_its_path() -> None:
     }  # fmt: skip
 
 
-def test_a_report_without_anything_is_still_a_report() -> None:
+def test_a_report_of_an_empty_scan() -> None:
     stats = ScanStats("serial", 2, "python")
     stats.finish()
     data = report_data([b"/x"], "failed", stats, ["ext4"], "1.0")
@@ -48,7 +48,7 @@ def test_a_report_without_anything_is_still_a_report() -> None:
     assert "| Directories | 0 |" in markdown_report(data)
 
 
-def test_markdown_is_not_led_astray_by_names() -> None:
+def test_markdown_escapes_names() -> None:
     stats = ScanStats("serial", 2, "python")
     data = report_data([b"/a|b<script>"], "complete", stats, ["ext4"], "1.0")
     assert "/a\\|b\\<script\\>" in markdown_report(data)
