@@ -151,10 +151,6 @@ def new_packer(options: ScanOptions, form: int) -> Packer:
         if form == STATED:
             return StatedNames(options.partial_listings, columns_of(options.fields))
         return (JoinedNames if form == JOINED else Names)(options.partial_listings)
-    if form == LINES:
-        from scanner.kernel.sinks.paths import PathLines  # not needed otherwise
-
-        return PathLines(options.separator)
     from scanner.kernel.sinks import producer_of  # not needed otherwise
 
     return producer_of(options)

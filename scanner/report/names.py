@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import marshal
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 from scanner.model import Path
@@ -14,6 +15,12 @@ from scanner.report.data import path_fields, valid_utf8
 MOST = 10  # directories
 MOST_SUFFIXES = 10_000  # counted separately; the suffixes after them are counted as OTHER
 OTHER = "(other)"
+
+
+def suffix_key(suffix: str, counts: Collection[str]) -> str:
+    """Return the key under which `counts` has a suffix: valid text, or OTHER if there are too many."""
+    name = valid_utf8(suffix)
+    return name if name in counts or len(counts) < MOST_SUFFIXES else OTHER
 
 
 class NameReport:
@@ -31,8 +38,7 @@ class NameReport:
     def take(self, output: bytes | memoryview) -> None:
         suffixes, depths, entries = marshal.loads(output)
         for suffix, count in suffixes.items():
-            name = valid_utf8(suffix.lower())
-            self._suffixes[name if name in self._suffixes or len(self._suffixes) < MOST_SUFFIXES else OTHER] += count
+            self._suffixes[suffix_key(suffix.lower(), self._suffixes)] += count
         for depth, counts in depths.items():
             sums = self._depths.setdefault(depth, [0, 0])
             sums[:] = (ours + theirs for ours, theirs in zip(sums, counts, strict=True))

@@ -14,8 +14,8 @@ from scanner.fields import TYPES
 from scanner.kernel.sinks.summary import AGES, DAY, FUTURE, SUMMARY_FIELDS, LargeFile, largest, size_class
 from scanner.model import Path
 from scanner.options import SinkSpec
-from scanner.report.data import path_fields, valid_text, valid_utf8
-from scanner.report.names import MOST_SUFFIXES, OTHER
+from scanner.report.data import path_fields, valid_text
+from scanner.report.names import suffix_key
 
 if TYPE_CHECKING:
     from scanner.report.treemap import Treemap
@@ -63,12 +63,8 @@ class SizeReport:
             self._types[kind] = self._types.get(kind, 0) + count
         for counts, more in ((self._sizes, sizes), (self._ages, ages), (self._owners, owners)):
             _merge(counts, more)
-        suffixes = _decoded(suffixes)
-        room = MOST_SUFFIXES - len(self._suffixes)
-        new = [suffix for suffix in suffixes if suffix not in self._suffixes][max(0, room) :]
-        for suffix in new:
-            _merge(self._suffixes, {OTHER: suffixes.pop(suffix)})
-        _merge(self._suffixes, suffixes)
+        for suffix, sums in suffixes.items():
+            _merge(self._suffixes, {suffix_key(suffix, self._suffixes): sums})
         files = [(size, self._file_number + number, path) for size, number, path in files]
         self._file_number = max([self._file_number, *(number + 1 for _, number, _ in files)])
         self._files = largest(MOST, self._files + files)
@@ -139,13 +135,6 @@ def owner_of(uid: int) -> str:
         return valid_text(pwd.getpwuid(uid).pw_name)
     except KeyError:
         return str(uid)
-
-
-def _decoded(suffixes: Counts) -> Counts:
-    decoded: Counts = {}
-    for suffix, counts in suffixes.items():
-        _merge(decoded, {valid_utf8(suffix): counts})
-    return decoded
 
 
 def _merge(counts: Counts, more: Counts) -> None:
