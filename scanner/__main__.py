@@ -15,7 +15,7 @@ def main() -> None:
         code = run()
     except SystemExit as end:  # argparse's, after --help or a mistake
         code = int(end.code or 0)
-    if not exits.settle() and code == exits.COMPLETE:
+    if not exits.flush_before_exit() and code == exits.COMPLETE:
         code = exits.NO_RESULT
     os._exit(code)
 

@@ -56,7 +56,7 @@ def du_command(args: argparse.Namespace, options: ScanOptions, interruption: exi
             with interruption.raising():
                 lines.add(tree.add(chunk.output))
 
-        outcome = run_scan(args, options, take, interruption, monitored=False)
+        outcome = run_scan(args, options, take, interruption)
         whole = outcome.word not in ("timeout", "interrupted")
         if whole:
             lines.add(tree.finish())

@@ -1,4 +1,4 @@
-"""Exit codes, what is said on the way out, and what signals do."""
+"""Exit codes, messages on stderr, and signal handling."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ from scanner.report.data import printable, shown
 from scanner.stats import ScanStats
 
 COMPLETE, INCOMPLETE, USAGE, NO_RESULT, OUT_OF_TIME = 0, 1, 2, 3, 75
-MOST_FAULTS = 20  # listed on stderr, unless -v asks for all
+MOST_FAULTS = 20  # printed on stderr without -v
+HARMLESS_KINDS = frozenset({"vanished", "pattern"})
+"""Kinds of Faults that leave the result complete."""
+CONTENT_KINDS = frozenset({"pattern", "prune", UNEXPECTED})
+"""Kinds of Faults about the content of their path; the path itself is readable."""
 
 
 class Interrupted(BaseException):
-    """A signal asks us to end."""
+    """A signal ends the command."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -27,18 +31,18 @@ class Interrupted(BaseException):
 
 
 class Interruption:
-    """What signals do: SIGINT, SIGTERM and SIGHUP end the command, the second one of any there and then.
+    """Handler of SIGINT, SIGTERM and SIGHUP. The first signal ends the command in order, the second one at once.
 
-    The first raises Interrupted wherever the program is, but not while a scan is `deferring` it: an exception out of
-    nowhere, in an import or with a lock in hand, is swallowed or leaves the lock behind. The engine asks `is_set` at
-    each turn instead; only where we wait for a reader (`raising`) it is raised at once all the same.
+    The first signal raises Interrupted wherever the program is, except while a scan is `deferring` it: an exception
+    raised inside an import is swallowed, and one raised under a lock leaves the lock behind. The engine polls `is_set`
+    at each turn instead. Writes that may block on a reader use `raising`, which raises at once.
     """
 
     NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __init__(self) -> None:
         self.number = 0
-        self._ours: list[int] = []
+        self._handled_numbers: list[int] = []
         self._deferring = False
 
     def is_set(self) -> bool:
@@ -46,10 +50,11 @@ class Interruption:
 
     @contextlib.contextmanager
     def handled(self) -> Iterator[None]:
+        """Install the handlers in this context. Signals that were ignored (nohup) stay ignored."""
         before = {number: signal.getsignal(number) for number in self.NUMBERS}
         for number in self.NUMBERS:
-            if before[number] is not signal.SIG_IGN:  # nohup
-                self._ours.append(number)
+            if before[number] is not signal.SIG_IGN:
+                self._handled_numbers.append(number)
                 signal.signal(number, self._handle)
         try:
             yield
@@ -58,7 +63,7 @@ class Interruption:
                 signal.signal(number, handler)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
-        for each in self._ours:
+        for each in self._handled_numbers:
             signal.signal(each, signal.SIG_DFL)
         self.number = number
         if not self._deferring:
@@ -66,6 +71,7 @@ class Interruption:
 
     @contextlib.contextmanager
     def deferring(self) -> Iterator[None]:
+        """Only record signals in this context."""
         before, self._deferring = self._deferring, True
         try:
             yield
@@ -74,7 +80,7 @@ class Interruption:
 
     @contextlib.contextmanager
     def raising(self) -> Iterator[None]:
-        """Where it may take for ever until the engine's next turn."""
+        """Raise Interrupted at once in this context: it may block for ever on a reader."""
         before, self._deferring = self._deferring, False
         try:
             if self.number:
@@ -84,70 +90,75 @@ class Interruption:
             self._deferring = before
 
 
-def die_of(number: int) -> int:
-    """End as the signal would have ended us, so that a shell or a supervisor sees the truth."""
-    settle()
+def end_by_signal(number: int) -> int:
+    """End the process by the signal, so that a shell or a supervisor sees the real cause.
+
+    Returns 128 + `number` if the signal is blocked.
+    """
+    flush_before_exit()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
-    return 128 + number  # not reached, unless the signal is blocked
+    return 128 + number
 
 
-def settle() -> bool:
-    """What must happen before the process ends in a hurry: output, and the semaphores of multiprocessing.
+def flush_before_exit() -> bool:
+    """Run the exit functions (semaphores of multiprocessing) and flush the streams, before `os._exit` or a signal.
 
-    Whether all of standard output could be written.
+    Returns whether all of standard output was written.
     """
     atexit._run_exitfuncs()
-    written = True
+    is_written = True
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
                 stream.flush()
         except OSError:
-            written = written and stream is not sys.stdout
-    return written
+            is_written = is_written and stream is not sys.stdout
+    return is_written
 
 
-def say(message: str) -> None:
-    """A line on stderr. Where that is closed or full there is nobody to tell, but still an exit code."""
+def print_message(message: str) -> None:
+    """Print one line on stderr. A closed or full stderr is ignored: the exit code remains."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             print(f"scanner: {printable(message)}", file=sys.stderr, flush=True)
 
 
 def usage_error(message: str) -> int:
-    say(message)
+    print_message(message)
     return USAGE
 
 
-def silence_stdout() -> None:
-    """The interpreter flushes standard output at exit, and would complain about the closed pipe."""
+def discard_stdout() -> None:
+    """Redirect stdout to /dev/null: the interpreter flushes it at exit, and would complain about a closed pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-HARMLESS = {"vanished", "pattern"}  # kinds of Faults after which a result is complete all the same
-TOLD_IN = {"pattern", "prune", UNEXPECTED}  # kinds that are about something in what the Fault names
-
-
 def outcome_of(roots: Sequence[Path], stats: ScanStats) -> tuple[str, int]:
-    """`complete`, `incomplete` or `failed`, and the exit code. What vanished below a root is no failure."""
+    """Return `complete`, `incomplete` or `failed`, and the exit code.
+
+    An entry below a root that vanished during the scan does not make the result incomplete.
+    """
     lost_roots = {f.path for f in stats.faults if f.drops_listing and not f.partial}.intersection(roots)
     if lost_roots and len(lost_roots) == len(set(roots)):
         return "failed", NO_RESULT
-    if lost_roots or any(kind not in HARMLESS for kind in stats.errors):
+    if lost_roots or any(kind not in HARMLESS_KINDS for kind in stats.errors):
         return "incomplete", INCOMPLETE
     return "complete", COMPLETE
 
 
-def tell_faults(roots: Sequence[Path], stats: ScanStats, *, everything: bool, reported: bool) -> None:
-    """The errors on stderr, roots first. `reported`: a report has told the first few of each kind below the roots."""
+def print_faults(roots: Sequence[Path], stats: ScanStats, *, everything: bool, is_reported: bool) -> None:
+    """Print the Faults on stderr, those of roots first.
+
+    `is_reported`: a report was printed, which lists the first few of each kind below the roots.
+    """
     faults = sorted(stats.faults, key=lambda fault: fault.path not in roots)
-    if reported and not everything:
+    if is_reported and not everything:
         faults = [fault for fault in faults if fault.path in roots]
     some = faults if everything else faults[:MOST_FAULTS]
     for fault in some:
-        what = "in" if fault.kind in TOLD_IN else "cannot scan" if fault.path in roots else "cannot read"
+        what = "in" if fault.kind in CONTENT_KINDS else "cannot scan" if fault.path in roots else "cannot read"
         kept = " (the names read before are kept)" if fault.partial else ""
-        say(f"{what} '{shown(fault.path)}': {printable(fault.message)}{kept}")
+        print_message(f"{what} '{shown(fault.path)}': {printable(fault.message)}{kept}")
     if len(faults) > len(some):
-        say(f"and {len(faults) - len(some):,} more errors (-v lists all)")
+        print_message(f"and {len(faults) - len(some):,} more errors (-v lists all)")

@@ -11,7 +11,7 @@ from scanner import __version__
 from scanner.cli import exits
 from scanner.cli.exits import Interruption
 from scanner.cli.outputs import Outputs
-from scanner.cli.run import UNFINISHED, conclude, refuse_shared, run_scan
+from scanner.cli.run import UNFINISHED, conclude, run_scan
 from scanner.errors import OptionError, OutputError
 from scanner.export.formats import Target, targets_of
 from scanner.export.output import Output
@@ -31,7 +31,6 @@ class Written(NamedTuple):
 
 
 def list_command(args: argparse.Namespace, options: ScanOptions, interruption: Interruption) -> int:
-    refuse_shared("-o, --errors", [*(args.output or ["-"]), args.errors])
     end = b"\0" if args.null else b"\n"
     targets = targets_of(
         args.output, args.format, args.fields, args.template, end, len(args.roots), trailer=args.trailer
@@ -44,11 +43,11 @@ def list_command(args: argparse.Namespace, options: ScanOptions, interruption: I
     roots = list(args.roots)
     with Outputs(quiet=args.quiet) as outputs:
         written = [each for target in targets for each in _opened(target, roots, outputs, interruption)]
-        if not written and args.errors is None:
+        if not (written or args.errors or args.report):
             return _ended_by(BrokenPipeError(), outputs.failures)
         try:
             take = partial(_take, sinks, written, outputs)
-            outcome = run_scan(args, options, take, interruption, monitored=False)
+            outcome = run_scan(args, options, take, interruption)
         except (OutputError, BrokenPipeError) as error:
             return _ended_by(error, outputs.failures)
         if outcome.word not in UNFINISHED:
@@ -57,7 +56,7 @@ def list_command(args: argparse.Namespace, options: ScanOptions, interruption: I
                 with outputs.attempt(each.output):
                     each.writer.finish(record)
                     each.output.publish()
-    return conclude(args, outcome.without(outputs.failures))
+    return conclude(args, outcome.with_failures(outputs.failures))
 
 
 def _ended_by(error: OutputError | BrokenPipeError, failures: list[OutputError]) -> int:
@@ -67,7 +66,7 @@ def _ended_by(error: OutputError | BrokenPipeError, failures: list[OutputError])
     elif not failures:
         raise error
     for failure in failures:
-        exits.say(str(failure))
+        exits.print_message(str(failure))
     return exits.NO_RESULT
 
 
@@ -90,7 +89,7 @@ def _take(sinks: Sequence[SinkSpec], written: list[Written], outputs: Outputs, c
         try:
             each.writer.take(chunk, made[each.target.sink])
         except (OutputError, BrokenPipeError) as error:
-            outputs.give_up(each.output, error)
+            outputs.discard(each.output, error)
             written.remove(each)
             if not written:
                 raise

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from scanner.cli import exits
+from scanner.cli.outputs import refuse_shared_outputs
 from scanner.cli.parser import parse
 from scanner.errors import OptionError, OutputError
 from scanner.export.output import occupy_streams
@@ -31,17 +32,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruption.handled():
             return run_command(args, options, interruption)
     except exits.Interrupted as error:
-        return exits.die_of(error.number)
+        return exits.end_by_signal(error.number)
     except OptionError as error:
         return exits.usage_error(str(error))
     except OutputError as error:
-        exits.say(str(error))
+        exits.print_message(str(error))
         return exits.NO_RESULT
     except BrokenPipeError:  # whoever read our output has had enough
-        exits.silence_stdout()
+        exits.discard_stdout()
         return exits.COMPLETE
     except OSError as error:
-        exits.say(unforeseen(error))
+        exits.print_message(unforeseen(error))
         return exits.NO_RESULT
 
 
@@ -58,14 +59,16 @@ def arguments_given() -> list[str]:
 
 
 def run_command(args: argparse.Namespace, options: ScanOptions, interruption: exits.Interruption) -> int:
-    if args.command == "scan":
-        from scanner.cli.scan import scan_command
-
-        return scan_command(args, options, interruption)
+    """Import the command's module, and run it: the modules of the others are not needed."""
     if args.command == "why":
         from scanner.cli.why import why_command
 
         return why_command(args, options)
+    refuse_shared_outputs(args)
+    if args.command == "scan":
+        from scanner.cli.scan import scan_command
+
+        return scan_command(args, options, interruption)
     if args.command == "du":
         from scanner.cli.du import du_command
 

@@ -1,20 +1,28 @@
-"""The outputs of one command: each appears by itself, and one that fails does not cost another."""
+"""The output files of one command: each is published by itself, and one that fails does not cost another."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
-from collections.abc import Iterator
+import os
+import stat
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 from scanner.cli import exits
-from scanner.errors import OutputError
-from scanner.export.output import Output
+from scanner.cli.roots import file_id
+from scanner.errors import OptionError, OutputError
+from scanner.export.output import STDOUT, Output
+from scanner.export.part import own_parts
+from scanner.mounts import LOCAL, filesystem_type, mounted_below
+
+STDOUT_NAMES = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 class Outputs:
-    """Opens outputs and closes them at the end, whether or not they were published. A context manager.
+    """A context manager that opens outputs and closes them at its end, published or not.
 
-    `failures`: why outputs do not appear. An output whose reader has closed the pipe is no failure.
+    `failures` are the errors of outputs that do not appear. A closed pipe is no failure.
     """
 
     def __init__(self, *, quiet: bool) -> None:
@@ -31,24 +39,70 @@ class Outputs:
         self._stack.__exit__(kind, error, trace)
 
     def open(self, path: str | None, *, named: bool = False) -> Output:
-        """Raises OutputError, also where `path` can be written but not replaced."""
+        """Open `path` (None: stdout). Raises OutputError, also for a file that can be written but not replaced."""
         output = self._stack.enter_context(Output(path, named=named, notify=self._notify))
-        self._stack.callback(output.discard)  # runs before it is closed
+        self._stack.callback(output.discard)  # runs before the output is closed
         return output
 
     @contextlib.contextmanager
     def attempt(self, output: Output) -> Iterator[None]:
-        """Give up `output`, and no other, if it fails in this context."""
+        """Discard `output`, and no other, if it fails in this context."""
         try:
             yield
         except (OutputError, BrokenPipeError) as error:
-            self.give_up(output, error)
+            self.discard(output, error)
 
-    def give_up(self, output: Output, error: OutputError | BrokenPipeError) -> None:
+    def discard(self, output: Output, error: OutputError | BrokenPipeError) -> None:
+        """Discard an output that failed with `error`."""
         output.discard()
         if isinstance(error, OutputError):
             self.failures.append(error)
 
     def _notify(self, message: str) -> None:
         if not self._quiet:
-            exits.say(message)
+            exits.print_message(message)
+
+
+def refuse_shared_outputs(args: argparse.Namespace) -> None:
+    """Raise OptionError if two outputs of the command go to one file, or to stdout."""
+    output = getattr(args, "output", None) or []
+    named = {"-o": [output] if isinstance(output, str) else output, "--report": args.report, "--errors": [args.errors]}
+    used = {} if output else {"-": f"the output of {args.command}"}
+    for flag, paths in named.items():
+        for path in filter(None, paths):
+            target = "-" if _is_stdout(path) else os.path.realpath(path)
+            if target in used:
+                raise OptionError(f"{flag} {path!r} and {used[target]}: two outputs cannot go to one file")
+            used[target] = f"{flag} {path!r}"
+
+
+def _is_stdout(path: str) -> bool:
+    """Return whether `path` names stdout, or is the file to which stdout was redirected."""
+    if path in STDOUT_NAMES:
+        return True
+    try:
+        status = os.stat(path)
+        return stat.S_ISREG(status.st_mode) and os.path.samestat(status, os.fstat(STDOUT))
+    except OSError:
+        return False
+
+
+def names_to_hide(roots: Sequence[str], *, follow: bool) -> tuple[str, ...]:
+    """Return the names of our own temporary files, if a scan of `roots` may reach the directories that hold them.
+
+    Each name is used once, so it identifies the file even below another mount of the same directory. Comparing names
+    costs time, so none is returned where no path leads there.
+    """
+    if not own_parts:
+        return ()
+    may_meet = follow or any(mounted_below(roots)) or any(filesystem_type(root) not in LOCAL for root in roots)
+    above = {file_id(directory) for path in own_parts for directory in _directories_above(path)} - {None}
+    if may_meet or not above.isdisjoint(map(file_id, roots)):
+        return tuple(os.path.basename(path) for path in own_parts)
+    return ()
+
+
+def _directories_above(path: str) -> Iterator[str]:
+    while (parent := os.path.dirname(path)) != path:
+        path = parent
+        yield path

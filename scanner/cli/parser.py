@@ -1,4 +1,4 @@
-"""The command line: which commands there are, and their flags."""
+"""The command line: commands, their options and help."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from scanner.cli import exits, flags
 from scanner.model import printable
 
 DESCRIPTION = """\
-Scan very large directory trees in parallel, in the order of os.walk, and say what could not be read.
+Scan very large directory trees in parallel, in the order of os.walk, and report all errors.
 """
 EXITS = """\
 exit codes
   0    complete
-  1    finished, but something could not be read (it is listed on stderr or in the report)
-  2    the command line is wrong
-  3    no usable result: no ROOT can be read, or the output cannot be written
-  75   the time allowed by --timeout is over
+  1    finished, but something is unreadable or a check failed (see stderr or the report)
+  2    wrong usage
+  3    no usable result: no ROOT is readable, or an output cannot be written
+  75   stopped by --timeout
   128+N  ended by signal N
 """
 SCAN_EXAMPLES = (
@@ -42,9 +42,9 @@ examples
   scanner list -o files.parquet -o files.ndjson.gz /srv
   scanner list --template '{size} {path}' --type f . | sort -n | tail
 
-Paths are written as they are, byte for byte: a directory, then its files and links, then each of its
-sub-directories in turn. With -o the file appears whole or not at all; its suffix says the format (.csv,
-.ndjson, .parquet, .sqlite, .ncdu, .folded; anything else: paths) and whether it is compressed (.gz, .zst).
+Paths are written byte for byte as they are: a directory, then its files and symlinks, then each
+subdirectory in turn. With -o the file appears whole or not at all; its suffix selects the format (.csv,
+.ndjson, .parquet, .sqlite, .ncdu, .folded; otherwise paths) and the compression (.gz, .zst).
 
 """
     + EXITS
@@ -57,8 +57,8 @@ examples
   scanner du -h --top 10 /home
   scanner du -c --apparent-size -B 1 *
 
-As du counts: blocks on the disk, in KiB, of each directory with all that is in it; a file with several names
-once, for the first of them; a ROOT that is a link or a file by itself.
+Sizes are those of GNU du: disk usage in KiB of each directory with everything below it. A file with
+several names counts once, for the first of them. A ROOT may be a file or a symlink.
 
 """
     + EXITS
@@ -70,7 +70,7 @@ examples
   scanner treemap /srv -o srv.html
   scanner treemap --gitignore . -o space.svg
 
-Each rectangle is a directory, as large as what it takes on the disk, as du counts; point at one for its path and size.
+Each rectangle is a directory; its area is the disk usage, as in du. Point at one for its path and size.
 
 """
     + EXITS
@@ -81,25 +81,30 @@ examples
   scanner why --gitignore . build/notes.txt
   scanner why --exclude '*.o' --max-depth 3 /srv /srv/src/a.o
 
-The answer is one line: `in`, or `out` and the rule, with its file and line. Exit code 0: in; 1: out; 2: the command
-line is wrong; 3: it cannot be told.
+Prints one line: `in`, or `out` and the rule, with its file and line.
+
+exit codes
+  0    in
+  1    out
+  2    wrong usage
+  3    unknown: PATH is unreadable, or not below ROOT
 """
 
 SUMMARIES = {
     "scan": ("scan trees and print a report", SCAN_EXAMPLES),
-    "list": ("list the paths of all files and directories", LIST_EXAMPLES),
-    "du": ("tell how much space directories take", DU_EXAMPLES),
-    "treemap": ("draw what takes the space", TREEMAP_EXAMPLES),
-    "why": ("say whether a scan of ROOT shows PATH, and if not, why", WHY_EXAMPLES),
+    "list": ("list all files and directories, in many formats", LIST_EXAMPLES),
+    "du": ("print the disk usage of directories", DU_EXAMPLES),
+    "treemap": ("draw the disk usage of directories", TREEMAP_EXAMPLES),
+    "why": ("print whether a scan of ROOT includes PATH, and if not, why", WHY_EXAMPLES),
 }
 
 
 WHILE_BUILT = partial(argparse.HelpFormatter, width=80)
-"""Each flag is tried on a formatter, which by itself looks how wide the terminal is, and imports what that takes."""
+"""The formatter while options are added: argparse tries each on one, and the usual one imports shutil for the width."""
 
 
 class Parser(argparse.ArgumentParser):
-    """No option may be abbreviated: a script would change its meaning with the next option. Errors are one line."""
+    """A parser without abbreviations, which change their meaning with new options, and with errors on one line."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs, allow_abbrev=False)
@@ -109,13 +114,13 @@ class Parser(argparse.ArgumentParser):
 
     @property
     def options(self) -> list[str]:
-        """All that begin with two dashes."""
+        """Return all options that begin with two dashes."""
         return [option for option in self._option_string_actions if option.startswith("--")]
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """What the arguments say; ends the process where they are wrong, with a suggestion if one is near."""
-    top, commands = parser(arguments)
+    """Return the parsed arguments. Wrong ones end the process, with a suggestion if a similar word exists."""
+    top, commands = make_parsers(arguments)
     refuse_unknown_command(top, arguments, commands)
     args, unknown = top.parse_known_args(arguments)
     if unknown:
@@ -137,17 +142,17 @@ def refuse_unknown_command(top: Parser, arguments: Sequence[str], commands: Iter
 
 
 def _hint(word: str, name: str, command: Parser) -> str:
-    """Where an option belongs that is none of the command's, or which one may have been meant."""
+    """Return which commands have the unknown option `word`, or else a suggestion."""
     others = [other for other in SUMMARIES if other != name and word in _options_of(other)]
     return f" (an option of {', '.join(others)})" if others else suggestion(word, command.options)
 
 
 def _options_of(name: str) -> list[str]:
-    return parser([name])[1][name].options
+    return make_parsers([name])[1][name].options
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """The nearest of the `known` words, as a question; empty where none is near."""
+    """Return the most similar of the `known` words, as a question, or an empty string."""
     from difflib import get_close_matches  # seldom needed
 
     near = get_close_matches(word, known, 1)
@@ -158,10 +163,8 @@ def command_in(arguments: Sequence[str]) -> str | None:
     return next((argument for argument in arguments if not argument.startswith("-")), None)
 
 
-def parser(arguments: Sequence[str] = ()) -> tuple[Parser, dict[str, Parser]]:
-    """For these arguments, and those of the commands: only the command that they name has its flags. Those of all
-    would take 4 ms more.
-    """
+def make_parsers(arguments: Sequence[str] = ()) -> tuple[Parser, dict[str, Parser]]:
+    """Return the parser for `arguments` and one per command. Only the named command has options: all take 4 ms."""
     top = Parser(prog="scanner", description=DESCRIPTION, epilog=EXITS, formatter_class=WHILE_BUILT)
     top.add_argument("--version", action="version", version=f"scanner {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", prog="scanner")
@@ -174,25 +177,32 @@ def parser(arguments: Sequence[str] = ()) -> tuple[Parser, dict[str, Parser]]:
             add_help=name != "du",  # there, -h has another meaning
         )  # fmt: skip
         if name == chosen:
-            add_flags(command, name)
+            add_options(command, name)
         command.formatter_class = argparse.RawDescriptionHelpFormatter
     top.formatter_class = argparse.RawDescriptionHelpFormatter
     return top, made
 
 
-def add_flags(command: argparse.ArgumentParser, name: str) -> None:
+def add_options(command: argparse.ArgumentParser, name: str) -> None:
+    """Add arguments and options, in the order in which --help lists them."""
     if name == "why":
-        command.add_argument("root", metavar="ROOT", help="the directory that would be scanned")
-        command.add_argument("path", metavar="PATH", help="what is looked for, in ROOT")
-        flags.entering(command)
-        flags.filters(command)
+        command.add_argument("root", metavar="ROOT", help="the directory of the scan")
+        command.add_argument("path", metavar="PATH", help="the path to look for, below ROOT")
+        flags.add_filter_options(command)
+        flags.add_traversal_options(command)
         return
     if name == "du":
         command.add_argument("--help", action="help", help="show this help message and exit")
     command.add_argument("roots", metavar="ROOT", nargs="+", help="a directory to start from")
-    flags.walking(command)
-    flags.expecting(command)
-    flags.filters(command, max_depth=name != "du")
-    flags.running(command)
-    flags.telling(command)
-    {"scan": flags.reporting, "list": flags.exporting, "du": flags.sizes, "treemap": flags.drawing}[name](command)
+    {
+        "scan": flags.add_report_options,
+        "list": flags.add_list_options,
+        "du": flags.add_du_options,
+        "treemap": flags.add_treemap_options,
+    }[name](command)
+    flags.add_filter_options(command, max_depth=name != "du")
+    flags.add_traversal_options(command)
+    flags.add_limit_options(command)
+    flags.add_performance_options(command)
+    flags.add_message_options(command)
+    flags.add_check_options(command)

@@ -1,37 +1,82 @@
-"""Several ROOTs, where each directory must count once."""
+"""ROOTs: what is expected of them, and several of which one lies in another, where each directory must count once."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import stat
 from collections.abc import Iterator, Sequence
 
 from scanner.errors import OptionError
-from scanner.model import Path, is_below
-from scanner.mounts import barred
+from scanner.model import UNEXPECTED, Fault, Path, is_below
+from scanner.mounts import barred, filesystem_type
 from scanner.options import ScanOptions
+from scanner.stats import ScanStats
 
 
-def refuse_shared_directories(roots: Sequence[str]) -> None:
-    """Raise OptionError if one ROOT is, or lies below, another: sums would have it twice."""
-    places = [(os.path.realpath(root), root) for root in roots]
-    for number, (place, root) in enumerate(places):
-        for other_place, other in places[:number]:
-            if is_below(place, other_place) or is_below(other_place, place) or _is_same(place, other_place):
-                raise OptionError(f"sizes would count twice what ROOTs {other!r} and {root!r} share: give one of them")
+class Expectations:
+    """Checks --expect-fs and --min-entries: an empty or unmounted ROOT is readable, but its inventory is wrong.
+
+    File systems are looked up before the scan, when this is made. Raises OptionError.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        if args.min_entries < 0:
+            raise OptionError(f"--min-entries must be a whole number of 0 or more, not {args.min_entries}")
+        self._roots = args.roots
+        self._least = args.min_entries
+        self._types = args.expect_fs
+        self._found = [filesystem_type(root) for root in args.roots] if args.expect_fs else []
+
+    def unmet(self, stats: ScanStats) -> Iterator[Fault]:
+        """Yield a Fault for each expectation that a finished scan does not meet, on the ROOT that it concerns."""
+        for root, found in zip(self._roots, self._found, strict=False):  # _found is empty without --expect-fs
+            if found not in self._types:
+                message = f"its file system is {found}, not {' or '.join(self._types)}: is it mounted?"
+                yield _unmet(root, message)
+        if not self._least:
+            return
+        if stats.entries < self._least:
+            where = next(iter(self._roots), "the ROOTs")
+            yield _unmet(where, f"{stats.entries:,} entries were found in all, fewer than {self._least:,}")
+        elif len(self._roots) > 1:
+            yield from (_unmet(root, "it is empty") for root in self._roots if _is_empty(root))
 
 
-def _is_same(one: str, two: str) -> bool:
-    """Return whether both are one directory, which is mounted twice."""
+def _is_empty(root: str) -> bool:
     try:
-        return os.path.samefile(one, two)
-    except (OSError, ValueError):  # the scan reports it
+        with os.scandir(root) as entries:
+            return next(entries, None) is None
+    except OSError:  # the scan has reported it
         return False
 
 
+def _unmet(root: str, message: str) -> Fault:
+    return Fault(root, "expect", 0, message, UNEXPECTED)
+
+
+def file_id(path: str) -> tuple[int, int] | None:
+    """Return device and inode of what `path` leads to, None if it is unreadable: the scan reports that."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def refuse_shared_directories(roots: Sequence[str]) -> None:
+    """Raise OptionError if one ROOT is, or lies below, another: sums would include it twice."""
+    places = [(os.path.realpath(root), file_id(root), root) for root in roots]
+    for number, (place, file, root) in enumerate(places):
+        for other_place, other_file, other in places[:number]:
+            is_mounted_twice = file is not None and file == other_file
+            if is_mounted_twice or is_below(place, other_place) or is_below(other_place, place):
+                raise OptionError(f"sizes would count twice what is in ROOTs {other!r} and {root!r}: give one of them")
+
+
 def distinct(paths: Sequence[str], options: ScanOptions) -> tuple[list[str], dict[Path, os.stat_result]]:
-    """Return the paths without directories that are, or are entered from, one that comes before; and the status of each
-    path that is no directory: these are not scanned.
+    """Return the paths without directories that an earlier path is or enters, and the status of each path that is no
+    directory: these are not scanned.
     """
     named: list[str] = []
     files: dict[Path, os.stat_result] = {}
@@ -52,10 +97,10 @@ def distinct(paths: Sequence[str], options: ScanOptions) -> tuple[list[str], dic
 def each_time(
     paths: Sequence[str], options: ScanOptions
 ) -> tuple[list[str], dict[Path, os.stat_result], dict[str, str]]:
-    """Return all paths, the status of each that is no directory, and those that are spelled in another way: as given.
+    """Return all paths, the status of each that is no directory, and a mapping of changed spellings to given ones.
 
-    A directory counts each time it is given. So that the scan can tell it from the same one below another path, it is
-    spelled in another way.
+    A directory counts each time it is given. A repeated one is spelled differently, so that the scan keeps it apart
+    from the same directory below another path.
     """
     named: list[str] = []
     files: dict[Path, os.stat_result] = {}
@@ -75,7 +120,7 @@ def each_time(
 
 
 def _spellings(path: str, count: int) -> Iterator[str]:
-    """Yield `path` and other ways to write it, so many of each kind."""
+    """Yield `path`, then `count` + 1 other ways to write it as given, as absolute and as relative path."""
     yield path
     for way in (path, os.path.abspath(path), os.path.relpath(path)):
         head, here = ("/", "./") if os.path.isabs(way) else ("", "./")
@@ -88,7 +133,7 @@ def _is_nested(path: str, others: Sequence[str]) -> bool:
 
 
 def _status(path: str, options: ScanOptions) -> os.stat_result | None:
-    """Return what the path is; None if that is unknown: the scan reports it."""
+    """Return the status of `path`, None if it is unreadable: the scan reports that."""
     try:
         return os.stat(path) if options.followlinks else os.lstat(path)
     except (OSError, ValueError):
@@ -96,7 +141,7 @@ def _status(path: str, options: ScanOptions) -> os.stat_result | None:
 
 
 def _enters(root: str, top: str, place: str, options: ScanOptions) -> bool:
-    """Return whether a scan of `root`, which is at `top`, enters `place` below it: no mount point is in the way."""
+    """Return whether a scan of `root`, whose real path is `top`, enters `place` below it: no mount point is between."""
     names = os.path.relpath(place, top).split(os.sep)
     ways = [os.path.join(root, *names[:count]) for count in range(1, len(names) + 1)]
     shut = barred([root], kinds=options.skip_fs, one_file_system=options.one_file_system, one_mount=options.one_mount)
@@ -106,12 +151,12 @@ def _enters(root: str, top: str, place: str, options: ScanOptions) -> bool:
         return True
     try:
         return len({os.stat(way).st_dev for way in [root, *ways]}) == 1
-    except OSError:  # gone a moment ago: the scan reports it
+    except OSError:  # it vanished: the scan reports it
         return False
 
 
 def counted_before(roots: Sequence[str]) -> tuple[str, ...]:
-    """Return the roots below one that comes later, as that spells them: not entered there, as they have counted."""
+    """Return each root below a later one, as a path below that: counted already, it is not entered from there."""
     places = [os.path.realpath(root) for root in roots]
     return tuple(
         os.path.join(root, os.path.relpath(places[earlier], places[later]))

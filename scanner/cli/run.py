@@ -1,47 +1,63 @@
-"""Running a scan for a person: progress on a terminal, signals, and an outcome in every case."""
+"""One scan of a command: progress, signals, the files of --errors and --report, and an outcome in every case."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import stat
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scanner import __version__
 from scanner.cli import exits
-from scanner.cli.expect import Expectations
-from scanner.cli.live import progress_of, shows_progress
-from scanner.cli.outputs import Outputs
+from scanner.cli.outputs import Outputs, names_to_hide
+from scanner.cli.roots import Expectations
+from scanner.cli.terminal import progress_line, shows_progress
 from scanner.errors import OptionError, OutputError, ScanCancelled, ScanTimeout
 from scanner.export.formats import COMPRESSIONS, OTHER_COMPRESSIONS, suffixes_of
-from scanner.export.output import STDOUT, Output
-from scanner.export.part import own_parts
+from scanner.export.output import Output
 from scanner.model import Chunk, Fault
+from scanner.mounts import filesystem_type
 from scanner.options import ScanOptions
-from scanner.report.data import fault_fields
+from scanner.report.data import fault_fields, report_data
 from scanner.run import Run
 from scanner.stats import ScanStats
 
+if TYPE_CHECKING:
+    from scanner.report.formats import Write
+    from scanner.report.treemap import Treemap
+
 UNFINISHED = ("timeout", "interrupted", "failed")
-"""Outcomes after which the result is not whole, so that its file must not appear."""
-STDOUT_NAMES = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+"""Outcomes without a whole result: its file must not appear."""
 
 
 class Outcome(NamedTuple):
     """How a scan ended: one word, the exit code, the signal that ended it (0: none), and the statistics.
 
-    `failures`: why some outputs do not appear.
+    `report`: the report's data, if there is one; `failures`: the errors of outputs that do not appear.
     """
 
     word: str
     code: int
     signal: int
     stats: ScanStats
+    report: dict[str, Any] | None = None
     failures: tuple[OutputError, ...] = ()
 
-    def without(self, failures: Sequence[OutputError]) -> Outcome:
-        """The same without some outputs."""
+    def with_failures(self, failures: Sequence[OutputError]) -> Outcome:
         return self._replace(failures=(*self.failures, *failures))
+
+    def with_signal(self, interruption: exits.Interruption) -> Outcome:
+        """Return the outcome with a deferred signal, which may arrive after the engine's last turn."""
+        if not interruption.is_set():
+            return self
+        return self._replace(word="interrupted", code=128 + interruption.number, signal=interruption.number)
+
+
+class Details(NamedTuple):
+    """The report's parts beside statistics: `data` returns them after the scan; `treemap` is drawn in HTML."""
+
+    data: Callable[[], dict[str, Any]] = dict
+    treemap: Treemap | None = None
 
 
 def run_scan(
@@ -49,134 +65,140 @@ def run_scan(
     options: ScanOptions,
     take: Callable[[Chunk], object],
     interruption: exits.Interruption,
-    *,
-    monitored: bool,
+    details: Details | None = None,
 ) -> Outcome:
-    """Scan `args.roots` and hand each Chunk, in order, to `take`.
+    """Scan `args.roots`, pass each Chunk, in order, to `take`, and write the files of --errors and --report.
 
-    What `take` raises passes through; an output that fails does so only after `--errors` is written.
+    With `details` the outcome has the report's data also without --report. Exceptions of `take` are raised; an output
+    that fails there raises only after both kinds of files are written. A signal is deferred until these are complete.
     """
     expected = Expectations(args)
     with Outputs(quiet=args.quiet) as outputs:
-        errors = _open_errors(args, outputs)
-        lasting = Lasting(take)
-        take = take if errors is None else lasting
-        own = _own_names(args.roots, follow=options.followlinks)
+        report = ScanReport(args, outputs, details)
+        until_failure = UntilFailure(take)
+        own = names_to_hide(args.roots, follow=options.followlinks)  # after all outputs are open
         options = options._replace(own=own) if own else options
         with interruption.deferring():
             if options.nice:
                 from scanner.backends.nice import lower_priority  # with psutil: 15 ms
 
                 lower_priority()
-            monitored = monitored or shows_progress(args)
-            run = Run(list(args.roots), options, cancelled=interruption, monitored=monitored)
-            outcome = _outcome(args, run, take, expected)
-        outcome = interrupted_late(outcome, interruption)
-        if errors is not None:
-            with outputs.attempt(errors):
-                write_errors(errors, run.stats.faults)
-                errors.publish()
-    if lasting.stopped is not None:
-        raise next(iter(outputs.failures), lasting.stopped)
-    return outcome.without(outputs.failures)
+            with_progress = shows_progress(args)
+            run = Run(list(args.roots), options, cancelled=interruption, monitored=report.is_wanted or with_progress)
+            take = until_failure if report.has_files else take
+            outcome = _outcome(args.roots, run, take, expected, with_progress=with_progress)
+            outcome = report.write(outcome.with_signal(interruption))
+        outcome = outcome.with_signal(interruption)
+    if until_failure.error is not None:
+        raise next(iter(outputs.failures), until_failure.error)
+    return outcome.with_failures(outputs.failures)
 
 
-def _open_errors(args: argparse.Namespace, outputs: Outputs) -> Output | None:
-    if args.errors is None:
+class ScanReport:
+    """The report of one scan, and the files of --errors and --report: opened before the scan, written after it."""
+
+    def __init__(self, args: argparse.Namespace, outputs: Outputs, details: Details | None) -> None:
+        self.is_wanted = details is not None or bool(args.report)
+        self.has_files = args.errors is not None or bool(args.report)
+        self._details = details or Details()
+        self._outputs = outputs
+        self._roots = list(args.roots)
+        self._files = list(_open_reports(args.report, outputs)) if args.report else []
+        self._errors = _open_errors(args.errors, outputs)
+        self._filesystems = [filesystem_type(root) for root in args.roots] if self.is_wanted else []
+
+    def write(self, outcome: Outcome) -> Outcome:
+        """Write all files, and return the outcome with the report's data."""
+        stats = outcome.stats
+        if self._errors is not None:
+            with self._outputs.attempt(self._errors):
+                write_errors(self._errors, stats.faults)
+                self._errors.publish()
+        if not self.is_wanted:
+            return outcome
+        data = report_data(self._roots, outcome.word, stats, self._filesystems, __version__, **self._details.data())
+        for write, output in self._files:
+            with self._outputs.attempt(output):
+                output.write(write(data, self._details.treemap).encode())
+                output.publish()
+        return outcome._replace(report=data)
+
+
+def _open_reports(paths: Sequence[str], outputs: Outputs) -> Iterator[tuple[Write, Output]]:
+    """Yield the files with what writes them, slow formats last. Raises OptionError, OutputError."""
+    from scanner.report.formats import takes_longest, writer_of
+
+    formats = [(writer_of(path), path) for path in sorted(paths, key=takes_longest)]
+    for write, path in formats:
+        yield write, outputs.open(path)
+
+
+def _open_errors(path: str | None, outputs: Outputs) -> Output | None:
+    if path is None:
         return None
-    if args.errors in STDOUT_NAMES and args.command in ("scan", "du"):
-        raise OptionError(f"--errors {args.errors}: standard output has the result of {args.command}; give a FILE")
-    _, suffix = suffixes_of(args.errors)
+    _, suffix = suffixes_of(path)
     if suffix in OTHER_COMPRESSIONS or suffix in COMPRESSIONS:
-        raise OptionError(f"--errors {args.errors!r}: errors are written as NDJSON, not compressed")
-    return outputs.open(None if args.errors == "-" else args.errors)
+        raise OptionError(f"--errors {path!r}: errors are written as NDJSON without compression; use another suffix")
+    return outputs.open(None if path == "-" else path)
 
 
-def _own_names(roots: Sequence[str], *, follow: bool) -> tuple[str, ...]:
-    if not own_parts:
-        return ()
-    from scanner.cli.own import names_to_hide  # seldom needed
-
-    return names_to_hide(roots, follow=follow)
-
-
-class Lasting:
-    """Hands Chunks to `take` until an output fails there. `stopped`: how."""
-
-    def __init__(self, take: Callable[[Chunk], object]) -> None:
-        self._take = take
-        self.stopped: OutputError | BrokenPipeError | None = None
-
-    def __call__(self, chunk: Chunk) -> None:
-        if self.stopped is None:
-            try:
-                self._take(chunk)
-            except (OutputError, BrokenPipeError) as error:
-                self.stopped = error
-
-
-def interrupted_late(outcome: Outcome, interruption: exits.Interruption) -> Outcome:
-    """What a signal makes of it that was deferred, and has come after the engine's last turn."""
-    if not interruption.is_set():
-        return outcome
-    return outcome._replace(word="interrupted", code=128 + interruption.number, signal=interruption.number)
-
-
-def write_errors(output: Output, faults: list[Fault]) -> None:
-    """One JSON object a line."""
+def write_errors(output: Output, faults: Sequence[Fault]) -> None:
+    """Write one JSON object a line."""
     import json
 
     for fault in faults:
         output.write(json.dumps(fault_fields(fault)).encode() + b"\n")
 
 
-def _outcome(args: argparse.Namespace, run: Run, take: Callable[[Chunk], object], expected: Expectations) -> Outcome:
-    """How the scan ended, interruptions apart: these may come later still."""
+class UntilFailure:
+    """Passes Chunks to `take` until an output fails there; `error` is the reason."""
+
+    def __init__(self, take: Callable[[Chunk], object]) -> None:
+        self._take = take
+        self.error: OutputError | BrokenPipeError | None = None
+
+    def __call__(self, chunk: Chunk) -> None:
+        if self.error is None:
+            try:
+                self._take(chunk)
+            except (OutputError, BrokenPipeError) as error:
+                self.error = error
+
+
+def _outcome(
+    roots: Sequence[str], run: Run, take: Callable[[Chunk], object], expected: Expectations, *, with_progress: bool
+) -> Outcome:
+    """Run the scan and return its outcome, without the signal: another one may arrive later."""
     word, code = "interrupted", 0
     try:
-        with run, progress_of(args, run):
+        with run, progress_line(run) if with_progress else contextlib.nullcontext():
             for chunk in run.chunks():
                 take(chunk)
         for fault in expected.unmet(run.stats):
             run.stats.add(fault)
-        word, code = exits.outcome_of(args.roots, run.stats)
+        word, code = exits.outcome_of(roots, run.stats)
     except ScanTimeout as error:
-        exits.say(str(error))
+        exits.print_message(str(error))
         word, code = "timeout", exits.OUT_OF_TIME
     except (ScanCancelled, exits.Interrupted):
         pass
     return Outcome(word, code, 0, run.stats)
 
 
-def refuse_shared(flags: str, files: Iterable[str | None]) -> None:
-    """Raise OptionError if two of the `files` are one. None: not asked for."""
-    targets = ["-" if file in STDOUT_NAMES else os.path.realpath(file) for file in files if file]
-    if len(set(targets)) < len(targets) or ("-" in targets and any(map(_is_stdout, set(targets) - {"-"}))):
-        raise OptionError(f"{flags}: two outputs cannot go to one file")
-
-
-def _is_stdout(path: str) -> bool:
-    """Whether standard output was redirected to this file."""
-    try:
-        status = os.stat(path)
-        return stat.S_ISREG(status.st_mode) and os.path.samestat(status, os.fstat(STDOUT))
-    except OSError:
-        return False
-
-
 def conclude(args: argparse.Namespace, outcome: Outcome) -> int:
-    """Report the errors, and end with the outcome's code or by its signal; or as outputs that are missing ask for."""
+    """Print the errors, and return the exit code or end by the outcome's signal. A failed output prevails."""
     if outcome.stats.clamped_times and not args.quiet:
-        exits.say(
+        exits.print_message(
             f"{outcome.stats.clamped_times:,} times before 1677-09-21 or after 2262-04-11 were clamped: "
             "columns of 64 bits cannot hold them; ndjson, csv and --template can"
         )
     if not args.quiet or outcome.code == exits.NO_RESULT:
-        exits.tell_faults(args.roots, outcome.stats, everything=args.verbose, reported=args.command == "scan")
+        is_reported = args.command == "scan"  # on stdout
+        exits.print_faults(args.roots, outcome.stats, everything=args.verbose, is_reported=is_reported)
     for failure in outcome.failures:
-        exits.say(str(failure))
+        exits.print_message(str(failure))
     if outcome.failures:
         return exits.NO_RESULT
     if outcome.signal:
-        return exits.die_of(outcome.signal)
+        return exits.end_by_signal(outcome.signal)
     return outcome.code

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from scanner.cli.exits import Interruption
 from scanner.cli.outputs import Outputs
 from scanner.cli.roots import refuse_shared_directories
-from scanner.cli.run import UNFINISHED, conclude, refuse_shared, run_scan
+from scanner.cli.run import UNFINISHED, conclude, run_scan
 from scanner.errors import OptionError
 from scanner.export.formats import SIZES_FIELDS, suffixes_of
 from scanner.export.tree import Tree
@@ -19,7 +19,6 @@ from scanner.report.treemap import Treemap
 
 
 def treemap_command(args: argparse.Namespace, options: ScanOptions, interruption: Interruption) -> int:
-    refuse_shared("-o, --errors", [args.output, args.errors])
     if args.most < 1:
         raise OptionError(f"--most must be a whole number of 1 or more, not {args.most}")
     refuse_shared_directories(args.roots)
@@ -33,14 +32,14 @@ def treemap_command(args: argparse.Namespace, options: ScanOptions, interruption
     options = options._replace(sinks=(SinkSpec("sizes", (None, False)),), stat=SIZES_FIELDS)
     with Outputs(quiet=args.quiet) as outputs:
         output = outputs.open(args.output)
-        outcome = run_scan(args, options, take, interruption, monitored=False)
+        outcome = run_scan(args, options, take, interruption)
         if outcome.word not in UNFINISHED:
             for total in tree.finish():
                 treemap.add(total)
             with outputs.attempt(output):
                 output.write(write(args, treemap).encode())
                 output.publish()
-    return conclude(args, outcome.without(outputs.failures))
+    return conclude(args, outcome.with_failures(outputs.failures))
 
 
 def _writer_of(path: str) -> Callable[[argparse.Namespace, Treemap], str]:

@@ -16,7 +16,7 @@ def why_command(args: argparse.Namespace, options: ScanOptions) -> int:
     answer = why(args.root, args.path, options)
     reason = printable(message_text(answer.reason or ""))
     if not answer.known:
-        exits.say(f"'{shown(args.path)}': {reason}")
+        exits.print_message(f"'{shown(args.path)}': {reason}")
         return exits.NO_RESULT
     shows = answer.reason is None
     line = f"in: {shown(args.path)}" if shows else f"out: {shown(args.path)}: {reason}"

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pyarrow.parquet
 import pytest
 
@@ -180,6 +181,49 @@ def test_a_root_that_is_missing_is_not_a_deletion(tmp_path: Path) -> None:
     make(tmp_path / "one", {"f": None})
     assert run("list", "-o", tmp_path / "o.sqlite", tmp_path / "one", tmp_path / "gone").returncode == 1
     assert [fault["path"] for fault in sqlite_record(tmp_path / "o.sqlite")["unreadable"]] == [f"{tmp_path}/gone"]
+
+
+@pytest.mark.parametrize("way", BACKENDS)
+@pytest.mark.parametrize(
+    "command", [["list", "-o", "a.csv"], ["list"], ["du"], ["treemap", "-o", "a.svg"]], ids=" ".join
+)
+def test_every_command_that_scans_writes_reports(command: list[str], way: str, tmp_path: Path) -> None:
+    top = make(tmp_path / "top", {"d": {"f": 5}, "g": None})
+    without = run(*command, "--backend", way, top, tmp_path / "gone", cwd=tmp_path)
+    reports = ["--report", "r.json", "--report", "r.md", "--report", "r.html"]
+    result = run(*command, "--backend", way, *reports, top, tmp_path / "gone", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (without.returncode, without.stdout)
+    data = json.loads((tmp_path / "r.json").read_text())
+    jsonschema.validate(data, json.loads((ROOT / "docs" / "report.schema.json").read_text()))
+    assert (data["outcome"], data["scanned_directories"], data["entries"]) == ("incomplete", 2, 3)
+    assert data["resources"]["processes"]
+    assert "| Directories | 2 |" in (tmp_path / "r.md").read_text()
+    assert "<html" in (tmp_path / "r.html").read_text()
+
+
+def test_a_list_whose_output_fails_still_has_a_report(trees: dict[str, Path], tmp_path: Path) -> None:
+    result = run("list", "-o", "/dev/full", "--report", tmp_path / "r.json", trees["flat"])
+    assert (result.returncode, json.loads((tmp_path / "r.json").read_text())["outcome"]) == (3, "complete")
+
+
+@pytest.mark.parametrize(
+    "command", ["list -o r.json", "list --errors r.json", "du --errors r.json", "scan --errors r.json"]
+)
+def test_a_report_and_another_output_in_one_file_are_refused(command: str, tmp_path: Path) -> None:
+    result = run(*command.split(), "--report", "./r.json", ".", cwd=tmp_path)
+    assert (result.returncode, result.stdout, os.listdir(tmp_path)) == (2, b"", [])
+    assert b"two outputs cannot go to one file" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--errors", "--report"])
+@pytest.mark.parametrize("command", ["list", "scan", "du"])
+def test_a_file_that_standard_output_goes_to_is_refused(command: str, option: str, tmp_path: Path) -> None:
+    with open(tmp_path / "r.json", "wb") as file:
+        done = subprocess.run(
+            [*SCANNER, command, option, file.name, tmp_path], stdout=file, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2
+    assert b"two outputs cannot go to one file" in done.stderr
 
 
 def test_lines_of_json_have_no_trailer_unless_asked_for(tmp_path: Path) -> None:
