@@ -1,49 +1,25 @@
 """Parallel directory scans with the result of `os.walk`.
 
     import scanner
+
     for root, dirs, files in scanner.walk("/srv"): ...
-    for entry in scanner.entries("/srv", stat=("size", "mtime_ns")): ...
-    result = scanner.scan("/srv"); print(result.stats.as_dict(), result.errors)
+    for entry in scanner.entries("/srv", stat=("size", "mtime_ns")): print(entry.path, entry.size)
 
-The house, in the order in which a scan passes its rooms:
+    result = scanner.scan("/srv", exclude="node_modules", timeout="1h")
+    print(len(result), result.errors, result.stats.as_dict())
 
-    cli/            arguments -> options -> report, exit code
-    api, parallel   walk, scan, entries; ParallelScanner, scan_parallel
-    options         ScanOptions: everything a caller may choose
-    run             one scan from start to finish
-    engine          the loop between planner and backend
-    plan/           planner (which Task runs where and when), merge (os.walk's loop over what has arrived)
-    backends/       serial, pool, auto; how worker processes start, how they are talked to
-    kernel/         in the workers: walking Tasks, many directories at a time (_run.c) or one by one (_listing.c, or in
-                    Python), asking what entries are (_status.c), packing Chunks; sinks/: what is made of entries there,
-                    bytes for each format, sums
-    filters/        what is left out: rules of git, files of them, selection by type, size and time
-    model, errors   the nouns: Task, Chunk, Listing, Fault; the exceptions
-    fields, entry   what `stat` tells: columns, and entries made of them
-    units           durations and sizes, as people write them
-    stats, latency, monitor  what a scan has cost
-    export/         what becomes of Chunks: outputs in every format, whole or not at all; sums of sizes
-    report/         what becomes of statistics: text, JSON, Markdown
-    progress        the line on the terminal
+    result = await scanner.scan_parallel("/srv")
 
-Names are loaded when they are first used: a worker process needs few of them.
+`walk` yields tuples, `entries` yields files with their fields, `scan` returns a list with statistics and errors.
+`ParallelScanner` runs several scans, also from asyncio. `ScanOptions` describes the options that all of them take as
+keywords. How the package is built: docs/architecture.md.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
-
-if TYPE_CHECKING:
-    from scanner.api import entries, scan, walk
-    from scanner.entry import Entry
-    from scanner.errors import OptionError, OutputError, ScanCancelled, ScanError, ScanForked, ScanTimeout
-    from scanner.model import Fault
-    from scanner.options import ScanOptions
-    from scanner.parallel import ParallelScanner, scan_parallel
-    from scanner.run import ScanResult
-    from scanner.stats import ScanStats
 
 __all__ = [
     "Entry",
@@ -65,6 +41,7 @@ __all__ = [
     "walk",
 ]
 
+# Names are loaded when they are first used: worker processes need few of them. Type checkers read __init__.pyi.
 _HOMES = {
     "entries": "api",
     "scan": "api",
@@ -77,7 +54,7 @@ _HOMES = {
     "ScanForked": "errors",
     "ScanTimeout": "errors",
     "Fault": "model",
-    "ScanOptions": "options",
+    "ScanOptions": "signature",
     "ParallelScanner": "parallel",
     "scan_parallel": "parallel",
     "ScanResult": "run",

@@ -1,13 +1,13 @@
-"""The Python interface: `walk` and `scan`. (`ParallelScanner` is in `parallel`.)"""
+"""The functions `walk`, `entries` and `scan`. (`ParallelScanner` is in `parallel`.)"""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, AnyStr
 
 from scanner.backends.auto import (
     AutoBackend,
@@ -25,16 +25,14 @@ from scanner.errors import OptionError, ScanTimeout
 from scanner.fields import Columns
 from scanner.kernel.read import Reader
 from scanner.model import Fault, Listing, Path, Walked
-from scanner.options import ScanOptions, SinkSpec
+from scanner.options import UNSET, ScanOptions, SinkSpec
 from scanner.plan.merge import Lookahead, OnError, bottom_up, top_down
 from scanner.run import ProgressCallback, Run, ScanResult, refuse_nul
+from scanner.signature import takes_options
 
 if TYPE_CHECKING:
-    from typing import Unpack
-
     from scanner.backends.pool import PoolBackend
     from scanner.entry import Entry
-    from scanner.options import Keywords
 
 SLOWER = 4
 """Times as long as for a whole tree until there are threads: who leaves early would wait for their first Tasks."""
@@ -42,34 +40,38 @@ SLOWER = 4
 __all__ = ["ProgressCallback", "ScanResult", "entries", "scan", "walk"]
 
 
+@takes_options("stat", "partial_listings")
 def walk(
-    top: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+    top: AnyStr | os.PathLike[AnyStr],
     topdown: bool = True,
     onerror: OnError = None,
-    followlinks: bool = False,
-    **options: Unpack[Keywords],
-) -> Iterator[Walked]:
-    """Walk a tree exactly as `os.walk` does, with the same arguments, but read ahead in threads or worker processes.
+    followlinks: bool = UNSET,
+    *,
+    options: ScanOptions | None = None,
+    **keywords: Any,
+) -> Iterator[Walked[AnyStr]]:
+    """Yield the tuples `(root, dirs, files)` of `os.walk`, in its order, reading ahead in threads or processes.
 
-    Yields `(root, dirs, files)`, in the order of `os.walk`, lazily. Changes to `dirs` (top-down) prune, reorder
-    and add as they do there; nothing below the root is read before the caller has asked for more than the root.
-    Links to directories are in `dirs`; they are entered with `followlinks` only (no check for loops, as in `os.walk`,
-    but with `detect_loops`).
-    `onerror` gets the OSError of each directory that cannot be listed; by default these are passed over.
-    Closing the iterator ends all that was started. The keywords are described at `ScanOptions`.
+        top: Root of the tree, str, bytes or path-like.
+        topdown: Whether to yield a directory before its subdirectories. Changing `dirs` then prunes as in `os.walk`.
+        onerror: Function that gets the OSError of each unreadable directory. Default: these are ignored.
+        options: A ScanOptions, which the keywords override.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and whatever `onerror` raises.
+    Symbolic links to directories are in `dirs`. Nothing below the root is read before the second tuple is requested.
+    Closing the iterator stops all threads and processes of the walk.
+
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and exceptions of `onerror`.
     """
     path = os.fspath(top)
-    keywords = {**options, "followlinks": bool(followlinks)}
-    if options.get("stat"):
+    chosen = ScanOptions.of({**keywords, "followlinks": followlinks}, options)
+    if chosen.stat:
         raise OptionError("stat is for scan and entries: walk gives names only")
-    return _walk(path, topdown, onerror, ScanOptions.of(keywords))
+    return _walk(path, topdown, onerror, chosen)
 
 
 def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions) -> Iterator[Walked]:
     refuse_nul(top)
-    source = AutoSource(options.starting_at([top])._replace(partial_listings=False))  # os.walk knows nothing of them
+    source = AutoSource(options.starting_at([top])._replace(partial_listings=False))  # os.walk drops them
     try:
         if topdown:
             yield from top_down(top, source, onerror, options.followlinks)
@@ -162,26 +164,29 @@ class AutoSource:
             self._engine.stop(wait=wait)
 
 
+@takes_options(stat=True, partial_listings=True)
 def entries(
-    top: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+    top: AnyStr | os.PathLike[AnyStr],
     *,
-    stat: bool | str | Sequence[str] = True,
     onerror: OnError = None,
-    followlinks: bool = False,
-    **options: Unpack[Keywords],
-) -> Iterator[Entry]:
-    """Each directory, file and link of a tree with what `stat` tells about it, lazily: `Entry` objects in walk order.
+    options: ScanOptions | None = None,
+    **keywords: Any,
+) -> Iterator[Entry[AnyStr]]:
+    """Yield an Entry with its fields for each directory, file and symbolic link of a tree, lazily, in walk order.
 
-    The root, then for each directory its files in the order of their listing; sub-directories after these, each with
-    all that lies below it. Directories that are not entered, or cannot be, are there as well. `stat`: what to ask, as
-    in `ScanOptions`; the less, the faster. `onerror` gets an OSError for each directory that cannot be listed and each
-    name that cannot be asked about; by default these are passed over, and the latter's fields are None.
+        top: Root of the tree, str, bytes or path-like.
+        onerror: Function that gets an OSError for each unreadable directory and entry. Default: these are ignored.
+        options: A ScanOptions, which the keywords override.
+        stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: True.
+        partial_listings: Keep names that were read before a listing failed. Default: True.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and whatever `onerror` raises.
+    The root comes first. The files of a directory follow it, then its subdirectories, each with all entries below it.
+    Directories that are not entered, or are unreadable, are included. Fewer fields take less time.
+
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and exceptions of `onerror`.
     """
     path = os.fspath(top)
-    keywords = {**options, "stat": stat, "followlinks": bool(followlinks)}
-    return _entries(path, onerror, ScanOptions.of({"partial_listings": True, **keywords}))
+    return _entries(path, onerror, ScanOptions.of(keywords, options, stat=True, partial_listings=True))
 
 
 def _entries(top: Path, onerror: OnError, options: ScanOptions) -> Iterator[Entry]:
@@ -190,7 +195,7 @@ def _entries(top: Path, onerror: OnError, options: ScanOptions) -> Iterator[Entr
     refuse_nul(top)
     columns = Columns(options.fields)
     if not columns.width:
-        raise OptionError("stat must name what entries are asked for: True, or size, mtime_ns, ...")
+        raise OptionError("stat must name the fields to fetch: True, or size, mtime_ns, ...")
     with Run([top], options._replace(sinks=(SinkSpec("table", (options.fields,)),)), monitored=False) as run:
         for chunk in run.chunks():
             for fault in chunk.faults:
@@ -199,26 +204,29 @@ def _entries(top: Path, onerror: OnError, options: ScanOptions) -> Iterator[Entr
             yield from entries_of(columns, chunk.output, isinstance(top, bytes))
 
 
+@takes_options()
 def scan(
-    path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+    path: AnyStr | os.PathLike[AnyStr],
     topdown: bool = True,
     *,
-    followlinks: bool = False,
-    stat: bool | str | Sequence[str] = False,
     progress_callback: ProgressCallback | None = None,
-    **options: Unpack[Keywords],
-) -> ScanResult:
-    """Scan a whole tree: `list(os.walk(path, topdown))`, with `.stats` and `.errors`.
+    options: ScanOptions | None = None,
+    **keywords: Any,
+) -> ScanResult[AnyStr]:
+    """Scan a whole tree and return `list(os.walk(path, topdown))` with statistics and errors.
 
-    With `stat`, `.entries()` gives what that tells about each name. What cannot be listed is in `.errors`, also the
-    root itself: check them where it matters.
-    `progress_callback(scanned, total)` hears of directories done and known so far; both only grow, and are equal
-    at the end; an exception in it is logged once. The other keywords are described at `ScanOptions`.
+        path: Root of the tree, str, bytes or path-like.
+        topdown: Whether a directory precedes its subdirectories.
+        progress_callback: Function that gets the numbers of directories read and known so far.
+        options: A ScanOptions, which the keywords override.
 
-    Raises OptionError (a ValueError), and ScanTimeout (a TimeoutError) with what was found until then.
+    Unreadable directories, also the root, are in `.errors` of the result. With `stat`, `.entries()` yields the fields
+    of each entry. The numbers of progress only grow, and are equal at the end. The first exception of
+    `progress_callback` is logged, and the scan goes on.
+
+    Raises OptionError (a ValueError), and ScanTimeout (a TimeoutError) with the result so far.
     """
     top = os.fspath(path)
     refuse_nul(top)
-    keywords = {**options, "stat": stat, "followlinks": bool(followlinks)}
-    with Run([top], ScanOptions.of(keywords), progress=progress_callback) as run:
+    with Run([top], ScanOptions.of(keywords, options), progress=progress_callback) as run:
         return run.collect(topdown)

@@ -1,4 +1,4 @@
-"""Everything a caller may choose, validated once and frozen: it travels down, never sideways."""
+"""The options of a scan: validated once, then passed down unchanged."""
 
 # Without `from __future__ import annotations`, which NamedTuple would have to compile: a millisecond a module.
 
@@ -7,17 +7,32 @@ import math
 import os
 import sys
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, get_args
 
 from scanner.errors import OptionError
-from scanner.fields import fields_of, with_exact_times
+from scanner.fields import EntryType, fields_of, with_exact_times
 from scanner.model import Path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+    from typing import Protocol, TypeAlias
+
+    class DirectoryFilter(Protocol):
+        """An object for the option `prune`."""
+
+        def should_ignore_directory(self, relative_path: Any, /) -> object: ...
+
+    PathLike: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+    Size: TypeAlias = int | str
+    Moment: TypeAlias = str | float | date | os.PathLike[str]
+    Prune: TypeAlias = Callable[[Any, list[Any]], Iterable[Any]] | DirectoryFilter
 
 BackendName = Literal["auto", "serial", "pool"]
 StartMethod = Literal["forkserver", "spawn", "fork"]
 
-BACKENDS = ("auto", "serial", "pool")
-START_METHODS = ("forkserver", "spawn", "fork")
+BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
+START_METHODS: tuple[StartMethod, ...] = get_args(StartMethod)
 MAX_WORKERS = 256
 WINDOW = 16 << 20  # bytes
 MAX_DEPTH = 1 << 17  # levels: more than any honest tree has
@@ -26,64 +41,26 @@ FORK_BYTES = 1 << 30  # of memory: to fork a process that has more takes long
 MAX_IN_FLIGHT = 64
 MOST_IN_FLIGHT = 4096
 EXACT_SINKS = ("text", "ncdu")
+UNSET: Any = object()
+"""Default of a parameter that is an option: the caller has not given it."""
 
 
 def cpu_count() -> int:
-    """How many processors this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         with contextlib.suppress(OSError):  # refused: seccomp, gVisor
             return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-if TYPE_CHECKING:
-
-    class CommonKeywords(TypedDict, total=False):
-        """The options as keywords, those apart that every function names itself."""
-
-        backend: BackendName
-        start_method: StartMethod | None
-        window: int | str
-        dir_timeout: float | str | None
-        max_hung: int
-        max_in_flight: int
-        max_rate: float | None
-        nice: bool
-        one_file_system: bool
-        one_mount: bool
-        skip_fs: Collection[str]
-        exclude: str | Sequence[str]
-        exclude_from: Any
-        include: str | Sequence[str]
-        gitignore: bool
-        ignore_files: str | Sequence[str]
-        ignore_case: bool
-        exclude_if_present: str | Sequence[str]
-        exclude_caches: bool
-        hidden: bool
-        min_depth: int
-        max_depth: int | None
-        types: str | Collection[str]
-        size: Any
-        newer: Any
-        older: Any
-        prune: Any
-        detect_loops: bool
-        partial_listings: bool
-
-    class Keywords(CommonKeywords, total=False):
-        max_workers: int | None
-        timeout: float | str | None
-
-
 class SinkSpec(NamedTuple):
-    """What workers are to make of entries: see `kernel.sinks`."""
+    """Output that workers make of entries: see `kernel.sinks`."""
 
     kind: str
     arguments: tuple[Any, ...] = ()
 
 
-class _Fields(NamedTuple):
+class OptionFields(NamedTuple):
     followlinks: bool = False
     backend: BackendName = "auto"
     max_workers: int | None = None
@@ -99,7 +76,7 @@ class _Fields(NamedTuple):
     one_mount: bool = False
     skip_fs: Collection[str] = ()
     exclude: str | Sequence[str] = ()
-    exclude_from: Any = ()
+    exclude_from: "PathLike | Sequence[PathLike]" = ()
     include: str | Sequence[str] = ()
     gitignore: bool = False
     ignore_files: str | Sequence[str] = ()
@@ -109,97 +86,112 @@ class _Fields(NamedTuple):
     hidden: bool = True
     min_depth: int = 0
     max_depth: int | None = None
-    types: str | Collection[str] = ()
-    size: Any = ()
-    newer: Any = None
-    older: Any = None
-    prune: Any = None
+    types: EntryType | Collection[EntryType] = ()
+    size: "Size | Sequence[Size]" = ()
+    newer: "Moment | None" = None
+    older: "Moment | None" = None
+    prune: "Prune | None" = None
     detect_loops: bool = False
     partial_listings: bool = False
     stat: bool | str | Sequence[str] = False
-    # Chosen by the entry point, not by its caller: where the scan begins, what a Listing holds, what ends a path.
+    # Internal, set by the entry points: where a scan begins, what workers make of entries, what they must not enter.
     roots: tuple[Path, ...] = ()
-    cwd: str = ""  # what relative roots are relative to: workers may have been started elsewhere
-    sinks: tuple[SinkSpec, ...] | None = None  # what is made of entries in the workers; None: tuples of names
+    cwd: str = ""  # base of relative roots: workers may have been started elsewhere
+    sinks: tuple[SinkSpec, ...] | None = None  # what workers make of entries; None: tuples of names
     barred: tuple[Path, ...] = ()  # mount points that are not entered
-    filter: Any = None  # a Spec: what is left out, in the form in which it is compared
-    own: tuple[str, ...] = ()  # names of our own temporary files, which are not there for any scan of ours
-    pure: bool = False  # directories are read in Python although the compiled reader is there
+    filter: Any = None  # a Spec: the filters in the form in which names are compared
+    own: tuple[str, ...] = ()  # names of our own temporary files, excluded from all scans
+    pure: bool = False  # read directories in Python although the compiled reader is available
 
 
-class ScanOptions(_Fields):
-    """The options of one scan: keywords in Python, fields here, flags in the shell. Raises OptionError.
+_INTERNAL = ("roots", "cwd", "sinks", "barred", "filter", "own", "pure")
+PUBLIC = tuple(name for name in OptionFields._fields if name not in _INTERNAL)
+DEFAULTS = OptionFields._field_defaults
+_SWITCHES = tuple(name for name, default in DEFAULTS.items() if isinstance(default, bool) and name != "stat")
+_FIRST_FILTER, _LAST_FILTER = (OptionFields._fields.index(name) for name in ("exclude", "prune"))
+_NO_FILTERS = OptionFields()[_FIRST_FILTER : _LAST_FILTER + 1]
 
-    followlinks   enter directories that links point to, as `os.walk` does. Default: no.
-    detect_loops  with `followlinks`: do not enter a link that leads to a directory above itself; it is a Fault
-                  `loop` (default in the shell). Costs some calls for each link.
-    backend       `serial`: in this process; `pool`: in worker processes from the first directory on;
-                  `auto` (default): in this process until the tree proves large, then in worker processes. Where the
-                  compiled walker can do nearly all of it without the interpreter lock (no filters, no `nice`, not with
-                  `start_method="fork"`), `max_workers` threads come first, and one more where tuples are made beside
-                  them: they need no start, so that a tree must be very large (seconds of walking) for processes to be
-                  better.
-    max_workers   worker processes, 1 to 256; default: one a processor. More than processors pay off only
-                  where directories wait for a network or a disk.
-    start_method  `fork`: fastest, and unsafe when the calling process has threads; `forkserver` or `spawn`: 50 to 150
-                  ms slower to start. Default: `fork` on Linux as long as the process has a single thread and less than
-                  1 GiB of memory; else `forkserver`, where there is one. Forked workers close what they inherit.
-    timeout       seconds for the whole scan, or text like "1.5h"; None (default) for no limit. Checked between
-                  directories: one that never answers holds up `serial`, and `auto` while it still walks in the caller's
-                  thread.
-    dir_timeout   seconds for one directory to be listed, or text; None (default; 60 in the shell) for no limit. What
-                  takes longer is a Fault `timeout`; its worker is killed, the rest of its Task runs elsewhere. Needs
-                  worker processes: `serial` cannot keep it, and `auto` starts them at once where anything but a local
-                  file system is mounted at or below the root, elsewhere no sooner than without it.
-                  An honest huge directory must have the time it takes:
-                  each part of 20,000 entries counts by itself.
-    max_hung      directories of one mount that may exceed `dir_timeout` (default 3) before the rest of the mount is not
-                  entered any more, nor what is mounted below it; 0: any number.
-    max_in_flight  directories to read at a time, in all processes together, at most (default 64, up to 4,096). Where
-                  they cost waiting and not work, as on a network, threads are started until more of them are no gain:
-                  how many is measured. A server that others use as well may want less; a far one with reserves, more.
-    max_rate      directories a second, or None (default) for as many as there can be. Holds over any second of a scan.
-    nice          lower the priority of worker processes, for the processor and for the disk. Default: no.
-    one_file_system  do not enter other file systems than the root's: mount points, subvolumes, what links lead to. They
-                  are shown themselves. As with `find -xdev`, the device number decides: a bind mount of the root's own
-                  file system is entered. What is mounted from another one is not even asked. Default: no.
-    one_mount     do not enter any mount point below the root, not even a bind mount of the root's own file system, nor
-                  what links on another mount lead to. Mount points are shown and not asked. Subvolumes that are not
-                  mounted are entered, unless `one_file_system` excludes them. Default: no.
-    skip_fs       types of file systems that are not entered where they are mounted below the roots, such as
-                  `("nfs4", "autofs")`. Nothing is asked of them, so no automount is triggered and none can hang.
-    exclude       patterns of what is left out, as in a `.gitignore` in the root: what is excluded is not even opened.
-                  A `!` takes back. Default: none. The stronger, the further to the right; stronger than `exclude_from`,
-                  that than `ignore_files`, that than `gitignore`.
-    exclude_from  files with such patterns.
-    gitignore     leave out what git would: by `.gitignore` files, also those above a root that lies in a repository,
-                  `.git/info/exclude` and the user's own; `.git` itself; repositories in the repository are not entered.
-                  What git tracks all the same is left out as well: its index is not read. Default: no.
-    ignore_files  names of files of the same syntax, such as `.scanignore`, in any directory.
-    ignore_case   capital letters in patterns are small ones, for ASCII. Default: no.
-    exclude_if_present  names: what holds such an entry is shown and not entered.
-    exclude_caches  the same for directories with a `CACHEDIR.TAG` that has the signature. Default: no.
-    hidden        whether names that begin with a dot are there (default), or not.
-    include       patterns of what is shown; directories are entered all the same. Default: everything.
-    types         of entries to show: of f, d, l, p, s, b, c, as in `find -type`. Default: all.
-    size          of files to show: `+1M` at least, `-10K` at most, `0` exactly; several hold together.
-    newer, older  show what was changed after a moment, or not after it, to the nanosecond, as `find -newermt` and
-                  `find ! -newermt`: a date, `@SECONDS`, a span such as `7d`, a datetime, or a file's own change.
-                  Read in Python, as with `size`; what all else lets through is asked for by `stat`.
-    min_depth     levels above this are not shown. Default: 0.
-    max_depth     levels below this are neither shown nor entered. Default: no limit but 131,072 levels, from where on
-                  directories are Faults `depth`: the end of a tree that has none.
-    prune         for what patterns cannot say: `prune(path, names)` gives those of the names of directories to keep; or
-                  an object with `should_ignore_directory(relative_path)`. Runs in the workers: it must be importable.
-    partial_listings  keep the names that were read before a listing broke off (default in the shell); their Fault says
-                  `partial`. `os.walk` drops them.
-    stat          what to ask about each entry, for `scan` and `entries`: True for everything, or names of fields: type,
-                  size, blocks (of 512 bytes), mode, uid, gid, ino, dev, nlink, mtime_ns, ctime_ns, atime_ns. What
-                  cannot be asked is None, and a Fault `stat`. A call for each entry: a scan of a local tree takes about
-                  three times as long; on a network a round trip each, as many at a time as pay. Default: nothing.
-    window        bytes of results that may wait for their turn, or text like "64M" (default 16 MiB). Memory is bounded
-                  by about four times this plus one Chunk a worker. Larger: workers may run further ahead of a slow
-                  consumer.
+
+class ScanOptions(OptionFields):
+    """The options of a scan, validated and immutable. Functions take them as keywords, the shell as flags.
+
+    Pass an instance as `options=` to reuse settings. Keywords beside it override it. An option that has its default
+    value here counts as not set. To *skip* a directory is to list its name, but not to enter it. To *exclude* an entry
+    is to ignore it altogether. Options that take several values also take a single one.
+
+    followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
+    backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
+        `auto` reads in this process until the tree proves large, then in threads or worker processes. Threads are used
+        if the compiled walker needs no interpreter lock (no filters, no `nice`, no `start_method="fork"`): they start
+        at once, so that processes are faster only for trees that take seconds.
+    max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
+        More workers than processors help only if directories wait for a network or a disk.
+    start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.
+        `fork` is fastest, but unsafe in a process with threads. The others take 50 to 150 ms longer. The default is
+        `fork` on Linux in a process with a single thread and less than 1 GiB of memory, otherwise `forkserver` where
+        it exists. Forked workers close the file descriptors that they inherit.
+    timeout: Time limit for the whole scan in seconds, or text like "1.5h". Default: None (no limit).
+        It is checked between directories. A directory that never answers blocks `serial`, and also `auto` while it
+        reads in the calling thread: see `dir_timeout`.
+    window: Limit for buffered results in bytes, or text like "64M". Default: 16 MiB.
+        Memory is bounded by about four times this limit plus one Chunk for each worker. With a larger window, workers
+        run further ahead of a slow consumer.
+    dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
+        A slower directory is a Fault `timeout`; its worker is killed, and the rest of its Task runs elsewhere.
+        Requires worker processes: `serial` has no such limit. `auto` starts them at once if anything but a local file
+        system is mounted at or below the root. Each part of 20,000 entries of a huge directory has its own limit.
+    max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
+        Mounts below that mount are skipped as well. 0 means no limit.
+    max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
+        Where directories wait for a network, threads are added while this increases the measured throughput. Lower the
+        limit for a server that others use; raise it for a distant server with reserves.
+    max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
+    nice: Lower the processor and disk priority of worker processes. Default: False.
+    one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
+        This holds for mount points, subvolumes and targets of symbolic links. Device numbers decide: a bind mount of
+        the root's own file system is entered. Mount points of other file systems get no request, not even `stat`.
+    one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
+        Targets of symbolic links on other mounts are skipped as well. Mount points get no request. Subvolumes that are
+        not mounted are entered, unless `one_file_system` is set.
+    skip_fs: Types of file systems to skip below the root, such as ("nfs4", "autofs"). Default: none.
+        Their mount points get no request: no automount is triggered, and none can hang.
+    exclude: Patterns of entries to exclude, as in a `.gitignore` in the root. Default: none.
+        Excluded directories are not opened. `!` includes again; later patterns override earlier ones. `exclude`
+        overrides `exclude_from`, which overrides `ignore_files`, which overrides `gitignore`.
+    exclude_from: Files with patterns of entries to exclude. Default: none.
+    include: Patterns of entries to include; directories are entered in any case. Default: all entries.
+    gitignore: Exclude the entries that git ignores. Default: False.
+        Rules come from `.gitignore` files, also those above a root inside a repository, from `.git/info/exclude` and
+        from the user's own file. `.git` is excluded, nested repositories are skipped. Files that git tracks despite a
+        rule are excluded as well, because the index is not read.
+    ignore_files: Names of pattern files that apply in any directory, such as ".scanignore". Default: none.
+    ignore_case: Ignore the case of ASCII letters in patterns. Default: False.
+    exclude_if_present: Names of entries whose presence skips a directory. Default: none.
+    exclude_caches: Skip directories that contain a `CACHEDIR.TAG` with a valid signature. Default: False.
+    hidden: Include entries whose names begin with a dot. Default: True.
+    min_depth: Exclude entries that are fewer levels than this below the root. Default: 0.
+    max_depth: Exclude entries that are more levels than this below the root. Default: None (no limit).
+        Beyond 131,072 levels, directories are Faults `depth`, so that endless trees terminate.
+    types: Types of entries to include, of f, d, l, p, s, b and c as in `find -type`. Default: all types.
+    size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
+        Several sizes must hold together.
+    newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
+        Also "@SECONDS" or a number of seconds since 1970, or a path, which means its modification time. Exact to the
+        nanosecond. Like `size`, this is evaluated in Python, and costs a `stat` call for each remaining entry.
+    older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+    prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
+        It may also be an object with a method `should_ignore_directory(relative_path)`. It runs in the workers, so
+        they must be able to import it. Prefer patterns: they are faster.
+    detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
+        Each is a Fault `loop`. Costs some system calls for each symbolic link.
+    partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
+        The Fault has `partial` set. `os.walk` drops these names.
+    stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: False.
+        The names are type, size, blocks (of 512 bytes), mode, uid, gid, ino, dev, nlink, mtime_ns, ctime_ns, atime_ns.
+        Unavailable fields are None, with a Fault `stat`. Costs a system call for each entry: a local scan takes about
+        three times as long. On a network it costs a round trip, with many in flight.
+
+    Raises OptionError (a ValueError) for invalid values.
     """
 
     __slots__ = ()  # a tuple rather than a dataclass: those take 8 ms to import
@@ -207,7 +199,7 @@ class ScanOptions(_Fields):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if len(args) < len(cls._fields):  # not so when it is unpickled
             kwargs.setdefault("pure", os.environ.get("SCANNER_PURE", "") not in ("", "0"))
-        for name, parse in _WRITTEN.items():
+        for name, parse in WITH_UNITS.items():
             if isinstance(kwargs.get(name), str):
                 kwargs[name] = parse(name, kwargs[name])
         if kwargs.get("exclude_from"):
@@ -215,53 +207,64 @@ class ScanOptions(_Fields):
 
             kwargs["exclude_from"] = read_once(kwargs["exclude_from"])
         options = super().__new__(cls, *args, **kwargs)
-        for name in _SWITCHES:
-            if getattr(options, name) not in (True, False):
-                raise OptionError(f"{name} must be True or False, not {getattr(options, name)!r}")
-        _one_of("backend", options.backend, BACKENDS)
-        if options.max_workers is not None:
-            _whole_number("max_workers", options.max_workers, 1, MAX_WORKERS)
-        if options.timeout is not None:
-            _positive("timeout", options.timeout, "number of seconds")
-        _whole_number("window", options.window, 1, sys.maxsize)
-        if options.dir_timeout is not None:
-            _positive("dir_timeout", options.dir_timeout, "number of seconds")
-        _whole_number("max_hung", options.max_hung, 0, sys.maxsize)
-        _whole_number("max_in_flight", options.max_in_flight, 1, MOST_IN_FLIGHT)
-        if options.max_rate is not None:
-            _positive("max_rate", options.max_rate, "number of directories a second")
-        if isinstance(options.skip_fs, str) or not all(isinstance(kind, str) and kind for kind in options.skip_fs):
-            raise OptionError(f"skip_fs must be the names of types of file systems, not {options.skip_fs!r}")
-        for kind in options.skip_fs:
-            _encodable("skip_fs", kind)
-        _whole_number("min_depth", options.min_depth, 0, sys.maxsize)
-        if options.max_depth is not None:
-            _whole_number("max_depth", options.max_depth, 0, sys.maxsize)
-        if options.stat:
-            fields_of(options.stat)
+        options._check_values()
         if options.filters:
             from scanner.filters.spec import refuse_prune, spec_of  # not needed otherwise
 
             spec_of(options._replace(gitignore=False), ())
             if options.prune is not None and options.backend != "serial":
                 refuse_prune(options.prune, options.method)
-        if options.start_method is not None:
-            _one_of("start_method", options.start_method, available_start_methods())
         return options
 
+    def _check_values(self) -> None:
+        for name in _SWITCHES:
+            if getattr(self, name) not in (True, False):
+                raise OptionError(f"{name} must be True or False, not {getattr(self, name)!r}")
+        _one_of("backend", self.backend, BACKENDS)
+        if self.start_method is not None:
+            _one_of("start_method", self.start_method, START_METHODS)
+        for name, (low, high) in _WHOLE_NUMBERS.items():
+            if getattr(self, name) is not None or DEFAULTS[name] is not None:
+                _whole_number(name, getattr(self, name), low, high)
+        for name, what in _POSITIVE.items():
+            if getattr(self, name) is not None:
+                _positive(name, getattr(self, name), what)
+        if isinstance(self.skip_fs, str) or not all(isinstance(kind, str) and kind for kind in self.skip_fs):
+            raise OptionError(f"skip_fs must be the names of types of file systems, not {self.skip_fs!r}")
+        for kind in self.skip_fs:
+            _encodable("skip_fs", kind)
+        if self.stat:
+            fields_of(self.stat)
+
     @classmethod
-    def of(cls, keywords: dict[str, Any]) -> Self:
-        """The options that a caller names. Raises TypeError for a name that is no option, as a function would."""
-        for name in keywords:
-            if name not in cls._fields or name in _CHOSEN:
+    def of(cls, keywords: dict[str, Any], options: Self | None = None, **defaults: Any) -> Self:
+        """Return the options of a call: `keywords` override `options`, which override `defaults`.
+
+        Raises TypeError for a keyword that is no option, as a function does, and OptionError for invalid values.
+        """
+        given = {name: value for name, value in keywords.items() if value is not UNSET}
+        for name in given:
+            if name not in PUBLIC:
                 raise TypeError(f"{name!r} is not an option; the options are {', '.join(PUBLIC)}")
-        return cls(**keywords)
+        if not isinstance(options, cls | None):
+            raise OptionError(f"options must be a ScanOptions, not {options!r}")
+        if "followlinks" in given:
+            given["followlinks"] = bool(given["followlinks"])  # any value that is true, as in os.walk
+        return cls(**{**defaults, **(options.changed if options is not None else {}), **given})
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The public options that differ from their defaults."""
+        return {name: getattr(self, name) for name in PUBLIC if getattr(self, name) != DEFAULTS[name]}
+
+    def __repr__(self) -> str:
+        return f"ScanOptions({', '.join(f'{name}={value!r}' for name, value in self.changed.items())})"
 
     def starting_at(self, roots: Sequence[Path]) -> Self:
-        """The same options for these roots."""
+        """Return these options for the given roots."""
         cwd = ""
         if any(not os.path.isabs(root) for root in roots):
-            with contextlib.suppress(OSError):  # it was removed: the roots will say so
+            with contextlib.suppress(OSError):  # it was removed: opening the roots reports it
                 cwd = os.getcwd()
         barred = self.barred
         if self.one_file_system or self.one_mount or self.skip_fs:
@@ -279,17 +282,17 @@ class ScanOptions(_Fields):
 
     @property
     def filters(self) -> bool:
-        """Whether anything is to be left out."""
+        """Whether any option excludes entries."""
         return bool(self.own) or self[_FIRST_FILTER : _LAST_FILTER + 1] != _NO_FILTERS
 
     @property
     def separator(self) -> bytes:
-        """What ends a path, where paths are all that is wanted."""
+        """The end of each path in the output of the sink `paths`."""
         return self.sinks[0].arguments[0] if self.sinks and self.sinks[0].kind == "paths" else b"\n"
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """What is asked about each entry. Text has exact times, which 64 bits need not hold."""
+        """The fields and columns to fetch. Text has exact times, which 64 bits may not hold."""
         fields = fields_of(self.stat)
         return with_exact_times(fields) if any(sink.kind in EXACT_SINKS for sink in self.sinks or ()) else fields
 
@@ -299,42 +302,22 @@ class ScanOptions(_Fields):
 
     @property
     def method(self) -> StartMethod:
-        """As chosen; otherwise as is best for this process at this moment."""
+        """The start method: as set, otherwise the fastest that is safe in this process now."""
         if self.start_method is not None:
             return self.start_method
-        if "fork" in available_start_methods() and may_be_forked():
-            return "fork"
-        return "forkserver" if "forkserver" in available_start_methods() else "spawn"
-
-
-_CHOSEN = ("roots", "cwd", "sinks", "barred", "filter", "own", "pure")
-_SWITCHES = tuple(
-    name for name, default in _Fields._field_defaults.items() if isinstance(default, bool) and name != "stat"
-)
-_FIRST_FILTER, _LAST_FILTER = (_Fields._fields.index(name) for name in ("exclude", "prune"))
-_NO_FILTERS = _Fields()[_FIRST_FILTER : _LAST_FILTER + 1]
-PUBLIC = tuple(name for name in ScanOptions._fields if name not in _CHOSEN)
-
-
-def available_start_methods() -> tuple[str, ...]:
-    """The start methods of this system, without the cost of importing multiprocessing."""
-    if sys.platform == "win32":
-        return ("spawn",)
-    return START_METHODS
+        return "fork" if may_be_forked() else "forkserver"
 
 
 def descriptors_allowed() -> float:
-    """How many this process may have open, where there is a limit."""
-    try:
-        import resource  # not on Windows
-    except ImportError:
-        return math.inf
+    """Return the limit of open file descriptors of this process."""
+    import resource  # seldom needed
+
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return math.inf if limit == resource.RLIM_INFINITY else limit
 
 
 def may_be_forked() -> bool:
-    """Whether nothing speaks against it: no thread could hold a lock, and there is little memory to be shared."""
+    """Whether forking is safe and fast: no thread can hold a lock, and there is little memory to share."""
     try:
         return resident_bytes() < FORK_BYTES and len(os.listdir("/proc/self/task")) == 1
     except OSError:  # not Linux
@@ -342,7 +325,7 @@ def may_be_forked() -> bool:
 
 
 def resident_bytes() -> int:
-    """Of this process in memory, without the cost of importing psutil. Raises OSError where Linux' /proc is not."""
+    """Return the resident memory of this process without importing psutil. Raises OSError where /proc is missing."""
     with open("/proc/self/statm", "rb") as sizes:
         return int(sizes.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -363,8 +346,15 @@ def _bytes(name: str, text: str) -> int:
     return size
 
 
-_WRITTEN: dict[str, Callable[[str, str], float]] = {"timeout": _seconds, "dir_timeout": _seconds, "window": _bytes}
-"""Options that may be text, with a unit."""
+WITH_UNITS: dict[str, Callable[[str, str], float]] = {"timeout": _seconds, "dir_timeout": _seconds, "window": _bytes}
+"""Options that accept text with a unit."""
+_WHOLE_NUMBERS = {
+    "max_workers": (1, MAX_WORKERS), "window": (1, sys.maxsize), "max_hung": (0, sys.maxsize),
+    "max_in_flight": (1, MOST_IN_FLIGHT), "min_depth": (0, sys.maxsize), "max_depth": (0, sys.maxsize),
+}  # fmt: skip
+_POSITIVE = {
+    "timeout": "number of seconds", "dir_timeout": "number of seconds", "max_rate": "number of directories a second",
+}  # fmt: skip
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

@@ -1,69 +1,76 @@
-"""`ParallelScanner`: scans from asyncio or from plain code, one after another or at once, with the pool kept warm."""
+"""`ParallelScanner`: scans from asyncio or from plain code, sequential or concurrent, with warm worker processes."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, AnyStr, TypedDict, TypeVar
 
-from scanner.model import Fault
-from scanner.options import ScanOptions
+from scanner.model import Fault, FaultKind
+from scanner.options import UNSET, ScanOptions
 from scanner.run import ProgressCallback, Run, ScanResult, refuse_nul, refuse_uncallable
+from scanner.signature import takes_options
 from scanner.stats import ScanStats
 
 if TYPE_CHECKING:
     import asyncio
-    from typing import Unpack
 
     from scanner.backends.pool import PoolBackend
-    from scanner.options import CommonKeywords
 
 T = TypeVar("T")
-AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+TIMEOUT = 300.0  # seconds
 
 
+class ErrorSummary(TypedDict):
+    """Number of errors of a scan, in all and by kind."""
+
+    total: int
+    by_kind: dict[FaultKind, int]
+
+
+@takes_options(timeout=TIMEOUT)
 class ParallelScanner:
-    """Scans trees with one set of options.
+    """Scan trees with one set of options, from asyncio or from plain code.
 
-    As a context manager it keeps its worker processes warm between scans, which saves 50 to 100 ms each; without,
-    each scan ends what it has started. Scans at once on one instance do not mix: each has its own statistics, and
-    those that find the warm workers taken start workers of their own. So does a process that was forked meanwhile.
+        max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
+        progress_callback: Function that gets the numbers of directories read and known so far.
+        timeout: Time limit for each scan in seconds, or text like "1.5h". Default: 300; None means no limit.
+        options: A ScanOptions, which the keywords override.
 
-    max_workers        worker processes; default: one a processor
-    progress_callback  called with (directories done, directories known so far); both only grow, and are equal at
-                       the end. From `scan` it is called in the event loop's thread, from `scan_sync` in the
-                       caller's. An exception in it is logged once.
-    timeout            seconds for each scan (default 300), or text such as "1.5h"; None for no limit
-    others             as in `ScanOptions`
+    As a context manager it keeps its worker processes between scans, which saves 50 to 100 ms each. Otherwise each
+    scan stops the workers that it has started. Concurrent scans of one instance are independent: each has its own
+    statistics, and starts its own workers if the warm ones are in use. The same holds in a forked process.
 
-    Raises OptionError (a ValueError) for values that cannot be used.
+    The numbers of progress only grow, and are equal at the end. `scan` calls `progress_callback` in the thread of the
+    event loop, `scan_sync` in the calling thread. Its first exception is logged, and the scan goes on.
+
+    Raises OptionError (a ValueError) for invalid values.
     """
 
     def __init__(
         self,
-        max_workers: int | None = None,
+        max_workers: int | None = UNSET,
         progress_callback: ProgressCallback | None = None,
-        timeout: float | str | None = 300.0,
+        timeout: float | str | None = UNSET,
         *,
-        followlinks: bool = False,
-        stat: bool | str | Sequence[str] = False,
-        **options: Unpack[CommonKeywords],
+        options: ScanOptions | None = None,
+        **keywords: Any,
     ) -> None:
-        keywords = {"max_workers": max_workers, "timeout": timeout, "followlinks": bool(followlinks), "stat": stat}
-        self.options = ScanOptions.of({**options, **keywords})
+        given = {**keywords, "max_workers": max_workers, "timeout": timeout}
+        self.options = ScanOptions.of(given, options, timeout=TIMEOUT)
         refuse_uncallable(progress_callback)
         self._progress_callback = progress_callback
         self._keeps_pool = False
         self._idle_pools: deque[PoolBackend] = deque()  # at most one; no lock, which a fork might catch held
         self._stats: ScanStats | None = None
 
-    async def scan(self, path: AnyPath) -> ScanResult:
-        """Scan without blocking the running event loop. Cancelling the task stops the workers before it ends.
+    async def scan(self, path: AnyStr | os.PathLike[AnyStr]) -> ScanResult[AnyStr]:
+        """Scan a tree without blocking the event loop. Return `list(os.walk(path))` with statistics and errors.
 
-        Returns `list(os.walk(path))` with `.stats` and `.errors`. Raises ScanTimeout with what was found until then.
+        Cancelling the task stops the workers before the task ends. Raises ScanTimeout with the result so far.
         """
         import asyncio
         from concurrent.futures import ThreadPoolExecutor
@@ -71,21 +78,23 @@ class ParallelScanner:
         cancelled = threading.Event()
         callback = self._progress_callback
         progress = _in_loop(asyncio.get_running_loop(), callback, cancelled) if callback is not None else None
-        # A thread of its own: in the loop's executor a scan might wait for others, and so might its cancellation.
+        # Not the executor of the loop: a scan, and its cancellation, might wait for other scans there.
         executor = ThreadPoolExecutor(1, thread_name_prefix="scanner")
         future = asyncio.wrap_future(executor.submit(self._scan, path, progress, cancelled))
         executor.shutdown(wait=False)
         return await _until_ended(future, cancelled.set)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Options only: another process has workers and statistics of its own."""
+        """Pickle the options only: workers and statistics stay with this process."""
         return {**self.__dict__, "_idle_pools": deque(), "_keeps_pool": False, "_stats": None}
 
-    def scan_sync(self, path: AnyPath) -> ScanResult:
-        """The same from plain code."""
+    def scan_sync(self, path: AnyStr | os.PathLike[AnyStr]) -> ScanResult[AnyStr]:
+        """Scan a tree in the calling thread. Return and raise the same as `scan`."""
         return self._scan(path, self._progress_callback, None)
 
-    def _scan(self, path: AnyPath, progress: ProgressCallback | None, cancelled: threading.Event | None) -> ScanResult:
+    def _scan(
+        self, path: AnyStr | os.PathLike[AnyStr], progress: ProgressCallback | None, cancelled: threading.Event | None
+    ) -> ScanResult[AnyStr]:
         top = os.fspath(path)
         refuse_nul(top)
         pool = self._take_idle_pool()
@@ -99,7 +108,7 @@ class ParallelScanner:
             self._take_back(run.pool)
 
     def _take_idle_pool(self) -> PoolBackend | None:
-        """The warm workers, if there are any; a forked process leaves those of its parent alone."""
+        """Return the warm workers, if any. In a forked process those of the parent are not used."""
         try:
             pool = self._idle_pools.popleft()
         except IndexError:
@@ -116,7 +125,7 @@ class ParallelScanner:
             self._idle_pools.append(pool)
         else:
             pool.stop()
-        if not self._keeps_pool:  # closed a moment ago, by another thread
+        if not self._keeps_pool:  # closed meanwhile by another thread
             self._stop_idle_pools()
 
     def _stop_idle_pools(self) -> None:
@@ -141,37 +150,38 @@ class ParallelScanner:
         await _until_ended(asyncio.ensure_future(asyncio.to_thread(self.close)))
 
     def close(self) -> None:
-        """End the warm workers. Scans under way end theirs when they are done."""
+        """Stop the warm workers. Running scans stop their workers when they end."""
         self._keeps_pool = False
         self._stop_idle_pools()
 
     def get_stats(self) -> dict[str, Any]:
-        """What the scan that was started last has cost; live while it runs, frozen at its end. Empty before the first.
+        """Return the statistics of the scan started last, live while it runs. Empty before the first scan.
 
-        Each result carries its own as `.stats`.
+        Each result has its own statistics as `.stats`.
         """
         return self._stats.as_dict() if self._stats is not None else {}
 
-    def get_errors(self) -> list[Fault]:
-        """What that scan could not read: path, operation, errno, message, kind."""
+    def get_errors(self) -> list[Fault[Any]]:
+        """Return the errors of the scan started last."""
         return list(self._stats.faults) if self._stats is not None else []
 
     def has_errors(self) -> bool:
+        """Return whether the scan started last has reported errors."""
         return bool(self.get_errors())
 
-    def get_error_summary(self) -> dict[str, Any]:
-        """`total`, and `by_kind`: how many of each kind."""
+    def get_error_summary(self) -> ErrorSummary:
+        """Return the number of errors of the scan started last: `total`, and `by_kind`."""
         faults = self.get_errors()
-        by_kind: dict[str, int] = {}
+        by_kind: dict[FaultKind, int] = {}
         for fault in faults:
             by_kind[fault.kind] = by_kind.get(fault.kind, 0) + 1
         return {"total": len(faults), "by_kind": by_kind}
 
 
 async def _until_ended(future: asyncio.Future[T], cancel: Callable[[], object] = lambda: None) -> T:
-    """Its result. If this task is cancelled, call `cancel`, and end only when the future has: nothing runs on.
+    """Return the result of `future`. If this task is cancelled, call `cancel`, and end after the future has ended.
 
-    However often that happens: anyio cancels a task again at every turn of the event loop.
+    Cancellation may come many times: anyio cancels a task again at every turn of the event loop.
     """
     import asyncio
 
@@ -185,17 +195,17 @@ async def _until_ended(future: asyncio.Future[T], cancel: Callable[[], object] =
     if interrupted is None:
         return future.result()
     if not future.cancelled():
-        future.exception()  # ScanCancelled, which nobody else looks at
+        future.exception()  # retrieve ScanCancelled, or asyncio logs it
     try:
         raise interrupted
     finally:
-        interrupted = None  # it knows this frame
+        interrupted = None  # its traceback refers to this frame
 
 
 def _in_loop(loop: Any, callback: ProgressCallback, cancelled: threading.Event) -> Callable[[int, int], None]:
-    """`callback`, called in the event loop's thread, in order; an exception in it is logged once.
+    """Return a function that calls `callback` in the thread of the event loop, in order.
 
-    Nobody waits for a scan whose loop is closed: it is `cancelled`.
+    The scan is cancelled once the loop is closed.
     """
     from scanner.run import Guarded
 
@@ -210,16 +220,29 @@ def _in_loop(loop: Any, callback: ProgressCallback, cancelled: threading.Event) 
     return progress
 
 
+@takes_options(max_workers=4, timeout=TIMEOUT)
 async def scan_parallel(
-    path: AnyPath,
-    max_workers: int | None = 4,
+    path: AnyStr | os.PathLike[AnyStr],
+    max_workers: int | None = UNSET,
     progress_callback: ProgressCallback | None = None,
-    timeout: float | str | None = 300.0,
+    timeout: float | str | None = UNSET,
     *,
-    followlinks: bool = False,
-    stat: bool | str | Sequence[str] = False,
-    **options: Unpack[CommonKeywords],
-) -> ScanResult:
-    """Scan one tree from asyncio: as `scan` of a ParallelScanner with these options."""
-    scanner = ParallelScanner(max_workers, progress_callback, timeout, followlinks=followlinks, stat=stat, **options)
+    options: ScanOptions | None = None,
+    **keywords: Any,
+) -> ScanResult[AnyStr]:
+    """Scan one tree without blocking the event loop. Return `list(os.walk(path))` with statistics and errors.
+
+        path: Root of the tree, str, bytes or path-like.
+        max_workers: Number of worker processes or threads, 1 to 256. Default: 4.
+        progress_callback: Function that gets the numbers of directories read and known so far.
+        timeout: Time limit in seconds, or text like "1.5h". Default: 300; None means no limit.
+        options: A ScanOptions, which the keywords override.
+
+    Cancelling the task stops the workers before the task ends.
+
+    Raises OptionError (a ValueError), and ScanTimeout (a TimeoutError) with the result so far.
+    """
+    given = {**keywords, "max_workers": max_workers, "timeout": timeout}
+    chosen = ScanOptions.of(given, options, max_workers=4, timeout=TIMEOUT)
+    scanner = ParallelScanner(chosen.max_workers, progress_callback, chosen.timeout, options=chosen)
     return await scanner.scan(path)

@@ -1,0 +1,114 @@
+"""Write scanner/__init__.pyi: the public functions with all of their options, for type checkers and editors.
+
+    tools/make_stub.py            write it
+    tools/make_stub.py --check    fail if it is not up to date
+
+The functions take options as `**keywords`. Editors complete and describe only parameters that they see in a file.
+Annotations come from the source, names, order, defaults and docstrings from the imported functions.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import scanner  # noqa: E402
+from scanner import options  # noqa: E402
+
+STUB = ROOT / "scanner" / "__init__.pyi"
+WIDTH = 120
+NARROWED = {"stat": "bool | Field | Sequence[Field]"}
+"""Annotations of options that are wider in the source: the shell has fields as text."""
+HEAD = '''\
+# Written by tools/make_stub.py. Do not edit.
+# ruff: noqa
+# fmt: off
+"""{doc}"""
+
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, AnyStr, Self
+
+{imports}
+from scanner.fields import EntryType as EntryType, Field as Field
+from scanner.model import FaultKind as FaultKind, Operation as Operation, Walked
+from scanner.options import BackendName as BackendName, Moment, PathLike, Prune, Size, StartMethod as StartMethod
+from scanner.options import ScanOptions as _ScanOptions
+from scanner.parallel import ParallelScanner as _ParallelScanner
+from scanner.plan.merge import OnError
+from scanner.run import ProgressCallback
+
+__version__: str
+__all__ = {names}
+'''
+
+
+def stub() -> str:
+    written = {"ParallelScanner", "ScanOptions", "entries", "scan", "scan_parallel", "walk"}
+    homes = {name: home for name, home in scanner._HOMES.items() if name not in written}
+    imports = "\n".join(f"from scanner.{home} import {name} as {name}" for name, home in homes.items())
+    names = "[\n" + "".join(f'    "{name}",\n' for name in scanner.__all__) + "]"
+    parts = [HEAD.format(doc=scanner.__doc__, imports=imports, names=names)]
+    parts += [function(getattr(scanner, name)) for name in ("walk", "entries", "scan")]
+    parts += [function(scanner.scan_parallel, "async def")]
+    parts += [klass(scanner.ParallelScanner, "__init__", "None"), klass(scanner.ScanOptions, "__new__", "Self")]
+    return "\n".join(parts)
+
+
+def function(called: Callable[..., Any], keyword: str = "def", name: str = "", result: str = "", doc: str = "") -> str:
+    signature = inspect.signature(called)
+    lines = textwrap.wrap(", ".join(parameters(signature)), WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+    head = f"{keyword} {name or called.__name__}("
+    result = result or str(signature.return_annotation)
+    body = textwrap.indent(f'"""{doc or inspect.getdoc(called)}\n"""\n', "    ", str.strip)
+    return "\n".join([head, *(f"    {line}" for line in lines), f") -> {result}:", body])
+
+
+def klass(described: type, method: str, result: str) -> str:
+    doc = inspect.getdoc(described) or ""
+    body = function(getattr(described, method), name=method, result=result, doc=doc)
+    head = f'class {described.__name__}(_{described.__name__}):\n    """{doc.splitlines()[0]}"""\n\n'
+    return head + textwrap.indent(body, "    ", str.strip)
+
+
+def parameters(signature: inspect.Signature) -> Iterator[str]:
+    """Yield the parameters as they are written in a stub."""
+    hints = annotations()
+    keyword_only = False
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY and not keyword_only:
+            keyword_only = True
+            yield "*"
+        if name in ("self", "cls"):
+            yield name
+            continue
+        hint = hints.get(name) or str(parameter.annotation)
+        yield f"{name}: {hint}" + ("" if parameter.default is parameter.empty else f" = {parameter.default!r}")
+
+
+def annotations() -> dict[str, str]:
+    """Return the annotations of all options as source text, with text where a unit can be written."""
+    tree = ast.parse(Path(options.__file__).read_text())
+    fields = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "OptionFields")
+    found = {}
+    for node in fields.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            constant = isinstance(node.annotation, ast.Constant)
+            text = node.annotation.value if constant else ast.unparse(node.annotation)
+            found[node.target.id] = f"str | {text}" if node.target.id in options.WITH_UNITS else str(text)
+    return found | NARROWED
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--check"]:
+        STUB.write_text(stub())
+    elif STUB.read_text() != stub():
+        sys.exit(f"{STUB.relative_to(ROOT)} is not up to date: run tools/make_stub.py")
