@@ -20,6 +20,7 @@ ALLOWED = {
     "fields": {"errors"},
     "units": set(),
     "options": {"errors", "fields", "model", "mounts", "filters", "units"},
+    "signature": {"options"},
     "entry": {"errors", "fields", "model"},
     "filters": {"errors", "model", "units"},
     "mounts": {"errors", "model"},
@@ -36,8 +37,8 @@ ALLOWED = {
     "report": FOUNDATION | {"stats", "export", "kernel"},
     "run": FOUNDATION
     | {"kernel", "plan", "backends", "engine", "stats", "monitor", "latency", "garbage", "entry", "export"},
-    "api": FOUNDATION | {"entry", "kernel", "plan", "backends", "engine", "run"},
-    "parallel": FOUNDATION | {"backends", "run", "stats"},
+    "api": FOUNDATION | {"entry", "kernel", "plan", "backends", "engine", "run", "signature"},
+    "parallel": FOUNDATION | {"backends", "run", "signature", "stats"},
     "cli": None,
     "__main__": {"cli"},
     "__init__": None,
