@@ -191,7 +191,7 @@ def processor() -> str:
 
 def reader(package: Path) -> str:
     """What reads directories in the `scanner` that is measured."""
-    code = "from scanner.kernel.which import reader_name as told; from scanner.options import ScanOptions as O"
+    code = "from scanner.kernel.facts import reader_name as told; from scanner.options import ScanOptions as O"
     code += "; print(told(O()))"
     result = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False,

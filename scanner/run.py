@@ -14,7 +14,7 @@ from scanner.backends.serial import SerialBackend
 from scanner.engine import Cancelled, Engine
 from scanner.errors import OptionError, ScanTimeout
 from scanner.garbage import rarer_collections
-from scanner.kernel.which import reader_name
+from scanner.kernel.facts import reader_name
 from scanner.latency import Latencies
 from scanner.model import Chunk, Fault, Path, PathText, Walked, names
 from scanner.options import ScanOptions

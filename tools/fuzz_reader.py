@@ -24,12 +24,12 @@ from typing import Any
 
 from scanner.backends.whereabouts import SIZE, Place
 from scanner.fields import STATUS
+from scanner.kernel.native import native
 from scanner.kernel.sinks.base import apart
 from scanner.kernel.sinks.ncdu import NCDU_FIELDS
 from scanner.kernel.sinks.sizes import SIZE_FIELDS
 from scanner.kernel.sinks.summary import SUMMARY_FIELDS
 from scanner.kernel.walk import Walker
-from scanner.kernel.which import compiled_walk
 from scanner.model import Chunk, Fault, Task, names
 from scanner.options import ScanOptions, SinkSpec
 
@@ -192,8 +192,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to go on")
     parser.add_argument("--seed", type=int, default=1, help="of the first round")
     arguments = parser.parse_args()
-    if compiled_walk(ScanOptions()) is None:
-        parser.error("the compiled readers were not built")
+    if native() is None:
+        parser.error("the compiled reader was not built")
     started, seed = time.monotonic(), arguments.seed
     while time.monotonic() - started < arguments.seconds:
         with tempfile.TemporaryDirectory() as folder:

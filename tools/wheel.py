@@ -1,8 +1,8 @@
 """Wheel tags, named in pyproject.toml as the `bdist_wheel` command.
 
-    cp311-abi3-linux_*   Linux: one wheel for Python 3.11 and newer
-    cp3XXt-cp3XXt-*      Linux, free-threaded Python: it has no limited API, so one wheel per version
-    py3-none-any         other systems, or with SCANNER_PURE=1: without the compiled reader
+cp311-abi3-linux_*   Linux: one wheel for Python 3.11 and newer
+cp3XXt-cp3XXt-*      Linux, free-threaded Python: it has no limited API, so one wheel per version
+py3-none-any         other systems, or with SCANNER_PURE=1: without the compiled reader
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from scanner.backends.serial import FIRST_SLOT, SLOT, SerialBackend
 from scanner.backends.threads import MOST_OPEN, replaced_threads
-from scanner.kernel.runs import runs_unlocked
+from scanner.kernel.facts import runs_unlocked
 from scanner.model import BackendEvent, ChunkArrived, SlotDown, Task
 from scanner.options import ScanOptions, descriptors_allowed
 

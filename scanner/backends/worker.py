@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from scanner.backends import wire
 from scanner.backends.threads import MOST_OPEN, WalkingThread
+from scanner.kernel.native import keep_memory
 from scanner.kernel.walk import Walker
-from scanner.kernel.which import keep_memory
 from scanner.model import Chunk, Task
 from scanner.mounts import anything_remote
 from scanner.options import ScanOptions

@@ -75,11 +75,8 @@ class Filter:
 
     def suspects(self, path: Any) -> tuple[Suspects, bool] | None:
         """What a name must have to be of any interest below the directory `path`, and whether that holds for nothing
-        else. None if every name may be.
+        else. None if every name may be. Only where the Spec `is_native`.
         """
-        spec = self.spec
-        if self.selection.unwanted is None or spec.ignore_case or spec.prune is not None:
-            return None
         if self._suspects is None or self._suspects[0] != len(self._found):
             all_rules = list(
                 {id(scope.rules): scope.rules for chain in self._chains.values() for scope in chain.scopes}.values()
@@ -101,7 +98,6 @@ class Filter:
         suspects.names |= {CACHE_TAG} if self.spec.caches else set()
         suspects.names |= {".git"} if self.spec.gitignore else set()
         suspects.names |= {text_of(name) for name in self.spec.own}
-        suspects.beginnings = set() if self.spec.hidden else {"."}
         return suspects
 
     def found_above(self, leftovers: Iterable[Path]) -> Found:

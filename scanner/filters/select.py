@@ -28,9 +28,8 @@ class Selection:
         self.asks = spec.asks
         self.all = not spec.asks and include is None and not spec.min_depth
         self.dates = spec.newer is not None or spec.older is not None
-        asks_more = bool(spec.sizes) or self.dates or include is not None or spec.min_depth
-        self.unwanted = None if asks_more else unwanted(spec.types)
-        """Types in listings that are not shown, as bits; None where something else than types decides, too."""
+        self.unwanted = unwanted(spec.types)
+        """Types in listings that are not shown, as bits."""
 
     def names(self, relative: str, names: list[Any], texts: list[str]) -> list[Any]:
         """Return the names of non-directories that are selected by depth and patterns. `texts`: see `as_texts`."""

@@ -68,6 +68,30 @@ class Spec(NamedTuple):
         """Whether the selection needs more of an entry than its name."""
         return bool(self.types or self.sizes) or self.newer is not None or self.older is not None
 
+    @property
+    def is_native(self) -> bool:
+        """Whether the compiled walker can apply it, and leave directories to Python where a rule may match a name."""
+        needs_status = self.sizes or self.newer is not None or self.older is not None
+        return not (needs_status or self.include or self.prune is not None or self.ignore_case)
+
+    @property
+    def only_compares(self) -> bool:
+        """Whether the compiled walker can apply all of it: types, depths, hidden names."""
+        rules = (
+            self.files or self.gitignore or self.tags or self.caches or any(base.texts for base in self.bases.values())
+        )
+        return self.is_native and not rules
+
+    @property
+    def hides_directories(self) -> bool:
+        """Whether directories are entered that are not shown."""
+        return self.min_depth > 0 or bool(self.types and "d" not in self.types)
+
+    @property
+    def hides_entries(self) -> bool:
+        """Whether entries are excluded by type, depth, or as hidden ones."""
+        return self.min_depth > 0 or bool(self.types) or not self.hidden
+
 
 def command_texts(exclude: tuple[str, ...], files: Any, ignore_case: bool) -> list[RuleText]:
     """Return the patterns in options, the highest precedence first. Raises OptionError if one can match no name."""

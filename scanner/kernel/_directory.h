@@ -1,8 +1,10 @@
-/* Opening and reading one directory into a buffer of records, without a Python object, and without the interpreter lock.
+/* Opening and reading one directory into a buffer of records. No Python objects here; runs without the GIL.
 
-       openat -> getdents64 -> buffer of records -> types asked where they are missing
+       openat -> getdents64 -> buffer of records -> d_type replaced by our kinds
 
-   For the case that all goes well: whatever is out of the ordinary is TROUBLE, and left to read.py. */
+   Handles the ordinary case only. Everything else is TROUBLE, and read.py handles it.
+
+   A `struct listing` owns its buffer, not the file descriptor. */
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,17 +23,25 @@
 #define SYS_openat2 437
 #endif
 
-#define BLOCK 32768 /* bytes for one call, as in the C library */
-#define BLOCKS 16   /* calls, */
-#define LOOKS 12    /* at entries of a block: more than the 8 from which on a Linux client takes notice */
-#define STATS 16    /* and types to ask for, between two looks at whether a signal has come */
-#define SLOW 300    /* microseconds for asking one type: where so many are to be asked that threads pay, they do it */
+#define BLOCK_SIZE 32768 /* bytes for one getdents64, as in the C library */
+#define MOST_BLOCKS 16   /* getdents64 calls between two checks for signals */
+#define PROBES 12        /* `stat` calls for each block on NFS: a Linux client reacts to more than 8 */
+#define MOST_STATS 16    /* type lookups between two checks for signals */
+#define SLOW_MICROS 300  /* microseconds for one type lookup or one row, from which on threads are faster */
+#define DT_LIMIT 16      /* values of d_type are below this; so a set of them fits into an unsigned */
 
-enum rule { MARK, ENTER, IS_FILE };       /* what a link to a directory is: see LinkRule in which.py */
-enum form { LIST, JOINED, LINES, COUNT }; /* how names of files are packed: see pack.py */
-/* What d_type is replaced by: values that no system uses. */
-enum kind { SKIPPED = 240, DIRECTORY, MARKED, OTHER, UNWANTED, KINDS };
-enum state { GOES_ON, READ, WHOLE, BROKEN_OFF, TROUBLE };
+enum rule { MARK, ENTER, IS_FILE, RULES };       /* what a symlink to a directory is: LinkRule in native.py */
+enum form { LIST, JOINED, LINES, COUNT, FORMS }; /* how names of files are packed: see pack.py */
+
+static const char *const RULE_NAMES[RULES] = {[MARK] = "mark", [ENTER] = "enter", [IS_FILE] = "file"};
+static const char *const FORM_NAMES[FORMS] = {[LIST] = "list", [JOINED] = "joined", [LINES] = "lines", [COUNT] = "count"};
+
+/* What replaces d_type, in numbers that no file system uses. BARRED: a directory that the depth limit keeps us out of. */
+enum kind { SKIPPED = 240, DIRECTORY, MARKED, BARRED, OTHER, UNWANTED, KINDS };
+_Static_assert(SKIPPED >= DT_LIMIT && KINDS <= UINT8_MAX, "kinds and values of d_type must not overlap, and fit a byte");
+
+/* The order of steps. BROKEN_OFF and WHOLE are ends with a listing, TROUBLE is one without. */
+enum state { NEEDS_READING, NEEDS_SORTING, WHOLE, BROKEN_OFF, TROUBLE };
 
 struct record { /* linux_dirent64 */
     uint64_t inode;
@@ -41,19 +51,25 @@ struct record { /* linux_dirent64 */
     char name[];
 };
 
+struct selection { /* what is selected by comparisons; all zero: everything */
+    unsigned unwanted;  /* bit set of d_type: entries that are not shown; directories are entered all the same */
+    int hides_dotfiles; /* names that begin with a dot are excluded, directories too */
+    int bars;           /* sub-directories are shown, but not entered */
+};
+
 struct listing {
     char *buffer;
-    size_t used, size, asked;   /* bytes read, room, bytes of records whose kind is known */
-    Py_ssize_t entries;         /* records but for . and .. */
-    size_t last;                /* where the block begins that was read last, */
-    Py_ssize_t before;          /* and how many entries came before it */
-    int blocks, untold, on_nfs; /* read so far; whether the first had records of unknown type */
-    int keep;                   /* the descriptor is wanted, for asking what the entries are */
-    int parts, more;            /* whether it may come in parts; whether there is more to come */
-    unsigned unwanted;          /* of these types, as bits, nothing but directories is looked at any further */
-    Py_ssize_t count[KINDS - SKIPPED]; /* of each kind */
-    int error;
-    double opening;             /* seconds */
+    size_t used, size, sorted;   /* bytes read; capacity; bytes of records that have their kind */
+    Py_ssize_t entries;          /* records except . and .. */
+    size_t last;                 /* where the last block begins, */
+    Py_ssize_t before;           /* and the number of entries before it */
+    int blocks, untyped, on_nfs; /* blocks read; whether the first had records without a type */
+    int keep;                    /* the caller needs the descriptor, for rows */
+    int parts, more;             /* whether a listing may end early; whether it did */
+    struct selection selection;
+    Py_ssize_t count[KINDS - SKIPPED]; /* records of each kind */
+    int error;                         /* errno with which the listing broke off */
+    double opening;                    /* seconds */
 };
 
 static inline double seconds(void)
@@ -63,7 +79,7 @@ static inline double seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Open `name`, of several components if need be, without going through a link if `no_link`. */
+/* Open `name`, which may have several components; `no_link`: not through any symlink. Return a descriptor or -1. */
 static inline int open_below(int parent, const char *name, int no_link, uint64_t more_flags)
 {
     uint64_t flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | more_flags;
@@ -78,11 +94,16 @@ static inline struct record *record_at(const struct listing *listing, size_t at)
     return (struct record *)(listing->buffer + at);
 }
 
-static inline int make_room(struct listing *listing)
+static inline Py_ssize_t count_of(const struct listing *listing, enum kind kind)
 {
-    if (listing->size - listing->used >= BLOCK)
+    return listing->count[kind - SKIPPED];
+}
+
+static inline int reserve_block(struct listing *listing)
+{
+    if (listing->size - listing->used >= BLOCK_SIZE)
         return 1;
-    size_t size = listing->size ? 2 * listing->size : BLOCK;
+    size_t size = listing->size ? 2 * listing->size : BLOCK_SIZE;
     char *buffer = realloc(listing->buffer, size);
     if (buffer == NULL)
         return 0;
@@ -91,16 +112,16 @@ static inline int make_room(struct listing *listing)
     return 1;
 }
 
-/* An NFS client tells types only as long as somebody looks at what it has told (see ask.py): do so, before more is read
-   of what is large. */
-static inline void look(struct listing *listing, int descriptor)
+/* An NFS client sends types with a listing only while somebody uses attributes of entries already listed (see
+   typing.py). So use some before reading on in a large directory. */
+static inline void probe_attributes(struct listing *listing, int descriptor)
 {
     struct statfs about;
     struct stat status;
-    if (listing->blocks == 1 && listing->used > BLOCK / 2)
+    if (listing->blocks == 1 && listing->used > BLOCK_SIZE / 2)
         listing->on_nfs = fstatfs(descriptor, &about) == 0 && about.f_type == NFS_SUPER_MAGIC;
     size_t at = listing->last;
-    for (int looks = 0; listing->on_nfs && looks < LOOKS && at < listing->used; looks++) {
+    for (int probes = 0; listing->on_nfs && probes < PROBES && at < listing->used; probes++) {
         fstatat(descriptor, record_at(listing, at)->name, &status, AT_SYMLINK_NOFOLLOW);
         at += record_at(listing, at)->length;
     }
@@ -111,7 +132,7 @@ static inline int is_dot(const char *name)
     return name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0));
 }
 
-/* Keep no more than so many entries: the descriptor goes back to what follows them. Whether it could. */
+/* Drop what exceeds `limit` entries, and move the descriptor back to the first one dropped. Return whether it moved. */
 static inline int cut(struct listing *listing, int descriptor, Py_ssize_t limit)
 {
     int64_t offset = 0;
@@ -123,43 +144,43 @@ static inline int cut(struct listing *listing, int descriptor, Py_ssize_t limit)
     return lseek(descriptor, offset, SEEK_SET) >= 0;
 }
 
-/* Read records: some, or to the end. */
+/* Read records: MOST_BLOCKS blocks, or to the end, or up to `limit` entries. */
 static inline enum state read_some(struct listing *listing, int descriptor, Py_ssize_t limit)
 {
-    for (int calls = 0; calls < BLOCKS; calls++) {
-        if (!make_room(listing))
+    for (int calls = 0; calls < MOST_BLOCKS; calls++) {
+        if (!reserve_block(listing))
             return TROUBLE;
-        look(listing, descriptor);
-        long got = syscall(SYS_getdents64, descriptor, listing->buffer + listing->used, BLOCK);
-        if (got == 0 || (got < 0 && errno == ENOENT)) /* removed since it was opened: empty, as the C library has it */
-            return READ;
+        probe_attributes(listing, descriptor);
+        long got = syscall(SYS_getdents64, descriptor, listing->buffer + listing->used, BLOCK_SIZE);
+        if (got == 0 || (got < 0 && errno == ENOENT)) /* removed after it was opened: empty, as in the C library */
+            return NEEDS_SORTING;
         if (got < 0) {
             listing->error = errno;
-            return READ;
+            return NEEDS_SORTING;
         }
         size_t end = (listing->last = listing->used) + (size_t)got;
         listing->before = listing->entries;
-        int untold = 0;
+        int untyped = 0;
         for (; listing->used < end; listing->used += record_at(listing, listing->used)->length) {
             listing->entries += !is_dot(record_at(listing, listing->used)->name);
-            untold |= record_at(listing, listing->used)->type == DT_UNKNOWN;
+            untyped |= record_at(listing, listing->used)->type == DT_UNKNOWN;
         }
         if (listing->blocks++ == 0)
-            listing->untold = untold;
-        if (listing->parts && listing->entries >= limit && untold <= (listing->keep ? 0 : listing->untold)) {
-            if (listing->entries > limit && !cut(listing, descriptor, limit))
+            listing->untyped = untyped;
+        /* Types that stop coming, or that are missing where rows are requested anyway, are left to Python's threads. */
+        int has_types = untyped <= (listing->keep ? 0 : listing->untyped);
+        if (listing->entries >= limit || !has_types) {
+            if (!listing->parts || !has_types || (listing->entries > limit && !cut(listing, descriptor, limit)))
                 return TROUBLE;
             listing->more = 1;
-            return READ;
+            return NEEDS_SORTING;
         }
-        if (listing->entries >= limit || untold > (listing->keep ? 0 : listing->untold))
-            return TROUBLE; /* there may be more; or nobody has looked after all; or all is to be asked at once */
     }
-    return GOES_ON;
+    return NEEDS_READING;
 }
 
-/* The kind of a link or of an entry of unknown type; negative if that cannot be told. */
-static inline int ask(int descriptor, const char *name, unsigned char type, enum rule rule)
+/* Look up the kind of a symlink, or of an entry without a type. Return -1 if that fails. */
+static inline int look_up_kind(int descriptor, const char *name, unsigned char type, enum rule rule)
 {
     struct stat status;
     if (type == DT_UNKNOWN) {
@@ -179,41 +200,58 @@ static inline int ask(int descriptor, const char *name, unsigned char type, enum
     return rule == MARK ? MARKED : DIRECTORY;
 }
 
-/* Whether types alone do not say what is shown: what is no file, directory or link is asked about, where such are wanted. */
-static inline int leaves_open(unsigned unwanted, unsigned char type)
+static inline int is_in(unsigned types, unsigned char type)
 {
-    const unsigned special = 1u << DT_FIFO | 1u << DT_CHR | 1u << DT_BLK | 1u << DT_SOCK;
-    return type == DT_UNKNOWN || type > 15 || ((special >> type & 1) && (unwanted & special) != special);
+    return type < DT_LIMIT && (types >> type & 1);
 }
 
-/* Put kinds in the place of types: of some records, or of all. */
+/* Return whether d_type does not decide if an entry is shown: where some special files are shown, Python looks at each
+   of them. */
+static inline int is_undecided(unsigned unwanted, unsigned char type)
+{
+    const unsigned special = 1u << DT_FIFO | 1u << DT_CHR | 1u << DT_BLK | 1u << DT_SOCK;
+    return type == DT_UNKNOWN || type >= DT_LIMIT || (is_in(special, type) && (unwanted & special) != special);
+}
+
+/* Return the kind of a record, or -1 if Python must find it. Count the lookups in `stats`. */
+static inline int kind_of(const struct record *record, const struct selection *selection, int descriptor, enum rule rule,
+                          int *stats)
+{
+    const char *name = record->name;
+    unsigned char type = record->type;
+    if (is_dot(name))
+        return SKIPPED;
+    if (selection->hides_dotfiles && name[0] == '.')
+        return UNWANTED;
+    if (selection->unwanted && is_undecided(selection->unwanted, type))
+        return -1;
+    if (type != DT_DIR && is_in(selection->unwanted, type))
+        return UNWANTED;
+    int kind = type == DT_DIR ? DIRECTORY : OTHER;
+    if (type == DT_UNKNOWN || type == DT_LNK) {
+        kind = look_up_kind(descriptor, name, type, rule);
+        *stats += type == DT_UNKNOWN || rule != IS_FILE;
+    }
+    return kind == DIRECTORY && selection->bars ? BARRED : kind;
+}
+
+/* Replace the types of some records, or of all, by kinds. */
 static inline enum state sort_some(struct listing *listing, int descriptor, enum rule rule)
 {
     int stats = 0;
     double started = seconds();
-    for (; listing->asked < listing->used && stats < STATS; listing->asked += record_at(listing, listing->asked)->length) {
-        struct record *record = record_at(listing, listing->asked);
-        const char *name = record->name;
-        int kind = record->type == DT_DIR ? DIRECTORY : OTHER;
-        if (is_dot(name)) {
-            kind = SKIPPED;
-        } else if (listing->unwanted && leaves_open(listing->unwanted, record->type)) {
-            kind = -1;
-        } else if (record->type != DT_DIR && (listing->unwanted >> record->type & 1)) {
-            kind = UNWANTED;
-        } else if (record->type == DT_UNKNOWN || record->type == DT_LNK) {
-            kind = ask(descriptor, name, record->type, rule);
-            stats += record->type == DT_UNKNOWN || rule != IS_FILE;
-        }
+    for (; listing->sorted < listing->used && stats < MOST_STATS; listing->sorted += record_at(listing, listing->sorted)->length) {
+        struct record *record = record_at(listing, listing->sorted);
+        int kind = kind_of(record, &listing->selection, descriptor, rule, &stats);
         if (kind < 0)
             return TROUBLE;
         record->type = (unsigned char)kind;
         listing->count[kind - SKIPPED]++;
     }
-    if (stats == STATS && listing->used - listing->asked > 4 * STATS * sizeof(struct record) &&
-        seconds() - started > STATS * SLOW * 1e-6)
+    if (stats >= MOST_STATS && listing->used - listing->sorted > 4 * MOST_STATS * sizeof(struct record) &&
+        seconds() - started > MOST_STATS * SLOW_MICROS * 1e-6)
         return TROUBLE;
-    if (listing->asked < listing->used)
-        return READ;
+    if (listing->sorted < listing->used)
+        return NEEDS_SORTING;
     return listing->error ? BROKEN_OFF : WHOLE;
 }

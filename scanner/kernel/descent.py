@@ -35,7 +35,7 @@ class Descent:
         """`follow`: links below the roots may be gone through; the roots themselves may always be links."""
         self._roots = sorted(roots, key=len, reverse=True)
         self._several = len(roots) > 1
-        self._nested = any(below.startswith(above) for above, below in pairwise(sorted(map(prefix_of, roots))))
+        self._nested = are_nested(roots)
         self._no_link = not follow
         self._way: list[tuple[Any, int]] = []  # prefixes of paths, each one of the next; and descriptors
         self._prefix: Any = None
@@ -230,6 +230,11 @@ def mount_number(place: Any) -> bytes:
             os.close(descriptor)
 
 
+def are_nested(roots: Sequence[Any]) -> bool:
+    """Return whether a root lies below another one."""
+    return any(below.startswith(above) for above, below in pairwise(sorted(map(prefix_of, roots))))
+
+
 def has_steps(name: Any) -> bool:
-    """Whether it leads down several levels."""
+    """Return whether a name leads down several levels."""
     return (os.sep if isinstance(name, str) else os.sep.encode()) in name

@@ -32,7 +32,8 @@ class Gate:
         self.stays = self._one_file_system or self._one_mount  # whether directories may be elsewhere
         self.checks = self._detect_loops or self.stays  # whether to look once a directory is open
         self._max_depth = sys.maxsize if options.max_depth is None else options.max_depth
-        self.longest_sure = 2 * min(self._max_depth, MAX_DEPTH)  # characters that cannot be too many levels
+        self.deepest = min(self._max_depth - 1, MAX_DEPTH)  # levels: deeper directories are Faults
+        self.longest_sure = 2 * (self.deepest + 1)  # characters that cannot be too many levels
         self.opening = 0.0  # seconds spent on it
 
     def is_last(self, path: Path) -> bool:

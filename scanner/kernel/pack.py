@@ -1,38 +1,55 @@
-"""What a Chunk holds of each Listing: names for tuples, finished bytes for a sink of paths, or counts only.
+"""Packing: what was read of directories becomes names for tuples, finished bytes for a sink, or counts only.
 
-The names of files are packed where the directory is read, in one of five forms, so that the compiled reader need not
-make a Python object of each.
+The names of files are packed where a directory is read, in one of the forms of `native`, so that the compiled reader
+need not make a Python object of each.
 """
 
 from __future__ import annotations
 
+import struct
 from array import array
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
-from scanner.fields import columns_of
-from scanner.kernel.part import Stated
-from scanner.kernel.rows import Rows, count_clamped, times_among
-from scanner.kernel.runs import Run
+from scanner.fields import FIRST, LAST, NULL, TIMES
+from scanner.kernel.native import JOINED, LINES, LIST, STATED
 from scanner.model import ENCODING, ERRORS, Fault, prefix_of
 from scanner.options import ScanOptions
 
-LIST, JOINED, LINES, COUNT, STATED = range(5)  # as in _listing.c, which does not know the last
-"""Names in a list; in one string with NULs between them; as the lines that a sink of paths writes; not at all;
-or joined, with what `stat` tells about each."""
+if TYPE_CHECKING:
+    from scanner.kernel.facts import ScanFacts
+    from scanner.kernel.native import WalkedRun
+
+ENDS = (struct.pack("q", FIRST), struct.pack("q", LAST))
+SUMS = ("sizes", "summary")
+"""Sinks that add up sizes."""
+
+Part: TypeAlias = tuple[list[Any], list[Any], Any, int, list[Fault], bool, int]
+"""A directory, or a part of a huge one, as it was read: directory names; links, which are those of them that are not
+entered; names of files, packed; number of files; faults; whether there is more to read; number of entries read. Without
+a (whole) listing the last fault says why."""
 
 
-def form_of(options: ScanOptions, *, joined: bool) -> int:
-    """`joined`: the Chunk will travel to another process."""
-    if options.sinks is None:
-        return STATED if options.stat else JOINED if joined else LIST
-    if not options.sinks:
-        return COUNT
-    return LINES if not options.stat and [sink.kind for sink in options.sinks] == ["paths"] else STATED
+def no_listing(fault: Fault) -> Part:
+    """Return the Part of a directory that cannot be listed at all."""
+    return [], [], [], 0, [fault], False, 0
+
+
+class FilesWithRows(NamedTuple):
+    """The names of files, joined, with rows of columns (see `status`).
+
+    `rows`: of the directory itself, then of its files; `links`: of the directories in it that are not entered;
+    `left_out`: excluded names, for a sink that records them.
+    """
+
+    files: Any
+    rows: bytes
+    links: bytes = b""
+    left_out: Sequence[Any] = ()
 
 
 def pack(names: list[Any], path: Any, form: int, separator: bytes) -> Any:
-    """Names of files in `path`, in the form that is wanted."""
+    """Pack the names of files in `path`."""
     if form == JOINED:
         return join(names, path)
     if form == LINES and names:
@@ -43,18 +60,81 @@ def pack(names: list[Any], path: Any, form: int, separator: bytes) -> Any:
 
 
 def join(names: list[Any], path: Any) -> Any:
-    """One large string: cheap to send, and not taken apart again before somebody looks at it."""
+    """Join names by NULs: one large string is cheap to send, and stays whole until somebody needs the names."""
     separator: Any = "\0" if isinstance(path, str) else b"\0"
     return separator.join(names)
 
 
-class Packer(Protocol):
-    """Collects the Listings of one Chunk. `keeps_broken`: names read before a listing broke off are kept.
+class Rows:
+    """Columns, joined from those of several directories. `numbers`: which of the `width` columns are kept."""
 
-    `add` takes a Listing, or a part of one, with its files in the form that is wanted; `unread` a directory that is
-    there but has none, and why, with the row of it if rows are wanted and it can be asked about; `add_run` takes what
-    was walked at once, with names in the form `run_form`, and lines that end with `run_separator`. `clamped`: times in
-    its columns that 64 bits do not hold.
+    def __init__(self, numbers: Sequence[int], width: int) -> None:
+        self._numbers, self._width = numbers, width
+        self._columns: list[list[bytes]] = [[] for _ in numbers]
+
+    def add(self, rows: bytes, start: int = 0) -> None:
+        """Add columns that follow one another, without their first `start` values."""
+        size = len(rows) // self._width if self._width else 0
+        for number, column in zip(self._numbers, self._columns, strict=True):
+            column.append(rows[number * size + 8 * start : (number + 1) * size])
+
+    def joined(self) -> bytes:
+        return b"".join([value for column in self._columns for value in column])
+
+
+class OneDevice:
+    """Blanks rows of other file systems than the root's where sizes are added up, as `du -x` does: mounted files, and
+    targets of links.
+    """
+
+    def __init__(self, options: ScanOptions, columns: Sequence[str]) -> None:
+        sums = options.one_file_system and any(sink.kind in SUMS for sink in options.sinks or ())
+        self._width, self._dev = len(columns), columns.index("dev") if "dev" in columns else -1
+        self.is_needed = sums and self._dev >= 0
+
+    def only(self, device: int, rows: bytes) -> bytes:
+        """Return the rows, with NULL in those of another device."""
+        count = len(rows) // (8 * self._width)
+        if rows[8 * self._dev * count : 8 * (self._dev + 1) * count] == struct.pack("Q", device) * count:
+            return rows
+        values = array("q", rows)
+        devices = values[self._dev * count : (self._dev + 1) * count]
+        for row in [row for row, each in enumerate(devices) if each != device]:
+            values[row::count] = array("q", [NULL]) * self._width
+        return values.tobytes()
+
+
+def times_among(columns: Sequence[str]) -> list[int]:
+    """Return the numbers of the columns whose values may be clamped."""
+    return [number for number, name in enumerate(columns) if name in TIMES]
+
+
+def count_clamped(rows: bytes, numbers: Sequence[int], width: int, start: int = 0) -> int:
+    """Count the values, from row `start` on, that are at an end of what 64 bits hold, in the columns `numbers`."""
+    size = len(rows) // width if width else 0
+    count = 0
+    for number in numbers:
+        column = rows[number * size + 8 * start : (number + 1) * size]
+        if any(end in column for end in ENDS):  # rare, and not certain: they may be parts of two values
+            values = memoryview(column).cast("q").tolist()
+            count += values.count(FIRST) + values.count(LAST)
+    return count
+
+
+def without_first(rows: bytes, width: int) -> bytes:
+    """Return the columns without the first value of each."""
+    kept = Rows(range(width), width)
+    kept.add(rows, 1)
+    return kept.joined()
+
+
+class Packer(Protocol):
+    """Collects what was read for one Chunk. `keeps_broken`: names read before a listing broke off are kept.
+
+    `add` takes a directory, or a part of one, with its files in the form of the scan. `unread` takes a directory that
+    exists but has no listing, with the reason, and its row if rows are needed and it has one. `add_run` takes a run,
+    with names in the form `run_form`, and lines that end with `run_separator`. `clamped`: times in its columns that
+    64 bits do not hold.
     """
 
     keeps_broken: bool
@@ -63,28 +143,28 @@ class Packer(Protocol):
     clamped: int
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None: ...
-    def add_run(self, run: Run) -> None: ...
+    def add_run(self, run: WalkedRun) -> None: ...
     def unread(self, path: Any, row: bytes, fault: Fault) -> None: ...
     def table(self) -> list[bytes]: ...
     def listings(self) -> tuple[Any, ...]: ...
     def output(self) -> bytes: ...
 
 
-class Names:
-    """Lists as they were read, for a consumer in this process."""
+class ListPacker:
+    """Keeps lists as they were read, for a consumer in this process."""
 
     run_form, run_separator = JOINED, b""
     clamped = 0
 
     def __init__(self, keeps_broken: bool) -> None:
-        self.keeps_broken = keeps_broken  # os.walk gives no tuple for a directory whose listing broke off
+        self.keeps_broken = keeps_broken  # os.walk yields no tuple for a directory whose listing broke off
         self._fields: tuple[list[Any], list[Any], list[Any], list[Any]] = [], [], [], []
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
         for field, value in zip(self._fields, (path, dirs, links, files), strict=True):
             field.append(value)
 
-    def add_run(self, run: Run) -> None:
+    def add_run(self, run: WalkedRun) -> None:
         raise NotImplementedError("names that were read in C are joined")
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
@@ -100,13 +180,13 @@ class Names:
         return b""
 
 
-class JoinedNames(Names):
-    """All names joined, for a consumer in another process."""
+class JoinedPacker(ListPacker):
+    """Joins all names, for a consumer in another process."""
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
         super().add(path, join(dirs, path), join(links, path), files, first)
 
-    def add_run(self, run: Run) -> None:
+    def add_run(self, run: WalkedRun) -> None:
         if run.directories:
             for field, value in zip(self._fields, run.names, strict=True):
                 field.append(value)
@@ -119,8 +199,8 @@ class JoinedNames(Names):
         return (nul.join(paths), *(slash.join(field) for field in fields))
 
 
-class StatedNames(JoinedNames):
-    """And what is known of each."""
+class RowsPacker(JoinedPacker):
+    """Joins all names, and the rows of columns of each."""
 
     def __init__(self, keeps_broken: bool, columns: Sequence[str]) -> None:
         super().__init__(keeps_broken)
@@ -129,14 +209,14 @@ class StatedNames(JoinedNames):
         self._times = times_among(columns)
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
-        stated = files if isinstance(files, Stated) else Stated(path[:0], b"")
+        stated = files if isinstance(files, FilesWithRows) else FilesWithRows(path[:0], b"")
         super().add(path, dirs, links, stated.files, first)
         for rows, start in ((stated.rows, 0 if first else 1), (stated.links, 0)):
             self._rows.add(rows)
             self.clamped += count_clamped(rows, self._times, self._width, start)
         self._counts.extend((len(stated.rows) // (8 * self._width) - 1, len(stated.links) // (8 * self._width)))
 
-    def add_run(self, run: Run) -> None:
+    def add_run(self, run: WalkedRun) -> None:
         super().add_run(run)
         self._rows.add(run.rows)
         self.clamped += count_clamped(run.rows, self._times, self._width)
@@ -146,11 +226,11 @@ class StatedNames(JoinedNames):
         return [self._rows.joined(), self._counts.tobytes()]
 
 
-def new_packer(options: ScanOptions, form: int) -> Packer:
+def new_packer(options: ScanOptions, facts: ScanFacts) -> Packer:
     if options.sinks is None:
-        if form == STATED:
-            return StatedNames(options.partial_listings, columns_of(options.fields))
-        return (JoinedNames if form == JOINED else Names)(options.partial_listings)
+        if facts.form == STATED:
+            return RowsPacker(options.partial_listings, facts.columns)
+        return (JoinedPacker if facts.form == JOINED else ListPacker)(options.partial_listings)
     from scanner.kernel.sinks import producer_of  # not needed otherwise
 
     return producer_of(options)

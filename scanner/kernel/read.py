@@ -1,4 +1,4 @@
-"""Reading one directory: the one place that asks the file system."""
+"""Reading one directory, or the next part of a huge one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scanner.kernel.again import RETRIES, Retries
-from scanner.kernel.ask import asked, is_link
 from scanner.kernel.descent import Descent, has_steps
+from scanner.kernel.facts import ScanFacts, facts_of
 from scanner.kernel.gate import Elsewhere, Gate
-from scanner.kernel.pack import COUNT, JOINED, LINES, LIST, STATED, join, pack
-from scanner.kernel.part import Part, Stated, no_listing
-from scanner.kernel.which import LINK_RULES, by_whole_paths, compiled_reader, link_rule
+from scanner.kernel.native import COUNT, JOINED, LINES, LIST, STATED, ListRequest
+from scanner.kernel.pack import FilesWithRows, Part, join, no_listing, pack
+from scanner.kernel.requests import RETRIES, EntrySorter, Retries
 from scanner.model import ENCODING, ERRORS, Fault, Path, children, excluded, prefix_of
 from scanner.options import ScanOptions
 
@@ -27,15 +26,15 @@ SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 FIRST_APPETITE, LEAST_APPETITE = 1 << 16, 500  # entries to read at a time when memory was short
 HELD_DIRECTORIES = 4
 ONE_BY_ONE = {errno.ELOOP, errno.EXDEV, errno.ENAMETOOLONG, errno.ENOSYS, errno.EPERM, errno.EAGAIN}
-"""Errors of opening what is several names away at once that opening one name after the other may not have, or tells
-better: a path that is too long, a link on the way, a system that cannot do it."""
+"""Errors of opening a path of several names at once that opening name after name may not have, or reports better: a
+path that is too long, a symlink on the way, a system that cannot do it."""
 
 
 class Held(NamedTuple):
     """A huge directory between two of its parts, kept open so that the next part need not start over."""
 
-    entries: Any  # what os.scandir gives: an iterator with close(); None if the compiled reader goes on
-    descriptor: int  # which it reads; or asked for the types of entries that came without one; -1: asked by path
+    entries: Any  # the iterator of os.scandir; None if the compiled reader goes on
+    descriptor: int  # of the directory; -1: it was opened by its path
     position: int
     below: list[Path]  # its sub-directories so far, last first: entered once the last part is read
 
@@ -47,27 +46,31 @@ class Held(NamedTuple):
 
 
 class Reader:
-    """Reads directories for one scan; names of files come packed in `form`. Not for use by two threads."""
+    """Reads directories for one scan. Not for use by two threads.
 
-    def __init__(self, options: ScanOptions, form: int = LIST, descent: Descent | None = None) -> None:
-        self._again = Retries()
-        self.threads = 1  # for asking types, where that is slow
-        self.wary = True  # whether it may be: a directory was slow just now
-        self.untold = False  # whether there were entries without a type in the directory read last
-        self._form, self._separator = form, options.separator
+    facts  as `facts_of` derives them; default: names of files come as lists.
+    """
+
+    def __init__(self, options: ScanOptions, facts: ScanFacts | None = None, descent: Descent | None = None) -> None:
+        facts = facts or facts_of(options, listed=True)
+        self._retries = Retries()
+        self.threads = 1  # for types, where these are slow
+        self.wary = True  # whether they may be: a directory was slow just now
+        self.untyped = False  # whether the directory read last had entries without a type
+        self._form = facts.form
         self._sink = options.sinks is not None
-        links = link_rule(options)
-        self._follow, self._mark = links != "file", links == "mark"
-        self._compiled, self._rule = compiled_reader(options), LINK_RULES.index(links)
-        self._listed = JOINED if form == STATED else form  # the form in which names are read
-        if options.filter is not None and form != JOINED:
-            self._listed = LIST
+        self._native = None if facts.asks else facts.native  # it reports names only
+        listed = JOINED if facts.form == STATED else facts.form  # the form in which names are read
+        if options.filter is not None and facts.form != JOINED:
+            listed = LIST
+        self._lines = listed == LINES
+        self._separator = facts.separator
         self._descent = descent or Descent(options.roots, follow=options.followlinks)
         self._gate = Gate(options, self._descent)
-        self._checks, self.longest_sure = self._gate.checks, self._gate.longest_sure
+        self._checks, self.deepest, self._longest_sure = self._gate.checks, self._gate.deepest, self._gate.longest_sure
         self._barred = frozenset(options.barred)
         self._bars = bool(options.barred) or options.max_depth is not None
-        self._by_path = by_whole_paths(options)
+        self._by_path = facts.by_path
         self.sifter: Sifter | None = None
         if options.filter is not None:
             from scanner.kernel.sift import Sifter  # not needed otherwise
@@ -76,21 +79,21 @@ class Reader:
             self.sifter = Sifter(
                 options.filter, self._descent, by_path=self._by_path, follow=options.followlinks, tells=tells
             )
-            if self.sifter.asks:
-                self._compiled = None  # it tells names only
         self.statuses: Statuses | None = None
-        if form == STATED and options.fields:
+        if facts.form == STATED and facts.columns:
             from scanner.kernel.status import Statuses  # not needed otherwise
 
-            self.statuses = Statuses(options, self._descent, self._again)
-        self._keeps_entries = self.statuses is not None or (self.sifter is not None and self.sifter.asks)
-        self._appetite = 1 << 62  # entries to read at a time: less when memory has run out
+            self.statuses = Statuses(options, facts, self._descent, self._retries)
+        keeps_entries = self.statuses is not None or facts.asks
+        self._sorter = EntrySorter(facts.links, self._retries, keeps_entries=keeps_entries)
+        self._settings = facts.rule, listed, facts.separator, self.statuses is not None
+        self._appetite = 1 << 62  # entries to read at a time: fewer when memory has run out
         self._held: dict[Path, Held] = {}
 
     @property
     def retries(self) -> int:
-        """Of what might pass, so far."""
-        return self._again.count
+        """The number of repeated requests so far."""
+        return self._retries.count
 
     @property
     def opening(self) -> float:
@@ -98,12 +101,12 @@ class Reader:
         return self._gate.opening
 
     def read(self, path: Path, limit: int, failure: int = 0) -> Part:
-        """The first `limit` entries of `path`, or what there are, sorted. What may pass is tried again.
+        """Read the first `limit` entries of `path`, or all. Repeat after errors that may be transient.
 
-        `failure`: the error with which it could not be opened just now; below zero, with which its listing broke off.
+        failure  errno with which the compiled walker could not open it; negative: with which its listing broke off.
 
-        An entry whose type cannot be asked is a file, as in `os.walk`, and a Fault `stat`. When the listing breaks
-        off, what was read is returned; the last Fault then has the operation `read`.
+        An entry without a known type is a file, as in `os.walk`, and a Fault `stat`. When the listing breaks off, what
+        was read is returned; the last Fault then has the operation `read`.
         """
         attempts = 1
         is_final = failure > 0 and failure not in ONE_BY_ONE and not self._gate.stays
@@ -113,24 +116,25 @@ class Reader:
             part = self._try(path, limit)
             if abs(failure) in RETRIES:
                 attempts = 2
-                self._again.count += 1
+                self._retries.count += 1
         if part[4]:
             part = self._insist(path, limit, part, attempts)
         return part
 
-    def _bar(self, path: Path, part: Part) -> None:
-        """Have what must not be entered treated like links: shown, and no more."""
-        dirs, links, *_ = part
+    def _bar(self, path: Path, dirs: list[Any], links: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Return the directories, and the links with those that must not be entered: they are shown, if at all."""
         prefix = prefix_of(path)
         last = self._gate.is_last(path)
         marked = set(links)
-        links += [name for name in dirs if (last or prefix + name in self._barred) and name not in marked]
+        links = links + [name for name in dirs if (last or prefix + name in self._barred) and name not in marked]
         if self.sifter is not None and self._sink and links:
-            links[:] = [name for name in links if self.sifter.shows(prefix + name)]
+            hidden = {name for name in links if not self.sifter.shows(prefix + name)}
+            dirs, links = ([name for name in names if name not in hidden] for names in (dirs, links))
+        return dirs, links
 
     def _insist(self, path: Path, limit: int, part: Part, attempts: int) -> Part:
-        """Try again, as often as the failure is worth it."""
-        while part[4] and self._again.once_more(self._failure(part), attempts):
+        """Repeat, as often as the error may be transient."""
+        while part[4] and self._retries.may_repeat(self._failure(part), attempts):
             self._make_room(self._failure(part))
             part = self._try(path, limit)
             attempts += 1
@@ -140,12 +144,12 @@ class Reader:
         return part
 
     def _failure(self, part: Part) -> int:
-        """The errno for which there is no whole listing; 0 if there is one."""
+        """Return the errno for which there is no whole listing; 0 if there is one."""
         fault = part[4][-1]
         return fault.errno if fault.drops_listing else 0
 
     def _make_room(self, failure: int) -> None:
-        """Start over from the root, which helps a stale way down; give back what may be short."""
+        """Start over from the root, which helps after ESTALE; release what may be short."""
         self._descent.close()
         if failure in SHORTAGES:
             self._release_held()
@@ -154,16 +158,16 @@ class Reader:
             self._appetite = max(LEAST_APPETITE, min(self._appetite, FIRST_APPETITE) // 4)
 
     def _try(self, path: Path, limit: int) -> Part:
-        # What nearly every directory needs, and nothing else: a call more here is a percent of a scan.
+        # Only what nearly every directory needs: another call here is a percent of a scan.
         if limit > self._appetite:
             limit = self._appetite
-        if len(path) > self.longest_sure and (fault := self._gate.too_deep(path)) is not None:
+        if len(path) > self._longest_sure and (fault := self._gate.too_deep(path)) is not None:
             return no_listing(fault)
         descriptor = -1
         try:
-            if self._compiled is not None:
+            if self._native is not None:
                 found = self._list(path, limit)
-                self.untold = found is None
+                self.untyped = found is None
                 if found is not None:
                     return self._part_of(path, *found)
                 self.wary = True
@@ -197,27 +201,25 @@ class Reader:
         return part
 
     def _list(self, path: Any, limit: int, descriptor: int = -1) -> Any:
-        """What the compiled reader makes of a directory, or of what follows in one that is open; None if it is left to
-        `os.scandir`.
-        """
-        compiled: Any = self._compiled
-        prefix = prefix_of(path).encode(ENCODING, ERRORS) if self._listed == LINES else b""
-        keep = self.statuses is not None
-        rest = (limit, self._rule, self._listed, prefix, self._separator, isinstance(path, bytes), keep)
+        """List a directory, or the rest of an open one, by the compiled reader. None if `os.scandir` must do it."""
+        list_directory: Any = self._native.list_directory  # type: ignore[union-attr]
+        prefix = prefix_of(path).encode(ENCODING, ERRORS) if self._lines else b""
+        rest = limit, prefix, isinstance(path, bytes), *self._settings
         if descriptor < 0 and not self._checks:
             parent, name, no_link = self._descent.place(path)
             try:
-                return compiled(parent, name, no_link, *rest)
+                return list_directory(ListRequest(parent, name, no_link, *rest))
             except OSError as error:
                 if error.errno not in ONE_BY_ONE or not has_steps(name):
                     raise
-        return compiled(self._gate.open(path) if descriptor < 0 else descriptor, None, False, *rest)
+        parent = self._gate.open(path) if descriptor < 0 else descriptor
+        return list_directory(ListRequest(parent, None, False, *rest))
 
     def _part_of(
         self, path: Path, descriptor: int, dirs: list[Any], links: list[Any], files: Any, count: int, error: int,
         more: bool, opening: float, *, held: Held | None = None,
     ) -> Part:  # fmt: skip
-        """What is to come of it after it was `held` between two parts is held anew."""
+        """Make the Part of a listing. `held`: the earlier parts of the same directory."""
         self._gate.opening += opening
         faults = [Fault.of(OSError(error, os.strerror(error)), path, "read")] if error else []
         part = dirs, links, files, count, faults, more, len(dirs) + count
@@ -226,7 +228,7 @@ class Reader:
                 part = self.sifter.sift(path, part, {}, first=held is None, known=not (error or more))
             if self.sifter is not None or self._bars or self._form == STATED:
                 part = self._packed(path, part, descriptor, {})
-        finally:  # not before: whoever opens something from here meanwhile would have it closed
+        finally:  # not before: opening something below would close it
             if more:
                 before, below = (held.position, held.below) if held is not None else (0, [])
                 below = children(path, part[0], part[1]) + below
@@ -236,10 +238,10 @@ class Reader:
         return part
 
     def _packed(self, path: Path, part: Part, descriptor: int, entry_of: dict[Any, Any]) -> Part:
-        """With the names of files in the form that is wanted."""
+        """Bar directories, and pack the names of files in the form of the scan."""
         dirs, links, files, count, faults, *rest = part
         if self._bars:  # before anything is held, to be entered later
-            self._bar(path, part)
+            dirs, links = self._bar(path, dirs, links)
         if self._form == STATED and not (faults and faults[-1].operation == "open"):
             rows = link_rows = b""
             if self.statuses is not None:
@@ -248,7 +250,9 @@ class Reader:
                 if links:
                     link_rows = self._rows_of_links(path, place, links, self.statuses, faults)
             left_out = self.sifter.left_out if self.sifter is not None else ()
-            files = Stated(files if isinstance(files, str | bytes) else join(files, path), rows, link_rows, left_out)
+            files = FilesWithRows(
+                files if isinstance(files, str | bytes) else join(files, path), rows, link_rows, left_out
+            )
         elif isinstance(files, list):
             files = pack(files, path, self._form, self._separator)
         return (dirs, links, files, count, faults, *rest)
@@ -256,7 +260,7 @@ class Reader:
     def _rows_of_links(
         self, path: Path, place: Any, links: list[Any], statuses: Statuses, faults: list[Fault]
     ) -> bytes:
-        """Nothing is asked of what is mounted and must not be entered: it may hang."""
+        """Return the rows of links. A mount that must not be entered gets no `stat`: it may hang."""
         prefix = prefix_of(path)
         some = [(prefix + name, None if prefix + name in self._barred else name) for name in links]
         return statuses.of_some(place, some, faults)
@@ -264,34 +268,9 @@ class Reader:
     def _sort(
         self, path: Path, entries: Iterator[os.DirEntry[str]], limit: int, *, first: bool, descriptor: int
     ) -> Part:
-        """The next `limit` entries of an open directory: directories, and the rest."""
-        dirs: list[Any] = []
-        marked: list[Any] = []
-        files: list[Any] = []
-        faults: list[Fault] = []
-        entry_of: dict[Any, Any] = {}
-        follow, mark, keep = self._follow, self._mark, self._keeps_entries
-        try:
-            some = islice(entries, limit)
-            for batch in asked(some, follow=follow, threads=self.threads) if self.wary else (some,):
-                for entry in batch:
-                    try:
-                        is_dir = entry.is_dir(follow_symlinks=follow)
-                    except OSError as error:
-                        is_dir = self._ask_again(path, entry, error, faults)
-                    if is_dir:
-                        dirs.append(entry.name)
-                        if mark and is_link(entry):
-                            marked.append(entry.name)
-                    else:
-                        files.append(entry.name)
-                    if keep:
-                        entry_of[entry.name] = entry
-        except OSError as error:
-            faults.append(Fault.of(error, path, "read"))
-        except MemoryError:
-            dirs, marked, files = [], [], []
-            faults.append(Fault(path, "read", errno.ENOMEM, os.strerror(errno.ENOMEM), "io"))
+        """Read the next `limit` entries of an open directory by `os.scandir`."""
+        threads = self.threads if self.wary else 0
+        dirs, marked, files, faults, entry_of = self._sorter.sort(path, islice(entries, limit), threads)
         count = len(files)
         more = len(dirs) + count == limit and not (faults and faults[-1].drops_listing)
         if isinstance(path, bytes):  # an open directory is listed as str
@@ -303,23 +282,8 @@ class Reader:
             part = self.sifter.sift(path, part, entry_of, first=first, known=not more and not broken_off)
         return self._packed(path, part, descriptor, entry_of)
 
-    def _ask_again(self, path: Any, entry: os.DirEntry[str], error: OSError, faults: list[Fault]) -> bool:
-        """Whether `entry` is a directory, for all that can be found out."""
-        attempts = 1
-        name: Any = entry.name if isinstance(path, str) else os.fsencode(entry.name)
-        fault = Fault.of(error, prefix_of(path) + name, "stat")
-        while self._again.once_more(fault.errno, attempts):
-            attempts += 1
-            try:
-                return entry.is_dir(follow_symlinks=self._follow)
-            except OSError as another:
-                fault = Fault.of(another, fault.path, "stat", attempts)
-        if (self._follow and not self._mark) or not is_link(entry):  # a link that is not entered leads to nothing lost
-            faults.append(fault)
-        return False
-
     def _put_away(self, path: Path, entries: Any, descriptor: int, part: Part) -> None:
-        """Keep a directory that something below may be opened from, or of which there is more to read."""
+        """Keep a directory open that has sub-directories, or more entries to read."""
         dirs, links, _, _, faults, more, read = part
         held = Held(entries, descriptor, read, [])
         if more:
@@ -331,11 +295,13 @@ class Reader:
 
     def _hold(self, path: Path, held: Held) -> None:
         while len(self._held) >= HELD_DIRECTORIES:
-            self._held.pop(next(iter(self._held))).close()  # whoever resumes it starts over and skips
+            self._held.pop(next(iter(self._held))).close()  # resuming it starts over and skips
         self._held[path] = held
 
     def resume(self, path: Path, position: int, limit: int) -> tuple[Part, list[Path]]:
-        """What follows the first `position` entries of a huge directory, and its sub-directories among those."""
+        """Read what follows the first `position` entries of a huge directory; return also its sub-directories among
+        those.
+        """
         held = self._held.pop(path, None)
         if held is not None and held.position != position:
             held.close()
@@ -360,10 +326,10 @@ class Reader:
         return part, held.below
 
     def _skip(self, path: Path, position: int) -> tuple[Fault | None, list[Path]]:
-        """Hold `path` open after its first `position` entries; or why not, and the sub-directories that are there.
+        """Hold `path` open after its first `position` entries, or return the Fault and the sub-directories found.
 
-        Where another process (or nobody, by now) holds it open, it is read again from the start: the order of a
-        directory that does not change is the same each time.
+        It is read again from the start where this process does not hold it open: a directory that does not change has
+        the same order each time.
         """
         with self._in_python_counting():  # the compiled reader does whole directories only
             part = self.read(path, position)
@@ -372,19 +338,19 @@ class Reader:
         dirs, links, _, _, faults, more, _ = part
         if faults and faults[-1].drops_listing:
             return faults[-1]._replace(operation="read"), children(path, dirs, links)
-        if not more:  # what was listed before cannot be told from what comes now
+        if not more:  # which entries were listed before is unknown
             fault = Fault(path, "read", errno.ESTALE, "it became shorter while it was read", "io")
             return fault, children(path, dirs, links)
         return None, []
 
     @contextlib.contextmanager
     def _in_python_counting(self) -> Iterator[None]:
-        kept = self._compiled, self._form
-        self._compiled, self._form = None, COUNT
+        kept = self._native, self._form
+        self._native, self._form = None, COUNT
         try:
             yield
         finally:
-            self._compiled, self._form = kept
+            self._native, self._form = kept
 
     def close(self) -> None:
         """Close all directories that are open."""

@@ -10,7 +10,7 @@ from scanner.filters.git import read_rules
 from scanner.filters.spec import Spec
 from scanner.filters.wildmatch import text_of
 from scanner.kernel.descent import Descent
-from scanner.kernel.part import Part, no_listing
+from scanner.kernel.pack import Part, no_listing
 from scanner.model import Fault, Path, names
 
 

@@ -16,13 +16,12 @@ from operator import attrgetter
 from struct import pack_into
 from typing import Any
 
-from scanner.fields import COLUMNS, EXACT, FIRST, LAST, NULL, columns_of
-from scanner.kernel.again import Retries
-from scanner.kernel.ask import FEW, LEAST, SLOW, spread
+from scanner.fields import EXACT, FIRST, LAST, NULL
 from scanner.kernel.descent import HERE, Descent
-from scanner.kernel.pack import join
-from scanner.kernel.rows import OneDevice
-from scanner.kernel.which import by_whole_paths, compiled_status
+from scanner.kernel.facts import ScanFacts
+from scanner.kernel.native import RowsRequest
+from scanner.kernel.pack import OneDevice, join
+from scanner.kernel.requests import FEW, LEAST, SLOW, Retries, in_threads
 from scanner.model import ENCODING, ERRORS, Fault, Path, names, prefix_of
 from scanner.options import ScanOptions
 
@@ -33,16 +32,15 @@ BROKEN = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR}  # errors of following a lin
 class Statuses:
     """Asks for one Reader, with its Retries."""
 
-    def __init__(self, options: ScanOptions, descent: Descent, again: Retries) -> None:
-        columns = columns_of(options.fields)
-        self._numbers = bytes(COLUMNS.index(name) for name in columns)
-        self._width = len(columns)
-        self._values = [_getter(name) for name in columns]
+    def __init__(self, options: ScanOptions, facts: ScanFacts, descent: Descent, retries: Retries) -> None:
+        self._numbers = facts.numbers
+        self._width = len(facts.columns)
+        self._values = [_getter(name) for name in facts.columns]
         self._follow = options.followlinks
-        self._compiled = compiled_status(options)
-        self._descent, self._by_path = descent, by_whole_paths(options)
-        self._again = again
-        self._one_device = OneDevice(options)
+        self._native = facts.native
+        self._descent = descent
+        self._retries = retries
+        self._one_device = OneDevice(options, facts.columns)
 
     def of_directory(
         self, path: Path, place: Any, files: Any, entry_of: dict[Any, Any], threads: int, faults: list[Fault]
@@ -52,7 +50,7 @@ class Statuses:
         `entry_of`: their entries, if they were read in Python. The last of `faults` stays the last.
         """
         new: list[Fault] = []
-        if entry_of or self._compiled is None:
+        if entry_of or self._native is None:
             entries = [entry_of[name] for name in names(files)]
             told = {fault.path for fault in faults}
             rows = self._of_entries(path, place, entries, threads, new, told)
@@ -82,7 +80,7 @@ class Statuses:
 
     def _counted(self, path: Path, rows: bytes) -> bytes:
         """Return the rows, those blank that do not count."""
-        if not self._one_device.wanted:
+        if not self._one_device.is_needed:
             return rows
         try:
             return self._one_device.only(self._descent.device(path), rows)
@@ -110,9 +108,9 @@ class Statuses:
             entry.stat(follow_symlinks=follow)  # it remembers
 
         started = time.monotonic()
-        spread(entries[:FEW], ask, 1)
+        in_threads(entries[:FEW], ask, 1)
         if time.monotonic() - started > FEW * SLOW:
-            spread(entries[FEW:], ask, threads)
+            in_threads(entries[FEW:], ask, threads)
         rows = [self._one(path, lambda _: os.stat(place), faults, told)]
         for entry in entries:
             name = entry.name if isinstance(path, str) else os.fsencode(entry.name)
@@ -127,16 +125,17 @@ class Statuses:
         text = joined if isinstance(joined, bytes) else joined.encode(ENCODING, ERRORS)
         count = 1 + (text.count(b"\0") + 1 if text else 0)
         rows = bytearray(8 * self._width * count)
-        compiled: Any = self._compiled
+        assert self._native is not None
+        fill_rows = self._native.fill_rows
 
-        def fill(some: bytes, first: int, last: int, *, patient: bool) -> Any:
-            return compiled(descriptor, some, self._numbers, self._follow, patient, rows, first, last)
+        def fill(some: bytes, first: int, last: int, *, patient: bool) -> tuple[int, int]:
+            return fill_rows(RowsRequest(descriptor, some, self._numbers, self._follow, patient, rows, first, last))
 
         row, failures = fill(text, 0, count, patient=threads == 1)
         if row < count:
             failures += self._fill_at_once(fill, text.split(b"\0"), row, threads)
         if failures:
-            self._mend(path, descriptor, names(joined), rows, faults)
+            self._repeat(path, descriptor, names(joined), rows, faults)
         return bytes(rows)
 
     def _fill_at_once(self, fill: Callable[..., tuple[int, int]], listed: list[bytes], row: int, threads: int) -> int:
@@ -147,11 +146,11 @@ class Statuses:
             some = listed[max(0, first - 1) : first - 1 + SLICE]
             failures.append(fill(b"\0".join(some), first, min(first + SLICE, len(listed) + 1), patient=True)[1])
 
-        spread(range(row, len(listed) + 1, SLICE), fill_slice, threads, 1)
+        in_threads(range(row, len(listed) + 1, SLICE), fill_slice, threads, 1)
         return sum(failures)
 
-    def _mend(self, path: Path, descriptor: int, listed: list[Any], rows: bytearray, faults: list[Fault]) -> None:
-        """Ask once more, one by one, for what could not be told."""
+    def _repeat(self, path: Path, descriptor: int, listed: list[Any], rows: bytearray, faults: list[Fault]) -> None:
+        """Request unknown rows once more, one by one."""
         prefix, count = prefix_of(path), len(listed) + 1
         first_column = memoryview(rows).cast("q")[:count].tolist()
         for row in [row for row, value in enumerate(first_column) if value == NULL]:
@@ -179,7 +178,7 @@ class Statuses:
             except OSError as error:
                 if self._follow and error.errno in BROKEN and (link := _link(status)) is not None:
                     return link
-                if not self._again.once_more(error.errno or 0, attempts):
+                if not self._retries.may_repeat(error.errno or 0, attempts):
                     if path not in told:
                         faults.append(Fault.of(error, path, "stat", attempts))
                     return None

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 from scanner.kernel.descent import MOST_OPEN, Descent
-from scanner.kernel.pack import Packer, form_of, new_packer
-from scanner.kernel.part import no_listing
+from scanner.kernel.facts import facts_of
+from scanner.kernel.native import WalkedRun
+from scanner.kernel.pack import Packer, new_packer, no_listing
 from scanner.kernel.read import Reader
-from scanner.kernel.runs import News, Place, Run, Runs, may_run
+from scanner.kernel.runs import News, Runs, SharedPlace
 from scanner.model import Chunk, Fault, Path, Task, children, is_below
 from scanner.options import ScanOptions
 
@@ -53,7 +54,7 @@ class Progress:
         self._asked, self._quota = asked, task.quota or sys.maxsize
         self._deadline, self._look = self.now + task.seconds, self.now + LOOK_EVERY
 
-    def budget(self) -> tuple[float, ...]:
+    def budget(self) -> tuple[int, int, int, float]:
         """Entries, directories, characters of paths and seconds that are left."""
         seconds = self._deadline - self.now
         return self.task.entries - self.entries, self._quota - self.directories, CHUNK_TEXT - self.text, seconds
@@ -86,28 +87,27 @@ class Walker:
         options: ScanOptions,
         *,
         joined: bool,
-        place: Place | None = None,
+        place: SharedPlace | None = None,
         most_open: int = MOST_OPEN,
         worker: int = 0,
     ) -> None:
-        """`joined`: Chunks travel to another process, so names are joined (see `pack`). `place` hears of each
-        directory before it is touched. `most_open`: descriptors for the way down from the root. `worker`: number of
+        """`joined`: Chunks travel to another process, so names are joined (see `pack`). `place`: where each directory
+        is published before it is touched. `most_open`: descriptors for the way down from the root. `worker`: number of
         this process, for its Chunks.
         """
         descent = Descent(options.roots, follow=options.followlinks, most_open=most_open)
         self._options = options
         self._worker = worker
         self._whereabouts = nowhere if place is None else place.at
-        runs = may_run(options)
-        self._form = form_of(options, joined=joined or runs)
-        self._reader = Reader(options, self._form, descent)
+        self._facts = facts_of(options, joined=joined)
+        self._reader = Reader(options, self._facts, descent)
         self._sifter = self._reader.sifter
         filters = None if self._sifter is None else self._sifter.filter
         self._asks = self._reader.statuses is not None
         self._runs: Runs | None = None
-        if runs:
-            longest = self._reader.longest_sure
-            self._runs = Runs(options, descent, place, slow=SLOW, longest=longest, filters=filters)
+        if self._facts.reader == "many":
+            deepest = self._reader.deepest
+            self._runs = Runs(options, self._facts, descent, place, slow=SLOW, deepest=deepest, filters=filters)
 
     def walk(self, task: Task, asked: Callable[[], bool] | None = None, news: News = -1) -> Chunk:
         """Walk `task`, no further than its budget, or until `asked` (see Progress), which need not be called where
@@ -119,7 +119,7 @@ class Walker:
             sifter.filter.begin(task.rules)
         cpu = time.thread_time()
         progress = Progress(task, asked)
-        packer = new_packer(self._options, self._form)
+        packer = new_packer(self._options, self._facts)
         self._walk(progress, packer, news)
         left = progress.stack[::-1]
         return Chunk(
@@ -157,9 +157,9 @@ class Walker:
         """Whether directories are read one at a time: entries are slowly asked about, and a run would only come as far
         as the first few.
         """
-        return self._reader.wary and (self._asks or self._reader.untold)
+        return self._reader.wary and (self._asks or self._reader.untyped)
 
-    def _walk_many(self, runs: Runs, progress: Progress, packer: Packer, news: News) -> Run | None:
+    def _walk_many(self, runs: Runs, progress: Progress, packer: Packer, news: News) -> WalkedRun | None:
         """Walk directories as long as nothing about them is out of the ordinary; None if that cannot be."""
         stack, limit = progress.stack, progress.task.entries
         near = self._reader.wary

@@ -7,7 +7,6 @@ import stat
 from typing import NamedTuple
 
 from scanner.errors import OptionError
-from scanner.kernel.pack import LIST
 from scanner.kernel.read import Reader
 from scanner.model import Fault, is_below, prefix_of, upwards
 from scanner.mounts import UNKNOWN, mounted_below, printable
@@ -31,7 +30,7 @@ def why(root: str, path: str, options: ScanOptions) -> Answer:
     names = _names_below(root, path)
     if names is None:
         return Answer(f"it does not lie in '{root}'", known=False)
-    reader = Reader(options, LIST)
+    reader = Reader(options)
     try:
         return _down(reader, options, root, names)
     finally:

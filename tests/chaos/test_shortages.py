@@ -20,7 +20,7 @@ import pytest
 import scanner
 from scanner.backends.serial import SerialBackend
 from scanner.kernel import gate
-from scanner.kernel.part import no_listing
+from scanner.kernel.pack import no_listing
 from scanner.kernel.read import LEAST_APPETITE, Reader
 from scanner.kernel.walk import Walker
 from scanner.model import Task

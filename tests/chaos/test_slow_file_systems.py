@@ -15,8 +15,8 @@ import pytest
 
 import scanner
 from scanner.backends.whereabouts import SIZE, Place
+from scanner.kernel.facts import reader_name
 from scanner.kernel.walk import Walker
-from scanner.kernel.which import reader_name
 from scanner.model import Task, below_any
 from scanner.options import ScanOptions
 from tests.support.faultfs import FaultFS, unavailable

@@ -19,10 +19,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import scanner
+from scanner.kernel.facts import reader_name
 from scanner.kernel.sinks.base import apart
 from scanner.kernel.sinks.sizes import SIZE_FIELDS
 from scanner.kernel.walk import Walker
-from scanner.kernel.which import reader_name
 from scanner.model import Chunk, Task, names
 from scanner.options import ScanOptions, SinkSpec
 from tests.conformance.test_any_tree import TREES, build
@@ -45,6 +45,27 @@ OPTIONS: list[dict[str, Any]] = [
     {"stat": True, "sinks": (SinkSpec("summary", (0, 3)),)},
     {"one_file_system": True},
     {"max_depth": 3},
+    {"max_depth": 2, "stat": ("size",)},
+    {"max_depth": 2, "sinks": (SinkSpec("paths", (b"\n",)),)},
+    {"max_depth": 1, "min_depth": 1, "sinks": (SinkSpec("paths", (b"\n",)),)},
+    {"max_depth": 2, "stat": SIZE_FIELDS, "sinks": (SinkSpec("sizes", (None, False)),)},
+    {"max_depth": 2, "sinks": (SinkSpec("profile", (3,)),)},
+    {"max_depth": 2, "stat": True, "sinks": (SinkSpec("ncdu"),)},
+    {"max_depth": 3, "types": "f"},
+    {"max_depth": 3, "types": "d", "stat": True, "sinks": (SinkSpec("table", (("size", "ino"),)),)},
+    {
+        "max_depth": 3,
+        "min_depth": 2,
+        "stat": ("size", "mode"),
+        "sinks": (SinkSpec("text", ("ndjson", ("type", "size"))),),
+    },
+    {"max_depth": 3, "types": "f,l", "hidden": False, "sinks": ()},
+    {"min_depth": 2},
+    {"min_depth": 3, "types": "l,d", "stat": ("size",)},
+    {"min_depth": 2, "stat": True, "sinks": (SinkSpec("summary", (0, 3)),)},
+    {"hidden": False},
+    {"hidden": False, "max_depth": 3, "exclude": "*.py", "sinks": (SinkSpec("paths", (b"\0",)),)},
+    {"hidden": False, "stat": True, "sinks": (SinkSpec("ncdu"),)},
     {"exclude": ("*.py", "/d1*", "*2", "!d12*")},
     {"exclude": ("no such name", "*.nothing", "nothing*", "a/b/c", "?no")},
     {"exclude": "*a*b*", "gitignore": True},
@@ -103,11 +124,6 @@ CAN_BUILD = (
 def test_where_it_can_be_built_it_is_used(reader: str) -> None:
     assert reader_name(ScanOptions()) == {"compiled": "compiled", "pure": "python"}[reader]
     assert reader_name(ScanOptions(followlinks=True)) == "python", "opened by path, as os.walk does"
-
-
-def test_one_that_was_built_from_another_state_of_the_source_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scanner.kernel.which.EXPECTED", -1)
-    assert reader_name(ScanOptions()) == "python"
 
 
 COLUMNS: list[list[Any]] = [OPTIONS, ["monorepo", "odd", "flat"], [True, False], [100, 1 << 20]]

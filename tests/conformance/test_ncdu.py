@@ -17,7 +17,7 @@ import pytest
 
 from scanner.export.writers import NcduTree
 from scanner.fields import FIRST, LAST, columns_of, with_exact_times
-from scanner.kernel.part import Stated
+from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.sinks.ncdu import NCDU_FIELDS, Ncdu
 from scanner.model import Chunk
 from scanner.options import ScanOptions, SinkSpec
@@ -145,7 +145,7 @@ def test_ncdu_loads_any_values_of_stat(root: str, tmp_path: Path) -> None:
     count = 300
     rows = [[rng.choice(EXTREMES[name]) for _ in range(count + 1)] for name in columns]
     packed = b"".join(array("q", row).tobytes() for row in rows)
-    producer.take(root, [], Stated("\0".join(f"f{number}" for number in range(count)), packed), True)
+    producer.take(root, [], FilesWithRows("\0".join(f"f{number}" for number in range(count)), packed), True)
     with open(tmp_path / "a.ncdu", "wb") as file:
         tree = NcduTree(file.write)
         made = producer.output()

@@ -18,8 +18,8 @@ from scanner.backends.pool import PoolBackend
 from scanner.backends.processes import Processes
 from scanner.backends.serial import SLOT
 from scanner.engine import Engine
+from scanner.kernel.facts import runs_unlocked
 from scanner.kernel.read import Reader
-from scanner.kernel.runs import runs_unlocked
 from scanner.options import ScanOptions, SinkSpec
 from scanner.plan import pace, planner
 from scanner.plan.paces import Paces

@@ -20,7 +20,7 @@ import pytest
 import scanner
 from scanner.backends.pool import PoolBackend
 from scanner.garbage import MANY, MOST_SPARED, rarer_collections
-from scanner.kernel.runs import runs_unlocked
+from scanner.kernel.facts import runs_unlocked
 from scanner.options import ScanOptions
 from scanner.plan import planner
 from tests.support.killer import pools_started

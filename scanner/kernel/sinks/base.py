@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from scanner.kernel.pack import COUNT, JOINED, LINES
-from scanner.kernel.part import Stated
-from scanner.kernel.runs import Run
+from scanner.kernel.native import COUNT, JOINED, LINES, WalkedRun
+from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.status import nothing
 from scanner.model import Fault, names, prefix_of
 
@@ -25,16 +24,16 @@ class Producer:
     clamped = 0
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
-        if isinstance(files, Stated):  # otherwise there is no listing
+        if isinstance(files, FilesWithRows):  # otherwise there is no listing
             self.take(path, links, files, first)
 
-    def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
+    def take(self, path: Any, links: list[Any], stated: FilesWithRows, first: bool) -> None:
         """Add the directory `path`, its files and its links. `first`: `stated` is the first part of the directory."""
 
-    def add_run(self, run: Run) -> None:
+    def add_run(self, run: WalkedRun) -> None:
         if self.run_form == JOINED:
             for path, dirs, links, files, rows, link_rows in run.apart(self.width):
-                self.add(path, names(dirs), names(links), Stated(files, rows, link_rows), True)
+                self.add(path, names(dirs), names(links), FilesWithRows(files, rows, link_rows), True)
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         pass
@@ -58,7 +57,7 @@ class EntryProducer(Producer):
         """Add entries by their paths, joined by NULs, and their rows from row `start` on."""
         raise NotImplementedError
 
-    def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
+    def take(self, path: Any, links: list[Any], stated: FilesWithRows, first: bool) -> None:
         prefix, nul = prefix_of(path), nul_of(path)
         paths = prefix + stated.files.replace(nul, nul + prefix) if stated.files else stated.files
         if first:
@@ -68,7 +67,7 @@ class EntryProducer(Producer):
         if links:
             self.add_entries(nul.join([prefix + name for name in links]), stated.links)
 
-    def add_run(self, run: Run) -> None:
+    def add_run(self, run: WalkedRun) -> None:
         if run.names[3]:
             self.add_entries(run.names[3][:-1], run.rows)
 

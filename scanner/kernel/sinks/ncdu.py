@@ -14,8 +14,8 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from scanner.fields import Columns
-from scanner.kernel.pack import JOINED
-from scanner.kernel.part import Stated
+from scanner.kernel.native import JOINED
+from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.sinks.base import Producer, depth_below, json_escaped
 from scanner.kernel.sinks.sizes import SIZE_FIELDS
 from scanner.kernel.status import nothing
@@ -44,7 +44,7 @@ class Ncdu(Producer):
         self._last = -1
         self._pieces: list[str] = []
 
-    def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
+    def take(self, path: Any, links: list[Any], stated: FilesWithRows, first: bool) -> None:
         rows = self._rows(stated.rows)
         depth = depth_below(path, self._root)
         if first:

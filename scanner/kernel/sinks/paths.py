@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from scanner.kernel.part import Stated
-from scanner.kernel.runs import Run
+from scanner.kernel.native import WalkedRun
+from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.sinks.base import EntryProducer
 from scanner.model import ENCODING, ERRORS, prefix_of
 from scanner.options import ScanOptions
 
 
 class PathLines(EntryProducer):
-    """Path lines. Without other producers and a selection, files arrive as finished lines, with them as `Stated`."""
+    """Path lines. Alone and without a selection, it gets finished lines of files instead of `FilesWithRows`."""
 
     def __init__(self, options: ScanOptions, separator: bytes) -> None:
         self._separator = self.run_separator = separator
         self._lines: list[bytes] = []
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
-        if isinstance(files, Stated):
+        if isinstance(files, FilesWithRows):
             self.take(path, links, files, first)
             return
         if first:
@@ -29,7 +29,7 @@ class PathLines(EntryProducer):
         for name in links:
             self.add_entries(prefix_of(path) + name, b"")
 
-    def add_run(self, run: Run) -> None:
+    def add_run(self, run: WalkedRun) -> None:
         self._lines.append(run.names[3])
 
     def add_entries(self, paths: Any, rows: bytes, start: int = 0) -> None:

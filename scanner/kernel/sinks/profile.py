@@ -9,8 +9,8 @@ from collections import Counter
 from typing import Any
 
 from scanner.fields import columns_of
-from scanner.kernel.pack import JOINED
-from scanner.kernel.part import Stated
+from scanner.kernel.native import JOINED
+from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.sinks.base import Producer, depth_below, nul_of
 from scanner.kernel.sinks.summary import LONGEST_SUFFIX
 from scanner.model import is_below, utf8_text
@@ -35,7 +35,7 @@ class Profile(Producer):
         self._entries: list[tuple[int, Any]] = []
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
-        names = files.files if isinstance(files, Stated) else path[:0]
+        names = files.files if isinstance(files, FilesWithRows) else path[:0]
         count = names.count(nul_of(names)) + 1 if names else 0
         if names:
             self._suffixes.update(SUFFIX.findall(utf8_text(names)))

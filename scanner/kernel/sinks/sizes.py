@@ -15,10 +15,8 @@ from itertools import accumulate
 from typing import Any
 
 from scanner.fields import NULL, columns_of
-from scanner.kernel.pack import COUNT
-from scanner.kernel.part import Stated
-from scanner.kernel.rows import without_first
-from scanner.kernel.runs import Run
+from scanner.kernel.native import COUNT, WalkedRun
+from scanner.kernel.pack import FilesWithRows, without_first
 from scanner.kernel.sinks.base import Producer
 from scanner.kernel.status import nothing
 from scanner.model import Fault, prefix_of
@@ -81,12 +79,12 @@ class DirectorySizes(Producer):
         self._only = self._roots[0] if depth == 0 and len(self._roots) == 1 else None
         self._records: list[list[Any]] = []
 
-    def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
+    def take(self, path: Any, links: list[Any], stated: FilesWithRows, first: bool) -> None:
         record = self._record(path)
         for rows in (stated.rows if first else without_first(stated.rows, self.width), stated.links):
             self._add([record], [len(rows) // (8 * self.width)], rows)
 
-    def add_run(self, run: Run) -> None:
+    def add_run(self, run: WalkedRun) -> None:
         if not run.directories:
             return
         counts = memoryview(run.counts).cast("i").tolist()

@@ -14,8 +14,8 @@ from itertools import count
 from typing import Any, TypeAlias
 
 from scanner.fields import Columns
-from scanner.kernel.pack import JOINED
-from scanner.kernel.part import Stated
+from scanner.kernel.native import JOINED
+from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.sinks.base import Producer
 from scanner.kernel.sinks.sizes import SIZE_FIELDS, SharedFiles
 from scanner.model import Fault, prefix_of, utf8_bytes, utf8_text
@@ -51,7 +51,7 @@ class Summary(Producer):
         self._numbers = count()
         self._shared: list[tuple[Any, ...]] = []
 
-    def take(self, path: Any, links: list[Any], stated: Stated, first: bool) -> None:
+    def take(self, path: Any, links: list[Any], stated: FilesWithRows, first: bool) -> None:
         names = ["", *utf8_text(stated.files).split("\0")] if stated.files else [""]
         self._count(path, names, stated.rows, 0 if first else 1, (0,))
         if links:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scanner.fields import columns_of
-from scanner.kernel.rows import Rows, count_clamped, times_among
+from scanner.kernel.pack import Rows, count_clamped, times_among
 from scanner.kernel.sinks.base import EntryProducer, nul_of
 from scanner.model import ENCODING, ERRORS
 from scanner.options import ScanOptions

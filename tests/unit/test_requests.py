@@ -1,4 +1,4 @@
-"""Asking for types ahead: nothing is lost, whatever goes wrong in the middle."""
+"""Requesting types ahead: nothing is lost, whatever fails in the middle."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from scanner.kernel import ask
-from scanner.kernel.ask import asked
+from scanner.kernel import requests
+from scanner.kernel.requests import with_types
 
 
 @pytest.fixture
 def entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[os.DirEntry[str]]:
-    monkeypatch.setattr(ask, "SLOW", -1.0)
-    monkeypatch.setattr(ask, "MANY", 10)
+    monkeypatch.setattr(requests, "SLOW", -1.0)
+    monkeypatch.setattr(requests, "BATCH", 10)
     for number in range(45):
         (tmp_path / str(number)).touch()
     return list(os.scandir(tmp_path))
@@ -28,7 +28,7 @@ def entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[os.DirEntry
 @pytest.mark.parametrize("count", [0, 1, 16, 17, 26, 27, 45])
 @pytest.mark.parametrize("threads", [1, 8])
 def test_all_come_in_their_order(count: int, threads: int, entries: list[os.DirEntry[str]]) -> None:
-    assert list(chain.from_iterable(asked(iter(entries[:count]), follow=True, threads=threads))) == entries[:count]
+    assert list(chain.from_iterable(with_types(iter(entries[:count]), follow=True, threads=threads))) == entries[:count]
 
 
 @pytest.mark.parametrize("count", [3, 16, 20, 26, 40])
@@ -39,7 +39,7 @@ def test_what_came_before_an_error_comes_and_then_the_error(count: int, entries:
 
     got = []
     with pytest.raises(OSError, match="broken off"):
-        for entry in chain.from_iterable(asked(broken(), follow=True, threads=8)):
+        for entry in chain.from_iterable(with_types(broken(), follow=True, threads=8)):
             got.append(entry)  # noqa: PERF402  # until it raises
     assert got == entries[:count]
 
@@ -51,4 +51,4 @@ def test_where_no_thread_can_be_started_they_are_asked_one_by_one(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    assert list(chain.from_iterable(asked(iter(entries), follow=True, threads=8))) == entries
+    assert list(chain.from_iterable(with_types(iter(entries), follow=True, threads=8))) == entries

@@ -1,0 +1,738 @@
+/* The compiled reader: everything of this package that is written in C, as one extension module.
+
+       list_directory   one directory                    _directory.h
+       walk_run         many directories in walk order   _walk.h
+       fill_rows        columns of entries               _columns.h
+       keep_memory      the allocator's settings
+
+   This file holds all that knows Python objects: arguments, results, the module. The headers hold the work. read.py,
+   runs.py and status.py call these functions; native.py describes arguments and results, and refuses a build that does
+   not fit.
+
+   Arguments and results are tuples. Each has one table here that names its fields in order; LAYOUT exports the names,
+   and native.py compares them with those of its NamedTuples.
+
+   Errors. A function of the headers returns 0, -1 or TROUBLE, and leaves nothing half done. A function here that returns
+   a Python object, or takes one, returns NULL, -1 or 0 with a Python exception set. Whatever is out of the ordinary in a
+   directory is no exception: list_directory returns None, walk_run reports trouble, fill_rows counts failures. Python
+   code then handles that directory or entry, so that each case is handled in one place.
+
+   Ownership. Buffers in a request (y*) are released by the function that has parsed it. File descriptors: see each
+   function. A `struct listing` and a `struct run` own their memory; they live on the stack of one call.
+
+   The GIL. Everything in the headers runs without it, except choose_columns and the sets of names. No function keeps
+   state between calls, so all of them can run in several threads at once. Two threads must not share a Python list that
+   they pass. */
+
+#ifndef Py_GIL_DISABLED
+#define Py_LIMITED_API 0x030B0000
+#endif
+#include <Python.h>
+
+#include <malloc.h>
+#include <string.h>
+
+#include "_walk.h"
+
+#ifndef BUILD_ID /* checksum of the sources: setup.py sets it, native.py compares it */
+#define BUILD_ID 0
+#endif
+#define KEPT_MEMORY (64 << 20) /* bytes that `free` does not return to the system */
+
+#define LENGTH(array) (sizeof(array) / sizeof *(array))
+
+/* A table of fields, F(name, format, targets...) for arguments or F(name, value) for results, and its columns. */
+#define NAME(name, ...) " " #name
+#define FORMAT(name, format, ...) format
+#define TARGETS(name, format, ...) , __VA_ARGS__
+#define VALUE(name, value) PyErr_Occurred() ? NULL : (value),
+#define PARSE(arguments, TABLE) PyArg_ParseTuple(arguments, TABLE(FORMAT) TABLE(TARGETS))
+
+/* Make a tuple. Takes over the references; a value that is NULL, with an exception set, makes the result NULL. */
+static PyObject *tuple_of(PyObject **values, size_t count)
+{
+    PyObject *result = PyTuple_New((Py_ssize_t)count);
+    for (size_t at = 0; at < count; at++) {
+        if (values[at] == NULL)
+            Py_CLEAR(result);
+        if (result == NULL)
+            Py_XDECREF(values[at]);
+        else
+            PyTuple_SetItem(result, (Py_ssize_t)at, values[at]);
+    }
+    return result;
+}
+
+/* Decode a name as os.fsdecode does, or keep its bytes. `name` may be NULL if `length` is 0. */
+static PyObject *name_of(const char *name, size_t length, int as_bytes)
+{
+    if (as_bytes)
+        return PyBytes_FromStringAndSize(length ? name : "", (Py_ssize_t)length);
+    return PyUnicode_DecodeFSDefaultAndSize(length ? name : "", (Py_ssize_t)length);
+}
+
+static PyObject *text_object(const struct text *text, int as_bytes)
+{
+    return name_of(text->start, text->used, as_bytes);
+}
+
+/* Append an object, and drop the reference to it. Return 0 with an exception if that fails, or if it is NULL. */
+static int append_new(PyObject *list, PyObject *object)
+{
+    int done = object != NULL && PyList_Append(list, object) == 0;
+    Py_XDECREF(object);
+    return done;
+}
+
+static int is_request(PyObject *request)
+{
+    if (PyTuple_Check(request))
+        return 1;
+    PyErr_SetString(PyExc_TypeError, "the request must be a tuple: see native.py");
+    return 0;
+}
+
+/* Return whether a number is below the number of its alternatives; otherwise set ValueError. */
+static int is_choice(const char *what, int number, int choices)
+{
+    if (number >= 0 && number < choices)
+        return 1;
+    PyErr_Format(PyExc_ValueError, "%s must be below %d, not %d", what, choices, number);
+    return 0;
+}
+
+static int are_columns(struct columns *columns, const Py_buffer *numbers)
+{
+    if (choose_columns(columns, numbers->buf, (size_t)numbers->len))
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "columns must be numbers of columns, each once");
+    return 0;
+}
+
+/* --- list_directory --- */
+
+struct list_request {
+    int parent, no_link, rule, form, as_bytes, keep;
+    Py_ssize_t limit;
+    PyObject *name;
+    Py_buffer prefix, separator;
+};
+
+#define LIST_REQUEST(F) \
+    F(parent, "i", &request.parent) \
+    F(name, "O", &request.name) \
+    F(no_link, "p", &request.no_link) \
+    F(limit, "n", &request.limit) \
+    F(prefix, "y*", &request.prefix) \
+    F(as_bytes, "p", &request.as_bytes) \
+    F(rule, "i", &request.rule) \
+    F(form, "i", &request.form) \
+    F(separator, "y*", &request.separator) \
+    F(keep, "p", &request.keep)
+
+/* Make a list of the names of the kinds from `first` to `last`. */
+static PyObject *list_names(const struct listing *listing, enum kind first, enum kind last, int as_bytes)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t at = 0; list != NULL && at < listing->used; at += record_at(listing, at)->length) {
+        const struct record *record = record_at(listing, at);
+        if (record->type < first || record->type > last)
+            continue;
+        if (!append_new(list, name_of(record->name, strlen(record->name), as_bytes)))
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+/* Join the names of files by NULs. Destroys the records: each name moves to the front of the buffer. */
+static PyObject *join_files(struct listing *listing, int as_bytes)
+{
+    size_t length = 0;
+    for (size_t at = 0; at < listing->used;) {
+        const struct record *record = record_at(listing, at);
+        at += record->length; /* before the record may be overwritten */
+        if (record->type != OTHER)
+            continue;
+        size_t size = strlen(record->name) + 1;
+        memmove(listing->buffer + length, record->name, size);
+        length += size;
+    }
+    return name_of(listing->buffer, length ? length - 1 : 0, as_bytes);
+}
+
+/* Make the lines of files: prefix, name, separator. */
+static PyObject *line_files(const struct listing *listing, const Py_buffer *prefix, const Py_buffer *separator)
+{
+    size_t around = (size_t)(prefix->len + separator->len), size = 0;
+    for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length)
+        if (record_at(listing, at)->type == OTHER)
+            size += around + strlen(record_at(listing, at)->name);
+    PyObject *result = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    char *to = result != NULL ? PyBytes_AsString(result) : NULL;
+    for (size_t at = 0; to != NULL && at < listing->used; at += record_at(listing, at)->length) {
+        const struct record *record = record_at(listing, at);
+        if (record->type != OTHER)
+            continue;
+        size_t length = strlen(record->name);
+        memcpy(to, prefix->buf, (size_t)prefix->len);
+        memcpy(to += prefix->len, record->name, length);
+        memcpy(to += length, separator->buf, (size_t)separator->len);
+        to += separator->len;
+    }
+    return result;
+}
+
+static PyObject *pack_files(struct listing *listing, const struct list_request *request)
+{
+    switch ((enum form)request->form) {
+    case LIST: return list_names(listing, OTHER, OTHER, request->as_bytes);
+    case JOINED: return join_files(listing, request->as_bytes);
+    case LINES: return line_files(listing, &request->prefix, &request->separator);
+    default: return PyBytes_FromStringAndSize(NULL, 0);
+    }
+}
+
+#define LIST_RESULT(F) \
+    F(descriptor, PyLong_FromLong(descriptor)) \
+    F(dirs, dirs) \
+    F(links, links) \
+    F(files, pack_files(listing, request)) \
+    F(file_count, PyLong_FromSsize_t(count_of(listing, OTHER))) \
+    F(error, PyLong_FromLong(listing->error)) \
+    F(more, PyBool_FromLong(listing->more)) \
+    F(opening, PyFloat_FromDouble(listing->opening))
+
+static PyObject *list_result(struct listing *listing, int descriptor, const struct list_request *request)
+{
+    PyObject *dirs = list_names(listing, DIRECTORY, BARRED, request->as_bytes);
+    PyObject *links = dirs == NULL ? NULL : list_names(listing, MARKED, MARKED, request->as_bytes);
+    if (links == NULL) {
+        Py_XDECREF(dirs);
+        return NULL;
+    }
+    PyObject *values[] = {LIST_RESULT(VALUE)}; /* after these: join_files destroys the records */
+    return tuple_of(values, LENGTH(values));
+}
+
+/* Open and read, and check for signals now and then. On return `*descriptor` is -1 if nothing is to be kept open. May
+   return TROUBLE with an exception set. Releases the GIL for each step. */
+static enum state read_directory(struct listing *listing, int *descriptor, const char *name, const struct list_request *request)
+{
+    enum state state = NEEDS_READING;
+    int opened = 1;
+    while (state < WHOLE) {
+        Py_BEGIN_ALLOW_THREADS
+        if (name != NULL) {
+            double started = seconds();
+            *descriptor = open_below(*descriptor, name, request->no_link, 0);
+            opened = *descriptor >= 0;
+            listing->error = opened ? 0 : errno;
+            listing->opening = seconds() - started;
+            if (opened) /* do not change the access time; the system refuses this for other owners, which does no harm */
+                fcntl(*descriptor, F_SETFL, O_RDONLY | O_NOATIME);
+            name = NULL;
+        }
+        if (opened && state == NEEDS_READING)
+            state = read_some(listing, *descriptor, request->limit);
+        if (opened && state == NEEDS_SORTING)
+            state = sort_some(listing, *descriptor, (enum rule)request->rule);
+        int leads_on = count_of(listing, DIRECTORY) + count_of(listing, MARKED) > 0 || listing->more;
+        if (opened && (state == TROUBLE || (!listing->keep && (state == BROKEN_OFF || (state == WHOLE && !leads_on))))) {
+            close(*descriptor);
+            *descriptor = -1;
+        }
+        Py_END_ALLOW_THREADS
+        if (!opened) {
+            errno = listing->error;
+            PyErr_SetFromErrno(PyExc_OSError);
+            return TROUBLE;
+        }
+        if (state < WHOLE && PyErr_CheckSignals() != 0) {
+            close(*descriptor);
+            return TROUBLE;
+        }
+    }
+    return state;
+}
+
+PyDoc_STRVAR(list_directory_doc,
+"list_directory(request)\n--\n\n"
+"Open and list one directory: to its end, or `limit` entries of it.\n\n"
+"request: a ListRequest. With `name` None, `parent` itself is taken over and read on.\n"
+"Returns the fields of a ListResult, or None if os.scandir must read the directory instead; nothing is open then.\n"
+"The descriptor is the caller's; it is -1, and closed, without directories or more entries, unless `keep`.\n"
+"Raises OSError if the directory cannot be opened.");
+
+static PyObject *list_directory(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    struct list_request request;
+    PyObject *name = NULL, *result = NULL;
+    if (!is_request(arguments) || !PARSE(arguments, LIST_REQUEST))
+        return NULL;
+    int usable = is_choice("rule", request.rule, RULES) && is_choice("form", request.form, FORMS);
+    if (usable && (request.name == Py_None || PyUnicode_FSConverter(request.name, &name))) {
+        struct listing listing = {.keep = request.keep, .parts = 1};
+        int descriptor = request.parent;
+        enum state state = read_directory(&listing, &descriptor, name != NULL ? PyBytes_AsString(name) : NULL, &request);
+        if (state != TROUBLE)
+            result = list_result(&listing, descriptor, &request);
+        if (result == NULL && state != TROUBLE && descriptor >= 0)
+            close(descriptor);
+        free(listing.buffer);
+        Py_XDECREF(name);
+    }
+    PyBuffer_Release(&request.prefix);
+    PyBuffer_Release(&request.separator);
+    if (result != NULL)
+        return result;
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_MemoryError) && !PyErr_ExceptionMatches(PyExc_UnicodeError))
+        return NULL;
+    PyErr_Clear();
+    return Py_NewRef(Py_None);
+}
+
+/* --- fill_rows --- */
+
+#define ROWS_REQUEST(F) \
+    F(directory, "i", &rows.directory) \
+    F(names, "S", &names) \
+    F(columns, "y*", &columns) \
+    F(follow, "p", &follow) \
+    F(patient, "p", &patient) \
+    F(rows, "w*", &buffer) \
+    F(first, "n", &row) \
+    F(last, "n", &last)
+
+#define ROWS_RESULT(F) \
+    F(row, PyLong_FromSsize_t(row)) \
+    F(failures, PyLong_FromSsize_t(rows.failures))
+
+PyDoc_STRVAR(fill_rows_doc,
+"fill_rows(request)\n--\n\n"
+"Fill the rows from `first` to `last` of a table with columns of the open directory `directory` (row 0) and of `names` in\n"
+"it, which are separated by NULs and begin with that of row `first`, or of row 1.\n\n"
+"request: a RowsRequest. `rows` is a buffer of 64-bit numbers, column after column. Unknown values become INT64_MIN.\n"
+"Returns the fields of a RowsResult: the next row, which is `last` unless rows are so slow that threads are faster and\n"
+"the caller is not `patient`; and the number of unknown rows. Raises ValueError for rows outside of the buffer.");
+
+static PyObject *fill_rows(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    int follow, patient, slow = 0;
+    Py_ssize_t row, last;
+    PyObject *names, *result = NULL;
+    Py_buffer columns, buffer;
+    struct rows rows = {.failures = 0};
+    if (!is_request(arguments) || !PARSE(arguments, ROWS_REQUEST))
+        return NULL;
+    int usable = are_columns(&rows.columns, &columns);
+    rows.flags = follow ? 0 : AT_SYMLINK_NOFOLLOW;
+    rows.name = PyBytes_AsString(names); /* the caller's tuple holds it */
+    rows.end = rows.name + PyBytes_Size(names);
+    rows.values = buffer.buf;
+    if (usable && rows.columns.width)
+        rows.count = (size_t)buffer.len / (sizeof(int64_t) * rows.columns.width);
+    if (usable && (row < 0 || row > last || (size_t)last > rows.count)) {
+        PyErr_SetString(PyExc_ValueError, "the buffer must hold the rows from first to last");
+        usable = 0;
+    }
+    while (usable && row < last && !slow) {
+        Py_ssize_t end = last - row > ROWS_BETWEEN_LOOKS ? row + ROWS_BETWEEN_LOOKS : last;
+        Py_BEGIN_ALLOW_THREADS
+        double started = seconds();
+        for (; row < end; row++)
+            fill_row(&rows, (size_t)row);
+        slow = !patient && seconds() - started > ROWS_BETWEEN_LOOKS * SLOW_MICROS * 1e-6;
+        Py_END_ALLOW_THREADS
+        usable = PyErr_CheckSignals() == 0;
+    }
+    if (usable) {
+        PyObject *values[] = {ROWS_RESULT(VALUE)};
+        result = tuple_of(values, LENGTH(values));
+    }
+    PyBuffer_Release(&columns);
+    PyBuffer_Release(&buffer);
+    return result;
+}
+
+/* --- walk_run --- */
+
+struct run_request {
+    PyObject *way, *stack, *place, *news;
+    Py_ssize_t most, limit, most_open;
+    int rule, form, as_bytes;
+    Py_buffer columns, separator, words[PARTS], apart, view, flag; /* the last two: of `place` and `news`, or empty */
+    struct budget budget;
+};
+
+#define RUN_REQUEST(F) \
+    F(way, "O!", &PyList_Type, &request->way) \
+    F(stack, "O!", &PyList_Type, &request->stack) \
+    F(limit, "n", &request->limit) \
+    F(most_open, "n", &request->most_open) \
+    F(keep_way, "p", &run->keep_way) \
+    F(device, "L", &run->device) \
+    F(most, "n", &request->most) \
+    F(names, "y*", &request->words[WHOLE_NAME]) \
+    F(endings, "y*", &request->words[ENDING]) \
+    F(beginnings, "y*", &request->words[BEGINNING]) \
+    F(entries, "n", &request->budget.entries) \
+    F(directories, "n", &request->budget.directories) \
+    F(text, "n", &request->budget.text) \
+    F(seconds, "d", &request->budget.seconds) \
+    F(news, "O", &request->news) \
+    F(form, "i", &request->form) \
+    F(separator, "y*", &request->separator) \
+    F(rule, "i", &request->rule) \
+    F(columns, "y*", &request->columns) \
+    F(as_bytes, "p", &request->as_bytes) \
+    F(place, "O", &request->place) \
+    F(slow_from, "d", &run->slow_from) \
+    F(unwanted, "I", &run->selection.unwanted) \
+    F(hides_dotfiles, "p", &run->selection.hides_dotfiles) \
+    F(min_depth, "n", &run->min_depth) \
+    F(last_depth, "n", &run->last_depth) \
+    F(deepest, "n", &run->deepest) \
+    F(apart, "y*", &request->apart)
+
+static void release_request(struct run_request *request)
+{
+    for (int part = WHOLE_NAME; part < PARTS; part++)
+        PyBuffer_Release(&request->words[part]);
+    Py_buffer *buffers[] = {&request->columns, &request->separator, &request->apart, &request->view, &request->flag};
+    for (size_t at = 0; at < LENGTH(buffers); at++)
+        PyBuffer_Release(buffers[at]); /* nothing to do for an empty one */
+}
+
+/* Parse the request; check and copy what the run needs of it. The caller must release it, if `*parsed`. */
+static int parse_request(PyObject *arguments, struct run_request *request, struct run *run, int *parsed)
+{
+    *parsed = is_request(arguments) && PARSE(arguments, RUN_REQUEST);
+    if (!*parsed || !is_choice("rule", request->rule, RULES) || !is_choice("form", request->form, FORMS) ||
+        !are_columns(&run->columns, &request->columns))
+        return 0;
+    run->rule = (enum rule)request->rule;
+    run->form = (enum form)request->form;
+    run->limit = request->limit;
+    run->most_open = request->most_open > 0 ? (size_t)request->most_open : 1;
+    run->separator = request->separator.buf;
+    run->separator_length = (size_t)request->separator.len;
+    run->news.descriptor = -1;
+    if (PyLong_Check(request->news))
+        run->news.descriptor = (int)PyLong_AsLong(request->news);
+    else if (PyObject_GetBuffer(request->news, &request->flag, PyBUF_SIMPLE) == 0 && request->flag.len > 0)
+        run->news.flag = request->flag.buf;
+    if (request->place != Py_None && PyObject_GetBuffer(request->place, &request->view, PyBUF_WRITABLE) == 0 &&
+        request->view.len > PLACE_HEADER && (uintptr_t)request->view.buf % sizeof(uint64_t) == 0) {
+        run->place = request->view.buf;
+        run->place_size = (size_t)request->view.len;
+    }
+    return !PyErr_Occurred();
+}
+
+/* Make a set of words, or none (NULL) without words. `*done` becomes 0 if memory is short. */
+static struct names *new_names(const Py_buffer *words, int parts, int *done)
+{
+    struct names *names = NULL;
+    for (int part = 0; part < parts; part++) {
+        if (words[part].len == 0)
+            continue;
+        names = names != NULL ? names : calloc(1, sizeof *names);
+        *done = *done && names != NULL && add_words(names, words[part].buf, (size_t)words[part].len, (enum part)part);
+    }
+    return names;
+}
+
+/* Take over the caller's way except for its first directory. run->path becomes the path of the last one, with a slash.
+   What cannot be taken over is closed. */
+static int take_way(struct run *run, PyObject *list)
+{
+    Py_ssize_t count = PyList_Size(list);
+    run->way_size = (size_t)count + 64;
+    run->way = malloc(run->way_size * sizeof *run->way);
+    int done = run->way != NULL && count > 0;
+    for (Py_ssize_t at = 0; at < count; at++) {
+        PyObject *path = NULL, *prefix = NULL;
+        int descriptor = -1;
+        int parsed = PyArg_ParseTuple(PyList_GetItem(list, at), "Oi", &path, &descriptor);
+        done = done && parsed && PyUnicode_FSConverter(path, &prefix);
+        if (done) {
+            run->path.used = 0;
+            done = append(&run->path, PyBytes_AsString(prefix), (size_t)PyBytes_Size(prefix));
+            Py_DECREF(prefix);
+        }
+        if (done)
+            run->way[run->way_used++] = (struct step){descriptor, run->path.used};
+        else if (at > 0 && descriptor >= 0)
+            close(descriptor);
+    }
+    run->open = run->way_given = run->way_used;
+    return PyList_SetSlice(list, 1, count, NULL) == 0 && done; /* in any case: these descriptors are ours or closed */
+}
+
+/* Return the depth of a path that lies below a root: one more than the slashes after the root's prefix. */
+static Py_ssize_t depth_of(const char *path, size_t length, size_t top)
+{
+    Py_ssize_t depth = 1;
+    for (size_t at = top; at < length; at++)
+        depth += path[at] == '/';
+    return depth;
+}
+
+/* Take paths from the end of the caller's list as long as they lie below the first directory of the way. Return how many,
+   or -1 with an exception. */
+static Py_ssize_t take_paths(PyObject *list, Py_ssize_t most, struct run *run)
+{
+    size_t top = run->way[0].prefix;
+    Py_ssize_t size = PyList_Size(list), taken = 0;
+    while (taken < size && taken < most) {
+        PyObject *path = PyList_GetItem(list, size - 1 - taken), *encoded = NULL;
+        if (path == NULL || !PyUnicode_FSConverter(path, &encoded)) {
+            PyErr_Clear(); /* a NUL in it, for example: read.py reports it */
+            break;
+        }
+        const char *start = PyBytes_AsString(encoded);
+        size_t length = (size_t)PyBytes_Size(encoded);
+        int below = length > top && start[length - 1] != '/' && memcmp(start, run->path.start, top) == 0;
+        int pushed = below && push(run, "", 0, start, length, 0, depth_of(start, length, top));
+        Py_DECREF(encoded);
+        if (below && !pushed) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        if (!below)
+            break;
+        taken++;
+    }
+    if (!reverse_stack(run)) { /* they were pushed in the wrong order */
+        PyErr_NoMemory();
+        return -1;
+    }
+    return taken;
+}
+
+/* Replace the last `taken` paths of the caller's list by what is left on the stack. */
+static int give_back(PyObject *list, Py_ssize_t taken, struct run *run, int as_bytes)
+{
+    struct text *stack = &run->text[STACK];
+    Py_ssize_t size = PyList_Size(list);
+    if (!reverse_stack(run)) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    int done = PyList_SetSlice(list, size - taken, size, NULL) == 0;
+    while (done && stack->used) {
+        struct entry entry;
+        memcpy(&entry, stack->start + stack->used - sizeof entry, sizeof entry);
+        stack->used -= entry.length + 1 + sizeof entry;
+        done = append_new(list, name_of(stack->start + stack->used, entry.length, as_bytes));
+    }
+    return done;
+}
+
+static PyObject *rows_of(const struct run *run)
+{
+    size_t width = run->columns.width, size = width ? run->text[COLUMN_TEXTS].used : 0;
+    PyObject *rows = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(size * width));
+    for (size_t column = 0; rows != NULL && size && column < width; column++)
+        memcpy(PyBytes_AsString(rows) + column * size, run->text[COLUMN_TEXTS + column].start, size);
+    return rows;
+}
+
+/* Make a list of (seconds, path) of slow directories. */
+static PyObject *slow_of(const struct run *run, int as_bytes)
+{
+    PyObject *list = PyList_New(0);
+    struct slow slow;
+    for (size_t at = 0; list != NULL && at < run->slow.used; at += sizeof slow + slow.length) {
+        memcpy(&slow, run->slow.start + at, sizeof slow);
+        PyObject *path = name_of(run->slow.start + at + sizeof slow, slow.length, as_bytes);
+        if (!append_new(list, path == NULL ? NULL : Py_BuildValue("dN", slow.seconds, path)))
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+/* Make a list of (path, descriptor) of the directories on the way that are open, except for the first. */
+static PyObject *way_of(const struct run *run, int as_bytes)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t at = 1; list != NULL && at < run->way_used; at++) {
+        if (run->way[at].descriptor < 0)
+            continue;
+        PyObject *path = name_of(run->path.start, run->way[at].prefix - 1, as_bytes);
+        if (!append_new(list, path == NULL ? NULL : Py_BuildValue("Ni", path, run->way[at].descriptor)))
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+static PyObject *names_of(const struct run *run, int as_bytes)
+{
+    PyObject *values[] = {
+        text_object(&run->text[PATHS], as_bytes),
+        text_object(&run->text[DIRS], as_bytes),
+        text_object(&run->text[LINKS], as_bytes),
+        text_object(&run->text[FILES], as_bytes || run->form == LINES),
+    };
+    return tuple_of(values, LENGTH(values));
+}
+
+#define RUN_RESULT(F) \
+    F(trouble, PyBool_FromLong(run->trouble)) \
+    F(error, PyLong_FromLong(run->trouble ? run->error : 0)) \
+    F(lost, PyFloat_FromDouble(run->lost)) \
+    F(slow, slow_of(run, as_bytes)) \
+    F(opening, PyFloat_FromDouble(run->opening)) \
+    F(directories, PyLong_FromSsize_t(run->directories)) \
+    F(entries, PyLong_FromSsize_t(run->entries)) \
+    F(files, PyLong_FromSsize_t(run->others)) \
+    F(text, PyLong_FromSsize_t(run->passed)) \
+    F(names, names_of(run, as_bytes)) \
+    F(counts, text_object(&run->text[COUNTS], 1)) \
+    F(rows, rows_of(run))
+
+static PyObject *run_result(const struct run *run, int as_bytes)
+{
+    PyObject *values[] = {RUN_RESULT(VALUE)};
+    return tuple_of(values, LENGTH(values));
+}
+
+/* Walk `taken` directories and what is below them; give back what is left. Releases the GIL while it walks. The way left
+   open goes into the caller's list, not into the result: a signal may be raised as soon as this returns, and then the
+   caller has the list only. */
+static PyObject *walk_taken(struct run *run, const struct run_request *request, Py_ssize_t taken)
+{
+    run->trouble = taken == 0;
+    Py_BEGIN_ALLOW_THREADS
+    walk(run, &request->budget);
+    Py_END_ALLOW_THREADS
+    PyObject *left = way_of(run, request->as_bytes), *result = NULL;
+    if (left != NULL && give_back(request->stack, taken, run, request->as_bytes))
+        result = run_result(run, request->as_bytes);
+    if (result != NULL && PyList_SetSlice(request->way, 1, 1, left) != 0)
+        Py_CLEAR(result);
+    Py_XDECREF(left);
+    return result;
+}
+
+PyDoc_STRVAR(walk_run_doc,
+"walk_run(request)\n--\n\n"
+"Walk the last `most` directories of the list `stack`, as far as they lie below the first directory of `way`, and\n"
+"everything below them. Leave in `stack` what remains to be walked.\n\n"
+"request: a RunRequest. `way` is a list of open directories, each below the one before: its path with a slash, and its\n"
+"descriptor. All but the first are taken over; the list then holds those that were left open, which are the caller's.\n"
+"Returns the fields of a RunResult. Stops as soon as one of `entries`, `directories`, `text` (characters of paths) or\n"
+"`seconds` is used up, when `news` arrives, after a slow directory if there are columns, and before a directory that\n"
+"Python must read: see RunRequest.");
+
+static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    struct run_request request = {.way = NULL};
+    struct run run = {.no_atime = 1};
+    struct names *suspects = NULL, *apart = NULL;
+    PyObject *result = NULL;
+    int parsed;
+    int usable = parse_request(arguments, &request, &run, &parsed);
+    if (!parsed)
+        return NULL;
+    if (usable && take_way(&run, request.way)) {
+        int done = 1;
+        run.suspects = suspects = new_names(request.words, PARTS, &done);
+        run.apart = apart = new_names(&request.apart, 1, &done);
+        Py_ssize_t taken = done ? take_paths(request.stack, request.most, &run) : -1;
+        if (taken >= 0)
+            result = walk_taken(&run, &request, taken);
+    }
+    if (result == NULL) /* otherwise the caller has what is open */
+        close_way(&run, 1);
+    if (result == NULL && !PyErr_Occurred())
+        PyErr_NoMemory();
+    clear_run(&run);
+    clear_names(suspects);
+    clear_names(apart);
+    release_request(&request);
+    return result;
+}
+
+/* --- the module --- */
+
+PyDoc_STRVAR(keep_memory_doc,
+"keep_memory()\n--\n\n"
+"Keep freed memory for the next Task, in a worker process: fetching pages again would cost a page fault each.");
+
+static PyObject *keep_memory(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
+{
+#ifdef M_TRIM_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, KEPT_MEMORY);
+    mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
+#endif
+    return Py_NewRef(Py_None);
+}
+
+static PyMethodDef methods[] = {
+    {"fill_rows", fill_rows, METH_O, fill_rows_doc},
+    {"keep_memory", keep_memory, METH_NOARGS, keep_memory_doc},
+    {"list_directory", list_directory, METH_O, list_directory_doc},
+    {"walk_run", walk_run, METH_O, walk_run_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+/* Add an item to a dict, and drop the reference to it. */
+static int set_new(PyObject *dict, const char *key, PyObject *value)
+{
+    int done = value != NULL && PyDict_SetItemString(dict, key, value) == 0;
+    Py_XDECREF(value);
+    return done;
+}
+
+/* Make a tuple of names, or of names of columns. A missing name (NULL) is an empty one. */
+static PyObject *names_tuple(const char *const *names, size_t count)
+{
+    PyObject *values[COLUMNS];
+    _Static_assert((int)COLUMNS >= (int)RULES && (int)COLUMNS >= (int)FORMS, "room for each enum");
+    for (size_t at = 0; at < count; at++) {
+        const char *name = names != NULL ? names[at] : COLUMN[at].name;
+        values[at] = PyUnicode_FromString(name != NULL ? name : "");
+    }
+    return tuple_of(values, count);
+}
+
+/* Everything that Python code must agree on: native.py has the same dict. */
+static int add_layout(PyObject *module)
+{
+    PyObject *layout = PyDict_New();
+    int done = layout != NULL && set_new(layout, "rules", names_tuple(RULE_NAMES, RULES)) &&
+               set_new(layout, "forms", names_tuple(FORM_NAMES, FORMS)) &&
+               set_new(layout, "columns", names_tuple(NULL, COLUMNS)) &&
+               set_new(layout, "gap", PyLong_FromLong(GAP)) &&
+               set_new(layout, "probes", PyLong_FromLong(PROBES)) &&
+               set_new(layout, "slow_micros", PyLong_FromLong(SLOW_MICROS)) &&
+               set_new(layout, "ListRequest", PyUnicode_FromString(LIST_REQUEST(NAME))) &&
+               set_new(layout, "ListResult", PyUnicode_FromString(LIST_RESULT(NAME))) &&
+               set_new(layout, "RowsRequest", PyUnicode_FromString(ROWS_REQUEST(NAME))) &&
+               set_new(layout, "RowsResult", PyUnicode_FromString(ROWS_RESULT(NAME))) &&
+               set_new(layout, "RunRequest", PyUnicode_FromString(RUN_REQUEST(NAME))) &&
+               set_new(layout, "RunResult", PyUnicode_FromString(RUN_RESULT(NAME))) &&
+               PyModule_AddObjectRef(module, "LAYOUT", layout) == 0 &&
+               PyModule_AddIntConstant(module, "BUILD_ID", BUILD_ID) == 0;
+    Py_XDECREF(layout);
+    return done ? 0 : -1;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, add_layout},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_native", NULL, 0, methods, slots, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__native(void)
+{
+    return PyModuleDef_Init(&definition);
+}

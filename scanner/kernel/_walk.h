@@ -1,0 +1,641 @@
+/* Walking a run: directory after directory in walk order, in one call. No Python objects here; runs without the GIL.
+
+       stack -> opened from the nearest open directory above -> read (_directory.h) -> names, lines, rows (_columns.h)
+         '------------------ its sub-directories, the first on top <--------------'
+
+   A run ends at its budget, when another slot wants work, and before a directory that is out of the ordinary. That one
+   is left on the stack as if it had not been touched, and read.py reads it. With columns, a run also ends after a slow
+   directory: read.py can have several requests in flight.
+
+   Errors: functions that can run out of memory, or meet TROUBLE, return 0 for it. `walk_one` then undoes the directory.
+
+   Ownership: `struct run` owns its texts, its listing, its `way` and, from way[1] on, the open directories in it. The
+   stack holds paths, not pointers into other texts. */
+
+#include <limits.h>
+#include <poll.h>
+
+#include "_columns.h"
+#include "_directory.h"
+#include "_names.h"
+
+#define ROWS_BETWEEN_LOOKS 16 /* rows filled between two looks at the clock */
+#define NEWS_SECONDS 0.002    /* between two checks whether another slot wants work */
+#define MOST_FAR 16           /* directories that stay open on the way to a path longer than PATH_MAX */
+#define GAP 4                 /* as in descent.py, which `thin_out` mirrors */
+#define PLACE_HEADER 16       /* bytes, as in whereabouts.py: count of directories, length of the path */
+
+struct text { /* growing bytes */
+    char *start;
+    size_t used, size;
+};
+
+enum text_of_run { /* COLUMN_TEXTS is the first of one text for each column */
+    STACK, PATHS, DIRS, LINKS, FILES, COUNTS, COLUMN_TEXTS, TEXTS = COLUMN_TEXTS + COLUMNS
+};
+
+struct step { /* an open directory on the way down, below the one before; the caller keeps the first */
+    int descriptor; /* -1: closed, because there were too many */
+    size_t prefix;  /* length of its path, with a slash */
+};
+
+struct entry { /* follows each path on the stack */
+    size_t length;
+    size_t parent;    /* index of the step that it is opened from; 0: not known yet */
+    Py_ssize_t depth; /* levels below the root */
+};
+
+struct slow { /* precedes each path in run.slow */
+    double seconds;
+    size_t length;
+};
+
+struct budget {
+    Py_ssize_t entries, directories, text; /* the last: characters of paths */
+    double seconds;
+};
+
+struct news { /* how another slot shows that it wants work */
+    int descriptor;            /* readable then; -1: none */
+    const volatile char *flag; /* not 0 then; NULL: none */
+};
+
+struct run {
+    /* The request. */
+    struct columns columns;
+    enum rule rule;
+    enum form form;
+    const char *separator;
+    size_t separator_length;
+    struct selection selection;              /* of entries whose depth does not change it, */
+    Py_ssize_t min_depth, last_depth, deepest; /* entries above are not shown; below are not entered; too deep for us */
+    const struct names *suspects;            /* a directory with one of these is TROUBLE; NULL: none */
+    const struct names *apart;               /* paths of directories that are TROUBLE; NULL: none */
+    long long device;                        /* of directories to enter; -1: any */
+    size_t most_open;                        /* descriptors */
+    int keep_way;                            /* keep open what is above the next directory, for the caller */
+    Py_ssize_t limit;                        /* of entries in a directory */
+    double slow_from;                        /* seconds for a directory, from which on it is reported */
+    struct news news;
+    char *place; /* shared memory for the path of the current directory; NULL: none */
+    size_t place_size;
+    /* The state. */
+    struct listing listing;
+    struct text text[TEXTS], path, below, slow;
+    struct step *way;
+    size_t way_used, way_size, way_given, open;
+    int no_atime;
+    double now; /* when the current directory began */
+    /* The result, beside `text`, `slow` and `way`. */
+    Py_ssize_t directories, entries, others, passed; /* the last: characters of paths */
+    double opening, lost; /* seconds spent on opening, in all; on the directory that was TROUBLE */
+    int trouble, error;   /* errno of opening it; negative: of reading it */
+};
+
+/* Make room for more bytes. Return where they go, or NULL. */
+static char *reserve(struct text *text, size_t more)
+{
+    if (text->used + more > text->size) {
+        size_t size = 2 * (text->used + more) + 256;
+        char *start = realloc(text->start, size);
+        if (start == NULL)
+            return NULL;
+        text->start = start;
+        text->size = size;
+    }
+    return text->start + text->used;
+}
+
+static int append(struct text *text, const void *from, size_t length)
+{
+    char *to = reserve(text, length);
+    if (to == NULL)
+        return 0;
+    if (length)
+        memcpy(to, from, length);
+    text->used += length;
+    return 1;
+}
+
+/* Push the path prefix + name. All or nothing. */
+static int push(struct run *run, const char *prefix, size_t prefix_length, const char *name, size_t length, size_t parent,
+                Py_ssize_t depth)
+{
+    struct text *stack = &run->text[STACK];
+    struct entry entry = {prefix_length + length, parent, depth};
+    if (reserve(stack, entry.length + 1 + sizeof entry) == NULL)
+        return 0;
+    return append(stack, prefix, prefix_length) && append(stack, name, length) && append(stack, "", 1) &&
+           append(stack, &entry, sizeof entry);
+}
+
+/* Return the path on top of the stack. Find its parent by comparison with run->path, which lies below the whole way. */
+static const char *top_of(const struct run *run, struct entry *entry)
+{
+    const struct text *stack = &run->text[STACK];
+    memcpy(entry, stack->start + stack->used - sizeof *entry, sizeof *entry);
+    const char *path = stack->start + stack->used - sizeof *entry - entry->length - 1;
+    if (entry->parent == 0) {
+        size_t most = entry->length < run->path.used ? entry->length : run->path.used, same = 0;
+        while (same < most && path[same] == run->path.start[same])
+            same++;
+        entry->parent = run->way_used - 1;
+        while (entry->parent > 0 && run->way[entry->parent].prefix > same)
+            entry->parent--;
+    }
+    return path;
+}
+
+static void close_way(struct run *run, size_t down_to)
+{
+    while (run->way_used > down_to) {
+        int descriptor = run->way[--run->way_used].descriptor;
+        if (descriptor >= 0) {
+            close(descriptor);
+            run->open--;
+        }
+    }
+}
+
+/* Move the path on top of the stack to run->path, with a NUL at its end. Close what is not above it. */
+static int pop(struct run *run, struct entry *entry)
+{
+    const char *path = top_of(run, entry);
+    close_way(run, entry->parent + 1);
+    run->path.used = 0;
+    run->text[STACK].used -= entry->length + 1 + sizeof *entry;
+    return append(&run->path, path, entry->length + 1);
+}
+
+/* Undo `pop`, except for the length of the stack: what was pushed since may have overwritten the entry. */
+static void put_back(struct run *run, const struct entry *entry)
+{
+    char *place = run->text[STACK].start + run->text[STACK].used;
+    memcpy(place, run->path.start, entry->length);
+    place[entry->length] = 0;
+    memcpy(place + entry->length + 1, entry, sizeof *entry);
+}
+
+static void close_at(struct run *run, size_t at)
+{
+    close(run->way[at].descriptor);
+    run->way[at].descriptor = -1;
+    run->open--;
+}
+
+/* Return the nearest open directory on the way, from `at` upwards. The first one is always open. */
+static struct step *nearest_open(const struct run *run, size_t at)
+{
+    while (run->way[at].descriptor < 0)
+        at--;
+    return run->way + at;
+}
+
+/* Close every other one of the upper three quarters. */
+static void close_every_other(struct run *run)
+{
+    int every_other = 0;
+    size_t upper = run->open * 3 / 4;
+    for (size_t at = 1; at < run->way_used && upper > 0; at++) {
+        if (run->way[at].descriptor < 0)
+            continue;
+        upper--;
+        if ((every_other = !every_other))
+            close_at(run, at);
+    }
+}
+
+/* Keep the lowest open. Of those above, keep enough that a gap between two is never more than GAP times the distance to
+   the bottom: so the way back up always starts from a directory nearby. Where that keeps too many, close every other. */
+static void thin_out(struct run *run, size_t most)
+{
+    size_t lowest = most / 4 + 1, bottom = run->way[run->way_used - 1].prefix, below = bottom;
+    for (size_t at = run->way_used - 1; at > 0; at--) {
+        if (run->way[at].descriptor < 0)
+            continue;
+        int stays = lowest > 0 || below - nearest_open(run, at - 1)->prefix > GAP * (bottom - below);
+        lowest -= lowest > 0;
+        if (stays)
+            below = run->way[at].prefix;
+        else
+            close_at(run, at);
+    }
+    if (run->open >= most)
+        close_every_other(run);
+}
+
+/* Append an open directory to the way, which owns the descriptor then. */
+static int descend(struct run *run, int descriptor, size_t prefix)
+{
+    if (run->way_used == run->way_size) {
+        size_t size = 2 * run->way_size + 64;
+        struct step *way = realloc(run->way, size * sizeof *way);
+        if (way == NULL)
+            return 0;
+        run->way = way;
+        run->way_size = size;
+    }
+    if (run->open >= run->most_open)
+        thin_out(run, run->most_open);
+    run->way[run->way_used++] = (struct step){descriptor, prefix};
+    run->open++;
+    return 1;
+}
+
+/* Publish the path of the current directory: see whereabouts.py. */
+static void publish_place(struct run *run, size_t length)
+{
+    uint64_t *header = (uint64_t *)run->place;
+    __atomic_store_n(&header[1], 0, __ATOMIC_SEQ_CST);
+    if (length <= run->place_size - PLACE_HEADER)
+        memcpy(run->place + PLACE_HEADER, run->path.start, length);
+    __atomic_store_n(&header[1], length, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&header[0], header[0] + 1, __ATOMIC_SEQ_CST);
+}
+
+/* Open without changing the access time, where the system allows it. It is refused for directories of other owners. */
+static int open_quietly(struct run *run, int parent, const char *name)
+{
+    if (run->no_atime) {
+        int descriptor = open_below(parent, name, 1, O_NOATIME);
+        if (descriptor >= 0 || errno != EPERM)
+            return descriptor;
+        run->no_atime = 0;
+    }
+    int descriptor = open_below(parent, name, 1, 0);
+    if (descriptor >= 0)
+        fcntl(descriptor, F_SETFL, O_RDONLY | O_NOATIME);
+    return descriptor;
+}
+
+static int is_elsewhere(const struct run *run, int descriptor)
+{
+    struct stat status;
+    return run->device >= 0 && (fstat(descriptor, &status) != 0 || (long long)status.st_dev != run->device);
+}
+
+/* Open the directories between the way and run->path: the next directory may lie below them, too. If one cannot be
+   opened, stop: opening the rest of the path at once then gives the error. */
+static void step_down(struct run *run, struct entry *entry)
+{
+    char *path = run->path.start, *end;
+    while ((end = strchr(path + run->way[entry->parent].prefix, '/')) != NULL) {
+        const struct step *above = nearest_open(run, entry->parent);
+        *end = 0;
+        int descriptor = open_below(above->descriptor, path + above->prefix, 1, O_PATH);
+        *end = '/';
+        if (descriptor < 0)
+            return;
+        if (!descend(run, descriptor, (size_t)(end - path) + 1)) {
+            close(descriptor);
+            return;
+        }
+        entry->parent = run->way_used - 1;
+    }
+}
+
+/* Return what is selected of the entries of a directory at this depth. */
+static struct selection selection_at(const struct run *run, Py_ssize_t depth)
+{
+    struct selection selection = run->selection;
+    if (depth + 1 < run->min_depth)
+        selection.unwanted |= (1u << DT_LIMIT) - 1; /* directories are entered all the same */
+    selection.bars = depth >= run->last_depth;
+    return selection;
+}
+
+/* Open and read the directory run->path. Return whether it has a whole listing. */
+static int read_one(struct run *run, const struct entry *entry, int *descriptor)
+{
+    struct listing *listing = &run->listing;
+    char *buffer = listing->buffer;
+    size_t size = listing->size;
+    *listing = (struct listing){.buffer = buffer, .size = size, .keep = run->columns.width > 0,
+                                .selection = selection_at(run, entry->depth)};
+    const struct step *above = nearest_open(run, entry->parent);
+    *descriptor = open_quietly(run, above->descriptor, run->path.start + above->prefix);
+    run->error = *descriptor < 0 ? errno : 0;
+    run->opening += seconds() - run->now;
+    if (*descriptor < 0 || is_elsewhere(run, *descriptor))
+        return 0;
+    enum state state = NEEDS_READING;
+    while (state == NEEDS_READING)
+        state = read_some(listing, *descriptor, run->limit);
+    while (state == NEEDS_SORTING)
+        state = sort_some(listing, *descriptor, run->rule);
+    if (state == BROKEN_OFF)
+        run->error = -listing->error;
+    return state == WHOLE;
+}
+
+/* Return whether a rule may apply to a name in the directory: then Python's filter must see it. */
+static int has_suspects(const struct run *run)
+{
+    const struct listing *listing = &run->listing;
+    if (run->suspects == NULL)
+        return 0;
+    for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length) {
+        const struct record *record = record_at(listing, at);
+        if (record->type != SKIPPED && has_match(run->suspects, record->name, strlen(record->name)))
+            return 1;
+    }
+    return 0;
+}
+
+static int add_row(struct run *run, int descriptor, const char *name, int flags)
+{
+    struct statx status;
+    if (!request_columns(&run->columns, descriptor, name, flags, &status))
+        return 0;
+    for (size_t column = 0; column < run->columns.width; column++) {
+        int64_t value = value_of(&status, (enum column)run->columns.numbers[column]);
+        if (!append(&run->text[COLUMN_TEXTS + column], &value, sizeof value))
+            return 0;
+    }
+    return 1;
+}
+
+/* Return whether a directory at this depth has a line. In other forms each has its place, shown or not. */
+static int is_shown(const struct run *run, Py_ssize_t depth)
+{
+    return run->form != LINES || (depth >= run->min_depth && !is_in(run->selection.unwanted, DT_DIR));
+}
+
+/* Add the rows of one kind. Return 0 if a row is unknown, or if rows are slow. */
+static int add_rows_of(struct run *run, int descriptor, enum kind kind)
+{
+    const struct listing *listing = &run->listing;
+    int follow = run->rule == ENTER ? 0 : AT_SYMLINK_NOFOLLOW, rows = 0;
+    double started = seconds();
+    for (size_t at = 0; count_of(listing, kind) && at < listing->used; at += record_at(listing, at)->length) {
+        const struct record *record = record_at(listing, at);
+        if (record->type != kind)
+            continue;
+        if (!add_row(run, descriptor, record->name, follow))
+            return 0;
+        if (++rows == ROWS_BETWEEN_LOOKS) {
+            double now = seconds();
+            if (now - started > ROWS_BETWEEN_LOOKS * SLOW_MICROS * 1e-6)
+                return 0;
+            started = now;
+            rows = 0;
+        }
+    }
+    return 1;
+}
+
+/* Add the rows of a directory: itself, files, links and barred directories. Return 0 as `add_rows_of` does. */
+static int add_rows(struct run *run, int descriptor, Py_ssize_t depth)
+{
+    const struct listing *listing = &run->listing;
+    if (is_shown(run, depth) && !add_row(run, descriptor, "", AT_EMPTY_PATH))
+        return 0;
+    if (!add_rows_of(run, descriptor, OTHER) || !add_rows_of(run, descriptor, MARKED))
+        return 0;
+    if (is_shown(run, depth + 1) && !add_rows_of(run, descriptor, BARRED))
+        return 0;
+    int32_t counts[] = {(int32_t)count_of(listing, OTHER), (int32_t)(count_of(listing, MARKED) + count_of(listing, BARRED))};
+    return append(&run->text[COUNTS], counts, sizeof counts);
+}
+
+/* Add the names of the kinds from `first` to `last`, separated by NULs, after a slash that separates directories. */
+static int add_names(struct run *run, enum text_of_run which, enum kind first, enum kind last)
+{
+    const struct listing *listing = &run->listing;
+    struct text *text = &run->text[which];
+    if (reserve(text, listing->used + 1) == NULL) /* a record is longer than its name with a NUL */
+        return 0;
+    if (run->directories)
+        text->start[text->used++] = '/';
+    size_t start = text->used;
+    for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length) {
+        const struct record *record = record_at(listing, at);
+        if (record->type < first || record->type > last)
+            continue;
+        if (text->used > start)
+            text->start[text->used++] = 0;
+        size_t length = strlen(record->name);
+        memcpy(text->start + text->used, record->name, length);
+        text->used += length;
+    }
+    return 1;
+}
+
+/* Add the names of links: of symlinks first, then of barred directories, as read.py does. */
+static int add_links(struct run *run)
+{
+    const struct listing *listing = &run->listing;
+    if (count_of(listing, MARKED) == 0 || count_of(listing, BARRED) == 0)
+        return add_names(run, LINKS, MARKED, BARRED);
+    if (!add_names(run, LINKS, MARKED, MARKED) || !append(&run->text[LINKS], "", 1))
+        return 0;
+    Py_ssize_t directories = run->directories;
+    run->directories = 0; /* no slash: these belong to the same directory */
+    int done = add_names(run, LINKS, BARRED, BARRED);
+    run->directories = directories;
+    return done;
+}
+
+/* Add the lines of one kind: paths of entries, each with the separator. `prefix`: length of run->path with its slash. */
+static int add_lines(struct run *run, size_t prefix, enum kind kind)
+{
+    const struct listing *listing = &run->listing;
+    struct text *text = &run->text[FILES];
+    if (count_of(listing, kind) == 0)
+        return 1;
+    if (reserve(text, listing->used + (size_t)count_of(listing, kind) * (prefix + run->separator_length)) == NULL)
+        return 0;
+    char *to = text->start + text->used;
+    for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length) {
+        const struct record *record = record_at(listing, at);
+        if (record->type != kind)
+            continue;
+        size_t length = strlen(record->name);
+        memcpy(to, run->path.start, prefix);
+        memcpy(to += prefix, record->name, length);
+        memcpy(to += length, run->separator, run->separator_length);
+        to += run->separator_length;
+    }
+    text->used = (size_t)(to - text->start);
+    return 1;
+}
+
+/* Add the directory run->path to the result. Replaces the NUL at the end of run->path by a slash. */
+static int add_directory(struct run *run, const struct entry *entry)
+{
+    size_t length = entry->length;
+    char *path = run->path.start;
+    if (run->form == JOINED || (run->form == COUNT && run->columns.width)) {
+        if ((run->directories && !append(&run->text[PATHS], "", 1)) || !append(&run->text[PATHS], path, length))
+            return 0;
+    }
+    if (run->form == JOINED) {
+        if (!add_names(run, DIRS, DIRECTORY, BARRED) || !add_links(run) || !add_names(run, FILES, OTHER, OTHER))
+            return 0;
+    }
+    if (run->form == LINES && is_shown(run, entry->depth)) {
+        if (!append(&run->text[FILES], path, length) || !append(&run->text[FILES], run->separator, run->separator_length))
+            return 0;
+    }
+    path[length] = '/';
+    if (run->form != LINES)
+        return 1;
+    return add_lines(run, length + 1, OTHER) && add_lines(run, length + 1, MARKED) &&
+           (!is_shown(run, entry->depth + 1) || add_lines(run, length + 1, BARRED));
+}
+
+/* Push the sub-directories, the first on top. */
+static int push_below(struct run *run, size_t prefix, size_t parent, Py_ssize_t depth)
+{
+    const struct listing *listing = &run->listing;
+    run->below.used = 0;
+    for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length)
+        if (record_at(listing, at)->type == DIRECTORY && !append(&run->below, &at, sizeof at))
+            return 0;
+    for (size_t left = run->below.used; left > 0;) {
+        size_t at;
+        memcpy(&at, run->below.start + (left -= sizeof at), sizeof at);
+        const char *name = record_at(listing, at)->name;
+        if (!push(run, run->path.start, prefix, name, strlen(name), parent, depth))
+            return 0;
+    }
+    return 1;
+}
+
+/* Walk the directory that `pop` took, or set run->trouble and leave everything else as if it had not been taken. */
+static void walk_one(struct run *run, struct entry *entry)
+{
+    size_t kept[TEXTS];
+    int descriptor = -1;
+    if (run->place != NULL)
+        publish_place(run, entry->length);
+    if (run->keep_way && run->text[STACK].used)
+        step_down(run, entry);
+    for (size_t at = 0; at < TEXTS; at++)
+        kept[at] = run->text[at].used;
+    int done = read_one(run, entry, &descriptor) && !has_suspects(run);
+    if (done && run->columns.width)
+        done = add_rows(run, descriptor, entry->depth);
+    done = done && add_directory(run, entry);
+    if (done && count_of(&run->listing, DIRECTORY)) {
+        done = descend(run, descriptor, entry->length + 1);
+        if (done) {
+            descriptor = -1; /* the way owns it */
+            done = push_below(run, entry->length + 1, run->way_used - 1, entry->depth + 1);
+        }
+    }
+    if (descriptor >= 0)
+        close(descriptor);
+    if (!done) {
+        for (size_t at = 0; at < TEXTS; at++)
+            run->text[at].used = kept[at];
+        put_back(run, entry);
+        run->trouble = 1;
+        return;
+    }
+    run->directories++;
+    run->others += count_of(&run->listing, OTHER);
+    for (int kind = DIRECTORY; kind < KINDS; kind++)
+        run->entries += count_of(&run->listing, (enum kind)kind);
+}
+
+/* Return whether another slot wants work, and the stack holds more than one directory to share. */
+static int is_wanted(const struct run *run)
+{
+    const struct text *stack = &run->text[STACK];
+    struct pollfd wanted = {run->news.descriptor, POLLIN, 0};
+    struct entry top = {0, 0, 0};
+    if (stack->used)
+        memcpy(&top, stack->start + stack->used - sizeof top, sizeof top);
+    if (stack->used <= top.length + 1 + sizeof top)
+        return 0;
+    return run->news.flag != NULL ? *run->news.flag : run->news.descriptor >= 0 && poll(&wanted, 1, 0) != 0;
+}
+
+/* Return whether one of the budgets is used up. A slow directory with columns ends a run as well. */
+static int is_over(const struct run *run, const struct budget *budget, double deadline)
+{
+    return (run->slow.used && run->columns.width) || run->entries >= budget->entries ||
+           run->directories >= budget->directories || run->passed >= budget->text || run->now >= deadline;
+}
+
+/* Close what the caller has no use for. Directories nearby are soon opened again from the root, unless the path is longer
+   than the system accepts: then some stay open. Not all, because each is reported with a path as long. */
+static void close_surplus(struct run *run)
+{
+    int far = run->path.used > PATH_MAX;
+    size_t kept = run->keep_way || far ? run->way_used : run->way_given;
+    struct entry next;
+    if (run->text[STACK].used) {
+        top_of(run, &next);
+        kept = next.parent < kept ? next.parent + 1 : kept;
+    }
+    close_way(run, kept);
+    while (far && run->open > MOST_FAR)
+        thin_out(run, MOST_FAR);
+}
+
+/* Walk until a budget is used up, another slot wants work, or a directory is TROUBLE. */
+static void walk(struct run *run, const struct budget *budget)
+{
+    run->now = seconds();
+    double deadline = run->now + budget->seconds, next_look = run->now + NEWS_SECONDS;
+    while (run->text[STACK].used) {
+        struct entry entry;
+        run->trouble = !pop(run, &entry) || entry.depth > run->deepest ||
+                       has_match(run->apart, run->path.start, entry.length) ||
+                       reserve(&run->slow, sizeof(struct slow) + entry.length) == NULL;
+        if (!run->trouble)
+            walk_one(run, &entry);
+        if (run->trouble) { /* the popped bytes are still there */
+            run->text[STACK].used += entry.length + 1 + sizeof entry;
+            run->lost = seconds() - run->now;
+            break;
+        }
+        run->passed += (Py_ssize_t)entry.length;
+        struct slow slow = {seconds() - run->now, entry.length};
+        run->now += slow.seconds;
+        if (slow.seconds >= run->slow_from) { /* there is room: see above */
+            append(&run->slow, &slow, sizeof slow);
+            append(&run->slow, run->path.start, slow.length);
+        }
+        if (is_over(run, budget, deadline))
+            break;
+        if (run->now >= next_look) {
+            next_look = run->now + NEWS_SECONDS;
+            if (is_wanted(run))
+                break;
+        }
+    }
+    close_surplus(run);
+}
+
+/* Reverse the order of the stack. */
+static int reverse_stack(struct run *run)
+{
+    struct text *stack = &run->text[STACK], reversed = {NULL, 0, 0};
+    if (stack->used && reserve(&reversed, stack->used) == NULL)
+        return 0;
+    for (size_t left = stack->used; left > 0;) {
+        struct entry entry;
+        memcpy(&entry, stack->start + left - sizeof entry, sizeof entry);
+        size_t size = entry.length + 1 + sizeof entry;
+        left -= size;
+        append(&reversed, stack->start + left, size);
+    }
+    free(stack->start);
+    *stack = reversed;
+    return 1;
+}
+
+/* Free what the run owns, except for the open directories: `close_way` closes them. */
+static void clear_run(struct run *run)
+{
+    for (size_t at = 0; at < TEXTS; at++)
+        free(run->text[at].start);
+    free(run->path.start);
+    free(run->below.start);
+    free(run->slow.start);
+    free(run->listing.buffer);
+    free(run->way);
+}

@@ -1,0 +1,115 @@
+"""Facts derived from the options of a scan, once for each worker: who reads directories, and in which form."""
+
+# Without `from __future__ import annotations`, which NamedTuple would have to compile: a millisecond a module.
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+from scanner.fields import COLUMNS, columns_of
+from scanner.kernel.descent import are_nested
+from scanner.kernel.native import COUNT, JOINED, LINES, LINK_RULES, LIST, STATED, LinkRule, Native, native
+from scanner.options import ScanOptions
+
+ReaderKind = Literal["python", "single", "many"]
+"""Who reads directories: `os.scandir`; the compiled reader, one at a time; or the compiled walker, many in one call,
+with one of the others for each directory that it leaves over."""
+LINE_SINKS = ("paths", "text", "table")
+"""Sinks that take a run as lines: a directory that is not shown has none there."""
+
+
+def by_whole_paths(options: ScanOptions) -> bool:
+    """Return whether directories are opened by path, as `os.walk` does: the system then ends a loop of symlinks, after
+    40 of them in a path.
+    """
+    return options.followlinks and not options.detect_loops
+
+
+def _has_undecodable_root(options: ScanOptions) -> bool:
+    return any(os.fsdecode(os.fsencode(root)) != os.fsdecode(root) for root in options.roots)
+
+
+def _counts_from_several_roots(options: ScanOptions) -> bool:
+    return (options.max_depth is not None or options.min_depth > 0) and are_nested(options.roots)
+
+
+def _filters_in_python(options: ScanOptions) -> bool:
+    return options.filter is not None and not options.filter.is_native
+
+
+def _needs_place_of_hidden(options: ScanOptions) -> bool:
+    kinds = [sink.kind for sink in options.sinks or ()]
+    if options.filter is None or not kinds:
+        return False
+    if "ncdu" in kinds and options.filter.hides_entries:
+        return True
+    return options.filter.hides_directories and not (len(kinds) == 1 and kinds[0] in LINE_SINKS)
+
+
+READERS: tuple[tuple[Callable[[ScanOptions], bool], ReaderKind, str], ...] = (
+    (lambda options: options.pure or native() is None, "python", "SCANNER_PURE=1, or not built"),
+    (by_whole_paths, "python", "symlinks are followed by path, as os.walk does"),
+    (lambda options: options.followlinks, "single", "each directory is compared with those above it"),
+    (_has_undecodable_root, "single", "the encoding of a root does not give its name back"),
+    (_counts_from_several_roots, "single", "depth counts from the nearest root above"),
+    (_filters_in_python, "single", "the filter needs more than names, types and depths"),
+    (_needs_place_of_hidden, "single", "a sink records excluded names, or which directories are shown"),
+)
+"""Who reads directories: the first row whose condition holds decides. Otherwise it is the compiled walker."""
+
+
+def reader_for(options: ScanOptions) -> ReaderKind:
+    """Return who reads the directories of a scan: see READERS."""
+    return next((reader for holds, reader, _ in READERS if holds(options)), "many")
+
+
+def reader_name(options: ScanOptions) -> str:
+    """Return the name of the reader for statistics: compiled or python."""
+    return "python" if reader_for(options) == "python" else "compiled"
+
+
+def runs_unlocked(options: ScanOptions) -> bool:
+    """Return whether nearly all of a walk runs without the GIL, so that threads do not wait for each other."""
+    return reader_for(options) == "many" and (options.filter is None or options.filter.only_compares)
+
+
+class ScanFacts(NamedTuple):
+    """What follows from the options for reading directories. Computed once for each worker, and handed on."""
+
+    reader: ReaderKind
+    native: Native | None  # None: everything is read in Python
+    links: LinkRule
+    form: int
+    by_path: bool
+    columns: Sequence[str]
+    numbers: bytes  # of the columns, as indices in COLUMNS
+    separator: bytes
+    asks: bool  # whether the filter needs types or `stat` of entries
+
+    @property
+    def rule(self) -> int:
+        return LINK_RULES.index(self.links)
+
+
+def facts_of(options: ScanOptions, *, joined: bool = False, listed: bool = False) -> ScanFacts:
+    """Derive the facts from the options.
+
+    joined  Chunks travel to another process, so names are joined.
+    listed  names of files are a list, whatever the options say.
+    """
+    reader = reader_for(options)
+    columns = columns_of(options.fields)
+    form = LIST if listed else _form_of(options, joined=joined or reader == "many")
+    links: LinkRule = "enter" if options.followlinks else "mark" if options.sinks is None else "file"
+    return ScanFacts(
+        reader, native() if reader != "python" else None, links, form, by_whole_paths(options), columns,
+        bytes(map(COLUMNS.index, columns)), options.separator, options.filter is not None and options.filter.asks,
+    )  # fmt: skip
+
+
+def _form_of(options: ScanOptions, *, joined: bool) -> int:
+    if options.sinks is None:
+        return STATED if options.stat else JOINED if joined else LIST
+    if not options.sinks:
+        return COUNT
+    return LINES if not options.stat and [sink.kind for sink in options.sinks] == ["paths"] else STATED

@@ -1,0 +1,228 @@
+"""The compiled reader: what its functions take and return, and whether this build fits this source.
+
+Without it (no C compiler, not Linux) everything is read in Python, with the same result.
+"""
+
+# Without `from __future__ import annotations`, which NamedTuple would have to compile: a millisecond a module.
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from itertools import repeat
+from typing import Any, Literal, NamedTuple, Protocol
+from zlib import crc32
+
+from scanner.fields import COLUMNS
+from scanner.kernel.descent import GAP
+from scanner.kernel.requests import FEW, SLOW
+from scanner.model import Path, split
+
+LinkRule = Literal["mark", "enter", "file"]
+"""What a symlink to a directory is: a directory that is not entered (`os.walk`), one that is entered (`followlinks`),
+or no directory at all (`find`: costs no `stat` of the target)."""
+LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")
+LIST, JOINED, LINES, COUNT, STATED = range(5)
+"""Forms of the names of files: a list; one string, separated by NULs; the lines that a sink of paths writes; nothing;
+joined, with rows of columns. The compiled reader does not know the last."""
+FORMS = ("list", "joined", "lines", "count")
+NO_LIMIT = (1 << 63) - 1
+
+
+class ListRequest(NamedTuple):
+    """Arguments of `list_directory`. `keep`: the descriptor is needed, even if nothing more is to be opened."""
+
+    parent: int
+    name: Path | None  # None: `parent` is the directory itself, and is read on
+    no_link: bool  # refuse symlinks
+    limit: int  # entries
+    prefix: bytes  # of lines
+    as_bytes: bool  # names are bytes, not str
+    rule: int  # in LINK_RULES
+    form: int
+    separator: bytes  # of lines
+    keep: bool
+
+
+class ListResult(NamedTuple):
+    """What `list_directory` returns, as a plain tuple."""
+
+    descriptor: int  # -1: closed
+    dirs: list[Any]
+    links: list[Any]
+    files: Any
+    file_count: int
+    error: int  # errno with which the listing broke off; 0: it did not
+    more: bool
+    opening: float  # seconds
+
+
+class RowsRequest(NamedTuple):
+    """Arguments of `fill_rows`. `patient`: go on however slow it is."""
+
+    directory: int
+    names: bytes  # separated by NULs
+    columns: bytes  # indices in COLUMNS
+    follow: bool  # symlinks
+    patient: bool
+    rows: bytearray
+    first: int
+    last: int
+
+
+class RowsResult(NamedTuple):
+    """What `fill_rows` returns, as a plain tuple."""
+
+    row: int  # the next one; `last` if all were filled
+    failures: int
+
+
+class RunRequest(NamedTuple):
+    """Arguments of `walk_run`. A run ends before a directory that is unreadable, that has `limit` entries or more, that
+    is not on `device`, that is deeper than `deepest`, whose path is in `apart`, or that has an entry which matches
+    `names`, `endings` or `beginnings` (each separated by NULs).
+    """
+
+    way: list[tuple[Any, int]]
+    stack: list[Any]
+    limit: int
+    most_open: int
+    keep_way: bool  # keep open what is above the next directory
+    device: int  # -1: any
+    most: int  # directories to take from the stack
+    names: bytes
+    endings: bytes
+    beginnings: bytes
+    entries: int
+    directories: int
+    text: int  # characters of paths
+    seconds: float
+    news: int | bytearray
+    form: int
+    separator: bytes
+    rule: int
+    columns: bytes
+    as_bytes: bool
+    place: memoryview | None
+    slow_from: float  # seconds for a directory, from which on it is reported
+    unwanted: int  # set of d_type that are not shown
+    hides_dotfiles: bool
+    min_depth: int  # levels below the root
+    last_depth: int  # sub-directories at this depth are shown, but not entered
+    deepest: int
+    apart: bytes
+
+
+class WalkedRun(NamedTuple):
+    """What `walk_run` returns: directories that follow one another in walk order, all of them read without trouble.
+
+    `trouble`: the next one has to be read by itself. `error`: errno of opening it; negative: of reading it. `lost`:
+    seconds spent on it. `slow`: seconds and path of each slow directory. `opening`: seconds spent on opening, in all.
+    `files`: number of entries that are no directories. `text`: characters of paths. `names`: as `Chunk.listings`, or
+    lines instead of files. `counts`: numbers of files and of links of each directory. `rows`: columns, each with a
+    value for each directory, its files, its links.
+    """
+
+    trouble: bool
+    error: int
+    lost: float
+    slow: list[tuple[float, Path]]
+    opening: float
+    directories: int
+    entries: int
+    files: int
+    text: int
+    names: tuple[Any, Any, Any, Any]
+    counts: bytes
+    rows: bytes
+
+    @property
+    def paths(self) -> list[Any]:
+        joined = self.names[0]
+        paths: list[Any] = joined.split("\0" if isinstance(joined, str) else b"\0")
+        return paths
+
+    def apart(self, width: int) -> Iterator[tuple[Any, Any, Any, Any, bytes, bytes]]:
+        """Yield for each directory: path, directories, links, files, rows of itself and its files, rows of links."""
+        numbers = iter(memoryview(self.counts).cast("i").tolist()) if width else repeat(0)
+        size, start = len(self.rows) // (width or 1), 0
+
+        def rows(count: int) -> bytes:
+            nonlocal start
+            first, start = start, start + 8 * count
+            return b"".join(
+                [self.rows[column + first : column + start] for column in range(0, width * size, size or 1)]
+            )
+
+        for listing, files, links in zip(split(self.names), numbers, numbers, strict=False):
+            yield *listing, rows(1 + files), rows(links)
+
+
+TABLES: dict[str, type[Any]] = {
+    "ListRequest": ListRequest, "ListResult": ListResult, "RowsRequest": RowsRequest, "RowsResult": RowsResult,
+    "RunRequest": RunRequest, "RunResult": WalkedRun,
+}  # fmt: skip
+
+
+class Native(Protocol):
+    """The extension module `scanner.kernel._native`."""
+
+    LAYOUT: dict[str, Any]
+    BUILD_ID: int
+
+    def list_directory(self, request: ListRequest, /) -> tuple[Any, ...] | None: ...
+    def fill_rows(self, request: RowsRequest, /) -> tuple[int, int]: ...
+    def walk_run(self, request: RunRequest, /) -> tuple[Any, ...]: ...
+    def keep_memory(self) -> None: ...
+
+
+def layout() -> dict[str, Any]:
+    """Return everything that C code must agree on, as it stands in Python."""
+    names = {name: "".join(f" {field}" for field in table._fields) for name, table in TABLES.items()}
+    numbers = {"gap": GAP, "probes": FEW, "slow_micros": round(SLOW * 1e6)}
+    return {"rules": LINK_RULES, "forms": FORMS, "columns": COLUMNS, **numbers, **names}
+
+
+def build_id(folder: str) -> int:
+    """Return the checksum of the C sources in `folder`; 0 if they are not there (an installed package)."""
+    checksum = 0
+    for name in sorted(name for name in os.listdir(folder) if name.endswith((".c", ".h"))):
+        with open(os.path.join(folder, name), "rb") as source:
+            checksum = crc32(source.read(), checksum)
+    return checksum
+
+
+def misfit(module: Native) -> str | None:
+    """Return in what way the build differs from this source; None if it fits."""
+    ours, theirs = layout(), module.LAYOUT
+    wrong = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    if wrong:
+        return f"it differs in {', '.join(wrong)}"
+    sources = build_id(os.path.dirname(__file__))
+    return "the C sources have changed since it was built" if sources not in (0, module.BUILD_ID) else None
+
+
+@cache
+def native() -> Native | None:
+    """Return the compiled reader if it was built from this source. Log once if it was built from another one."""
+    try:
+        module: Any = import_module("scanner.kernel._native")
+    except ImportError:
+        return None
+    reason = misfit(module)
+    if reason is None:
+        found: Native = module
+        return found
+    import logging  # costs milliseconds that other scans need not spend
+
+    logging.getLogger("scanner").warning(
+        "scanner.kernel._native is outdated (%s): reading in Python; rebuild it: pip install --editable .", reason
+    )
+    return None
+
+
+def keep_memory() -> None:
+    """In a worker process: keep freed memory for the next Task, where that is possible."""
+    module = native()
+    if module is not None:
+        module.keep_memory()

@@ -1,0 +1,195 @@
+"""Requests to the file system where each costs a round trip: several in flight, and repeated after transient errors.
+
+An NFS client sends types with the first thousand names or so, and then no more, unless somebody requests attributes of
+entries already listed. Then it goes on to fetch them along with the names, a thousand in one round trip:
+
+    list some -> have types? -> list more -> no types: request all of these, several in flight
+                                             '-> from then on, request a few of each thousand: the client fetches all
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from scanner.model import Fault, Path, prefix_of
+
+T = TypeVar("T")
+FEW = 12  # entries that show whether requests are slow; a Linux client reacts to more than 8 of them
+SLOW = 300e-6  # seconds for one request
+LEAST = 4  # entries for a thread
+BATCH = 512  # entries: of a page of a listing, which the client fetches with attributes or without
+RETRIES = {
+    errno.ESTALE: 2, errno.EMFILE: 2, errno.ENFILE: 2, errno.ENOMEM: 2, errno.EAGAIN: 2, errno.EINTR: 2, errno.EIO: 1,
+}  # fmt: skip
+"""How often a request is repeated after an error that may be transient."""
+PAUSES = (0.02, 0.2)  # seconds before the first and the second repetition
+
+
+class Retries:
+    """Repeated requests of one Reader. `count`: so far."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def may_repeat(self, failure: int, attempts: int) -> bool:
+        """Return whether to repeat a request that has failed `attempts` times with the errno `failure`. If so, wait,
+        and count it.
+        """
+        if attempts > RETRIES.get(failure, 0):
+            return False
+        time.sleep(PAUSES[attempts - 1])
+        self.count += 1
+        return True
+
+
+def with_types(
+    entries: Iterator[os.DirEntry[Any]], *, follow: bool, threads: int
+) -> Iterator[Iterable[os.DirEntry[Any]]]:
+    """Yield the entries in their order, in batches. Where types are slow, a batch is yielded with its types.
+
+    A type that was requested is kept in its entry. After a failure the entry has none: the caller's own request fails
+    again, and the caller reports it.
+    """
+    broken_off, slow = None, False
+    while broken_off is None:
+        some: list[os.DirEntry[Any]] = []
+        try:
+            some.extend(islice(entries, BATCH))
+        except OSError as error:  # entries before the error count
+            broken_off = error
+        if not some:
+            break
+        if slow and not _has_attributes(some[:FEW]):
+            _request_types(some, follow, threads)
+            yield some
+            continue
+        for start in range(0, len(some), FEW):
+            started = time.monotonic()
+            yield some[start : start + FEW]
+            if time.monotonic() - started > FEW * SLOW:
+                slow = True
+                _request_types(some[start + FEW :], follow, threads)
+                yield some[start + FEW :]
+                break
+    if broken_off is not None:
+        try:
+            raise broken_off
+        finally:
+            broken_off = None  # it refers to this frame: workers collect no cycles
+
+
+def _has_attributes(entries: list[os.DirEntry[Any]]) -> bool:
+    """Request attributes, so that the client goes on to fetch them; return whether it had them."""
+    for entry in entries:
+        started = time.monotonic()
+        with contextlib.suppress(OSError):
+            entry.stat(follow_symlinks=False)
+        if time.monotonic() - started > SLOW:
+            return False
+    return True
+
+
+def _request_types(entries: list[os.DirEntry[Any]], follow: bool, threads: int) -> None:
+    in_threads(entries, lambda entry: entry.is_dir(follow_symlinks=follow), threads)
+
+
+def in_threads(todo: Sequence[T], act: Callable[[T], object], threads: int, least: int = LEAST) -> None:
+    """Call `act` with each item, in several threads. An OSError is ignored: the caller repeats what has failed.
+
+    least  items for a thread.
+    """
+    left = iter(todo)
+
+    def run() -> None:
+        for each in left:
+            with contextlib.suppress(OSError):
+                act(each)
+
+    others: list[threading.Thread] = []
+    count = min(threads, len(todo) // least)
+    with contextlib.suppress(RuntimeError):  # the system has no more threads
+        while len(others) < count - 1:
+            thread = threading.Thread(target=run, name="scanner-request", daemon=True)
+            thread.start()
+            others.append(thread)
+    run()
+    for thread in others:
+        thread.join()
+
+
+def is_link(entry: os.DirEntry[Any]) -> bool:
+    try:
+        return entry.is_symlink()
+    except OSError:
+        return False
+
+
+class EntrySorter:
+    """Sorts entries of os.scandir into directories, links among them, and files, for one Reader.
+
+    links          what a symlink to a directory is.
+    keeps_entries  return the entries as well.
+    """
+
+    def __init__(self, links: str, retries: Retries, *, keeps_entries: bool) -> None:
+        self._follow, self._mark = links != "file", links == "mark"
+        self._retries, self._keeps_entries = retries, keeps_entries
+
+    def sort(
+        self, path: Path, entries: Iterator[os.DirEntry[str]], threads: int
+    ) -> tuple[list[Any], list[Any], list[Any], list[Fault], dict[Any, os.DirEntry[str]]]:
+        """Return directories, links, files, faults, and entries by name.
+
+        An entry of unknown type is a file, and a Fault `stat`.
+
+        threads  for types, where these may be slow; 0: they are not.
+        """
+        dirs: list[Any] = []
+        marked: list[Any] = []
+        files: list[Any] = []
+        faults: list[Fault] = []
+        entry_of: dict[Any, os.DirEntry[str]] = {}
+        follow, mark, keep = self._follow, self._mark, self._keeps_entries
+        try:
+            for batch in with_types(entries, follow=follow, threads=threads) if threads else (entries,):
+                for entry in batch:
+                    try:
+                        is_dir = entry.is_dir(follow_symlinks=follow)
+                    except OSError as error:
+                        is_dir = self._repeat(path, entry, error, faults)
+                    if is_dir:
+                        dirs.append(entry.name)
+                        if mark and is_link(entry):
+                            marked.append(entry.name)
+                    else:
+                        files.append(entry.name)
+                    if keep:
+                        entry_of[entry.name] = entry
+        except OSError as error:
+            faults.append(Fault.of(error, path, "read"))
+        except MemoryError:
+            dirs, marked, files = [], [], []
+            faults.append(Fault(path, "read", errno.ENOMEM, os.strerror(errno.ENOMEM), "io"))
+        return dirs, marked, files, faults, entry_of
+
+    def _repeat(self, path: Any, entry: os.DirEntry[str], error: OSError, faults: list[Fault]) -> bool:
+        """Return whether `entry` is a directory; repeat after errors that may be transient."""
+        attempts = 1
+        name: Any = entry.name if isinstance(path, str) else os.fsencode(entry.name)
+        fault = Fault.of(error, prefix_of(path) + name, "stat")
+        while self._retries.may_repeat(fault.errno, attempts):
+            attempts += 1
+            try:
+                return entry.is_dir(follow_symlinks=self._follow)
+            except OSError as another:
+                fault = Fault.of(another, fault.path, "stat", attempts)
+        if (self._follow and not self._mark) or not is_link(entry):  # behind a symlink not entered, nothing is lost
+            faults.append(fault)
+        return False
