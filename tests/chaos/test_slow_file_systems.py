@@ -54,6 +54,8 @@ def at_once(fs: FaultFS) -> list[Any]:
     return expected
 
 
+@pytest.mark.alone
+@pytest.mark.parametrize("backend", ["serial", "auto", "pool-fork", "pool-fork pure"], indirect=True)
 def test_many_directories_are_read_at_a_time_and_each_once(mounted: Mounter, backend: dict[str, Any]) -> None:
     fs = mounted()
     result = scanner.scan(fs.mnt, **backend)
@@ -64,7 +66,7 @@ def test_many_directories_are_read_at_a_time_and_each_once(mounted: Mounter, bac
     if backend["backend"] == "serial":
         assert stats["peak"]["all"] == 1
     else:
-        assert stats["peak"]["all"] >= 8  # 64 on a quiet machine
+        assert stats["peak"]["all"] >= 8  # 64 where nothing else runs
         assert result.stats.most_in_flight >= 8
         assert result.stats.waiting_share > 0.5
 
@@ -133,6 +135,7 @@ def test_where_a_walk_is_is_known_while_names_above_are_looked_up(mounted: Mount
         assert future.result().faults == []
 
 
+@pytest.mark.alone
 def test_no_more_at_a_time_than_allowed(mounted: Mounter, pool: dict[str, Any]) -> None:
     fs = mounted()
     for options in (pool, {"backend": "auto"}):
@@ -144,6 +147,7 @@ def test_no_more_at_a_time_than_allowed(mounted: Mounter, pool: dict[str, Any]) 
     assert fs.stats()["peak"]["all"] == 1, "less than there are workers"
 
 
+@pytest.mark.alone
 def test_a_busy_server_is_not_asked_for_much_more_than_it_can_answer(mounted: Mounter) -> None:
     fs = mounted(slots=4)
     result = scanner.scan(fs.mnt)
@@ -156,6 +160,7 @@ def test_a_local_tree_is_read_by_one_thread_a_worker(trees: dict[str, Path], bac
     assert any(count <= 2 for count in most), "as there are workers, unless they are kept waiting for a processor"
 
 
+@pytest.mark.alone
 def test_a_slow_mount_in_a_local_tree(tmp_path: Path, mounted: Mounter, backend: dict[str, Any]) -> None:
     """Each part is read as it needs: many directories of the mount at a time, of the rest one a worker."""
     make_tree("monorepo", tmp_path / "top", 3000, 9000)
@@ -194,8 +199,9 @@ def test_a_worker_that_waits_for_a_directory_does_not_hold_the_others_down(mount
     with ThreadPoolExecutor() as executor:
         scan = executor.submit(scanner.scan, fs.mnt, backend="pool", max_workers=2)
         fs.wait_until_hung()
-        time.sleep(1)
-        peak = fs.stats()["peak"]["all"]
+        deadline = time.monotonic() + 30
+        while (peak := fs.stats()["peak"]["all"]) < 16 and time.monotonic() < deadline:
+            time.sleep(0.02)
         fs.rules([])
         fs.release()
         assert scan.result() == at_once(fs)
@@ -239,6 +245,7 @@ def test_closing_the_walk_leaves_nothing_although_directories_are_being_read(mou
     walking.close()
 
 
+@pytest.mark.alone
 def test_types_that_are_not_told_are_asked_for_many_at_a_time(mounted: Mounter, backend: dict[str, Any]) -> None:
     """Inside one directory; in a listing of few or fast ones, one after the other."""
     fs = mounted(

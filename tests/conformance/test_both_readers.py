@@ -11,6 +11,8 @@ import sys
 import sysconfig
 import tempfile
 import time
+import tomllib
+from importlib import import_module
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from scanner.options import ScanOptions, SinkSpec
 from tests.conformance.test_any_tree import TREES, build
 from tests.support.faultfs import FaultFS, unavailable
 from tests.support.pairwise import pairwise
+from tests.support.shell import ROOT
 
 OPTIONS: list[dict[str, Any]] = [
     {},
@@ -120,7 +123,18 @@ CAN_BUILD = (
 )
 
 
-@pytest.mark.skipif(not CAN_BUILD, reason="needs Linux, a C compiler and the headers of Python")
+needs_compiler = pytest.mark.skipif(not CAN_BUILD, reason="needs Linux, a C compiler and the headers of Python")
+
+
+@needs_compiler
+def test_the_extension_is_compiled() -> None:
+    """`optional = true` hides errors of the compiler; `pip install --verbose --editable .` shows them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    for module in project["tool"]["setuptools"]["ext-modules"]:
+        import_module(module["name"])
+
+
+@needs_compiler
 def test_where_it_can_be_built_it_is_used(reader: str) -> None:
     assert reader_name(ScanOptions()) == {"compiled": "compiled", "pure": "python"}[reader]
     assert reader_name(ScanOptions(followlinks=True)) == "python", "opened by path, as os.walk does"
