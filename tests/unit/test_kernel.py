@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from scanner.backends.whereabouts import SIZE, Place
+from scanner.kernel.native import native
 from scanner.kernel.read import HELD_DIRECTORIES
 from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task, names
@@ -249,3 +250,64 @@ def test_it_is_told_where_a_walk_is_before_the_root_is_opened(tmp_path: Path, mo
     walker.walk(task(below))
     walker.close()
     assert told[0] == (os.fspath(tmp_path), os.fsencode(below))
+
+
+def read_singly(walker: Walker, *directories: str) -> tuple[Chunk, list[str]]:
+    """Walk, and return which directories were not read in a run."""
+    read, found = walker._reader.read, list[str]()
+
+    def note(path: Any, *arguments: Any) -> Any:
+        found.append(path)
+        return read(path, *arguments)
+
+    walker._reader.read = note  # type: ignore[method-assign]
+    return walker.walk(task(*directories)), found
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_depth": 3}, {"min_depth": 2}, {"hidden": False}, {"types": "f"}, {"types": "d,l", "max_depth": 2},
+        {"max_depth": 3, "min_depth": 2, "hidden": False, "types": "f"},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.skipif(native() is None, reason="requires the compiled walker")
+def test_options_that_only_compare_leave_directories_to_runs(options: dict[str, Any], tmp_path: Path) -> None:
+    make(tmp_path, {"a": {"b": {"c": {"f": None}, ".h": {"f": None}}, "l": "b"}, ".x": None})
+    walker = Walker(ScanOptions(pure=False, **options).starting_at([str(tmp_path)]), joined=True)
+    try:
+        chunk, found = read_singly(walker, str(tmp_path))
+    finally:
+        walker.close()
+    assert (found, chunk.faults) == ([str(tmp_path)], [])
+
+
+def barred_walker(top: Path, mount: Path, **options: Any) -> Walker:
+    return Walker(ScanOptions(**options).starting_at([str(top)])._replace(barred=(str(mount),)), joined=True)
+
+
+def test_only_the_directory_above_a_mount_is_read_singly(reader: str, tmp_path: Path) -> None:
+    make(tmp_path, {"a": {"b": {"m": {"inside": None}, "n": {}}, "c": {"d": {"e": {}}}}})
+    walker = barred_walker(tmp_path, tmp_path / "a" / "b" / "m", sinks=PATHS)
+    try:
+        chunk, found = read_singly(walker, str(tmp_path))
+    finally:
+        walker.close()
+    paths = bytes(chunk.output).split(b"\n")
+    assert os.fsencode(tmp_path / "a" / "b" / "m") in paths
+    assert os.fsencode(tmp_path / "a" / "b" / "m" / "inside") not in paths
+    if reader == "compiled" and native() is not None:
+        assert found == [str(tmp_path), str(tmp_path / "a" / "b")]
+
+
+@pytest.mark.parametrize("options", [{"types": "f"}, {"min_depth": 9}], ids=str)
+def test_a_mount_that_is_not_shown_is_not_entered_either(reader: str, options: dict[str, Any], tmp_path: Path) -> None:
+    make(tmp_path, {"a": {"m": {"inside": None}, "f": None}})
+    walker = barred_walker(tmp_path, tmp_path / "a" / "m", sinks=PATHS, **options)
+    try:
+        chunk = walker.walk(task(str(tmp_path)))
+    finally:
+        walker.close()
+    assert b"inside" not in bytes(chunk.output)
+    assert (chunk.directories, chunk.faults) == (2, [])
