@@ -49,9 +49,8 @@ STIRRED = re.compile(rb"(/keep|/\d+(/a(/b)?)?)?")  # what may be below `moving`
 
 def any_name(rng: random.Random) -> bytes:
     letters = BYTES if rng.random() < 0.5 else BYTES[32:125]
-    return b"".join(rng.choices(letters, k=rng.choice((1, 2, 3, 8, 30, 254, 255)))).replace(
-        b".", b":"
-    )  # `.` and `..` are no names
+    name = b"".join(rng.choices(letters, k=rng.choice((1, 2, 3, 8, 30, 254, 255)))).replace(b".", b":")
+    return b"." + name[:254] if rng.random() < 0.1 else name
 
 
 def any_pattern(rng: random.Random) -> str:
