@@ -358,7 +358,7 @@ static PyObject *fill_rows(PyObject *Py_UNUSED(module), PyObject *arguments)
 
 struct run_request {
     PyObject *way, *stack, *place, *news;
-    Py_ssize_t most, limit, most_open;
+    Py_ssize_t most, limit, most_open, root_length;
     int rule, form, as_bytes;
     Py_buffer columns, separator, words[PARTS], apart, view, flag; /* the last two: of `place` and `news`, or empty */
     struct budget budget;
@@ -367,6 +367,7 @@ struct run_request {
 #define RUN_REQUEST(F) \
     F(way, "O!", &PyList_Type, &request->way) \
     F(stack, "O!", &PyList_Type, &request->stack) \
+    F(root_length, "n", &request->root_length) \
     F(limit, "n", &request->limit) \
     F(most_open, "n", &request->most_open) \
     F(keep_way, "p", &run->keep_way) \
@@ -469,22 +470,23 @@ static int take_way(struct run *run, PyObject *list)
     return PyList_SetSlice(list, 1, count, NULL) == 0 && done; /* in any case: these descriptors are ours or closed */
 }
 
-/* Return the depth of a path that lies below a root: one more than the slashes after the root's prefix. */
-static Py_ssize_t depth_of(const char *path, size_t length, size_t top)
+/* Return the depth of a path that lies below a root: one more than the slashes after the root and its slash. */
+static Py_ssize_t depth_of(const char *path, size_t length, Py_ssize_t root_length)
 {
     Py_ssize_t depth = 1;
-    for (size_t at = top; at < length; at++)
+    for (size_t at = root_length > 0 ? (size_t)root_length : 0; at < length; at++)
         depth += path[at] == '/';
     return depth;
 }
 
 /* Take paths from the end of the caller's list as long as they lie below the first directory of the way. Return how many,
    or -1 with an exception. */
-static Py_ssize_t take_paths(PyObject *list, Py_ssize_t most, struct run *run)
+static Py_ssize_t take_paths(const struct run_request *request, struct run *run)
 {
+    PyObject *list = request->stack;
     size_t top = run->way[0].prefix;
     Py_ssize_t size = PyList_Size(list), taken = 0;
-    while (taken < size && taken < most) {
+    while (taken < size && taken < request->most) {
         PyObject *path = PyList_GetItem(list, size - 1 - taken), *encoded = NULL;
         if (path == NULL || !PyUnicode_FSConverter(path, &encoded)) {
             PyErr_Clear(); /* a NUL in it, for example: read.py reports it */
@@ -493,7 +495,7 @@ static Py_ssize_t take_paths(PyObject *list, Py_ssize_t most, struct run *run)
         const char *start = PyBytes_AsString(encoded);
         size_t length = (size_t)PyBytes_Size(encoded);
         int below = length > top && start[length - 1] != '/' && memcmp(start, run->path.start, top) == 0;
-        int pushed = below && push(run, "", 0, start, length, 0, depth_of(start, length, top));
+        int pushed = below && push(run, "", 0, start, length, 0, depth_of(start, length, request->root_length));
         Py_DECREF(encoded);
         if (below && !pushed) {
             PyErr_NoMemory();
@@ -639,7 +641,7 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
         int done = 1;
         run.suspects = suspects = new_names(request.words, PARTS, &done);
         run.apart = apart = new_names(&request.apart, 1, &done);
-        Py_ssize_t taken = done ? take_paths(request.stack, request.most, &run) : -1;
+        Py_ssize_t taken = done ? take_paths(&request, &run) : -1;
         if (taken >= 0)
             result = walk_taken(&run, &request, taken);
     }

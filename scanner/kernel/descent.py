@@ -69,6 +69,13 @@ class Descent:
             self.keep(root, os.open(root, _PASS))
         return True
 
+    def root_length(self, path: Any) -> int:
+        """Return the length in bytes of the root above `path`, with its slash; 0: there is none. The way may begin
+        further down.
+        """
+        root = self._root_of(path)
+        return 0 if root is None else len(os.fsencode(prefix_of(root)))
+
     def lend(self, path: Any) -> list[tuple[Any, int]]:
         """What is open on the way to `path` and elsewhere below its root: what paths there begin with, descriptors.
 

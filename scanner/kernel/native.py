@@ -85,6 +85,7 @@ class RunRequest(NamedTuple):
 
     way: list[tuple[Any, int]]
     stack: list[Any]
+    root_length: int  # bytes of the root with its slash: depth counts from there
     limit: int
     most_open: int
     keep_way: bool  # keep open what is above the next directory

@@ -56,6 +56,7 @@ class Runs:
         self._patience = self._penalty = 0
         as_bytes = any(isinstance(root, bytes) for root in options.roots)
         unwanted, hides_dotfiles = (filters.selection.unwanted, not filters.spec.hidden) if filters else (0, False)
+        self._counts_depth = options.max_depth is not None or options.min_depth > 0
         last_depth = NO_LIMIT if options.max_depth is None else options.max_depth - 1
         apart = b"\0".join({os.path.dirname(os.fsencode(mount)) for mount in options.barred})
         self._always: tuple[Any, ...] = (
@@ -76,7 +77,8 @@ class Runs:
                 directories with the same parent are opened from there.
         """
         words = ALL if self._filter is None else self._suspects(self._filter, stack[-1])
-        if words is None:
+        length = self._descent.root_length(stack[-1])
+        if words is None or (self._counts_depth and not length):
             return None
         try:
             device = self._descent.device(stack[-1]) if self._one_file_system else -1
@@ -86,19 +88,9 @@ class Runs:
         if not way:
             return None
         request = RunRequest(
-            way,
-            stack,
-            limit,
-            self._descent.most_open,
-            near,
-            device,
-            *words,
-            *budget,
-            news,
-            form,
-            separator,
+            way, stack, length, limit, self._descent.most_open, near, device, *words, *budget, news, form, separator,
             *self._always,
-        )
+        )  # fmt: skip
         run = self._walk_lent(request)
         return run._replace(rows=self._one_device.only(device, run.rows)) if self._one_device.is_needed else run
 

@@ -311,3 +311,22 @@ def test_a_mount_that_is_not_shown_is_not_entered_either(reader: str, options: d
         walker.close()
     assert b"inside" not in bytes(chunk.output)
     assert (chunk.directories, chunk.faults) == (2, [])
+
+
+@pytest.mark.parametrize("most_open", [1, 2, 48])
+def test_depths_count_from_the_root_however_few_directories_stay_open(
+    reader: str, most_open: int, tmp_path: Path
+) -> None:
+    """With one only, not even the root stays open."""
+    make(tmp_path, {"a": {"b": {"c": {"d": {"e": {}}}}, "f": {"g": {"h": {}}}}})
+    walker = Walker(ScanOptions(max_depth=3).starting_at([str(tmp_path)]), joined=True, most_open=most_open)
+    try:
+        found: list[Any] = []
+        todo = [str(tmp_path)]
+        while todo:
+            chunk = walker.walk(task(*todo, seconds=0))
+            found += listed(chunk)
+            todo = chunk.leftovers
+    finally:
+        walker.close()
+    assert [os.path.relpath(path, tmp_path) for path, _, _ in found] == [".", "a", "a/b", "a/f"]
