@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import scanner
 from scanner.kernel.facts import reader_name
@@ -28,6 +29,7 @@ from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task, names
 from scanner.options import ScanOptions, SinkSpec
 from tests.conformance.test_any_tree import TREES, build
+from tests.conftest import use
 from tests.support.faultfs import FaultFS, unavailable
 from tests.support.pairwise import pairwise
 from tests.support.shell import ROOT
@@ -167,6 +169,45 @@ def test_on_any_tree(tree: dict[bytes, Any]) -> None:
         build(os.fsencode(folder), tree)
         for options in OPTIONS[::2]:
             assert walked(folder, False, True, options) == walked(folder, True, True, options)
+
+
+COMPARISONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_depth": st.integers(1, 4), "min_depth": st.integers(0, 4), "hidden": st.just(False),
+        "types": st.sampled_from(["f", "d", "l", "f,d", "l,p"]),
+    },
+)  # fmt: skip
+
+
+@given(tree=TREES, options=COMPARISONS, number=st.integers(0, 99), entries=st.sampled_from([1, 3, 100, 1 << 20]))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_options_that_only_compare_on_any_tree(
+    tree: dict[bytes, Any], options: dict[str, Any], number: int, entries: int
+) -> None:
+    """With every kind of output, in Chunks of any size."""
+    outputs = [{name: each[name] for name in ("stat", "sinks") if name in each} for each in OPTIONS]
+    options = {**options, **outputs[number % len(outputs)]}
+    with tempfile.TemporaryDirectory() as folder:
+        build(os.fsencode(folder), tree)
+        assert walked(folder, False, True, options, entries) == walked(folder, True, True, options, entries)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"max_depth": 3}, {"max_depth": 4, "types": "f,l", "hidden": False}, {"min_depth": 2, "stat": ("size", "ino")}],
+    ids=str,
+)
+def test_options_that_only_compare_on_every_backend(
+    backend: dict[str, Any], options: dict[str, Any], trees: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = [scanner.scan(trees["odd"], **options, **backend)]
+    with monkeypatch.context() as patch:
+        use("pure", patch)
+        results.append(scanner.scan(trees["odd"], **options, backend="serial"))
+    compiled, pure = ([*result.entries()] if "stat" in options else list(result) for result in results)
+    assert compiled == pure
+    assert results[0].errors == results[1].errors
 
 
 @pytest.mark.parametrize("count", [127, 999, 1000, 1001, 2000])
