@@ -12,8 +12,15 @@ from collections.abc import Iterator
 from scanner.backends.pool import PoolBackend
 
 
+GROWTH = 1.1  # of the pause, with each kill
+
+
 class Killer:
-    """Kills a random worker of the newest of `pools` every few milliseconds, from a thread."""
+    """Kills a random worker of the newest of `pools` every few milliseconds, from a thread.
+
+    Pauses become longer, up to `pause` seconds at first: how many milliseconds a worker needs to achieve anything
+    depends on the machine and its load. After a scan without deaths, call `hurry`.
+    """
 
     def __init__(self, pools: list[PoolBackend], seed: int, pause: float = 0.03) -> None:
         self.kills = 0
@@ -28,9 +35,13 @@ class Killer:
                 slots = [slot for slot in list(self._pools[-1]._workers.values()) if slot.ready or self._starting()]
                 os.kill(self._random.choice(slots).pid, signal.SIGKILL)
                 self.kills += 1
+                self._pause *= GROWTH
+
+    def hurry(self) -> None:
+        self._pause /= 2
 
     def _starting(self) -> bool:
-        """Seldom one that is not ready yet: where all die before they are, a pool gives up, and rightly."""
+        """Seldom select a worker that is not ready yet: a pool gives up when all die before they are."""
         return self._random.random() < 0.1
 
     @contextlib.contextmanager
@@ -46,7 +57,7 @@ class Killer:
 
 @contextlib.contextmanager
 def pools_started() -> Iterator[list[PoolBackend]]:
-    """The pools that are started meanwhile."""
+    """Yield a list that holds the newest pool that was started meanwhile."""
     started: list[PoolBackend] = []
     original = PoolBackend.__init__
 
