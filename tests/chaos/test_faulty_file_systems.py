@@ -1,4 +1,4 @@
-"""On a real file system that fails, hangs and lies: what can be found is found, the rest is told, in bounded time."""
+"""Scan a real file system that fails, hangs and lies: all that is readable is found, the rest reported, in time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Mounter = Callable[..., FaultFS]
 
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Mounter]:
-    """Mounts a file system with these rules for the time of the test."""
+    """Return a function that mounts a file system with rules until the test ends."""
     with ExitStack() as stack:
 
         def mount(*rules: dict[str, Any], tree: dict[str, Any] = TREE, at: str = "m", **spec: Any) -> FaultFS:
@@ -45,14 +45,14 @@ def mounted(tmp_path: Path) -> Iterator[Mounter]:
 
 
 def paths(tree: Any = TREE, top: str = "") -> list[str]:
-    """All there is, as `list` would print it were there no faults: relative to the mount point."""
+    """Return all paths, relative to the mount point, in the order of `list`."""
     files = [f"{top}/{name}" for name, content in tree.items() if not isinstance(content, dict)]
     below = [paths(content, f"{top}/{name}") for name, content in tree.items() if isinstance(content, dict)]
     return [top, *files, *(path for part in below for path in part)]
 
 
 def listed(fs: FaultFS, *arguments: Any) -> tuple[list[str], list[dict[str, Any]], int]:
-    """What `scanner list` prints, its errors, its exit code."""
+    """Return the paths that `scanner list` prints, its errors and its exit code."""
     errors = fs.path.parent / "errors.ndjson"
     result = run("list", "--errors", errors, *arguments, fs.mnt)
     found = [os.fsdecode(line).removeprefix(fs.mnt) for line in result.stdout.split(b"\n")[:-1]]
@@ -79,13 +79,13 @@ def test_a_directory_cannot_be_opened(name: str, kind: str, attempts: int, mount
     found, errors, code = listed(fs)
     expected = [path for path in paths() if path not in B_AND_BELOW]
     assert [path for path in found if path != "/b"] == expected
-    assert ("/b" in found) == (kind != "vanished"), "it is there, as far as anybody knows"
+    assert ("/b" in found) == (kind != "vanished"), "it may still exist"
     assert short(fs, errors) == [("/b", "open", kind, attempts, False)]
     assert code == (0 if kind == "vanished" else 1)
 
 
 @pytest.mark.parametrize(("name", "times"), [("EIO", 1), ("ENFILE", 2), ("EAGAIN", 1), ("ESTALE", 3)])
-def test_what_passes_is_tried_again(name: str, times: int, mounted: Mounter, backend: dict[str, Any]) -> None:
+def test_transient_errors_are_retried(name: str, times: int, mounted: Mounter, backend: dict[str, Any]) -> None:
     fs = mounted({"path": "/b", "op": "opendir", "errno": name, "times": times})  # the kernel has a try of its own
     result = scanner.scan(fs.mnt, **backend)
     assert result == list(os.walk(fs.mnt))
@@ -94,12 +94,12 @@ def test_what_passes_is_tried_again(name: str, times: int, mounted: Mounter, bac
 
 
 @pytest.mark.parametrize(
-    ("types", "shown", "asked"), [("f", ["file"], 0), ("d", [], 0), ("p", [], 1), ("f,s", ["file"], 1)]
+    ("types", "shown", "queried"), [("f", ["file"], 0), ("d", [], 0), ("p", [], 1), ("f,s", ["file"], 1)]
 )
-def test_what_cannot_be_asked_is_asked_only_where_types_do_not_tell(
-    types: str, shown: list[str], asked: int, reader: str, mounted: Mounter, tmp_path: Path
+def test_stat_is_called_only_where_types_are_unknown(
+    types: str, shown: list[str], queried: int, reader: str, mounted: Mounter, tmp_path: Path
 ) -> None:
-    """As in a directory that may be read but not searched; Python is told of files, directories and links only."""
+    """As in a directory with read but no search permission. `DirEntry` knows only files, directories and symlinks."""
     real = tmp_path / "real" / "d"
     real.mkdir(parents=True)
     (real / "file").touch()
@@ -108,22 +108,22 @@ def test_what_cannot_be_asked_is_asked_only_where_types_do_not_tell(
     fs = mounted(denied, tree={"$": "mirror", "path": str(real.parent)})
     result = scanner.scan(fs.mnt, types=types)
     assert result == [(fs.mnt, ["d"], []), (f"{fs.mnt}/d", [], shown)]
-    assert [(error.path, error.kind) for error in result.errors] == [(f"{fs.mnt}/d/pipe", "denied")] * asked
+    assert [(error.path, error.kind) for error in result.errors] == [(f"{fs.mnt}/d/pipe", "denied")] * queried
 
 
 def test_a_listing_breaks_off(mounted: Mounter, backend: dict[str, Any]) -> None:
     tree = {"b": {"$": "flat", "n": 1000}, "c": {"f": 1}}
     fs = mounted({"path": "/b", "op": "readdir", "errno": "EIO", "after": 500}, tree=tree)
     result = scanner.scan(fs.mnt, **backend)
-    assert result == list(os.walk(fs.mnt)), "which drops what it has read"
+    assert result == list(os.walk(fs.mnt)), "which drops the entries it has read"
     assert [(f.path, f.operation, f.kind, f.partial) for f in result.errors] == [(f"{fs.mnt}/b", "read", "io", False)]
     kept = scanner.scan(fs.mnt, partial_listings=True, **backend)
     assert [(os.path.basename(root), len(files)) for root, _, files in kept] == [("m", 0), ("b", 500), ("c", 1)]
     assert [f.partial for f in kept.errors] == [True]
     assert kept.stats.as_dict()["retries"] == 1
-    told: list[OSError] = []
-    assert list(scanner.walk(fs.mnt, onerror=told.append, **backend)) == result
-    assert [(error.filename, error.errno) for error in told] == [(f"{fs.mnt}/b", 5)]
+    raised: list[OSError] = []
+    assert list(scanner.walk(fs.mnt, onerror=raised.append, **backend)) == result
+    assert [(error.filename, error.errno) for error in raised] == [(f"{fs.mnt}/b", 5)]
     found, errors, code = listed(fs)
     assert len(found) == 3 + 500 + 1
     assert short(fs, errors) == [("/b", "read", "io", 2, True)]
@@ -131,7 +131,7 @@ def test_a_listing_breaks_off(mounted: Mounter, backend: dict[str, Any]) -> None
 
 
 def test_the_listing_of_the_root_breaks_off(mounted: Mounter) -> None:
-    """What was read is a result: it is written, and the exit code is 1."""
+    """Entries that were read are a result: they are written, and the exit code is 1."""
     fs = mounted({"path": "/", "op": "readdir", "errno": "EIO", "after": 30}, tree={"$": "flat", "n": 1000})
     result = run("list", "-o", fs.path.parent / "out", fs.mnt)
     assert result.returncode == 1
@@ -223,7 +223,7 @@ def test_the_time_is_over_while_a_directory_hangs(mounted: Mounter) -> None:
 
 
 def test_a_hung_directory_costs_a_program_that_uses_us_no_more_than_the_command(mounted: Mounter) -> None:
-    """Also with workers that cannot be killed: the interpreter's own exit must not wait for them."""
+    """The exit of the interpreter does not wait for workers that cannot be killed."""
     fs = mounted({"path": "/b", "op": "readdir", "hang": "hard"})
     code = f"import scanner; print(len(scanner.scan({fs.mnt!r}, dir_timeout=0.5, start_method='spawn').errors))"
     result = subprocess.run(
@@ -239,10 +239,10 @@ def test_types_are_unknown(mounted: Mounter, backend: dict[str, Any]) -> None:
     assert result.errors == []
 
 
-def test_a_type_is_unknown_and_cannot_be_asked(mounted: Mounter, backend: dict[str, Any]) -> None:
+def test_a_type_is_unknown_and_its_stat_fails(mounted: Mounter, backend: dict[str, Any]) -> None:
     fs = mounted({"path": "/b", "dtype": "unknown"}, {"path": "/b", "op": "lookup", "errno": "EIO"})
     result = scanner.scan(fs.mnt, **backend)
-    assert result == list(os.walk(fs.mnt)), "which takes it for a file, without a word"
+    assert result == list(os.walk(fs.mnt)), "which silently takes it for a file"
     assert [(f.path, f.operation, f.kind, f.attempts) for f in result.errors] == [(f"{fs.mnt}/b", "stat", "io", 2)]
 
 
@@ -251,11 +251,11 @@ def test_a_type_is_unknown_and_cannot_be_asked(mounted: Mounter, backend: dict[s
     [{"path": "/a/f1", "dtype": "dir"}, {"path": "/b", "op": "lookup", "errno": "ENOENT"}],
     ids=["replaced", "gone"],
 )
-def test_what_was_a_directory_is_none_any_more(rule: dict[str, Any], mounted: Mounter) -> None:
+def test_a_directory_is_replaced_or_removed_meanwhile(rule: dict[str, Any], mounted: Mounter) -> None:
     fs = mounted(rule)
     _, errors, code = listed(fs)
     assert short(fs, errors) == [(rule["path"], "open", "vanished", 1, False)]
-    assert code == 0, "what vanishes meanwhile is told, and no failure"
+    assert code == 0, "an entry that vanishes is reported, and is no failure"
 
 
 @pytest.mark.parametrize("inode", [77, "random"])
@@ -272,7 +272,7 @@ def test_names_are_listed_twice(mounted: Mounter, backend: dict[str, Any]) -> No
 
 
 def test_a_call_is_interrupted(mounted: Mounter, backend: dict[str, Any]) -> None:
-    """Python itself tries again to open (PEP 475), but not to list."""
+    """Python repeats an interrupted open (PEP 475), but not an interrupted listing."""
     tree = {"b": {"$": "flat", "n": 1000}}
     rule = {"path": "/b", "errno": "EINTR", "times": 1}
     fs = mounted({**rule, "op": "opendir"}, {**rule, "op": "readdir", "after": 500}, tree=tree)
@@ -294,7 +294,7 @@ def test_a_tree_without_an_end_is_cut_where_one_wants_it(kind: str, mounted: Mou
 def test_a_tree_without_an_end_ends_at_the_greatest_depth(
     kind: str, backend: Any, mounted: Mounter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fifty here, for the sake of the test."""
+    """The limit is 50 in this test."""
     monkeypatch.setattr(gate, "MAX_DEPTH", 50)
     fs = mounted(tree={"x": {"$": kind}, "y": {"f": 1}})
     result = scanner.scan(fs.mnt, **backend)
@@ -325,7 +325,7 @@ def test_the_server_dies(mounted: Mounter) -> None:
 
 
 def test_the_fewest_calls_are_made(mounted: Mounter) -> None:
-    """Nothing but opening and listing, and each directory once, however many workers there are.
+    """Each directory is opened and listed once, for any number of workers.
 
     Slow enough that each is read by itself: a run of fast ones begins at the root, where look-ups cost nothing.
     """
@@ -333,11 +333,11 @@ def test_the_fewest_calls_are_made(mounted: Mounter) -> None:
     directories = 1 + 2 * 61
     result = scanner.scan(fs.mnt, backend="pool", max_workers=3)
     assert len(result) == directories
-    asked = fs.stats()
-    assert asked["ops"]["opendir"] == directories
-    assert set(asked["dirs"].values()) == {1}
-    assert asked["ops"]["readdir"] == 2 * directories
-    assert asked["ops"]["lookup"] == directories - 1, "by name from the parent, not by the whole path"
+    requests = fs.stats()
+    assert requests["ops"]["opendir"] == directories
+    assert set(requests["dirs"].values()) == {1}
+    assert requests["ops"]["readdir"] == 2 * directories
+    assert requests["ops"]["lookup"] == directories - 1, "by name from the parent, not by the whole path"
 
 
 def test_no_process_is_left_that_could_be_ended(mounted: Mounter) -> None:
@@ -359,7 +359,7 @@ def session_of(pid: int) -> int:
 
 
 @pytest.mark.parametrize("how", [["--backend", "serial"], ["--backend", "pool", "--workers", "2"]])
-def test_what_cannot_be_asked_is_null_and_told(how: list[str], mounted: Mounter, reader: str, tmp_path: Path) -> None:
+def test_failed_stats_are_null_and_reported(how: list[str], mounted: Mounter, reader: str, tmp_path: Path) -> None:
     tree = {"a": 1, "b": 2, "d": {"c": 3, "e": {}}}
     fs = mounted(
         {"path": "/b", "op": "lookup", "errno": "EACCES"}, {"path": "/d/c", "op": "lookup", "errno": "EIO"}, tree=tree
@@ -387,7 +387,7 @@ def test_what_cannot_be_asked_is_null_and_told(how: list[str], mounted: Mounter,
     assert run("du", "-b", *how, fs.mnt).returncode == 1
 
 
-def test_each_failed_stat_of_many_is_told(mounted: Mounter, reader: str) -> None:
+def test_each_failed_stat_of_many_is_reported(mounted: Mounter, reader: str) -> None:
     names = [f"f{number}" for number in range(600)]
     fs = mounted({"path": "/x/f*7", "op": "lookup", "errno": "EACCES"}, tree={"x": dict.fromkeys(names, 1)})
     errors: list[OSError] = []

@@ -24,7 +24,7 @@ PATIENCE = 60  # seconds
 
 
 def in_child(what: Callable[[], Any], *, then: Callable[[], object] = lambda: None) -> Any:
-    """What `what` returns or raises in a forked copy of this process; `then` runs here meanwhile."""
+    """Return the result or exception of `what` in a forked copy of this process; `then` runs here meanwhile."""
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
         try:

@@ -1,4 +1,4 @@
-"""Callers that change what a process is: SIGCHLD, monkey-patched threads, daemonic processes."""
+"""Scan in unusual processes: with handlers of SIGCHLD, monkey-patched threads, and daemonic."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def reap_everything(*_: Any) -> None:
 
 @pytest.fixture(params=["ignored", "reaped by the caller"])
 def sigchld(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Nobody can wait for our children but the kernel, or the caller's handler."""
+    """Let the kernel or the caller's handler reap all children."""
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN if request.param == "ignored" else reap_everything)
     try:
         yield
@@ -45,7 +45,7 @@ def sigchld(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("sigchld")
-def test_the_result_is_returned_where_nobody_can_wait_for_workers(
+def test_the_result_is_returned_where_workers_cannot_be_waited_for(
     trees: dict[str, Path], start_method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     result = scanner.scan(trees["odd"], backend="pool", max_workers=2, start_method=start_method)  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ def test_the_result_is_returned_where_nobody_can_wait_for_workers(
 
 
 @pytest.mark.usefixtures("sigchld")
-def test_dead_workers_are_replaced_where_nobody_can_wait_for_them(trees: dict[str, Path], start_method: str) -> None:
+def test_dead_workers_are_replaced_where_they_cannot_be_waited_for(trees: dict[str, Path], start_method: str) -> None:
     top = trees["monorepo"]
     with pools_started() as pools:
         walking = scanner.walk(top, backend="pool", max_workers=2, start_method=start_method, max_rate=300)  # type: ignore[arg-type]
@@ -74,7 +74,7 @@ def test_dead_workers_are_replaced_where_nobody_can_wait_for_them(trees: dict[st
 def test_a_worker_that_dies_before_the_pool_lists_it_costs_nothing(
     trees: dict[str, Path], start_method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is announced first: whoever hears of it must not close it meanwhile, or the Pool's thread would end."""
+    """A worker is announced before the Pool lists it. Closing it in between would end the Pool's thread."""
     original, late = start.SlotProcess.start, []
 
     def start_late(self: Any) -> None:
@@ -117,7 +117,7 @@ def test_the_scan_goes_on_here_when_the_pools_thread_has_ended_and_all_workers_w
 
 
 class EndsItsReader:
-    """In the list of a Pool's processes: whoever looks at it ends."""
+    """An item in the list of a Pool's processes that ends the thread that reads it."""
 
     @property
     def exitcode(self) -> int:
@@ -137,7 +137,7 @@ def end_handler(pool: PoolBackend) -> None:
 @pytest.mark.parametrize("patch", ["patch_queue()", "patch_all(thread=False)", "patch_thread()", "patch_select()"])
 @pytest.mark.parametrize("how", ["auto", "pool"])
 def test_only_some_of_the_standard_library_is_replaced(patch: str, how: str, trees: dict[str, Path]) -> None:
-    """Threads may be real while queues are not, and the other way round."""
+    """Threads may be real while queues are coroutines, and the reverse."""
     pytest.importorskip("gevent")
     script = f"""
 import warnings; warnings.simplefilter("ignore")
@@ -156,7 +156,7 @@ for _ in range(5):
 
 @pytest.mark.skipif(unavailable() is not None, reason=f"no FUSE here: {unavailable()}")
 def test_threads_replaced_by_coroutines_on_a_slow_file_system(tmp_path: Path) -> None:
-    """Nothing there runs beside the caller, however long directories take."""
+    """No thread can run beside the caller there."""
     pytest.importorskip("gevent")
     script = (
         "from gevent import monkey; monkey.patch_thread()\nimport scanner, sys; scanner.scan(sys.argv[1], timeout=50)"
@@ -198,7 +198,7 @@ assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 @pytest.mark.skipif(unavailable() is not None, reason=f"no FUSE here: {unavailable()}")
 @pytest.mark.parametrize("kind", ["scan", "walk", "scan_sync"])
 def test_a_hanging_directory_in_a_daemonic_process_does_not_outlast_the_timeout(kind: str, tmp_path: Path) -> None:
-    """Celery's workers and those of a `multiprocessing.Pool` may have no children: nobody could be killed."""
+    """Workers of Celery and of `multiprocessing.Pool` may have no children, so that no process can be killed."""
     tree = {"a": {"f": 1}, "hangs": {"g": 1}, "z": {"h": 1}}
     rules = [{"path": "/hangs", "op": "opendir", "hang": "killable"}]
     with ExitStack() as stack:

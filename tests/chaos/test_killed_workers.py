@@ -1,4 +1,4 @@
-"""Workers that are killed at any moment: the result is that of a scan without deaths."""
+"""Kill workers at any moment: the result equals that of a scan without deaths."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.sabotage import sabotage
 from tests.support.shell import PATIENCE, start, until_scanning
 from tests.support.trees import build, make, make_endless
 
-KILLS = 12  # of each of six cases
+KILLS = 12  # in each of six cases
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_random_workers_are_killed_all_the_time(
     large_trees: dict[str, Path],
     pools: list[PoolBackend],
 ) -> None:
-    """A directory on which several workers were killed, by chance, is lost and reported. Otherwise the result is exact."""
+    """A directory on which several workers died by chance is lost and reported. Otherwise the result is exact."""
     top, expected = large_trees[profile], list(os.walk(large_trees[profile]))
     killer = Killer(pools, seed)
     exact = 0
@@ -53,10 +53,10 @@ def test_random_workers_are_killed_all_the_time(
             result = scanner.scan(top, backend="pool", max_workers=3, start_method=start_method)
             assert {fault.kind for fault in result.errors} <= {"lost"}
             assert result == expected or result.errors
-            told: list[OSError] = []
-            walking = scanner.walk(top, onerror=told.append, backend="pool", max_workers=3, start_method=start_method)
-            assert list(walking) == expected or told
-            exact += result.stats.worker_deaths > 0 and not (result.errors or told)
+            errors: list[OSError] = []
+            walking = scanner.walk(top, onerror=errors.append, backend="pool", max_workers=3, start_method=start_method)
+            assert list(walking) == expected or errors
+            exact += result.stats.worker_deaths > 0 and not (result.errors or errors)
             if not result.stats.worker_deaths:
                 killer.hurry()
 
@@ -95,10 +95,10 @@ def test_a_directory_that_kills_its_worker_costs_only_itself(
     assert result == [item for item in os.walk(tmp_path) if not item[0].startswith(poisoned)]
     assert [(fault.path, fault.kind) for fault in result.errors] == [(poisoned, "lost")]
     assert result.stats.as_dict()["worker_deaths"] == 2
-    told: list[OSError] = []
-    walked = list(scanner.walk(tmp_path, onerror=told.append, **pool))
+    errors: list[OSError] = []
+    walked = list(scanner.walk(tmp_path, onerror=errors.append, **pool))
     assert walked == result
-    assert [error.filename for error in told] == [poisoned]
+    assert [error.filename for error in errors] == [poisoned]
 
 
 def test_a_worker_dies_in_the_middle_of_a_message(
@@ -127,7 +127,7 @@ def test_all_workers_die_while_they_start(
     monkeypatch.setattr(spawn, "_python_exe", b"/bin/false")
     result = scanner.scan(trees["monorepo"], backend="pool", max_workers=2, start_method="spawn")
     assert result == list(os.walk(trees["monorepo"]))
-    assert [record.levelname for record in caplog.records] == ["WARNING"], "told once"
+    assert [record.levelname for record in caplog.records] == ["WARNING"], "reported once"
     assert "4 worker processes died while starting): scanning in this process" in caplog.text
 
 
@@ -139,7 +139,7 @@ def test_a_mistake_in_a_worker_is_logged_and_costs_only_its_directory(
     result = scanner.scan(tmp_path, backend="pool", max_workers=1, start_method=start_method)  # type: ignore[arg-type]
     assert result == [item for item in os.walk(tmp_path) if not item[0].endswith("wrong")]
     assert [fault.kind for fault in result.errors] == ["lost"]
-    assert "nobody has thought of this" in caplog.text
+    assert "an unexpected error" in caplog.text
 
 
 @pytest.mark.parametrize("command", ["scan", "list"])
@@ -156,10 +156,10 @@ def test_the_coordinator_is_killed(command: str, start_method: str, tmp_path: Pa
     assert alive == []
 
 
-def test_what_is_given_up_without_a_reason_is_in_the_errors_all_the_same(
+def test_directories_given_up_without_a_reason_are_in_the_errors(
     trees: dict[str, Path], start_method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that dies over a Task before it reads anything: nobody knows why."""
+    """A worker dies on a Task before it reads anything, so that no reason is known."""
     sabotage(monkeypatch, "ends_at_task")
     result = scanner.scan(trees["monorepo"], backend="pool", max_workers=1, start_method=start_method)  # type: ignore[arg-type]
     assert result == []

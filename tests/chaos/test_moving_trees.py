@@ -17,7 +17,7 @@ from tests.support.trees import make
 
 
 def test_a_tree_is_changed_all_the_time(backend: dict[str, Any], tmp_path: Path) -> None:
-    """What stays is found once, what is told went wrong only where it was changed, and nothing outside is seen."""
+    """Stable entries are found once, errors lie only below changed names, and nothing outside is found."""
     top, outside = tmp_path / "top", make(tmp_path / "outside", {"secret": {"file": None}})
     top.mkdir()
     directories, files = churn.make_stable(top)
@@ -39,7 +39,7 @@ def test_a_tree_is_changed_all_the_time(backend: dict[str, Any], tmp_path: Path)
 
 
 def swapping(monkeypatch: Any, when: str, what: Path, target: Path) -> None:
-    """Just before the directory `when` is read, `what` becomes a link to `target`."""
+    """Replace `what` by a symlink to `target` just before the directory `when` is read."""
     original = Reader.read
 
     def read(self: Reader, path: Any, *how_much: int) -> Any:
@@ -60,16 +60,16 @@ def test_a_directory_that_is_replaced_by_a_link_is_not_followed(tmp_path: Path, 
     assert [(fault.path, fault.kind) for fault in result.errors] == [(str(tmp_path / "top" / "a"), "vanished")]
 
 
-def test_nor_is_one_further_up(tmp_path: Path, monkeypatch: Any) -> None:
-    """The way down is already open: what lies at its old path is not looked at any more."""
+def test_a_parent_that_is_replaced_by_a_link_is_not_followed(tmp_path: Path, monkeypatch: Any) -> None:
+    """Parents are held open: whatever is at their old path now is not read."""
     make(tmp_path, {"top": {"a": {"deep": {"inside": None}}}, "outside": {"deep": {"secret": None}}})
     swapping(monkeypatch, "deep", tmp_path / "top" / "a", tmp_path / "outside")
     result = scanner.scan(tmp_path / "top", backend="serial")
     assert [names for _, _, names in result] == [[], [], ["inside"]]
 
 
-def test_nor_is_one_further_up_by_another_worker(tmp_path: Path) -> None:
-    """Workers that get a directory by its path go there name by name, never through a link."""
+def test_another_worker_does_not_follow_a_parent_that_became_a_link(tmp_path: Path) -> None:
+    """Workers open a directory of a Task name by name, never through a symlink."""
     from scanner.kernel.walk import Walker
     from scanner.model import Task
     from scanner.options import ScanOptions

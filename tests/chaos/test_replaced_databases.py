@@ -1,4 +1,4 @@
-"""A database that is replaced, with whatever SQLite has left beside the old one, and kills at any moment."""
+"""Replace a database beside which SQLite left other files, and kill the command at any moment."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def top(tmp_path: Path) -> Path:
 
 
 def rows(path: Path) -> int:
-    """As any reader sees them, who may write as well: SQLite recovers then what it believes is there to recover."""
+    """Count rows as a reader with write permission does: SQLite then recovers from files beside the database."""
     database = sqlite3.connect(path)
     try:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -40,7 +40,7 @@ def rows(path: Path) -> int:
 
 
 def with_sidecars(top: Path, path: Path, way: str) -> None:
-    """A database of ours that somebody has written to and was killed."""
+    """Create a database, and kill a process that writes to it."""
     assert run("list", "-o", path, top).returncode == 0
     killed = subprocess.run([sys.executable, "-c", DIE.format(WAYS_TO_DIE[way]), path], check=False)
     assert killed.returncode == 9
@@ -76,7 +76,7 @@ def test_by_a_link_of_another_name(way: str, top: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"no database at all" * 100, None])
 @pytest.mark.parametrize("suffix", ["-wal", "-journal", "-shm"])
 def test_only_the_sidecar_is_a_database(content: bytes | None, suffix: str, top: Path, tmp_path: Path) -> None:
-    """The file itself is none, or is gone: nothing to recover, and nothing to keep."""
+    """The database itself is missing or invalid: there is nothing to recover, and nothing to keep."""
     target = tmp_path / "db" / "o.sqlite"
     target.parent.mkdir()
     with_sidecars(top, target, "journal" if suffix == "-journal" else "wal")
@@ -91,8 +91,8 @@ def test_only_the_sidecar_is_a_database(content: bytes | None, suffix: str, top:
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_somebody_reads_the_old_database_all_the_time(busy: bool, top: Path, tmp_path: Path) -> None:
-    """The reader keeps what it has; new ones get what is new."""
+def test_a_reader_keeps_the_old_database_open(busy: bool, top: Path, tmp_path: Path) -> None:
+    """A reader keeps the old contents; new readers get the new ones."""
     target = tmp_path / "db" / "o.sqlite"
     target.parent.mkdir()
     assert run("list", "-o", target, top).returncode == 0
@@ -112,7 +112,7 @@ def test_somebody_reads_the_old_database_all_the_time(busy: bool, top: Path, tmp
     assert only(target)
 
 
-def test_a_database_is_one_file_that_whoever_may_read_it_can_read(top: Path, tmp_path: Path) -> None:
+def test_a_database_is_one_file_that_needs_only_read_permission(top: Path, tmp_path: Path) -> None:
     place = tmp_path / "db"
     place.mkdir()
     assert run("list", "-o", place / "o.sqlite", top).returncode == 0
@@ -150,7 +150,7 @@ def test_a_kill_at_any_step_leaves_the_old_database_or_the_new_one(way: str, top
         found.add(rows(place / "o.sqlite"))
         assert found <= {old, 1801}
         assert run("list", "-o", place / "o.sqlite", top).returncode == 0
-        assert only(place / "o.sqlite"), "what the killed one has left is gone"
+        assert only(place / "o.sqlite"), "files of the killed command are removed"
         if done.returncode == 0:
             break
     assert number > 2

@@ -50,7 +50,7 @@ def test_nice_where_priorities_cannot_be_set(error: str, method: str, trees: dic
 
 @pytest.mark.parametrize("backend", ["serial", "auto", "pool"])
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
-def test_the_number_of_processors_where_it_cannot_be_asked(error: str, backend: str, trees: dict[str, Path]) -> None:
+def test_the_number_of_processors_where_it_is_unavailable(error: str, backend: str, trees: dict[str, Path]) -> None:
     done = refusing(error, sys.executable, "-c", PROGRAM, trees["odd"], "", backend, "")
     assert (done.returncode, done.stderr) == (0, "")
 

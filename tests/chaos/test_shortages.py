@@ -44,7 +44,7 @@ def limited(limit: int, value: int, command: list[Any]) -> subprocess.CompletedP
 
 @pytest.mark.parametrize("how", [["--backend", "serial"], ["--backend", "pool"]], ids=["serial", "pool"])
 def test_few_descriptors(how: list[str], trees: dict[str, Path]) -> None:
-    """A way down of 5,000 levels does not take 5,000 of them."""
+    """A path of 5,000 levels does not need 5,000 of them."""
     result = limited(resource.RLIMIT_NOFILE, 100, [*SCANNER, "scan", "--json", *how, trees["deep"]])
     report = json.loads(result.stdout)
     assert result.returncode == 0
@@ -53,13 +53,13 @@ def test_few_descriptors(how: list[str], trees: dict[str, Path]) -> None:
 
 
 def test_hardly_any_descriptors(trees: dict[str, Path]) -> None:
-    """Directories are tried again then, after pauses: that is no waiting which more threads would help with."""
+    """Directories are retried after pauses. More threads would not shorten these."""
     result = limited(resource.RLIMIT_NOFILE, 8, [*SCANNER, "list", "--workers", "2", trees["deep"]])
     assert (result.returncode, result.stdout.count(b"\n")) == (0, 5401 + 800)
 
 
 def test_no_descriptor_is_left_for_a_moment(tmp_path: Path) -> None:
-    """What is held open on the way is given back, and the directory is read after all."""
+    """Parents that are held open are closed, and then the directory is read."""
     top = str(make(tmp_path, {"a": {"b": {"c": {"d": {"f": None}}}}, "z": {}}))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     walker = Walker(ScanOptions(roots=(top,)), joined=True)
@@ -92,7 +92,7 @@ def test_no_descriptor_is_left_at_all(tmp_path: Path, reader: str) -> None:
 def test_too_little_memory_for_a_huge_directory_makes_for_smaller_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`scandir` is made to run out of memory whenever more than 700 entries are asked for at a time."""
+    """`scandir` runs out of memory when more than 700 entries are requested at once."""
     monkeypatch.setenv("SCANNER_PURE", "1")
     make(tmp_path, {f"f{i}": None for i in range(5000)})
     original = Reader._sort
@@ -192,7 +192,9 @@ def test_a_hundred_thousand_levels_one_by_one_from_workers(abyss: Path, pool: di
 
 
 @pytest.mark.parametrize("backend", [{"backend": "serial"}, {"backend": "pool", "start_method": "fork"}])
-def test_a_tree_deeper_than_the_limit_is_told(backend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tree_deeper_than_the_limit_is_reported(
+    backend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(gate, "MAX_DEPTH", 2)
     top = make(tmp_path, {"1": {"2": {"3": {"4": {}}}}, "a": {}})
     result = scanner.scan(top, **backend)
@@ -233,16 +235,16 @@ def test_where_no_thread_can_be_started_either(trees: dict[str, Path], monkeypat
 
 
 def test_waiting_for_leave_to_go_on_takes_no_processor(trees: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """`max_rate` in this process: it sleeps, and does not ask again and again."""
-    asked = 0
+    """With `max_rate`, a scan in this process sleeps instead of polling."""
+    polls = 0
     original = SerialBackend.events
 
     def events(self: SerialBackend, timeout: float) -> list[Any]:
-        nonlocal asked
-        asked += 1
+        nonlocal polls
+        polls += 1
         return original(self, timeout)
 
     monkeypatch.setattr(SerialBackend, "events", events)
     result = scanner.scan(trees["monorepo"], max_rate=1000, backend="serial")
     assert len(result) == 401
-    assert asked < 1000
+    assert polls < 1000

@@ -1,4 +1,4 @@
-"""Mounts on which a directory costs round trips: many are read at a time, and faults cost what they cost elsewhere."""
+"""Mounts with slow directories: many of these are read concurrently, and faults cost no more than elsewhere."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Mounter = Callable[..., FaultFS]
 
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Mounter]:
-    """Mounts a slow file system for the time of the test."""
+    """Return a function that mounts a slow file system until the test ends."""
     with ExitStack() as stack:
 
         def mount(*rules: dict[str, Any], latency_ms: float = 3, at: str = "m", **spec: Any) -> FaultFS:
@@ -46,8 +46,8 @@ def mounted(tmp_path: Path) -> Iterator[Mounter]:
         yield mount
 
 
-def at_once(fs: FaultFS) -> list[Any]:
-    """What is there, without the latency."""
+def without_latency(fs: FaultFS) -> list[Any]:
+    """Walk the mount without latency."""
     fs.latency(0)
     expected = list(os.walk(fs.mnt))
     fs.latency(3)
@@ -60,7 +60,7 @@ def test_many_directories_are_read_at_a_time_and_each_once(mounted: Mounter, bac
     fs = mounted()
     result = scanner.scan(fs.mnt, **backend)
     stats = fs.stats()
-    assert list(scanner.walk(fs.mnt, **backend)) == result == at_once(fs)
+    assert list(scanner.walk(fs.mnt, **backend)) == result == without_latency(fs)
     assert set(stats["dirs"].values()) == {1}
     assert len(stats["dirs"]) == DIRECTORIES
     if backend["backend"] == "serial":
@@ -84,18 +84,18 @@ def task(*directories: str) -> Task:
     return Task(1, list(directories), 0, 10**6, 60.0)
 
 
-def test_a_chunk_tells_of_each_slow_directory_in_walk_order(mounted: Mounter, reader: str) -> None:
+def test_a_chunk_lists_slow_directories_in_walk_order(mounted: Mounter, reader: str) -> None:
     fs = mounted()
     with walker(fs) as made:
         chunk = made.walk(task(str(fs.mnt)))
-    assert [path for _, path in chunk.slow] == [path for path, _, _ in at_once(fs)]
+    assert [path for _, path in chunk.slow] == [path for path, _, _ in without_latency(fs)]
     assert sum(seconds for seconds, _ in chunk.slow) <= chunk.seconds
     assert 0 < chunk.opening < chunk.seconds
 
 
 def test_a_slow_directory_is_the_last_of_a_task_whose_rest_is_wanted(mounted: Mounter, reader: str) -> None:
     fs = mounted()
-    siblings = [path for path, _, _ in at_once(fs) if Path(path).parent == Path(fs.mnt)]
+    siblings = [path for path, _, _ in without_latency(fs) if Path(path).parent == Path(fs.mnt)]
     with walker(fs) as made:
         chunk = made.walk(task(*siblings), lambda: True, bytearray(b"\1"))
         assert chunk.directories == 1
@@ -122,7 +122,7 @@ def test_a_directory_that_cannot_be_opened_is_as_slow_as_others(mounted: Mounter
 
 
 def test_where_a_walk_is_is_known_while_names_above_are_looked_up(mounted: Mounter, reader: str) -> None:
-    """Or one that hangs there would never be given up."""
+    """Otherwise a hang there would never be given up."""
     fs = mounted({"path": "/0", "op": "lookup", "delay_ms": 1000}, tree=NAMED, latency_ms=0)
     siblings = [f"{fs.mnt}/0/1/2", f"{fs.mnt}/0/1/3"]
     place = Place(memoryview(bytearray(SIZE)))
@@ -144,25 +144,25 @@ def test_no_more_at_a_time_than_allowed(mounted: Mounter, pool: dict[str, Any]) 
         assert 2 < fs.stats()["peak"]["all"] <= 5
     fs.reset()
     scanner.scan(fs.mnt, max_in_flight=1, **pool)
-    assert fs.stats()["peak"]["all"] == 1, "less than there are workers"
+    assert fs.stats()["peak"]["all"] == 1, "fewer than workers"
 
 
 @pytest.mark.alone
-def test_a_busy_server_is_not_asked_for_much_more_than_it_can_answer(mounted: Mounter) -> None:
+def test_a_busy_server_gets_few_more_requests_than_it_can_answer(mounted: Mounter) -> None:
     fs = mounted(slots=4)
     result = scanner.scan(fs.mnt)
     assert fs.stats()["peak"]["all"] < 64  # 8 on a quiet machine: how many exactly is shown by test_pace
-    assert result == at_once(fs)
+    assert result == without_latency(fs)
 
 
 def test_a_local_tree_is_read_by_one_thread_a_worker(trees: dict[str, Path], backend: dict[str, Any]) -> None:
     most = (scanner.scan(trees["monorepo"], **backend).stats.most_in_flight for _ in range(5))
-    assert any(count <= 2 for count in most), "as there are workers, unless they are kept waiting for a processor"
+    assert any(count <= 2 for count in most), "one per worker, unless these wait for a processor"
 
 
 @pytest.mark.alone
 def test_a_slow_mount_in_a_local_tree(tmp_path: Path, mounted: Mounter, backend: dict[str, Any]) -> None:
-    """Each part is read as it needs: many directories of the mount at a time, of the rest one a worker."""
+    """Many directories of the mount are read concurrently; of the rest, one per worker."""
     make_tree("monorepo", tmp_path / "top", 3000, 9000)
     fs = mounted(at="top/mount")
     fs.latency(0)
@@ -180,7 +180,7 @@ def test_a_slow_mount_in_a_local_tree(tmp_path: Path, mounted: Mounter, backend:
 
 
 def test_a_hung_directory_costs_only_itself(mounted: Mounter, pool: dict[str, Any]) -> None:
-    """Its worker has to go; what the other threads of it have under way is not lost."""
+    """Its worker is killed; the Tasks of the other threads of that worker are not lost."""
     hung = "/2/3/4"
     tree = {str(i): {str(j): {str(k): {"f": 1} for k in range(6)} for j in range(6)} for i in range(4)}
     fs = mounted({"path": hung, "op": "readdir", "hang": "killable"}, tree=tree)
@@ -189,11 +189,11 @@ def test_a_hung_directory_costs_only_itself(mounted: Mounter, pool: dict[str, An
     assert len(result) == 4 * 6 * 6 + 4 * 6 + 4 + 1 - 1
     fs.rules([])
     fs.release()
-    assert [item for item in at_once(fs) if item[0] != fs.mnt + hung] == result
+    assert [item for item in without_latency(fs) if item[0] != fs.mnt + hung] == result
 
 
 def test_a_worker_that_waits_for_a_directory_does_not_hold_the_others_down(mounted: Mounter) -> None:
-    """It had no other thread yet when it met that: what may be read at a time is read by the other worker."""
+    """The worker has no other thread yet, so the other worker uses all of the concurrency."""
     tree = {str(i): {str(j): {str(k): {} for k in range(10)} for j in range(10)} for i in range(6)}
     fs = mounted({"path": "/0", "op": "readdir", "hang": "killable"}, tree=tree)
     with ThreadPoolExecutor() as executor:
@@ -204,16 +204,16 @@ def test_a_worker_that_waits_for_a_directory_does_not_hold_the_others_down(mount
             time.sleep(0.02)
         fs.rules([])
         fs.release()
-        assert scan.result() == at_once(fs)
+        assert scan.result() == without_latency(fs)
     assert peak >= 16
 
 
 def test_a_directory_that_kills_its_worker_costs_only_itself(
     mounted: Mounter, start_method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where many others were being read by the same worker each time."""
+    """The worker reads many other directories at that moment."""
     fs = mounted()
-    expected = at_once(fs)
+    expected = without_latency(fs)
     poison = expected[150][0]
     sabotage(monkeypatch, "killed", f"{signal.SIGKILL:d} {poison}")
     result = scanner.scan(fs.mnt, backend="pool", max_workers=2, start_method=start_method)  # type: ignore[arg-type]
@@ -224,13 +224,13 @@ def test_a_directory_that_kills_its_worker_costs_only_itself(
 
 def test_workers_are_killed_while_they_read_many_at_a_time(mounted: Mounter, pool: dict[str, Any]) -> None:
     fs = mounted()
-    expected = at_once(fs)
+    expected = without_latency(fs)
     with pools_started() as pools:
         killer = Killer(pools, seed=5, pause=0.3)
         with killer.at_work():
             for _ in range(6):
                 result = scanner.scan(fs.mnt, **pool)
-                # One that happened to be met time and again, which takes long here, may be lost: never in silence.
+                # a directory that several deaths hit by chance is lost, and reported
                 lost = {fault.path for fault in result.errors}
                 assert len(lost) <= 2
                 assert result == [item for item in expected if not below_any(item[0], lost)]
@@ -246,8 +246,8 @@ def test_closing_the_walk_leaves_nothing_although_directories_are_being_read(mou
 
 
 @pytest.mark.alone
-def test_types_that_are_not_told_are_asked_for_many_at_a_time(mounted: Mounter, backend: dict[str, Any]) -> None:
-    """Inside one directory; in a listing of few or fast ones, one after the other."""
+def test_unknown_types_are_queried_concurrently(mounted: Mounter, backend: dict[str, Any]) -> None:
+    """Within one directory. Few or fast queries run one after the other."""
     fs = mounted(
         {"path": "*", "dtype": "unknown"}, tree={"flat": {"$": "flat", "n": 1500, "dirs": 5}}, readdirplus=False,
         entry_timeout=0, attr_timeout=0,
@@ -255,24 +255,24 @@ def test_types_that_are_not_told_are_asked_for_many_at_a_time(mounted: Mounter, 
     result = scanner.scan(fs.mnt, **backend)
     peak = fs.stats()["peak"]["lookup"]
     assert peak == 1 if backend["backend"] == "serial" else peak >= 16
-    assert result == at_once(fs)
+    assert result == without_latency(fs)
     assert [len(files) for _, _, files in result][1] == 1495
 
 
 @pytest.mark.parametrize("preset", ["nfs", "strict"])
 def test_metadata_costs_no_request_more_than_it_must(preset: str, tmp_path: Path, backend: dict[str, Any]) -> None:
-    """Where listings bring attributes along: none. Where nothing is cached: what one `lstat` by name costs, each."""
+    """No request where listings include attributes; where nothing is cached, that of one `lstat` per name."""
     if reader_name(ScanOptions()) != "compiled":
-        pytest.skip("os.stat always asks for access times as well")
+        pytest.skip("os.stat always requests access times as well")
     with FaultFS(tmp_path / "m", tree={"$": "synth", "fanout": [4, 5], "files": 7}, preset=preset) as fs:
         scanner.scan(fs.mnt, **backend)
         names = fs.stats()["ops"]
         fs.reset()
         entries = list(scanner.entries(fs.mnt, stat=("size", "mtime_ns", "ino"), **backend))
-        asked = fs.stats()["ops"]
-    more = {name: asked.get(name, 0) - names.get(name, 0) for name in ("getattr", "opendir", "readdir")}
+        with_stat = fs.stats()["ops"]
+    more = {name: with_stat.get(name, 0) - names.get(name, 0) for name in ("getattr", "opendir", "readdir")}
     if preset == "nfs":
         assert more["getattr"] <= 1  # of the root
     else:
         assert more == {"getattr": len(entries), "opendir": 0, "readdir": 0}
-    assert asked["opendir"] == 25
+    assert with_stat["opendir"] == 25

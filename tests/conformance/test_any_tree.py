@@ -102,7 +102,7 @@ def run_schedule(
         if delivered:
             instructions = planner.handle(Wanted())
             continue
-        assert busy, "somebody has something to do"
+        assert busy, "some slot has a Task"
         slot = data.draw(st.sampled_from(sorted(busy)))
         task = busy.pop(slot)
         if losses and data.draw(st.booleans()):

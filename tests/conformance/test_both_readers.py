@@ -1,4 +1,4 @@
-"""The compiled reader of directories says what the one in Python says."""
+"""The compiled reader of directories gives the same results as the one in Python."""
 
 from __future__ import annotations
 
@@ -89,33 +89,33 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-TOLD = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "opening", "slow", "listings", "output")]
+COMPARED = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "opening", "slow", "listings", "output")]
 MARSHALLED = ("profile", "sizes", "summary")  # equal values may be written in two ways
 
 
 def output_of(chunk: Chunk, options: dict[str, Any]) -> list[Any]:
-    """What each sink has made."""
+    """Return the output of each sink."""
     kinds = [sink.kind for sink in options.get("sinks") or ()]
     made = zip(kinds, apart(chunk.output, len(kinds)), strict=True) if kinds else ()
     return [marshal.loads(each) if kind in MARSHALLED else bytes(each) for kind, each in made]
 
 
 def walked(top: Any, pure: bool, joined: bool, options: dict[str, Any], entries: int = 10_000) -> list[Any]:
-    """What all Chunks hold, from the root to the end."""
+    """Return the contents of all Chunks of a walk."""
     if options.get("followlinks"):
         options = {**options, "max_depth": 30}  # its links lead round in circles
     walker = Walker(ScanOptions(pure=pure, **options).starting_at([top]), joined=joined)
-    told, todo, position, rules = list[Any](), [top], 0, dict[Any, Any]()
+    found, todo, position, rules = list[Any](), [top], 0, dict[Any, Any]()
     try:
         while todo:
             chunk = walker.walk(Task(1, todo, position, entries, 60.0, rules=rules))
             rules = {**rules, **chunk.rules}
-            told += [[(path, *map(names, packed)) for path, *packed in chunk], output_of(chunk, options)]
-            told.append([getattr(chunk, name) for name in TOLD])
+            found += [[(path, *map(names, packed)) for path, *packed in chunk], output_of(chunk, options)]
+            found.append([getattr(chunk, name) for name in COMPARED])
             todo, position = chunk.leftovers, chunk.position
     finally:
         walker.close()
-    return told
+    return found
 
 
 CAN_BUILD = (

@@ -131,7 +131,7 @@ def test_several_roots_files_links_one_below_another_and_twice(leaves: Path) -> 
         assert ours("-B1", "-c", *roots) == gnu("-B1", "-c", *roots), roots
 
 
-def test_links_are_followed_when_asked_for(tmp_path: Path) -> None:
+def test_links_are_followed_on_request(tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     (tmp_path / "far" / "file").write_bytes(b"x" * 9000)
     (tmp_path / "top" / "below").mkdir(parents=True)
@@ -150,11 +150,11 @@ def test_a_directory_that_may_not_be_read(tmp_path: Path) -> None:
     try:
         result = as_user("du", "-0", "-B", "1", tmp_path)
         drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
-        told = subprocess.run([*drop, "du", "-0", "-B1", tmp_path], check=False, capture_output=True, timeout=60)
+        expected = subprocess.run([*drop, "du", "-0", "-B1", tmp_path], check=False, capture_output=True, timeout=60)
     finally:
         (tmp_path / "b").chmod(0o755)
-    assert figures(result.stdout) == figures(told.stdout)
-    assert (result.returncode, told.returncode) == (1, 1)
+    assert figures(result.stdout) == figures(expected.stdout)
+    assert (result.returncode, expected.returncode) == (1, 1)
     assert b"cannot read" in result.stderr
 
 
@@ -205,7 +205,7 @@ def test_the_largest_come_first(tree: Path) -> None:
     assert list(ours("-B1", "--top", "2", "-d", "1", tree).values()) == everything[:2]
 
 
-def test_what_is_left_out_is_not_counted(tree: Path) -> None:
+def test_excluded_entries_are_not_counted(tree: Path) -> None:
     assert ours("-B1", "-l", "--exclude", "sized-*", tree) == gnu("-B1", "-l", "--exclude=sized-*", tree)
 
 

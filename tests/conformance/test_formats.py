@@ -145,9 +145,9 @@ def test_sqlite_by_its_shell(odd: Path, tmp_path: Path) -> None:
 def test_ncdu(flags: list[str], odd: Path, tmp_path: Path) -> None:
     """ncdu gives back what it has understood."""
     file = written(odd, tmp_path, "tree.ncdu", *flags)
-    told = tmp_path / "told"
-    subprocess.run(["ncdu", "-f", file, "-o", told], check=True, capture_output=True, timeout=60)
-    mine, theirs = ncdu_tree(file), ncdu_tree(told)
+    copy = tmp_path / "copy"
+    subprocess.run(["ncdu", "-f", file, "-o", copy], check=True, capture_output=True, timeout=60)
+    mine, theirs = ncdu_tree(file), ncdu_tree(copy)
     assert mine == theirs
     assert set(mine) == set(expected(odd))
     for path, row in expected(odd).items():

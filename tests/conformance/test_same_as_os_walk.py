@@ -170,18 +170,18 @@ def test_names_that_the_caller_adds_are_visited(profile: str, backend: dict[str,
     assert adding(lambda path: scanner.walk(path, **backend)) == adding(os.walk)
 
 
-def test_onerror_hears_of_what_os_walk_tells(backend: dict[str, Any], tmp_path: Path) -> None:
+def test_onerror_gets_the_errors_of_os_walk(backend: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
 
-    def told(walk: Callable[..., Any]) -> list[Any]:
+    def errors_of(walk: Callable[..., Any]) -> list[Any]:
         errors: list[OSError] = []
         for _, dirs, _ in walk(str(tmp_path), onerror=errors.append):
             dirs.append("missing")
         return [(type(error), error.errno, error.strerror, error.filename) for error in errors]
 
-    ours = told(lambda top, onerror: scanner.walk(top, True, onerror, **backend))
-    assert ours == told(os.walk)
+    ours = errors_of(lambda top, onerror: scanner.walk(top, True, onerror, **backend))
+    assert ours == errors_of(os.walk)
     assert len(ours) == 3
 
 

@@ -1,4 +1,4 @@
-"""Scans from wherever a program may start one: scripts without a guard, standard input, a REPL, a daemonic process."""
+"""Start scans in scripts without a guard, from standard input, in a REPL and in a daemonic process."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_scans_in_threads_at_once(trees: dict[str, Path], start_method: str) -> 
     assert results == {"monorepo": True, "odd": True, "flat": True}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how many threads there are")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists threads")
 def test_workers_are_forked_only_from_a_process_with_one_thread(trees: dict[str, Path]) -> None:
     code = (
         "import scanner, sys, threading, time\n"
@@ -171,9 +171,9 @@ def test_workers_are_forked_only_from_a_process_with_one_thread(trees: dict[str,
     assert python("-c", code, str(trees["odd"])).stdout.split() == ["fork", "forkserver", "fork"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which descriptors are open")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists open file descriptors")
 def test_a_forked_worker_holds_nothing_that_is_its_callers(trees: dict[str, Path]) -> None:
-    """Whoever waits for the end of a pipe of the caller's does not wait for the end of the scan as well."""
+    """A reader of a pipe of the caller does not wait for the end of the scan as well."""
     reader, writer = os.pipe()
     walking = scanner.walk(trees["monorepo"], backend="pool", max_workers=2, start_method="fork", window=1)
     try:

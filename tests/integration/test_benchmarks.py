@@ -1,4 +1,4 @@
-"""The benchmark suite on tiny trees: what it is for can read what it writes, and a slower scanner is found out."""
+"""Run the benchmark suite on tiny trees: other programs read its results, and it detects a slower scanner."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def measured(tmp_path: Path, *arguments: str, runs: int = 5) -> Path:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of one run of the whole suite."""
+    """Return the report of one run of the whole suite."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(suite, "QUICK", SMALL)
         patch.setattr(cases, "drop_caches", lambda: None)
@@ -47,8 +47,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.timeout(180)
 def test_every_group_is_measured(report: Path) -> None:
     results = json.loads((report / "results.json").read_text())
-    told = " ".join(results["left_out"])
-    assert {row["group"] for row in results["cases"]} >= {group for group in cases.GROUPS if group not in told}
+    excluded = " ".join(results["left_out"])
+    assert {row["group"] for row in results["cases"]} >= {group for group in cases.GROUPS if group not in excluded}
     for row in results["cases"]:
         if row["group"] != "memory":
             assert len(row["candidate_seconds"]) == RUNS, row["name"]
@@ -69,7 +69,7 @@ def test_github_action_benchmark_reads_it(report: Path) -> None:
             assert set(entry) <= {"name", "unit", "value", "range", "extra"}
             assert isinstance(entry["value"], int | float)
             assert all(isinstance(entry[key], str) for key in set(entry) - {"value"})
-        assert len({entry["name"] for entry in entries}) == len(entries), "it tells them apart by name"
+        assert len({entry["name"] for entry in entries}) == len(entries), "the name is the key"
 
 
 @pytest.mark.timeout(180)
@@ -88,8 +88,8 @@ def test_the_page_is_whole_by_itself(report: Path) -> None:
     page = Page((report / "results.html").read_text())
     assert not page.open
     assert all(target.startswith("#") for target in page.loads)
-    assert len(page.told) >= 3
-    assert all(page.told)
+    assert len(page.labels) >= 3
+    assert all(page.labels)
 
 
 @pytest.mark.timeout(180)
@@ -118,7 +118,7 @@ Walker.walk = slower(Walker.walk)
 @pytest.mark.slow  # whether a difference is certain depends on what else runs
 @pytest.mark.timeout(180)
 @pytest.mark.usefixtures("report")  # its plots have opened fonts by then, which stay open
-def test_a_slower_scanner_is_found_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_slower_scanner_is_detected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A copy of the package that takes half a millisecond longer for each directory."""
     slowed = tmp_path / "slowed"
     shutil.copytree(ROOT / "scanner", slowed / "scanner", ignore=shutil.ignore_patterns("__pycache__"))

@@ -54,7 +54,7 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )  # fmt: skip
 def test_the_working_directory_is_gone(command: str, code: int, tmp_path: Path) -> None:
-    """What is not relative to it works; a scan of it finds what is in it: nothing."""
+    """Absolute paths work. A scan of the working directory itself finds it empty."""
     tree = make(tmp_path / "tree", {"f": 1})
     words = command.replace("TREE", str(tree)).split()
     gone = ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', "sh", *SCANNER, *words]
@@ -75,7 +75,7 @@ def test_an_answer_that_cannot_be_written_is_none(tmp_path: Path) -> None:
 
 
 def in_walk_order(top: bytes) -> list[bytes]:
-    """What a loop over `os.walk` would print, with links among the files, in the order of the directory."""
+    """Return the paths that a loop over `os.walk` prints, symlinks among the files."""
     paths = []
     for root, dirs, _ in os.walk(top):
         paths.append(root)
@@ -120,7 +120,10 @@ def test_list_to_a_file_is_whole(how: list[str], trees: dict[str, Path], tmp_pat
 def test_list_into_head_ends_quietly(how: list[str]) -> None:
     command = " ".join([*SCANNER, "list", *how, "/usr"])
     result = subprocess.run(
-        ["bash", "-c", f"{command} | head -n 1; echo ${{PIPESTATUS[0]}}"], capture_output=True, timeout=PATIENCE, check=False
+        ["bash", "-c", f"{command} | head -n 1; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert result.stdout == b"/usr\n0\n"
     assert result.stderr == b""
@@ -254,14 +257,14 @@ def test_a_closed_stdout(tmp_path: Path) -> None:
 
 @pytest.fixture
 def locked(tmp_path: Path) -> Path:
-    """A tree with directories that nobody but root may read, made readable again at the end."""
+    """Return a tree with directories that only root may read."""
     make(tmp_path, {"open": {"f": None, "sub": {"g": None}}, **{f"shut{i:02}": {"hidden": {}} for i in range(25)}})
     for path in tmp_path.glob("shut*"):
         path.chmod(0)
     return tmp_path
 
 
-def test_unreadable_directories_are_told_and_the_rest_is_found(locked: Path, how: list[str]) -> None:
+def test_unreadable_directories_are_reported_and_the_rest_is_found(locked: Path, how: list[str]) -> None:
     result = as_user("list", *how, locked)
     listed = set(result.stdout.decode().splitlines())
     assert {str(locked / name) for name in ("open", "open/f", "open/sub", "open/sub/g")} <= listed
@@ -441,7 +444,7 @@ def test_standard_output_by_name(target: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("redirect", "root", "code"), [("2>&-", "", 0), ("2>&-", "/no", 3), ("2>/dev/full", "/no", 3)])
 @pytest.mark.parametrize("command", ["scan", "list"])
-def test_nobody_reads_stderr(command: str, redirect: str, root: str, code: int, tmp_path: Path) -> None:
+def test_standard_error_has_no_reader(command: str, redirect: str, root: str, code: int, tmp_path: Path) -> None:
     line = f"{' '.join(SCANNER)} {command} {tmp_path}{root} {redirect}"
     result = subprocess.run(["sh", "-c", line], capture_output=True, timeout=PATIENCE, check=False)
     assert result.returncode == code

@@ -163,7 +163,7 @@ def test_an_extra_that_is_missing(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["out.ndjson", "out.csv", "out.parquet", "out.sqlite"])
-def test_nothing_is_asked_where_only_paths_are_wanted(name: str, trees: dict[str, Path], tmp_path: Path) -> None:
+def test_paths_alone_need_no_stat(name: str, trees: dict[str, Path], tmp_path: Path) -> None:
     command = ["strace", "-f", "-e", "trace=statx,newfstatat", "-o", str(tmp_path / "trace"), *SCANNER]
     flags = ["--backend", "serial", "--fields", "path"]
     target = tmp_path / name

@@ -79,7 +79,7 @@ def killing_one(top: Path, backend: dict[str, Any]) -> int:
         return scanner.scan(top, progress_callback=kill, **backend).stats.worker_deaths
 
 
-def test_nor_does_a_worker_that_has_died(
+def test_a_dead_worker_leaves_nothing_to_the_garbage_collector(
     trees: dict[str, Path], pool: dict[str, Any], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setattr(planner, "TASK_ENTRIES", 50)
@@ -90,7 +90,7 @@ def test_nor_does_a_worker_that_has_died(
     assert gc.collect() == 0
 
 
-def test_nor_does_a_pool_that_was_not_needed_when_it_had_started(trees: dict[str, Path]) -> None:
+def test_an_unneeded_pool_leaves_nothing_to_the_garbage_collector(trees: dict[str, Path]) -> None:
     pool = PoolBackend(ScanOptions().starting_at([str(trees["monorepo"])]))
     starter = pool._processes._starter
     assert starter is not None
@@ -127,7 +127,7 @@ def test_signals_in_the_middle_of_a_scan_leave_no_directories_open(trees: dict[s
 
 
 class Owner:
-    """Garbage, once nobody else holds it."""
+    """An object that is garbage once it is not referenced from outside."""
 
     def __init__(self) -> None:
         self.itself = self

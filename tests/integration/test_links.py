@@ -37,22 +37,22 @@ def test_a_link_to_a_directory_above_itself_is_a_fault_that_names_both(circles: 
     assert f"{circles}/a/b/far-up" in {root for root, _, _ in result}, "above the root is not above itself"
 
 
-def test_walk_tells_onerror_of_loops(circles: Path, backend: dict[str, Any]) -> None:
-    told: list[OSError] = []
-    walked = list(scanner.walk(circles / "a", True, told.append, True, detect_loops=True, **backend))
+def test_walk_reports_loops_to_onerror(circles: Path, backend: dict[str, Any]) -> None:
+    errors: list[OSError] = []
+    walked = list(scanner.walk(circles / "a", True, errors.append, True, detect_loops=True, **backend))
     scanned = scanner.scan(circles / "a", followlinks=True, detect_loops=True, **backend)
     assert walked == scanned
-    assert sorted(error.filename for error in told) == sorted(f.path for f in scanned.errors if f.operation == "open")
+    assert sorted(error.filename for error in errors) == sorted(f.path for f in scanned.errors if f.operation == "open")
     assert {f.path for f in scanned.errors if f.operation == "stat"} >= {f"{circles}/a/up/c/to-itself"}
 
 
 def test_the_command_finds_what_find_finds(tmp_path: Path) -> None:
-    """Also a name whose type cannot be asked."""
+    """Also with a name whose type cannot be queried."""
     top = make(tmp_path / "top", {**CIRCLES, "a": {"self": ".", "f": None, "b": {"up": ".."}}})
     theirs = subprocess.run(["find", "-L", top], capture_output=True, check=False)
     ours = run("list", "-L", top)
     found, expected = ours.stdout.split(b"\n"), theirs.stdout.split(b"\n")
-    # A name whose type cannot be asked is an error to both, but we keep it.
+    # a name whose type cannot be queried is an error to both, but we keep it
     assert sorted(found) == sorted([*expected, os.fsencode(top / "c" / "to-itself")])
     assert theirs.returncode == ours.returncode == 1
     for line in ours.stderr.splitlines():

@@ -93,9 +93,9 @@ def test_files_have_the_same_bytes_in_every_locale(
         report = json.loads((tmp_path / "a.json").read_bytes())
         (tmp_path / "a.md").read_bytes().decode()
         files = [without_times((tmp_path / name).read_bytes()) for name in ("a.parquet", "a.ndjson")]
-        told = (files, report["names"], report["sizes"], report["roots"])
-        expected = expected or told
-        assert told == expected, environment
+        figures = (files, report["names"], report["sizes"], report["roots"])
+        expected = expected or figures
+        assert figures == expected, environment
 
 
 def test_a_report_is_shown_in_the_encoding_of_its_reader(tree: Path, locales: dict[str, dict[str, str]]) -> None:
@@ -135,13 +135,13 @@ def test_a_program_sees_the_same_bytes_in_every_locale(
     tree: Path, locales: dict[str, dict[str, str]], tmp_path: Path
 ) -> None:
     (tmp_path / "program.py").write_text(LIBRARY)
-    told = set()
+    figures = set()
     for environment in (UTF8, *locales.values()):
         variables = {**os.environ, **environment, "TOP": str(tree)}
         result = subprocess.run(
             [sys.executable, tmp_path / "program.py"], env=variables, capture_output=True, timeout=60, check=True
         )
-        told.add(result.stdout)
-    (only,) = told
+        figures.add(result.stdout)
+    (only,) = figures
     assert rb"b'caf\xe9'" not in only
     assert rb"b'caf\xc3\xa9'" in only

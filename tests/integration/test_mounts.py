@@ -1,4 +1,4 @@
-"""What is mounted below the root: entered, or not, and never asked anything if not."""
+"""Mounts below the root are entered, or neither entered nor accessed."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_mounts_are_shown_but_not_entered(
 def test_another_file_system_that_no_table_knows_is_not_entered(
     detect_loops: bool, top: Path, tmp_path: Path, backend: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A subvolume, what a link leads to, what was mounted a moment ago: told by its device once it is open."""
+    """A subvolume, the target of a symlink and a new mount are recognized by their device once they are open."""
     (top / "a" / "link").symlink_to(top / "b" / "inner")
     (top / "a" / "far").symlink_to(tmp_path / "top" / "c")
     monkeypatch.setattr(mounts, "MOUNTS", os.devnull)

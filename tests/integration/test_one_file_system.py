@@ -79,7 +79,7 @@ def test_a_root_that_is_a_mount_point_is_entered_as_a_root_only(top: Path, backe
     assert listed("-x", *ways, *reversed(roots)) == found(*reversed(roots), "-xdev")
 
 
-def test_no_mount_point_is_crossed_when_asked_for(top: Path, backend: dict[str, Any]) -> None:
+def test_no_mount_point_is_crossed_on_request(top: Path, backend: dict[str, Any]) -> None:
     points = tuple(f"{top}/{name}" for name in ("home", "memory", "outer"))
     expected = [item for item in os.walk(top) if not item[0].startswith(points)]
     assert scanner.scan(top, one_mount=True, **backend) == expected
@@ -98,7 +98,7 @@ def test_links_do_not_lead_to_another_mount_when_none_is_crossed(
     assert result.errors == []
 
 
-def test_the_command_crosses_no_mount_point_when_asked_for(top: Path, reader: str) -> None:
+def test_the_command_crosses_no_mount_point_on_request(top: Path, reader: str) -> None:
     inside = [path for name in ("home", "memory", "outer") for path in found(top / name, "-mindepth", "1")]
     assert listed("--one-mount", top) == sorted(set(found(top)) - set(inside))
 
@@ -204,7 +204,9 @@ BARRED = [["-x"], ["--one-mount"], ["--skip-fs", b"nfs4,fuse.caf\xe9"]]
 
 
 @pytest.mark.parametrize("flags", BARRED, ids=str)
-def test_a_mount_below_the_root_that_never_answers_is_not_asked(flags: list[Any], tmp_path: Path, reader: str) -> None:
+def test_a_mount_below_the_root_that_never_answers_is_not_accessed(
+    flags: list[Any], tmp_path: Path, reader: str
+) -> None:
     make(tmp_path, {"top": {"a": {"f": None}, "point": {}}})
     top = tmp_path / "top"
     flags = [os.fsdecode(flag) for flag in flags]

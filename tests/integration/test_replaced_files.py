@@ -20,7 +20,7 @@ from tests.support.shell import ROOT, SCANNER, run, start
 from tests.support.trees import make
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, give files away and set attributes")
-SOMEBODY = 1  # neither us nor in our group
+OTHER_USER = 1  # neither us nor in our group
 
 
 def needs(*commands: str) -> pytest.MarkDecorator:
@@ -33,14 +33,14 @@ def shell(*command: str | os.PathLike[str]) -> str:
 
 
 def as_plain_user(*arguments: str | os.PathLike[str]) -> subprocess.CompletedProcess[bytes]:
-    """As root without any capability, who is a user like others then."""
+    """Run the command as root without capabilities, which is an ordinary user then."""
     command = ["setpriv", "--bounding-set=-all", "--clear-groups", *SCANNER, *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False)
 
 
 @contextlib.contextmanager
 def mounted(*command: str | os.PathLike[str]) -> Iterator[Path]:
-    """What the command mounts at its last argument."""
+    """Run a mount command and yield its last argument, the mount point."""
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("nothing can be mounted here")
     try:
@@ -61,10 +61,10 @@ def attribute(flag: str, path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def open_directory(tmp_path: Path) -> Path:
-    """A directory of somebody else that anybody may write."""
+    """Return a directory of another user that all users may write."""
     place = tmp_path / "open"
     place.mkdir()
-    os.chown(place, SOMEBODY, SOMEBODY)
+    os.chown(place, OTHER_USER, OTHER_USER)
     place.chmod(0o777)
     return place
 
@@ -94,7 +94,7 @@ def test_the_default_acl_of_a_directory_does_not_widen_a_file_in_it(tmp_path: Pa
 
 
 def refusing(call: str, error: str, *arguments: str | os.PathLike[str]) -> subprocess.CompletedProcess[bytes]:
-    """The command where the system refuses a call."""
+    """Run the command where the system refuses a call."""
     traced = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:error={error}"]
     return subprocess.run(
         [*traced, *SCANNER, *arguments],
@@ -139,7 +139,7 @@ def test_who_may_not_give_files_away_gives_nothing_to_their_own_group(
 ) -> None:
     target = open_directory / name
     target.touch()
-    os.chown(target, SOMEBODY, SOMEBODY)
+    os.chown(target, OTHER_USER, OTHER_USER)
     target.chmod(mode)
     result = as_plain_user("list", "-o", target, open_directory)
     assert (result.returncode, result.stderr) == (0, b"")
@@ -188,8 +188,8 @@ def test_a_user_namespace_in_which_the_owner_is_unknown(open_directory: Path) ->
 
 @root_only
 @pytest.mark.parametrize("name", ["out.csv", "out.sqlite", "out.parquet"])
-def test_a_mount_point_is_overwritten_in_place_and_that_is_said(name: str, tmp_path: Path) -> None:
-    """As a container has it for a file of the host."""
+def test_a_mount_point_is_overwritten_in_place_with_a_message(name: str, tmp_path: Path) -> None:
+    """As in a container, for a file of the host."""
     top = make(tmp_path / "top", {"f": None})
     host, target = tmp_path / "host", tmp_path / name
     host.write_bytes(b"old" * 100_000)
@@ -240,10 +240,10 @@ def test_what_cannot_be_replaced_is_noticed_before_the_scan(name: str, flag: str
 
 
 @root_only
-def test_a_file_of_somebody_else_in_a_sticky_directory(open_directory: Path) -> None:
+def test_a_file_of_another_user_in_a_sticky_directory(open_directory: Path) -> None:
     target = open_directory / "out.csv"
     target.touch()
-    os.chown(target, SOMEBODY, SOMEBODY)
+    os.chown(target, OTHER_USER, OTHER_USER)
     target.chmod(0o666)
     open_directory.chmod(0o1777)
     result = as_plain_user("list", "-o", target, open_directory)
@@ -255,7 +255,7 @@ def test_a_file_of_somebody_else_in_a_sticky_directory(open_directory: Path) -> 
 def test_a_file_that_may_be_written_in_a_directory_that_may_not(open_directory: Path) -> None:
     target = open_directory / "out.csv"
     target.touch()
-    os.chown(target, SOMEBODY, SOMEBODY)
+    os.chown(target, OTHER_USER, OTHER_USER)
     target.chmod(0o666)
     open_directory.chmod(0o755)
     result = as_plain_user("list", "-o", target, open_directory)

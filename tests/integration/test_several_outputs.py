@@ -152,7 +152,7 @@ def records(place: Path) -> dict[str, dict[str, Any]]:
 def test_every_structured_output_says_what_scan_it_is_of(
     way: str, reader: str, partly_shut: Path, tmp_path: Path
 ) -> None:
-    """Whoever compares two of them sees that what is missing below `shut` is unknown."""
+    """A comparison of two outputs shows that the contents of `shut` are unknown."""
     before = datetime.now().astimezone().replace(microsecond=0)
     outputs = [argument for kind in ("parquet", "ndjson", "sqlite") for argument in ("-o", f"{tmp_path}/o.{kind}")]
     relative = os.path.relpath(partly_shut)

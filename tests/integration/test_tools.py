@@ -33,20 +33,20 @@ def shares(table: str) -> dict[str, dict[str, float]]:
 def test_a_profile_of_a_list(trees: dict[str, Path], tmp_path: Path) -> None:
     result = profile("list", "--backend", "pool", "--workers", "2", "-o", tmp_path / "out", trees["monorepo"])
     assert result.returncode == 0
-    told = shares(result.stderr)
-    assert set(told) >= {"coordinator", "worker 1"}
-    for row in told.values():
+    measured = shares(result.stderr)
+    assert set(measured) >= {"coordinator", "worker 1"}
+    for row in measured.values():
         assert 99 < sum(row.values()) - row["seconds"] - row["threads"] < 101
         assert row["rest"] >= 0
-    assert told["worker 1"]["walk"] > 0
-    assert told["coordinator"]["sink"] > 0
+    assert measured["worker 1"]["walk"] > 0
+    assert measured["coordinator"]["sink"] > 0
     assert (tmp_path / "out").read_bytes().count(b"\n") > 100
 
 
 def test_a_profile_of_tuples(trees: dict[str, Path]) -> None:
-    told = shares(profile("tuples", trees["monorepo"]).stderr)
-    assert told["coordinator"]["merge"] > 0
-    assert told["coordinator"]["walk"] == 0, "that is for the workers"
+    measured = shares(profile("tuples", trees["monorepo"]).stderr)
+    assert measured["coordinator"]["merge"] > 0
+    assert measured["coordinator"]["walk"] == 0, "that is for the workers"
 
 
 @pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
@@ -55,8 +55,8 @@ def test_a_profile_of_what_waits(tmp_path: Path) -> None:
     (tmp_path / "mount").mkdir()
     with FaultFS(tmp_path / "mount", tree={"$": "synth", "fanout": [10, 10], "files": 3}, preset="nfs") as fs:
         fs.latency(5)
-        told = shares(profile("tuples", tmp_path / "mount").stderr)
-    rows = [row for name, row in told.items() if name != "coordinator"]
+        measured = shares(profile("tuples", tmp_path / "mount").stderr)
+    rows = [row for name, row in measured.items() if name != "coordinator"]
     assert max(row["threads"] for row in rows) > 1
     for row in rows:
         assert row["waiting"] > row["walk"] > 0

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from scanner.backends.pool import PoolBackend
 
-
 GROWTH = 1.1  # of the pause, with each kill
 
 

@@ -69,7 +69,7 @@ def test_imports_point_downwards_only(module: Path) -> None:
         assert imported_rooms(module) <= allowed | {room}
 
 
-def test_only_what_asks_for_figures_and_priorities_imports_psutil() -> None:
+def test_psutil_is_imported_for_figures_and_priorities_only() -> None:
     users = [module.name for module in MODULES if "import psutil" in module.read_text()]
     assert sorted(users) == ["monitor.py", "nice.py"]
 

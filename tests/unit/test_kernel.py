@@ -93,9 +93,7 @@ def test_no_time_is_time_for_one_directory(walker: Walker, trees: dict[str, Path
     assert chunk.leftovers == [os.path.join(top, name) for name in dirs]
 
 
-def test_a_slot_that_is_asked_gives_up_what_it_can_share(
-    walker: Walker, trees: dict[str, Path], monkeypatch: Any
-) -> None:
+def test_a_slot_gives_up_on_request_what_it_can_share(walker: Walker, trees: dict[str, Path], monkeypatch: Any) -> None:
     monkeypatch.setattr("scanner.kernel.walk.LOOK_EVERY", 0)
     chunk = walker.walk(task(str(trees["monorepo"])), lambda: True)
     assert chunk.directories == 1
@@ -109,7 +107,7 @@ def test_a_single_directory_is_not_given_up(walker: Walker, tmp_path: Path, monk
     assert (chunk.directories, chunk.leftovers) == (4, [])
 
 
-def test_a_part_that_somebody_else_has_begun_is_found_by_skipping(
+def test_a_part_that_another_reader_began_is_found_by_skipping(
     new_walker: Callable[..., Walker], tmp_path: Path
 ) -> None:
     make(tmp_path, {**{f"f{i}": None for i in range(20)}, **{f"d{i}": {} for i in range(20)}})
@@ -124,7 +122,7 @@ def test_a_part_that_somebody_else_has_begun_is_found_by_skipping(
     assert ended.leftovers == [os.path.join(tmp_path, name) for name in expected[1]], "also those of the first part"
 
 
-def test_a_part_that_cannot_be_found_again_is_told(new_walker: Callable[..., Walker], tmp_path: Path) -> None:
+def test_a_part_that_is_not_found_again_is_reported(new_walker: Callable[..., Walker], tmp_path: Path) -> None:
     make(tmp_path, {f"f{i}": None for i in range(20)})
     begun = new_walker()
     begun.walk(task(str(tmp_path), entries=15))
@@ -235,14 +233,14 @@ def test_a_root_that_is_a_link_below_another_root(new_walker: Callable[..., Walk
     assert listed(chunk)[-1] == (link, [], ["f"])
 
 
-def test_it_is_told_where_a_walk_is_before_the_root_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_seen_where_a_walk_is_before_the_root_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a server that has died, that takes for ever."""
     make(tmp_path, {"a": {"b": {}}})
-    below, told, place = os.fspath(tmp_path / "a"), list[Any](), Place(memoryview(bytearray(SIZE)))
+    below, seen, place = os.fspath(tmp_path / "a"), list[Any](), Place(memoryview(bytearray(SIZE)))
     open_one = os.open
 
     def open_and_tell(path: Any, *arguments: Any, **options: Any) -> int:
-        told.append((path, place.read()))
+        seen.append((path, place.read()))
         return open_one(path, *arguments, **options)
 
     walker = Walker(ScanOptions().starting_at((os.fspath(tmp_path),)), joined=True, place=place)

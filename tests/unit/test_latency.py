@@ -38,11 +38,11 @@ def test_each_mount_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     latencies.count(chunk(0.1, at="/srv/far/off"))
     latencies.count(chunk(fast=3, at="/srv/farther"))
     latencies.count(chunk(fast=2, at="/srv2/x"))
-    told = {each["mount"]: (each["directories"], each["max_seconds"]) for each in latencies.figures()}
-    assert told == {"/srv": (8, 0.0), "/srv/far": (3, 0.02), "/srv/far/off": (1, 0.1), "/srv2": (2, 0.0)}
+    figures = {each["mount"]: (each["directories"], each["max_seconds"]) for each in latencies.figures()}
+    assert figures == {"/srv": (8, 0.0), "/srv/far": (3, 0.02), "/srv/far/off": (1, 0.1), "/srv2": (2, 0.0)}
 
 
-def test_what_nobody_has_read_has_taken_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unread_directory_has_taken_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scanner.latency.mounted_below", lambda roots: [("/srv/far", "nfs4")])
     latencies = Latencies(["/srv"])
     latencies.count(chunk(0.01))

@@ -18,14 +18,14 @@ from tests.support.chunks import packed
 
 
 class Script:
-    """An engine that answers each poll with the next of the Chunks it was given, and notes what it was told."""
+    """An engine that answers each poll with the next of its Chunks and records the events."""
 
     def __init__(self, *chunks: Chunk) -> None:
-        self.told: list[Event] = []
+        self.events: list[Event] = []
         self.chunks = list(chunks)
 
     def poll(self, timeout: float, *events: Event) -> list[Deliver]:
-        self.told += [event for event in events if not isinstance(event, Waiting)]
+        self.events += [event for event in events if not isinstance(event, Waiting)]
         self.waiting = [event.size for event in events if isinstance(event, Waiting)][-1]
         return [Deliver(self.chunks.pop(0))] if self.chunks else []
 
@@ -59,20 +59,20 @@ def test_the_first_directory_alone_and_then_the_callers_choice() -> None:
     script = Script(chunk(TREE[0]), chunk(TREE[3]))
     walking = top_down("/", Lookahead(script.poll, alone=True), None, False)
     _, dirs, _ = next(walking)
-    assert script.told == [Add(["/"], alone=True)]
+    assert script.events == [Add(["/"], alone=True)]
     dirs.remove("a")
     assert list(walking) == [TREE[3]]
-    assert script.told[1] == Add(["/b"])
+    assert script.events[1] == Add(["/b"])
 
 
-def test_what_is_pruned_is_freed_and_told() -> None:
+def test_pruned_listings_are_freed_and_reported() -> None:
     script = Script(chunk(TREE[0], TREE[1]), chunk(TREE[3]))
     walking = top_down("/", Lookahead(script.poll, alone=False), None, False)
     _, dirs, _ = next(walking)
     dirs.remove("a")
     assert list(walking) == [TREE[3]]
-    assert Pruned("/a/x") in script.told, "/a had arrived; what is below it had not"
-    assert Pruned("/a") not in script.told
+    assert Pruned("/a/x") in script.events, "/a had arrived; what is below it had not"
+    assert Pruned("/a") not in script.events
     assert script.waiting == 0
 
 
@@ -83,7 +83,7 @@ def test_what_came_in_one_piece_may_be_taken_in_another_order() -> None:
         _, dirs, _ = next(walking)
         dirs.reverse()
         assert list(walking) == [TREE[3], TREE[1], TREE[2]]
-        assert script.told == [Add(["/"])] + [Wanted("/b")] * after, "nothing is read again"
+        assert script.events == [Add(["/"])] + [Wanted("/b")] * after, "nothing is read again"
         assert script.waiting == 0
 
 
@@ -95,7 +95,7 @@ def test_what_is_pruned_in_the_middle_of_a_piece_is_freed() -> None:
     dirs.remove("a")
     assert list(walking) == [TREE[3]]
     lookahead._exchange(0)
-    assert (script.waiting, script.told) == (0, [Add(["/"])])
+    assert (script.waiting, script.events) == (0, [Add(["/"])])
 
 
 def test_a_directory_that_failed_in_the_middle_of_a_piece() -> None:
@@ -104,7 +104,7 @@ def test_a_directory_that_failed_in_the_middle_of_a_piece() -> None:
     errors: list[OSError] = []
     assert list(top_down("/", Lookahead(script.poll, alone=False), errors.append, False)) == [TREE[0], TREE[3]]
     assert [error.filename for error in errors] == ["/a"]
-    assert script.told == [Add(["/"])]
+    assert script.events == [Add(["/"])]
 
 
 def test_what_comes_twice_is_counted_once() -> None:
@@ -135,7 +135,7 @@ def test_two_pieces_with_the_same_directory_in_both() -> None:
 def test_a_directory_that_is_not_there_yet_is_wanted() -> None:
     script = Script(chunk(TREE[0]), chunk(TREE[3]), chunk(TREE[1], TREE[2]))
     assert walked(script) == TREE
-    assert script.told == [Add(["/"]), Wanted("/a")]
+    assert script.events == [Add(["/"]), Wanted("/a")]
 
 
 def test_parts_of_a_huge_directory_are_joined() -> None:
@@ -170,8 +170,10 @@ def in_any_order(random: Random, tree: dict[str, Any]) -> Script:
     while paths:
         some, paths = paths[: (many := random.randrange(1, 8))], paths[many:]
         found = [(path, tree[path]) for path in some]
-        listings = [(path, told[0], told[2]) for path, told in found if not isinstance(told, Fault)]
-        chunks.append(chunk(*listings, faults=[told for _, told in found if isinstance(told, Fault)]))
+        listings = [
+            (path, found_there[0], found_there[2]) for path, found_there in found if not isinstance(found_there, Fault)
+        ]
+        chunks.append(chunk(*listings, faults=[fault for _, fault in found if isinstance(fault, Fault)]))
     random.shuffle(chunks)
     return Script(*chunks)
 
@@ -241,7 +243,7 @@ class OneSlot:
         return news
 
 
-def test_what_arrives_while_it_is_asked_for_is_not_walked_twice() -> None:
+def test_a_listing_that_arrives_during_its_request_is_not_walked_twice() -> None:
     backend = OneSlot(chunk(TREE[0], leftovers=["/a", "/b"]), chunk(*TREE[1:]))
     engine = Engine(ScanOptions(), backend, ordered=False)  # type: ignore[arg-type]  # see OneSlot
     assert list(top_down("/", Lookahead(engine.poll, alone=False), None, False)) == TREE

@@ -1,4 +1,4 @@
-"""What the monitor charges to whom: real processes that do something before, meanwhile and after."""
+"""Charge real processes for the work they do during a scan, not before and after it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BUSY = "while True: pass"
 BYTES = 200 << 20
 
 
-def nobody() -> dict[int, int]:
+def no_workers() -> dict[int, int]:
     return {}
 
 
@@ -49,7 +49,7 @@ def test_a_worker_that_was_there_before_is_charged_for_what_it_does_meanwhile(bu
 
 
 def test_figures_of_a_short_scan_are_those_of_its_end_whenever_they_are_asked_for() -> None:
-    monitor = Monitor(nobody)
+    monitor = Monitor(no_workers)
     time.sleep(INTERVAL)
     monitor.end()
     at_its_end = psutil.Process().memory_info().rss
@@ -68,13 +68,13 @@ def test_figures_of_a_short_scan_are_those_of_its_end_whenever_they_are_asked_fo
 
 
 def test_this_process_alone_is_not_sampled_at_once() -> None:
-    monitor = Monitor(nobody)
+    monitor = Monitor(no_workers)
     time.sleep(2 * INTERVAL)
     monitor.tick()
     assert monitor.memory == 0
 
 
-def test_workers_are(busy: int) -> None:
+def test_workers_are_sampled_at_once(busy: int) -> None:
     monitor = Monitor(lambda: {1: busy})
     time.sleep(2 * INTERVAL)
     monitor.tick()

@@ -192,7 +192,7 @@ def test_one_directory_that_was_interrupted_does_not_count(samples: int) -> None
     assert pace.slots == 1
 
 
-def test_what_was_tried_again_tells_nothing(scan: Scan) -> None:
+def test_repeated_tasks_are_not_measured(scan: Scan) -> None:
     """The pauses in between are ours. Where descriptors are short, more threads would make it worse."""
     for number in range(100):
         chunk = Chunk(0, "/", directories=1, retries=3, seconds=0.05, cpu=0.0001)
@@ -208,7 +208,7 @@ def test_a_caller_who_works_at_first_does_not_hold_it_down_for_ever() -> None:
     assert scan.run(3000, 0.006)[-1] == 64
 
 
-def test_a_clock_of_processor_time_that_goes_back_tells_nothing(scan: Scan) -> None:
+def test_a_processor_clock_that_goes_back_is_ignored(scan: Scan) -> None:
     """As it does where another device is met, or another thread asks."""
     scan.run(100, 0.006)
     scan._worked = -1000.0

@@ -42,7 +42,7 @@ def keyed(*, slots: int = 2, window: int = 100_000) -> Planner:
     return Planner(ordered=False, slots=slots, window=window)
 
 
-def told(planner: Planner, *events: Event) -> list[Any]:
+def handled(planner: Planner, *events: Event) -> list[Any]:
     """The instructions, in short: a Dispatch is (slot, directories), a GiveUp ("give up", slot)."""
     instructions = planner.handle(*events)
     validate(planner)
@@ -62,88 +62,88 @@ def short(instruction: Instruction) -> Any:
 
 
 def test_the_first_task_is_the_root() -> None:
-    assert told(ordered(), SlotUp(1), Add(["/"])) == [(1, "/")]
+    assert handled(ordered(), SlotUp(1), Add(["/"])) == [(1, "/")]
 
 
 def test_nothing_starts_before_a_slot_is_up() -> None:
     planner = ordered()
-    assert told(planner, Add(["/"])) == []
-    assert told(planner, SlotUp(7)) == [(7, "/")]
+    assert handled(planner, Add(["/"])) == []
+    assert handled(planner, SlotUp(7)) == [(7, "/")]
 
 
 def test_a_scan_without_directories_is_finished_at_once() -> None:
-    assert told(ordered(), SlotUp(1), Add([])) == ["finished"]
+    assert handled(ordered(), SlotUp(1), Add([])) == ["finished"]
 
 
 def test_leftovers_are_shared_between_idle_slots_in_walk_order() -> None:
     planner = ordered()
-    told(planner, SlotUp(1), SlotUp(2), Add(["/"]))
+    handled(planner, SlotUp(1), SlotUp(2), Add(["/"]))
     leftovers = [f"/{letter}" for letter in "abcdefghijkl"]
     first, second = leftovers[:6], leftovers[6:]
-    assert told(planner, ChunkArrived(1, chunk(*leftovers))) == [(1, *first), (2, *second[:4])]
+    assert handled(planner, ChunkArrived(1, chunk(*leftovers))) == [(1, *first), (2, *second[:4])]
 
 
-def test_few_leftovers_are_not_torn_to_crumbs_but_asked_back_when_a_slot_is_idle() -> None:
+def test_few_leftovers_stay_together_until_a_slot_is_idle() -> None:
     planner = ordered()
-    told(planner, SlotUp(1), SlotUp(2), Add(["/"]))
-    assert told(planner, ChunkArrived(1, chunk("/a", "/b", "/c"))) == [(1, "/a", "/b", "/c"), ("give up", 1)]
+    handled(planner, SlotUp(1), SlotUp(2), Add(["/"]))
+    assert handled(planner, ChunkArrived(1, chunk("/a", "/b", "/c"))) == [(1, "/a", "/b", "/c"), ("give up", 1)]
 
 
-def test_a_slot_is_asked_to_give_up_once_a_task() -> None:
+def test_a_slot_is_requested_to_give_up_once_a_task() -> None:
     planner = ordered()
-    assert told(planner, SlotUp(1), SlotUp(2), Add(["/"])) == [(1, "/"), ("give up", 1)]
-    assert told(planner, SlotUp(3)) == []
+    assert handled(planner, SlotUp(1), SlotUp(2), Add(["/"])) == [(1, "/"), ("give up", 1)]
+    assert handled(planner, SlotUp(3)) == []
 
 
 def test_chunks_are_delivered_in_walk_order_and_on_demand() -> None:
     planner = ordered()
-    told(planner, SlotUp(1), SlotUp(2), Add(["/"]), Wanted())
+    handled(planner, SlotUp(1), SlotUp(2), Add(["/"]), Wanted())
     root, early, late = chunk(*[f"/{i}" for i in range(8)]), chunk(done=4), chunk(done=4)
-    assert told(planner, ChunkArrived(1, root))[0] is root
-    assert told(planner, ChunkArrived(2, late)) == [("give up", 1)]
+    assert handled(planner, ChunkArrived(1, root))[0] is root
+    assert handled(planner, ChunkArrived(2, late)) == [("give up", 1)]
     assert planner.waiting_bytes == 10
-    assert told(planner, Wanted()) == []
-    assert told(planner, ChunkArrived(1, early)) == [early]
-    assert told(planner, Wanted()) == [late, "finished"]
+    assert handled(planner, Wanted()) == []
+    assert handled(planner, ChunkArrived(1, early)) == [early]
+    assert handled(planner, Wanted()) == [late, "finished"]
 
 
 def test_a_full_window_lets_only_the_first_in_order_start() -> None:
     planner = ordered(window=5)
     names = [f"/{i}" for i in range(16)]
-    told(planner, SlotUp(1), SlotUp(2), Add(["/"]), Wanted())
-    assert told(planner, ChunkArrived(1, chunk(*names)))[1:] == [(1, *names[:8]), (2, *names[8:12])]
-    assert told(planner, ChunkArrived(2, chunk("/8/x", done=4))) == [], "10 bytes wait, 5 may"
-    assert told(planner, SlotLost(1)) == [(2, names[0])], "the first in order always may"
+    handled(planner, SlotUp(1), SlotUp(2), Add(["/"]), Wanted())
+    assert handled(planner, ChunkArrived(1, chunk(*names)))[1:] == [(1, *names[:8]), (2, *names[8:12])]
+    assert handled(planner, ChunkArrived(2, chunk("/8/x", done=4))) == [], "10 bytes wait, 5 may"
+    assert handled(planner, SlotLost(1)) == [(2, names[0])], "the first in order always may"
 
 
-def test_a_window_that_empties_lets_everybody_go_on() -> None:
+def test_a_window_that_empties_resumes_all_slots() -> None:
     planner = ordered(window=5)
     names = [f"/{i}" for i in range(16)]
-    told(planner, SlotUp(1), SlotUp(2), Add(["/"]), Wanted())
-    told(planner, ChunkArrived(1, chunk(*names)))
+    handled(planner, SlotUp(1), SlotUp(2), Add(["/"]), Wanted())
+    handled(planner, ChunkArrived(1, chunk(*names)))
     early, late = chunk(done=8), chunk(done=4)
-    assert told(planner, ChunkArrived(2, late), Wanted()) == []
-    assert told(planner, ChunkArrived(1, early)) == [early, (1, *names[12:])], "a Chunk for each slot may wait, too"
-    assert told(planner, Wanted()) == [late, ("give up", 1)]
+    assert handled(planner, ChunkArrived(2, late), Wanted()) == []
+    assert handled(planner, ChunkArrived(1, early)) == [early, (1, *names[12:])], "a Chunk for each slot may wait, too"
+    assert handled(planner, Wanted()) == [late, ("give up", 1)]
 
 
 def test_the_task_of_a_lost_slot_runs_again_one_directory_at_a_time() -> None:
     planner = ordered()
-    told(planner, SlotUp(1), Add(["/a", "/b"]))
-    assert told(planner, SlotLost(1)) == []
-    assert told(planner, SlotUp(2)) == [(2, "/a")]
-    assert told(planner, ChunkArrived(2, chunk("/a/x", "/a/y"))) == [(2, "/a/x", "/a/y")]
-    assert told(planner, ChunkArrived(2, chunk(done=2))) == [(2, "/b")]
+    handled(planner, SlotUp(1), Add(["/a", "/b"]))
+    assert handled(planner, SlotLost(1)) == []
+    assert handled(planner, SlotUp(2)) == [(2, "/a")]
+    assert handled(planner, ChunkArrived(2, chunk("/a/x", "/a/y"))) == [(2, "/a/x", "/a/y")]
+    assert handled(planner, ChunkArrived(2, chunk(done=2))) == [(2, "/b")]
 
 
 def test_a_directory_over_which_two_slots_die_is_shut_and_costs_only_itself() -> None:
     planner = ordered(slots=1)
-    told(planner, SlotUp(1), Add(["/a", "/b"]), Wanted())
-    assert told(planner, SlotLost(1, "/a/x"), SlotUp(2)) == [(2, "/a")]
-    assert told(planner, ChunkArrived(2, chunk("/a/x")))[1:] == [(2, "/a/x")], "what was found meanwhile is safe"
+    handled(planner, SlotUp(1), Add(["/a", "/b"]), Wanted())
+    assert handled(planner, SlotLost(1, "/a/x"), SlotUp(2)) == [(2, "/a")]
+    assert handled(planner, ChunkArrived(2, chunk("/a/x")))[1:] == [(2, "/a/x")], "what was found meanwhile is safe"
     assert shut(planner.handle(SlotLost(2, "/a/x"), SlotUp(3))) == {"/a/x": "lost"}
-    told_of = Fault("/a/x", "open", 5, "", "lost")
-    assert shut(planner.handle(ChunkArrived(3, chunk("/b", done=0, faults=[told_of])))) == {}, "told once"
+    reported = Fault("/a/x", "open", 5, "", "lost")
+    assert shut(planner.handle(ChunkArrived(3, chunk("/b", done=0, faults=[reported])))) == {}, "reported once"
     assert planner.deaths == 2
 
 
@@ -155,11 +155,11 @@ def shut(instructions: list[Instruction]) -> dict[str, str]:
 
 def test_a_task_over_which_slots_die_without_a_reason_is_given_up_at_last() -> None:
     planner = ordered(slots=1)
-    told(planner, SlotUp(1), Add(["/a", "/b"]), Wanted())
+    handled(planner, SlotUp(1), Add(["/a", "/b"]), Wanted())
     slot = 1
     for slot in range(1, MOST_UNEXPLAINED + 1):
-        assert told(planner, SlotLost(slot), SlotUp(slot + 1)) == [(slot + 1, "/a")]
-    delivered, after = told(planner, SlotLost(slot + 1), SlotUp(slot + 2))
+        assert handled(planner, SlotLost(slot), SlotUp(slot + 1)) == [(slot + 1, "/a")]
+    delivered, after = handled(planner, SlotLost(slot + 1), SlotUp(slot + 2))
     assert [(fault.path, fault.kind, fault.drops_listing) for fault in delivered.faults] == [("/a", "lost", True)]
     assert after == (slot + 2, "/b")
     assert (planner.done, planner.known) == (1, 2)
@@ -167,8 +167,8 @@ def test_a_task_over_which_slots_die_without_a_reason_is_given_up_at_last() -> N
 
 def test_a_late_directory_is_shut_and_the_rest_of_its_task_runs_on() -> None:
     planner = ordered(slots=1)
-    told(planner, SlotUp(1), Add(["/a", "/b"]), Wanted())
-    assert told(planner, SlotStuck(1, "/a/x", "/", "late")) == []
+    handled(planner, SlotUp(1), Add(["/a", "/b"]), Wanted())
+    assert handled(planner, SlotStuck(1, "/a/x", "/", "late")) == []
     again = planner.handle(SlotUp(2))
     assert [short(instruction) for instruction in again] == [(2, "/a")]
     assert shut(again) == {"/a/x": "timeout"}
@@ -177,15 +177,15 @@ def test_a_late_directory_is_shut_and_the_rest_of_its_task_runs_on() -> None:
 
 def test_a_task_hears_only_of_what_it_may_meet() -> None:
     planner = ordered(slots=2)
-    told(planner, SlotUp(1), SlotUp(2), Add([f"/{letter}" for letter in "abcdefgh"]), Wanted())
+    handled(planner, SlotUp(1), SlotUp(2), Add([f"/{letter}" for letter in "abcdefgh"]), Wanted())
     assert shut(planner.handle(SlotStuck(1, "/a/x", "/", "late"), SlotUp(3))) == {"/a/x": "timeout"}
     assert shut(planner.handle(SlotStuck(2, "/e/y", "/", "late"), SlotUp(4))) == {}, "/b"
 
 
 def test_a_mount_with_too_many_late_directories_is_not_entered_any_more() -> None:
     planner = Planner(ordered=True, slots=1, window=1000, max_hung=2)
-    told(planner, SlotUp(1), Add(["/mnt", "/home"]), Wanted())
-    told(planner, SlotStuck(1, "/mnt/nfs/a", "/mnt/nfs", "late"), SlotUp(2))
+    handled(planner, SlotUp(1), Add(["/mnt", "/home"]), Wanted())
+    handled(planner, SlotStuck(1, "/mnt/nfs/a", "/mnt/nfs", "late"), SlotUp(2))
     again = planner.handle(SlotStuck(2, "/mnt/nfs/b", "/mnt/nfs", "late"), SlotUp(3))
     assert shut(again) == dict.fromkeys(("/mnt/nfs/a", "/mnt/nfs/b", "/mnt/nfs"), "timeout")
     arrived = chunk("/mnt/other", done=1, faults=[Fault("/mnt/nfs", "open", 110, "", "timeout")])
@@ -207,13 +207,13 @@ def test_twenty_thousand_pruned_or_reordered_siblings_are_no_trouble() -> None:
 
 def test_a_lost_slot_that_had_nothing_to_do_costs_nothing() -> None:
     planner = ordered()
-    told(planner, SlotUp(1), SlotUp(2), Add(["/"]))
-    assert told(planner, SlotLost(2)) == []
+    handled(planner, SlotUp(1), SlotUp(2), Add(["/"]))
+    assert handled(planner, SlotLost(2)) == []
 
 
 def test_a_huge_directory_goes_on_in_the_slot_that_holds_it_open() -> None:
     planner = ordered()
-    told(planner, SlotUp(1), SlotUp(2), Add(["/huge", "/b"]), Wanted())
+    handled(planner, SlotUp(1), SlotUp(2), Add(["/huge", "/b"]), Wanted())
     part = chunk("/huge", "/b", done=0, position=500)
     instructions = planner.handle(ChunkArrived(1, part))
     assert Dispatch(1, Task(2, ["/huge"], 500, TASK_ENTRIES, TASK_SECONDS)) in instructions
@@ -222,18 +222,18 @@ def test_a_huge_directory_goes_on_in_the_slot_that_holds_it_open() -> None:
 
 def test_a_huge_directory_waits_for_its_keeper_but_not_for_a_dead_one() -> None:
     planner = ordered(slots=1)
-    told(planner, SlotUp(1), Add(["/huge"]), Wanted())
-    told(planner, ChunkArrived(1, chunk("/huge", done=0, position=500)))
-    assert told(planner, SlotLost(1), SlotUp(2)) == [(2, "/huge")]
+    handled(planner, SlotUp(1), Add(["/huge"]), Wanted())
+    handled(planner, ChunkArrived(1, chunk("/huge", done=0, position=500)))
+    assert handled(planner, SlotLost(1), SlotUp(2)) == [(2, "/huge")]
 
 
 def test_progress_never_falls_back_and_ends_equal() -> None:
     planner = ordered(slots=1)
-    told(planner, SlotUp(1), Add(["/"]), Wanted())
+    handled(planner, SlotUp(1), Add(["/"]), Wanted())
     seen = [(planner.done, planner.known)]
     missing = Fault("/b", "open", 2, "gone", "vanished")
     for arrived in (chunk("/a", "/b"), chunk("/b"), chunk(done=0, faults=[missing])):
-        told(planner, ChunkArrived(1, arrived), Wanted())
+        handled(planner, ChunkArrived(1, arrived), Wanted())
         seen.append((planner.done, planner.known))
     assert seen[:2] == [(0, 1), (1, 3)]
     assert all(a <= b and c <= d for (a, c), (b, d) in pairwise(seen))
@@ -241,66 +241,66 @@ def test_progress_never_falls_back_and_ends_equal() -> None:
 
 def test_a_keyed_consumer_gets_chunks_as_they_arrive() -> None:
     planner = keyed()
-    told(planner, SlotUp(1), SlotUp(2), Add([f"/{i}" for i in range(8)]))
+    handled(planner, SlotUp(1), SlotUp(2), Add([f"/{i}" for i in range(8)]))
     late = chunk(done=4)
-    assert told(planner, ChunkArrived(2, late)) == [late, ("give up", 1)]
+    assert handled(planner, ChunkArrived(2, late)) == [late, ("give up", 1)]
 
 
 def test_the_wanted_directory_comes_first() -> None:
     planner = keyed(slots=1)
-    told(planner, SlotUp(1), Add(["/a", "/b", "/c", "/d", "/e", "/f"]))
-    told(planner, Wanted("/e"))
+    handled(planner, SlotUp(1), Add(["/a", "/b", "/c", "/d", "/e", "/f"]))
+    handled(planner, Wanted("/e"))
     rest = ["/b", "/c", "/d", "/e", "/f"]
-    assert told(planner, ChunkArrived(1, chunk(*rest)))[1] == (1, "/e")
+    assert handled(planner, ChunkArrived(1, chunk(*rest)))[1] == (1, "/e")
 
 
 def test_the_wanted_directory_may_start_when_the_window_is_full() -> None:
     planner = keyed(slots=1, window=100)
-    told(planner, SlotUp(1), Add(["/a", "/b", "/c", "/d", "/e"]))
-    assert told(planner, ChunkArrived(1, chunk("/b", "/c", "/d", "/e", size=500)))[1:] == []
-    assert told(planner, Wanted("/d")) == [(1, "/d")]
+    handled(planner, SlotUp(1), Add(["/a", "/b", "/c", "/d", "/e"]))
+    assert handled(planner, ChunkArrived(1, chunk("/b", "/c", "/d", "/e", size=500)))[1:] == []
+    assert handled(planner, Wanted("/d")) == [(1, "/d")]
 
 
 def test_a_keyed_window_empties_as_the_consumer_says() -> None:
     planner = keyed(slots=1, window=1000)
-    told(planner, SlotUp(1), Add(["/a", "/b"]))
-    assert told(planner, ChunkArrived(1, chunk("/b", size=5000)))[1:] == []
-    assert told(planner, Waiting(990)) == [], "little is left, and much waits before it"
-    assert told(planner, Waiting(200)) == [(1, "/b")]
+    handled(planner, SlotUp(1), Add(["/a", "/b"]))
+    assert handled(planner, ChunkArrived(1, chunk("/b", size=5000)))[1:] == []
+    assert handled(planner, Waiting(990)) == [], "little is left, and much waits before it"
+    assert handled(planner, Waiting(200)) == [(1, "/b")]
 
 
 def test_a_keyed_consumer_that_waits_has_all_slots_fill_the_gaps_before_what_it_has() -> None:
     planner = keyed(slots=2, window=10_000)
-    told(planner, SlotUp(1), SlotUp(2), Add([f"/{i}" for i in range(8)]))
-    told(planner, ChunkArrived(2, chunk(done=4, size=8000)))
+    handled(planner, SlotUp(1), SlotUp(2), Add([f"/{i}" for i in range(8)]))
+    handled(planner, ChunkArrived(2, chunk(done=4, size=8000)))
     below = [f"/0/{i}" for i in range(8)]
-    told(planner, Waiting(9000), ChunkArrived(1, chunk(*below, "/1", "/2", "/3", done=1)), Wanted("/0/0"))
+    handled(planner, Waiting(9000), ChunkArrived(1, chunk(*below, "/1", "/2", "/3", done=1)), Wanted("/0/0"))
     assert planner.roster.idle() == [], "what is near the front may start, however much waits behind it"
 
 
-def test_a_wanted_name_that_nobody_knows_is_walked() -> None:
+def test_an_unknown_wanted_name_is_walked() -> None:
     planner = keyed(slots=1)
-    told(planner, SlotUp(1), Add(["/a"]))
-    told(planner, ChunkArrived(1, chunk()))
-    assert told(planner, Wanted("/added")) == [(1, "/added")]
+    handled(planner, SlotUp(1), Add(["/a"]))
+    handled(planner, ChunkArrived(1, chunk()))
+    assert handled(planner, Wanted("/added")) == [(1, "/added")]
 
 
 @pytest.mark.parametrize("pruned", ["/b", "/c"])
 def test_a_pruned_directory_that_is_queued_is_forgotten(pruned: str) -> None:
     planner = keyed(slots=1)
-    told(planner, SlotUp(1), Add(["/a"]))
-    told(planner, Pruned("/nobody-knows"))
-    instructions = told(planner, Pruned(pruned), ChunkArrived(1, chunk("/b", "/c")))
+    handled(planner, SlotUp(1), Add(["/a"]))
+    handled(planner, Pruned("/unknown"))
+    instructions = handled(planner, Pruned(pruned), ChunkArrived(1, chunk("/b", "/c")))
     assert instructions[1] == (1, "/b", "/c"), "it was not known when it was pruned"
-    told(planner, SlotLost(1))
-    told(planner, Pruned(pruned))
-    assert told(planner, SlotUp(2)) == [(2, "/c" if pruned == "/b" else "/b")]
+    handled(planner, SlotLost(1))
+    handled(planner, Pruned(pruned))
+    assert handled(planner, SlotUp(2)) == [(2, "/c" if pruned == "/b" else "/b")]
 
 
 def test_what_comes_back_of_a_pruned_directory_is_outdated() -> None:
     planner = keyed(slots=1)
-    told(planner, SlotUp(1), Add(["/a", "/b"]))
-    told(planner, Pruned("/a"))
+    handled(planner, SlotUp(1), Add(["/a", "/b"]))
+    handled(planner, Pruned("/a"))
     instructions = planner.handle(ChunkArrived(1, chunk("/a/x", "/b")))
     assert isinstance(instructions[0], Deliver)
     assert instructions[0].outdated == {"/a"}
@@ -309,9 +309,9 @@ def test_what_comes_back_of_a_pruned_directory_is_outdated() -> None:
 
 def test_a_pruned_task_is_not_run_again_after_a_death() -> None:
     planner = keyed(slots=1)
-    told(planner, SlotUp(1), Add(["/a"]))
-    told(planner, Pruned("/a"))
-    assert told(planner, SlotLost(1), SlotUp(2)) == ["finished"]
+    handled(planner, SlotUp(1), Add(["/a"]))
+    handled(planner, Pruned("/a"))
+    assert handled(planner, SlotLost(1), SlotUp(2)) == ["finished"]
 
 
 def test_alone_is_one_directory_and_nothing_below_it() -> None:
@@ -319,13 +319,13 @@ def test_alone_is_one_directory_and_nothing_below_it() -> None:
     (dispatch,) = planner.handle(SlotUp(1), Add(["/"], alone=True))
     assert isinstance(dispatch, Dispatch)
     assert dispatch.task.seconds == 0
-    assert told(planner, ChunkArrived(1, chunk("/a", "/b")))[1:] == ["finished"]
+    assert handled(planner, ChunkArrived(1, chunk("/a", "/b")))[1:] == ["finished"]
 
 
 def test_a_huge_directory_alone_goes_on() -> None:
     planner = keyed(slots=1)
-    told(planner, SlotUp(1), Add(["/"], alone=True))
-    assert told(planner, ChunkArrived(1, chunk("/", "/a", done=0, position=9)))[1:] == [(1, "/")]
+    handled(planner, SlotUp(1), Add(["/"], alone=True))
+    assert handled(planner, ChunkArrived(1, chunk("/", "/a", done=0, position=9)))[1:] == [(1, "/")]
 
 
 def test_a_task_fits_into_a_pipe() -> None:
@@ -339,9 +339,9 @@ def test_a_task_fits_into_a_pipe() -> None:
 def test_no_more_tasks_at_once_than_the_limit() -> None:
     planner = ordered(slots=1)
     ups = [SlotUp(slot, worker=1) for slot in range(1, 5)]
-    assert told(planner, Limit(2), *ups, Add(["/a", "/b", "/c", "/d"])) == [(1, "/a", "/b"), (2, "/c", "/d")]
-    assert told(planner, Limit(1), ChunkArrived(1, chunk("/a/x"))) == [], "what is under way ends; nothing begins"
-    assert told(planner, ChunkArrived(2, chunk())) == [(1, "/a/x")]
+    assert handled(planner, Limit(2), *ups, Add(["/a", "/b", "/c", "/d"])) == [(1, "/a", "/b"), (2, "/c", "/d")]
+    assert handled(planner, Limit(1), ChunkArrived(1, chunk("/a/x"))) == [], "what is under way ends; nothing begins"
+    assert handled(planner, ChunkArrived(2, chunk())) == [(1, "/a/x")]
 
 
 def test_while_the_number_is_sought_a_task_is_one_directory() -> None:
@@ -353,39 +353,39 @@ def test_while_the_number_is_sought_a_task_is_one_directory() -> None:
 
 def test_a_slot_that_goes_down_ends_its_task_and_gets_no_other() -> None:
     planner = ordered()
-    told(planner, SlotUp(1), SlotUp(2), Add(["/a"]))
-    assert told(planner, SlotDown(1), SlotDown(2)) == []
-    assert told(planner, ChunkArrived(1, chunk("/a/b"))) == []
-    assert told(planner, SlotUp(3)) == [(3, "/a/b")]
+    handled(planner, SlotUp(1), SlotUp(2), Add(["/a"]))
+    assert handled(planner, SlotDown(1), SlotDown(2)) == []
+    assert handled(planner, ChunkArrived(1, chunk("/a/b"))) == []
+    assert handled(planner, SlotUp(3)) == [(3, "/a/b")]
 
 
 def test_a_slot_that_is_to_go_down_and_is_needed_again_stays() -> None:
     planner = keyed(slots=1)
-    assert told(planner, SlotUp(1), Add(["/a", "/b"])) == [(1, "/a", "/b")]
-    assert told(planner, SlotDown(1), SlotUp(1)) == []
+    assert handled(planner, SlotUp(1), Add(["/a", "/b"])) == [(1, "/a", "/b")]
+    assert handled(planner, SlotDown(1), SlotUp(1)) == []
     assert planner.roster.leaving[0] == 0
     first, second = chunk("/b"), chunk()
-    assert told(planner, ChunkArrived(1, first)) == [first, (1, "/b")]
-    assert told(planner, ChunkArrived(1, second)) == [second, "finished"]
+    assert handled(planner, ChunkArrived(1, first)) == [first, (1, "/b")]
+    assert handled(planner, ChunkArrived(1, second)) == [second, "finished"]
 
 
-def test_what_slots_that_go_down_are_at_work_on_takes_nobodys_place() -> None:
+def test_tasks_of_slots_that_go_down_take_no_place() -> None:
     """They may be stuck, and there are others now."""
     planner = keyed(slots=2)
-    assert told(planner, Limit(2), SlotUp(1), SlotUp(2), Add(["/a"])) == [(1, "/a"), ("give up", 1)]
-    assert told(planner, SlotDown(1), SlotDown(2), SlotUp(3), SlotUp(4), Add(["/b"]), Add(["/c"])) == [
+    assert handled(planner, Limit(2), SlotUp(1), SlotUp(2), Add(["/a"])) == [(1, "/a"), ("give up", 1)]
+    assert handled(planner, SlotDown(1), SlotDown(2), SlotUp(3), SlotUp(4), Add(["/b"]), Add(["/c"])) == [
         (3, "/b"), (4, "/c")
     ]  # fmt: skip
 
 
 def test_what_a_worker_of_many_threads_died_over_is_tried_again_alone() -> None:
     planner = ordered(slots=1)
-    told(planner, SlotUp(1, 1), SlotUp(2, 1), SlotUp(3, 1), Add(["/a", "/b", "/c"]))
-    assert told(planner, SlotLost(1, "/a"), SlotLost(2, "/b"), SlotLost(3, "/c")) == []
+    handled(planner, SlotUp(1, 1), SlotUp(2, 1), SlotUp(3, 1), Add(["/a", "/b", "/c"]))
+    assert handled(planner, SlotLost(1, "/a"), SlotLost(2, "/b"), SlotLost(3, "/c")) == []
     assert [task.directories for _, task in begun(planner, SlotUp(4, 2), SlotUp(5, 2))] == [["/a"]], "not two beside"
     assert [task.directories for _, task in begun(planner, SlotUp(6, 3))] == [["/b"]]
-    told(planner, ChunkArrived(6, chunk()))
-    told(planner, ChunkArrived(6, chunk()))
+    handled(planner, ChunkArrived(6, chunk()))
+    handled(planner, ChunkArrived(6, chunk()))
     ((slot, task),) = begun(planner, SlotLost(4, "/a"))
     assert (task.directories, task.shut) == (["/a"], {}), "one of three, then alone: that is not twice"
     ((slot, task),) = begun(planner, SlotLost(slot, "/a"))
@@ -403,13 +403,13 @@ def test_only_so_many_directories_as_were_allowed() -> None:
     (dispatch,) = planner.handle(Allow(3), SlotUp(1), Add(["/"]))
     assert isinstance(dispatch, Dispatch)
     assert dispatch.task.quota == 3
-    assert told(planner, ChunkArrived(1, chunk("/a", "/b", done=2))) == [(1, "/a", "/b")], "one was not used"
-    assert told(planner, ChunkArrived(1, chunk("/b"))) == []
-    assert told(planner, Allow(2)) == [(1, "/b")]
+    assert handled(planner, ChunkArrived(1, chunk("/a", "/b", done=2))) == [(1, "/a", "/b")], "one was not used"
+    assert handled(planner, ChunkArrived(1, chunk("/b"))) == []
+    assert handled(planner, Allow(2)) == [(1, "/b")]
 
 
 @pytest.mark.parametrize("keyed_too", [False, True])
-def test_a_directory_that_is_held_open_does_not_wait_behind_slots_that_are_asked_first(keyed_too: bool) -> None:
+def test_a_directory_held_open_does_not_wait_behind_slots_that_give_up_first(keyed_too: bool) -> None:
     """Only two of three slots may be busy; what slot 3 holds open stands before all the rest."""
     planner = keyed(slots=3) if keyed_too else ordered(slots=3)
     planner.handle(SlotUp(1), SlotUp(2), SlotUp(3), Add(["/"]), Wanted("/") if keyed_too else Wanted())

@@ -40,9 +40,9 @@ class PlannerMachine(RuleBasedStateMachine):
         self.faults: list[str] = []
         self.finished = False
         self.zones = Tops({})
-        self.tell(Add(["/"]))
+        self.handle(Add(["/"]))
 
-    def tell(self, *events: Event) -> None:
+    def handle(self, *events: Event) -> None:
         for instruction in self.planner.handle(*events):
             match instruction:
                 case Dispatch(slot, task):
@@ -50,7 +50,7 @@ class PlannerMachine(RuleBasedStateMachine):
                     assert len({self.zones.of(path) for path in task.directories}) == 1, "of one zone"
                     self.tasks[slot] = task
                 case GiveUp(slot):
-                    assert self.tasks[slot] is not None, "only busy slots are asked"
+                    assert self.tasks[slot] is not None, "only busy slots give up"
                 case Deliver(chunk):
                     self.taken += chunk.output.decode().split()
                     self.faults += [fault.path for fault in chunk.faults]
@@ -66,11 +66,11 @@ class PlannerMachine(RuleBasedStateMachine):
     def a_slot_comes_up(self) -> None:
         self.last_slot += 1
         self.tasks[self.last_slot] = None
-        self.tell(SlotUp(self.last_slot))
+        self.handle(SlotUp(self.last_slot))
 
     @rule()
     def the_consumer_waits(self) -> None:
-        self.tell(Wanted())
+        self.handle(Wanted())
 
     @rule(data=st.data())
     @precondition(lambda self: self.busy)
@@ -82,7 +82,7 @@ class PlannerMachine(RuleBasedStateMachine):
         task = self.tasks[slot]
         assert task is not None
         self.tasks[slot] = None
-        self.tell(ChunkArrived(slot, self.walk(task, budget if task.seconds else 1)))
+        self.handle(ChunkArrived(slot, self.walk(task, budget if task.seconds else 1)))
 
     def walk(self, task: Task, budget: int) -> Chunk:
         """What a worker would bring."""
@@ -114,12 +114,12 @@ class PlannerMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.zones)
     def it_lies_on_several_devices(self) -> None:
         self.zones = Tops(ZONES)
-        self.tell(Divide(ZONES))
+        self.handle(Divide(ZONES))
 
     @rule(tasks=st.integers(1, 4), zone=st.integers(0, 2), seconds=st.sampled_from([0.0, TASK_SECONDS]))
     def a_limit_changes(self, tasks: int, zone: int, seconds: float) -> None:
         if self.zones or zone == 0:
-            self.tell(Limit(tasks, seconds, zone))
+            self.handle(Limit(tasks, seconds, zone))
 
     @rule(data=st.data())
     @precondition(lambda self: self.tasks)
@@ -128,7 +128,7 @@ class PlannerMachine(RuleBasedStateMachine):
         known = self.tasks[slot] is not None and data.draw(st.booleans())
         path = self.somewhere_in(data, slot) if known else None
         del self.tasks[slot]
-        self.tell(SlotLost(slot, path))
+        self.handle(SlotLost(slot, path))
 
     @rule(data=st.data())
     @precondition(lambda self: self.busy)
@@ -137,7 +137,7 @@ class PlannerMachine(RuleBasedStateMachine):
         path = self.somewhere_in(data, slot)
         del self.tasks[slot]
         mount = MOUNT if path == MOUNT or path.startswith(f"{MOUNT}/") else "/"
-        self.tell(SlotStuck(slot, path, mount, "late"))
+        self.handle(SlotStuck(slot, path, mount, "late"))
 
     @invariant()
     def everything_is_somewhere(self) -> None:

@@ -44,7 +44,7 @@ def test_what_came_before_an_error_comes_and_then_the_error(count: int, entries:
     assert got == entries[:count]
 
 
-def test_where_no_thread_can_be_started_they_are_asked_one_by_one(
+def test_without_threads_types_are_queried_one_by_one(
     entries: list[os.DirEntry[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def start(_: threading.Thread) -> None:

@@ -123,7 +123,7 @@ def test_unlike_results_are_refused(changes: dict[str, Any], message: str) -> No
         ({"peer": "find 5.0"}, "the baselines differ: find 4.9 and find 5.0"),
     ],
 )
-def test_unlike_cases_are_left_out(changes: dict[str, Any], reason: str) -> None:
+def test_unlike_cases_are_excluded(changes: dict[str, Any], reason: str) -> None:
     (change,) = compare(results(2.0), results(0.1, **changes), 1.3)
     assert reason in change.reason
     assert not change.failed
@@ -135,7 +135,7 @@ def test_what_comes_of_too_few_pairs_does_not_fail() -> None:
     assert "too few pairs" in told([change], 1.3)
 
 
-def test_what_could_not_be_measured_fails(tmp_path: Path) -> None:
+def test_a_case_without_measurement_fails(tmp_path: Path) -> None:
     changes = compare(results(2.0), results(2.0, failed=["scan() differs"]), 1.3)
     assert [change.failed for change in changes] == [True, False]
     assert told(changes, 1.3).endswith("\n0 of 1 cases more than 1.3 times slower. 1 could not be measured.\n")
@@ -145,13 +145,13 @@ def test_what_could_not_be_measured_fails(tmp_path: Path) -> None:
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
 
 
-def test_cases_that_two_groups_have_are_told_apart() -> None:
+def test_cases_of_two_groups_are_distinguished() -> None:
     old, new = results(2.0), results(2.0)
     new["cases"].append({**results(1.0)["cases"][0], "group": "sizes"})
     old["cases"].append({**results(2.0)["cases"][0], "group": "sizes"})
     assert [change.failed for change in compare(old, new, 1.3)] == [False, True]
 
 
-def test_cases_that_only_one_has_are_told() -> None:
+def test_cases_in_only_one_result_are_reported() -> None:
     changes = compare(results(2.0), results(2.0, name="scan(), other"), 1.3)
     assert [change.reason for change in changes] == ["only in the old results", "only in the new results"]

@@ -54,12 +54,12 @@ def test_a_slot_that_does_not_move_is_late_after_the_limit(clock: list[float]) -
     assert look(watching, clock, slots, 0.5) == [1]
 
 
-def test_without_a_limit_nobody_is_late(clock: list[float]) -> None:
+def test_without_a_limit_no_slot_is_late(clock: list[float]) -> None:
     assert look(Watch(None), clock, {1: Slot()}, 1000, 1.0) == []
 
 
 def test_a_pause_of_everything_makes_no_directory_late(clock: list[float]) -> None:
-    """Ctrl-Z, a suspended laptop, a consumer that takes its time: nobody has looked, nobody is late."""
+    """Ctrl-Z, a suspended laptop, a consumer that takes its time: the slots were not observed, so none is late."""
     watching = Watch(10.0)
     slots = {1: Slot()}
     assert look(watching, clock, slots, 2) == []
@@ -79,16 +79,16 @@ def test_what_cannot_be_killed_is_abandoned_and_counted(clock: list[float]) -> N
     assert watching.abandoned == 1
 
 
-def test_the_pool_is_asked_to_replace_what_was_abandoned_once(
+def test_the_pool_replaces_an_abandoned_worker_once(
     pool: dict[str, Any], trees: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Processes] = []
+    replaced: list[Processes] = []
     late = Watch.late
 
     def abandoning(watching: Watch, slots: Any) -> list[int]:
-        watching.abandoned += not asked
+        watching.abandoned += not replaced
         return late(watching, slots)
 
     monkeypatch.setattr(Watch, "late", abandoning)
-    monkeypatch.setattr(Processes, "replace_abandoned", lambda processes: asked.append(processes))  # noqa: PLW0108  # binds
-    assert scanner.scan(trees["monorepo"], **pool).stats.abandoned_workers == len(asked) == 1
+    monkeypatch.setattr(Processes, "replace_abandoned", lambda processes: replaced.append(processes))  # noqa: PLW0108  # binds
+    assert scanner.scan(trees["monorepo"], **pool).stats.abandoned_workers == len(replaced) == 1

@@ -119,7 +119,7 @@ TABLE = b"""\
 """
 
 
-def test_devices_are_told_by_the_table_of_mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_devices_come_from_the_table_of_mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = tmp_path / "mountinfo"
     table.write_bytes(TABLE)
     monkeypatch.setattr(mounts, "MOUNTS", str(table))

@@ -1,4 +1,4 @@
-"""A file system that is slow, fails, hangs and lies as a test wants it to, and counts what is asked of it.
+"""A file system that is slow, fails, hangs and lies as a test wants it to, and counts its requests.
 
     from tests.support.faultfs import FaultFS, unavailable
 
@@ -10,9 +10,9 @@
 It speaks the kernel's FUSE protocol on /dev/fuse itself, with nothing but the standard library. One process with one
 thread serves it: an event loop with a heap of delayed answers, so that any number of requests can be on the way at
 once, and latency overlaps as far as the callers let it, at next to no CPU. A mount and unmount takes about 60 ms.
-Root mounts by itself, anybody else with fusermount3. `unavailable()` says why it cannot be done here, or None.
+Root mounts directly, other users with fusermount3. `unavailable()` returns why mounting is impossible here, or None.
 
-A call that hangs hangs its caller, beyond SIGKILL if so asked. Let only a process that may be lost touch such a path.
+A call that hangs also hangs its caller ("hard": even beyond SIGKILL). Only expendable processes may access it.
 
 TREE    a nested dict of names: a dict is a directory, a number a file of that size, "-> target" a link. Names are str
         with surrogateescape: any byte can be made but NUL and "/". A dict with "$" is a directory made up on demand:
@@ -35,13 +35,13 @@ RULES   a list of dicts. The first acts of those whose `path` is that of the ent
             delay_ms X       additional latency
             repeat K         (readdir) list everything K times
             batch N          (readdir) at most N entries an answer
-            dtype "unknown" | "dir" | "file" | "link"   tell this d_type of the entry, whatever `op`
-            ino N | "random" tell this inode number of the entry, or another one each time, whatever `op`
+            dtype "unknown" | "dir" | "file" | "link"   report this d_type of the entry, whatever `op`
+            ino N | "random" report this inode number of the entry, or another one each time, whatever `op`
 LATENCY latency_ms is a number for all operations named above, or a dict of them; "readdir_eof" is the last, empty
         readdir (default: as readdir). jitter_ms adds up to so much. With slots=K at most K requests are served at a
         time (default: any number). What has no latency is answered at once.
-CACHE   entry_timeout and attr_timeout, in seconds, are for how long the kernel may keep what it was told (default 0:
-        it asks each time); with readdirplus=True, listings tell the attributes as well.
+CACHE   entry_timeout and attr_timeout, in seconds, are how long the kernel may cache answers (default 0: it
+        requests them each time); with readdirplus=True, listings include the attributes.
 PRESET  "strict" (default) caches nothing. "nfs" caches for 30 s with readdirplus; opendir has double latency and the
         end of a directory none. That makes three round trips a directory, as measured on a Linux NFSv4.2 client.
 SEED    for jitter and random inode numbers (default 1).

@@ -1,4 +1,4 @@
-"""The test's side: starting a file system, telling it what to do, and getting rid of it whatever happens."""
+"""The test's side: starting a file system, control it, and remove it in any case."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class FaultFS:
         self._cleanup.close()
 
     def stats(self) -> dict[str, Any]:
-        """What was asked since the last reset, and how things are."""
+        """Return counts of requests since the last reset, and the present state."""
         return dict(self._command("stats"))
 
     def reset(self) -> None:

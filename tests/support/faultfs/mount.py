@@ -1,4 +1,4 @@
-"""Mounting, unmounting and aborting: as root by itself, as anybody else with fusermount3."""
+"""Mounting, unmounting and aborting: as root directly, as another user with fusermount3."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def mount(mountpoint: str) -> int:
 
 
 def unmount(mountpoint: str) -> None:
-    """Take it out of the tree at once, whoever still uses it or hangs in it; no complaint if it is not mounted."""
+    """Unmount at once, also where processes use it or hang in it; do nothing if it is not mounted."""
     if os.geteuid() == 0:
         _libc.umount2(os.fsencode(mountpoint), _DETACH | _NOFOLLOW)
         return
@@ -57,7 +57,7 @@ def connection(mountpoint: str) -> int | None:
 
 
 def abort(number: int) -> None:
-    """Let the kernel end the connection: what hangs, and whatever is asked from now on, fails."""
+    """End the connection in the kernel: pending and future requests fail."""
     if os.geteuid() != 0 or os.path.exists(f"{_CONNECTIONS}/{number}"):
         _write_abort(_CONNECTIONS, number)
         return

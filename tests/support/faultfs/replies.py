@@ -1,4 +1,4 @@
-"""When an answer leaves: at once, after the latency of the file system, or only when somebody lets it."""
+"""When an answer leaves: at once, after the latency of the file system, or only on release."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Latency:
     def __init__(self, milliseconds: float | Mapping[str, float], nfs: bool) -> None:
         if not isinstance(milliseconds, Mapping):
             milliseconds = dict.fromkeys(FAULTY, milliseconds)
-            if nfs:  # GETATTR and ACCESS, then READDIR, which tells when it was the last
+            if nfs:  # GETATTR and ACCESS, then READDIR, which marks the last
                 milliseconds |= {"opendir": 2 * milliseconds["opendir"], LAST: 0}
         check_keys(milliseconds, {*FAULTY, LAST}, "latency_ms")
         self._seconds = {label: value / 1000 for label, value in milliseconds.items()}

@@ -32,7 +32,7 @@ class Call(NamedTuple):
 
 
 class FileSystem:
-    """The nodes, and all that is told about them."""
+    """The nodes and their attributes."""
 
     def __init__(self, spec: Spec, rules: Rules, nfs: bool) -> None:
         self.rules = rules
@@ -57,7 +57,7 @@ class FileSystem:
 
     def getattr(self, call: Call) -> bytes:
         node, inode = call.node, call.node.inode
-        ino = self.rules.told(node.parent, node.name, inode)[0] if node.parent else inode.ino
+        ino = self.rules.reported(node.parent, node.name, inode)[0] if node.parent else inode.ino
         return protocol.validity(self._attribute_seconds) + protocol.attributes(ino, inode.size, inode.mode)
 
     def readlink(self, call: Call) -> bytes:
@@ -128,14 +128,14 @@ class FileSystem:
         if name in _DOTS:
             ino, dtype, entry = inode.ino, inode.mode >> 12, protocol.NO_ENTRY
         else:
-            ino, dtype = self.rules.told(node, name, inode)
+            ino, dtype = self.rules.reported(node, name, inode)
             entry = self._entry(node, name, inode) if plus else b""
         record = protocol.dirent(ino, index + 1, name, dtype)
         return entry + record if plus else record
 
     def _entry(self, parent: Node, name: bytes, inode: Inode) -> bytes:
         node = self.nodes.look_up(parent, name, inode)
-        ino, _ = self.rules.told(parent, name, inode)
+        ino, _ = self.rules.reported(parent, name, inode)
         entry = protocol.entry(node.id, self._entry_seconds, self._attribute_seconds)
         return entry + protocol.attributes(ino, inode.size, inode.mode)
 

@@ -78,8 +78,8 @@ class Rules:
                 return rule, path
         return None
 
-    def told(self, directory: Node, name: bytes, inode: Inode) -> tuple[int, int]:
-        """The inode number and d_type that are told of an entry."""
+    def reported(self, directory: Node, name: bytes, inode: Inode) -> tuple[int, int]:
+        """Return the inode number and d_type that are reported for an entry."""
         ino, dtype = inode.ino, inode.mode >> 12
         if not self._lying:
             return ino, dtype

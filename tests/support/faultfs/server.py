@@ -133,13 +133,13 @@ class Server:
         try:
             os.write(self._fd, protocol.reply(unique, error, data))
         except OSError as failure:
-            if failure.errno not in (errno.ENOENT, errno.EINVAL, errno.ENODEV):  # nobody waits for it any more
+            if failure.errno not in (errno.ENOENT, errno.EINVAL, errno.ENODEV):  # the caller is gone
                 raise
 
     # ---- the test
 
     def _serve_test(self, channel: Channel) -> bool:
-        """Do as told; False if the test is gone."""
+        """Execute a command; return False if the test process is gone."""
         try:
             message = channel.receive()
             if message is not None:

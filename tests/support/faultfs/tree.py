@@ -1,4 +1,4 @@
-"""What exists: directories, files and links, written down one by one or made up when somebody looks."""
+"""What exists: directories, files and links, written down one by one or generated on access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults inside worker processes, whatever starts them: mistakes and deaths that no file system can cause.
+"""Cause faults inside worker processes of any start method: exceptions and deaths that no file system can cause.
 
 `sabotage` sets environment variables; the `sitecustomize` of this directory acts on them in each new interpreter, and
 forked workers have what `sabotage` has changed here. The process that calls it is spared.
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 def sabotage(monkeypatch: pytest.MonkeyPatch, how: str, argument: str = "") -> None:
-    """Have workers suffer `how`: the name of a function below, which gets `argument`."""
+    """Replace code in workers by the function `_how` of this module, which gets `argument`."""
     monkeypatch.setenv("SABOTAGE", how)
     monkeypatch.setenv("SABOTAGE_ARGUMENT", argument)
     monkeypatch.setenv("SABOTAGE_SPARES", str(os.getpid()))
@@ -29,7 +29,7 @@ def sabotage(monkeypatch: pytest.MonkeyPatch, how: str, argument: str = "") -> N
 
 
 def changes(how: str, argument: str) -> list[tuple[Any, str, Any]]:
-    """What to replace in which module or class."""
+    """Return modules or classes, names in these, and their replacements."""
     made: list[tuple[Any, str, Any]] = {"killed": _killed, "mistaken": _mistaken, "ends_at_task": _ends_at_task}[how](
         argument
     )
@@ -41,12 +41,12 @@ def _is_worker() -> bool:
 
 
 def _names(path: Any) -> tuple[str, str]:
-    """How a directory may be named: by its path or its last name."""
+    """Return the two names that a test may use for a directory: its path and its last name."""
     return os.fsdecode(path), os.path.basename(os.fsdecode(path))
 
 
 def _killed(argument: str) -> list[tuple[Any, str, Any]]:
-    """`SIGNAL DIRECTORY`: whoever reads a directory of this name dies of the signal."""
+    """`SIGNAL DIRECTORY`: a worker that reads a directory of this name dies of the signal."""
     from scanner.kernel.read import Reader
 
     number, _, name = argument.partition(" ")
@@ -62,21 +62,21 @@ def _killed(argument: str) -> list[tuple[Any, str, Any]]:
 
 
 def _mistaken(name: str) -> list[tuple[Any, str, Any]]:
-    """Whoever reads a directory of this name meets an exception that nobody has foreseen."""
+    """A worker that reads a directory of this name raises an unexpected exception."""
     from scanner.kernel.read import Reader
 
     original = Reader.read
 
     def read(self: Reader, path: Any, *how_much: int) -> Any:
         if _is_worker() and name in _names(path):
-            raise AssertionError("nobody has thought of this")
+            raise AssertionError("an unexpected error")
         return original(self, path, *how_much)
 
     return [(Reader, "read", read)]
 
 
 def _ends_at_task(_: str) -> list[tuple[Any, str, Any]]:
-    """Whoever gets a Task ends before any directory is read."""
+    """A worker that gets a Task exits before it reads a directory."""
     from scanner.backends import wire
 
     original = wire.unpack
