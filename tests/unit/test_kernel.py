@@ -247,7 +247,7 @@ def test_it_is_seen_where_a_walk_is_before_the_root_is_opened(tmp_path: Path, mo
     monkeypatch.setattr(os, "open", open_and_tell)
     walker.walk(task(below))
     walker.close()
-    assert told[0] == (os.fspath(tmp_path), os.fsencode(below))
+    assert seen[0] == (os.fspath(tmp_path), os.fsencode(below))
 
 
 def read_singly(walker: Walker, *directories: str) -> tuple[Chunk, list[str]]:
