@@ -138,6 +138,7 @@ def grow(rng: random.Random, top: Path) -> None:
 SEEDS = [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 20))]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("seed", SEEDS)
 def test_figures_of_random_scans_agree(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
@@ -147,6 +148,7 @@ def test_figures_of_random_scans_agree(seed: int, tmp_path: Path) -> None:
         check(report_of(*way, *sizes, tmp_path / "top"))
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 @pytest.mark.parametrize("seed", SEEDS[2:])
 def test_figures_of_random_scans_of_slow_mounts_agree(seed: int, tmp_path: Path) -> None:
