@@ -6,20 +6,9 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, AnyStr
 
-from scanner.backends.auto import (
-    AutoBackend,
-    is_worth_threads,
-    may_hang,
-    needs_pool_at_once,
-    pays,
-    report,
-    start_pool,
-    threads_pay,
-    walked_long_enough,
-)
+from scanner.backends.auto import AutoBackend, Growth, report, start_pool
 from scanner.engine import Engine, too_late
 from scanner.errors import OptionError, ScanTimeout
 from scanner.fields import Columns
@@ -31,11 +20,12 @@ from scanner.run import ProgressCallback, Run, ScanResult, refuse_nul
 from scanner.signature import takes_options
 
 if TYPE_CHECKING:
-    from scanner.backends.pool import PoolBackend
+    from scanner.backends.base import Backend
     from scanner.entry import Entry
 
-SLOWER = 4
-"""Times as long as for a whole tree until there are threads: who leaves early would wait for their first Tasks."""
+CAUTION = 4
+"""Factor on the work before threads start, compared with `scan`: a caller that stops early would wait for their first
+Tasks."""
 
 __all__ = ["ProgressCallback", "ScanResult", "entries", "scan", "walk"]
 
@@ -83,58 +73,54 @@ def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions) -> I
 
 
 class AutoSource:
-    """Listings read one by one, until the tree has proved large; then by threads or workers that read ahead."""
+    """Reads listings one by one until the tree proves large; then threads or workers read ahead."""
 
     def __init__(self, options: ScanOptions) -> None:
         self._options = options
         self._reader = Reader(options)
         self._reader.threads = 1 if options.backend == "serial" else options.max_in_flight
         self._deadline = None if options.timeout is None else time.monotonic() + options.timeout
-        self._may_grow = options.backend == "auto" and pays(options)
-        self._spent = 0.0
-        self._pool: PoolBackend | None = None
+        self._growth = Growth(options, CAUTION)
+        self._may_grow = options.backend == "auto" and self._growth.processes_gain
+        self._work = 0.0  # seconds
+        self._pool: Backend | None = None
         self._engine: Engine | None = None
         self._lookahead: Lookahead | None = None
-        at_once = needs_pool_at_once(options)
-        if at_once or options.max_rate is not None or may_hang(options):
-            self._read_ahead(AutoBackend(options, eager=at_once), alone=True)
+        if self._growth.starts_in_processes or options.max_rate is not None or self._growth.may_hang:
+            self._read_ahead(AutoBackend(options), alone=True)
 
     def take(self, path: Path, ahead: list[Any]) -> Listing | Fault:
         if self._pool is not None:
             self._look_at_pool(self._pool)
-        if self._lookahead is not None:  # since this moment
+        if self._lookahead is not None:  # the pool has just become ready
             return self._lookahead.take(path, ahead)
         started = time.monotonic()
         if self._deadline is not None and started >= self._deadline:
             raise ScanTimeout(too_late(self._options))
         dirs, links, files, _, faults, more, position = self._reader.read(path, sys.maxsize)
-        while more:  # memory was short: it comes in parts
+        while more:  # memory was short: the listing comes in parts
             part, _ = self._reader.resume(path, position, sys.maxsize)
             more_dirs, more_links, more_files, _, faults, more, read = part
             dirs, links, files = dirs + more_dirs, links + more_links, files + more_files
             position += read
-        self._spent += time.monotonic() - started
-        if self._may_grow and is_worth_threads(self._spent / SLOWER):
+        self._work += time.monotonic() - started
+        if self._may_grow and self._growth.kind(self._work) != "here":
             self._grow()
         return faults[-1] if faults and faults[-1].drops_listing else (dirs, links, files)
 
     def _grow(self) -> None:
-        if self._threads_pay:
+        if self._growth.threads_gain:
             self._read_ahead(AutoBackend(self._options, eager=False, in_threads=True), alone=False)
-        elif walked_long_enough(self._spent, self._options):
+        else:
             self._may_grow = False
             self._pool = start_pool(self._options)
-
-    @cached_property
-    def _threads_pay(self) -> bool:
-        return threads_pay(self._options)
 
     def prune(self, path: Path) -> None:
         if self._lookahead is not None:
             self._lookahead.prune(path)
 
-    def _look_at_pool(self, pool: PoolBackend) -> None:
-        """Until it is ready, or has failed, reading goes on here; in a forked process it is the parent's."""
+    def _look_at_pool(self, pool: Backend) -> None:
+        """Use the pool once it is ready. Until then, and if it fails or belongs to the parent of a fork, read here."""
         if not pool.is_ours:
             self._pool = None
             pool.stop()
@@ -154,7 +140,7 @@ class AutoSource:
         if self._reader.sifter is not None:
             self._engine.planner.rules.add(self._reader.sifter.filter.found)
         self._lookahead = Lookahead(self._engine.poll, alone=alone)
-        self.take = self._lookahead.take  # type: ignore[method-assign]  # a call less for each directory
+        self.take = self._lookahead.take  # type: ignore[method-assign]  # saves a call for each directory
 
     def stop(self, *, wait: bool = True) -> None:
         self._reader.close()

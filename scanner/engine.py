@@ -9,10 +9,9 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
 from scanner.backends.base import Backend
-from scanner.backends.serial import FIRST_SLOT, SLOT
 from scanner.errors import ScanCancelled, ScanForked, ScanTimeout
-from scanner.model import BackendEvent, Chunk, ChunkArrived, Path, SlotLost, SlotStuck
-from scanner.options import ScanOptions, cpu_count
+from scanner.model import BackendEvent, Chunk, ChunkArrived, Path, SlotKind, SlotLost, SlotStuck, SlotUp
+from scanner.options import ScanOptions
 from scanner.plan.events import Add, Allow, Deliver, Dispatch, Divide, Event, Finished, GiveUp, Limit, Wanted
 from scanner.plan.paces import Paces
 from scanner.plan.planner import Planner
@@ -21,6 +20,7 @@ POLL_EVERY = 0.001  # seconds, while Chunks are delivered that wait for their tu
 SHORTEST_WAIT = 0.005  # seconds between two looks at whether more may be read
 MOST_ALLOWED = 1 << 40  # directories: more are no limit
 LOOK_EVERY = 0.02  # seconds between two looks at which zones have work
+HERE = "here", "thread"  # kinds of slots in this process
 LONGEST_WAIT = 0.1  # seconds: how late a timeout or a cancellation may be noticed
 
 
@@ -53,9 +53,9 @@ class Engine:
         self.backend = backend
         self.planner = Planner(
             ordered=ordered, slots=options.workers, most=options.max_in_flight, window=options.window,
-            max_hung=options.max_hung,
+            max_hung=options.max_hung, seconds=backend.task_seconds[0],
         )  # fmt: skip
-        self.paces = Paces(backend.abreast, options.max_in_flight)
+        self.paces = Paces(backend.concurrency, options.max_in_flight, backend.task_seconds)
         self.finished = False
         self._limits: list[Limit] = []
         self._divided = False  # whether it was looked what the tree lies on
@@ -64,6 +64,7 @@ class Engine:
         self._sent: dict[int, tuple[float, int]] = {}
         """Of each busy slot: when its Task was sent, and the number of threads that may `stat` for it."""
         self._asking = 0  # of these threads, in all
+        self._kinds: dict[int, SlotKind] = {}
         self._worked = self._worked_elsewhere = (
             0.0  # seconds of processor of Tasks in other threads; in other processes
         )
@@ -125,16 +126,18 @@ class Engine:
         """How many Tasks at once, for what has become of those before; slots that come for it are added to `news`."""
         if self.options.backend == "serial" or self.backend.starting:
             return self._note(news, learning=False)
-        abreast = self.backend.abreast
-        self.planner.share = max(self.options.workers, abreast)
-        self.paces.begin_with(abreast)
+        concurrency = self.backend.concurrency
+        self.planner.share = max(self.options.workers, concurrency)
+        self.paces.begin_with(concurrency)
         changes = self._note(news, learning=True)
         limits = self._shares()
         if limits == self._limits:
             return changes
         self._limits = limits
         slots = min(self.options.max_in_flight, sum(limit.tasks for limit in limits))
-        news += self.backend.grow(slots)  # behind what there was: a slot that comes up there may go down for it
+        grown = self.backend.grow(slots)
+        self._note(grown, learning=False)
+        news += grown  # last: a slot that comes up in `news` may go down for it
         return [*changes, *limits]
 
     def _note(self, news: list[BackendEvent], *, learning: bool) -> list[Event]:
@@ -142,18 +145,21 @@ class Engine:
         now = self._now = time.monotonic()
         changes: list[Event] = []
         for event in news:
-            if isinstance(event, SlotLost | SlotStuck):
+            if isinstance(event, SlotUp):
+                self._kinds[event.slot] = event.kind
+            elif isinstance(event, SlotLost | SlotStuck):
                 self._forget(event.slot)
             if not isinstance(event, ChunkArrived):
                 continue
             assert event.slot in self._sent
             began, _ = self._forget(event.slot)
             if learning:
-                if event.chunk.slow and not self._divided:
+                if event.chunk.slow and not self._divided and self.backend.is_local:
                     changes += self._divide()
-                if event.slot != SLOT:
+                kind = self._kinds[event.slot]
+                if kind != "here":
                     self._worked += event.chunk.cpu
-                if event.slot >= FIRST_SLOT:
+                if kind not in HERE:
                     self._worked_elsewhere += event.chunk.cpu
                 self.paces.note(now, event.chunk, began, self.planner.roster.under_way, self._worked_each)
         return changes
@@ -171,7 +177,7 @@ class Engine:
         tells what waking threads costs.
         """
         here = time.process_time() + self._worked_elsewhere if self._alone else time.thread_time() + self._worked
-        return here / cpu_count()
+        return here / self.backend.processors
 
     def _divide(self) -> list[Event]:
         from scanner.mounts import devices  # not needed where nothing is slow
@@ -231,11 +237,12 @@ class Engine:
                     self.finished = True
         return delivered
 
-    def stop(self, *, wait: bool) -> None:
-        """End what runs, and leave nothing behind that only the garbage collector could take apart: the plan is of no
-        use any more, so what is `waiting` has to be asked for before.
+    def stop(self, *, wait: bool, keep_backend: bool = False) -> None:
+        """End the scan and, unless it is kept for another one, the backend. The plan is taken apart, so that it leaves
+        no work for the garbage collector: Chunks in `planner.line.waiting()` are gone afterwards.
         """
-        self.backend.stop(wait=wait)
+        if not keep_backend:
+            self.backend.stop(wait=wait)
         self.planner.line.dissolve()
 
 

@@ -1,4 +1,4 @@
-"""How long directories have taken, by mount: a histogram each, of a fixed size; and which were the slowest."""
+"""Time that directories take: a histogram of fixed size for each mount, and the slowest directories."""
 
 from __future__ import annotations
 
@@ -12,24 +12,28 @@ from typing import Any
 from scanner.model import Chunk, Path, is_below
 from scanner.mounts import mounted_below
 
-FAST = -10_000  # the class of what is too little to be told
+FAST = -10_000  # the class of directories that took too little to be measured
 STEPS = 8  # classes to a doubling: percentiles are right within 9 %
-MOST_SLOW = 10  # directories that are told by name
+MOST_SLOW = 10  # directories that are reported by name
 
 
 class Latencies:
-    """Of the directories below each mount. What took less than a Walker tells of counts as no time."""
+    """Latencies of the directories below each mount. Directories faster than a Walker reports count as no time.
 
-    def __init__(self, roots: Sequence[Path]) -> None:
+    `is_local`: the mounts of this machine are those that the scan meets; otherwise each root counts as one mount.
+    """
+
+    def __init__(self, roots: Sequence[Path], *, is_local: bool = True) -> None:
         self._roots = roots
-        self._tops: list[Any] = []  # found out when it matters: most scans meet nothing slow
+        self._is_local = is_local
+        self._tops: list[Any] = []  # found at the first slow directory: most scans meet none
         self._classes = defaultdict[Any, Counter[int]](Counter, {root: Counter() for root in roots[:1]})
         self._longest: dict[Any, float] = {}
         self._slowest: list[tuple[float, Any]] = []
 
     def count(self, chunk: Chunk) -> None:
         if chunk.slow and not self._tops:
-            self._tops = [*self._roots, *(path for path, _ in mounted_below(self._roots))]
+            self._tops = [*self._roots, *(path for path, _ in (mounted_below(self._roots) if self._is_local else ()))]
             self._tops.sort(key=len, reverse=True)
         if not chunk.task:  # made by the planner: no slot has read the directory
             return
@@ -44,14 +48,15 @@ class Latencies:
         if chunk.slow:
             self._longest[top] = max(self._longest.get(top, 0.0), *(seconds for seconds, _ in chunk.slow))
             self._slowest += chunk.slow
-            if len(self._slowest) > 16 * MOST_SLOW:  # seldom: where all are slow there is one for each directory
+            if len(self._slowest) > 16 * MOST_SLOW:  # seldom, although every directory may be slow
                 self._slowest = heapq.nlargest(MOST_SLOW, self._slowest)
 
     def slowest(self) -> list[tuple[float, Path]]:
-        """Seconds and path, the slowest first. What took less than a Walker tells of is never among them."""
+        """Return seconds and path of the slowest directories, the slowest first."""
         return heapq.nlargest(MOST_SLOW, self._slowest)
 
     def figures(self) -> list[dict[str, Any]]:
+        """Return the number of directories, percentiles and maximum of each mount, in seconds."""
         return [
             {
                 "mount": os.fsencode(top).decode(errors="replace"),
@@ -63,9 +68,7 @@ class Latencies:
         ]
 
     def _percentile(self, top: Any, percent: int) -> float:
-        """An upper bound of what so many per cent have taken at most; 0 if that is too little to be told. The end of a
-        class may be later than the longest in it.
-        """
+        """Return an upper bound of the seconds that `percent` of the directories took; 0: too little to be measured."""
         classes = self._classes[top]
         rest = math.ceil(classes.total() * percent / 100)
         for step in sorted(classes):

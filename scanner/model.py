@@ -98,6 +98,8 @@ def excluded(path: Path, message: str) -> Fault:
     return Fault(path, "open", 0, message, EXCLUDED)
 
 
+TASK_SECONDS, LONGEST_TASK = 0.05, 0.2
+"""Seconds that a Task takes on this machine: usually, and where directories are slow."""
 Rules: TypeAlias = dict[Path, tuple[tuple[int, str, bytes], ...]]
 """By directory: rank, source and content of each file of rules."""
 
@@ -227,30 +229,39 @@ class Chunk:
         return chunk_from(body)
 
 
+SlotKind: TypeAlias = Literal["here", "thread", "process", "remote"]
+
+
 class SlotUp(NamedTuple):
-    """Event: a slot is ready for Tasks. `worker`: the process it is a thread of; slots of one process die together."""
+    """Event: a slot is ready for Tasks.
+
+    `worker`: number of its worker process; slots of one process die together. 0: this process.
+    `kind`: `here` (in the thread that calls `events`), `thread` (another thread of this process), `process` (a worker
+    process on this machine), `remote` (another machine).
+    """
 
     slot: int
     worker: int = 0
+    kind: SlotKind = "process"
 
 
 class SlotDown(NamedTuple):
-    """Event: no further Task for this slot; it ends the one it has."""
+    """Event: the slot gets no further Task; a running Task is finished."""
 
     slot: int
 
 
 class SlotLost(NamedTuple):
-    """Event: a slot is gone, and with it whatever Task it had. `path`: the directory it was reading, where known."""
+    """Event: a slot is gone, and its running Task is lost. `path`: the directory that it was reading, where known."""
 
     slot: int
     path: Path | None = None
 
 
 class SlotStuck(NamedTuple):
-    """Event: a slot waited too long for the directory `path` and was given up.
+    """Event: a slot waited too long for the directory `path`, and is gone.
 
-    `mount`: the directory, in terms of the scan, at which the file system of `path` begins.
+    `mount`: the directory at which the file system of `path` begins, as the scan names it. `message`: the reason.
     """
 
     slot: int
@@ -260,7 +271,7 @@ class SlotStuck(NamedTuple):
 
 
 class ChunkArrived(NamedTuple):
-    """Event: a slot has walked its Task and is idle again."""
+    """Event: a slot has finished its Task and is idle."""
 
     slot: int
     chunk: Chunk

@@ -18,7 +18,7 @@ from scanner.stats import ScanStats
 if TYPE_CHECKING:
     import asyncio
 
-    from scanner.backends.pool import PoolBackend
+    from scanner.backends.base import Backend
 
 T = TypeVar("T")
 TIMEOUT = 300.0  # seconds
@@ -64,7 +64,7 @@ class ParallelScanner:
         refuse_uncallable(progress_callback)
         self._progress_callback = progress_callback
         self._keeps_pool = False
-        self._idle_pools: deque[PoolBackend] = deque()  # at most one; no lock, which a fork might catch held
+        self._idle_pools: deque[Backend] = deque()  # at most one; no lock, which a fork might catch held
         self._stats: ScanStats | None = None
 
     async def scan(self, path: AnyStr | os.PathLike[AnyStr]) -> ScanResult[AnyStr]:
@@ -107,7 +107,7 @@ class ParallelScanner:
         finally:
             self._take_back(run.pool)
 
-    def _take_idle_pool(self) -> PoolBackend | None:
+    def _take_idle_pool(self) -> Backend | None:
         """Return the warm workers, if any. In a forked process those of the parent are not used."""
         try:
             pool = self._idle_pools.popleft()
@@ -118,7 +118,7 @@ class ParallelScanner:
         pool.stop()
         return None
 
-    def _take_back(self, pool: PoolBackend | None) -> None:
+    def _take_back(self, pool: Backend | None) -> None:
         if pool is None:
             return
         if self._keeps_pool and not self._idle_pools:

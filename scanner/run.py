@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from scanner.backends.auto import AutoBackend, needs_pool_at_once
+from scanner.backends.auto import AutoBackend
 from scanner.backends.base import Backend
 from scanner.backends.serial import SerialBackend
 from scanner.engine import Cancelled, Engine
@@ -21,7 +21,6 @@ from scanner.options import ScanOptions
 from scanner.stats import ScanStats
 
 if TYPE_CHECKING:
-    from scanner.backends.pool import PoolBackend
     from scanner.entry import Entry, Stated
     from scanner.monitor import Monitor
 
@@ -91,7 +90,7 @@ class Run:
         *,
         progress: ProgressCallback | None = None,
         cancelled: Cancelled | None = None,
-        pool: PoolBackend | None = None,
+        pool: Backend | None = None,
         keep_pool: bool = False,
         monitored: bool = True,
     ) -> None:
@@ -102,15 +101,15 @@ class Run:
         self._progress = None if progress is None else Guarded(progress)
         self._last_progress = (-1, -1)
         self._complete = False
-        self.backend = _backend(options, pool)
+        self.backend = BACKENDS[options.backend](options, pool)
         self.stats = ScanStats("serial", options.workers, reader_name(options))
-        self.latencies = Latencies(roots)
+        self.latencies = Latencies(roots, is_local=self.backend.is_local)
         deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self.engine = Engine(options, self.backend, ordered=True, cancelled=cancelled, deadline=deadline)
         warm = pool.processes().values() if pool is not None else ()
         self._in_flight = 0  # directories, at most, since the monitor's last sample
         self.monitor = self._monitor(warm) if monitored else None
-        self.pool: PoolBackend | None = None
+        self.pool: Backend | None = None
 
     def _monitor(self, warm: Collection[int]) -> Monitor:
         from scanner.monitor import Monitor  # not loaded where nobody wants figures
@@ -172,9 +171,9 @@ class Run:
                 self.stats.measured(monitor.figures)
                 self.stats.latencies, self.stats.slowest = self.latencies.figures(), self.latencies.slowest()
         finally:
-            if self._keep_pool and self.pool is None and isinstance(self.backend, AutoBackend):
-                self.pool = self.backend.part_with_pool()
-            self.engine.stop(wait=not self._complete)
+            if self._keep_pool and self.pool is None:
+                self.pool = self.backend.detach()
+            self.engine.stop(wait=not self._complete, keep_backend=self.pool is self.backend)
 
     def _observe(self, arrived: list[Chunk]) -> None:
         stats, engine = self.stats, self.engine
@@ -182,8 +181,8 @@ class Run:
             stats.count(chunk)
             if self.monitor is not None:
                 self.latencies.count(chunk)
-        if arrived and self.backend.name == "pool":
-            stats.backend, stats.start_method = "pool", self.backend.start_method
+        if any(chunk.worker for chunk in arrived):
+            stats.backend, stats.start_method = self.backend.name, self.backend.start_method
         planner = engine.planner
         stats.tasks, stats.worker_deaths, stats.hung_directories = planner.tasks, planner.deaths, planner.hung
         stats.abandoned_workers = self.backend.abandoned
@@ -234,10 +233,12 @@ def refuse_nul(path: Path) -> None:
         raise ValueError(f"embedded null byte in the path {path!r}")
 
 
-def _backend(options: ScanOptions, pool: PoolBackend | None) -> Backend:
-    if options.backend == "serial":
-        return SerialBackend(options)
-    return AutoBackend(options, eager=needs_pool_at_once(options), pool=pool)
+BACKENDS: dict[str, Callable[[ScanOptions, Backend | None], Backend]] = {
+    "serial": lambda options, _: SerialBackend(options),
+    "auto": lambda options, warm: AutoBackend(options, pool=warm),
+    "pool": lambda options, warm: AutoBackend(options, pool=warm),
+}
+"""Constructors by the value of the option `backend`, with options and the warm part of an earlier scan's backend."""
 
 
 class Collector:

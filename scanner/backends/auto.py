@@ -1,4 +1,4 @@
-"""Serial first, in threads once these pay, the pool when it is worth its start, serial again when there can be no pool.
+"""One thread first, then threads, then worker processes, as a tree proves large; threads again where no process starts.
 
 one thread ---THREADS_AFTER---> a thread for each worker ---START_AFTER_THREADS---> worker processes
    `------------- where threads would wait for each other: START_AFTER -------------------^
@@ -10,66 +10,129 @@ import math
 import time
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from scanner.backends.serial import FIRST_SLOT, SLOT, SerialBackend
+from scanner.backends.base import Backend
+from scanner.backends.serial import FIRST_POOL_SLOT, SLOT, SerialBackend
 from scanner.backends.threads import MOST_OPEN, replaced_threads
 from scanner.kernel.facts import runs_unlocked
-from scanner.model import BackendEvent, ChunkArrived, SlotDown, Task
+from scanner.model import BackendEvent, ChunkArrived, SlotDown, SlotKind, Task
 from scanner.options import ScanOptions, descriptors_allowed
 
-if TYPE_CHECKING:
-    from scanner.backends.pool import PoolBackend
-
 THREADS_AFTER = 0.005
-"""Seconds of walking here before there are threads, where the compiled walker lets them run beside each other."""
+"""Seconds of work before threads start, where the compiled walker lets them run in parallel."""
 EXTRA_AFTER = 0.02
-"""The same before there is a thread more than workers, where the caller's thread has names to take apart: it holds the
-interpreter lock for each Chunk of them, and a thread that has walked its Task waits that long for the next."""
+"""Seconds of work before one thread more than workers starts, where the main thread splits names: it holds the
+interpreter lock for each Chunk, and a thread that has finished its Task waits that long for the next."""
 START_AFTER_THREADS = 2.0
-"""Seconds of processor, in all of them, before processes are started. Two processors are as well used by threads, which
-cost nothing to start; but these share one interpreter, and none of them can be ended if it hangs."""
+"""Processor seconds of all threads before processes start. Threads use two processors as well as processes do, and cost
+nothing to start. But they share one interpreter, and a thread that hangs cannot be ended."""
 START_AFTER = {"fork": 0.08, "forkserver": 0.1, "spawn": 0.1}
-"""Seconds of walking in one thread before processes are started; by start method. They take 30 to 100 ms of another
-processor meanwhile, which are lost on a tree that ends before they are ready."""
+"""Seconds of work in one thread before processes start, by start method. The start takes 30 to 100 ms of another
+processor, which are lost on a tree that ends earlier."""
 SOONEST = min(START_AFTER.values())
-DESCRIPTORS = 2 * MOST_OPEN  # that a thread may hold, at most; the first a few more, of those
-SPARE_DESCRIPTORS = 64  # that are left to the caller
-BUSY_SHARE = 0.5  # of a processor: below this, what takes time is waiting
-POLL = 0.005  # seconds to wait for threads here before looking at processes that are starting
+DESCRIPTORS = 2 * MOST_OPEN  # file descriptors of a thread, at most; the first thread may have a few more
+SPARE_DESCRIPTORS = 64  # left to the caller
+BUSY_SHARE = 0.5  # of a processor: below this, a walk mostly waits
+POLL = 0.005  # seconds to wait for threads before looking at processes that are starting
 FIRST_SECONDS = 0.002
-"""A Task's budget here as long as directories seem to cost waiting, or threads are to come: both are soon known."""
-SERIAL_SECONDS = 0.01  # and otherwise: so that the workers do not wait for their first Tasks
+"""Task budget in the main thread while directories seem to wait, or before threads start: both are soon known."""
+SERIAL_SECONDS = 0.01  # Task budget otherwise: so that workers do not wait for their first Tasks
 
 
-class AutoBackend:
-    """What `auto` and `pool` are: `eager` starts the pool at once and walks here only if there can be none.
+class Growth:
+    """Decides where a scan runs next: in the caller's thread, in threads, or in worker processes.
 
-    `in_threads`: threads are known to pay.
+    AutoBackend uses it for scans, and AutoSource for walks. `caution`: factor on THREADS_AFTER, for callers that may
+    stop early.
+    """
+
+    def __init__(self, options: ScanOptions, caution: float = 1) -> None:
+        self._options = options
+        self._caution = caution
+        self.processes_gain = options.workers > 1 or options.max_workers is not None
+        """Whether worker processes can be faster: on one processor only if the user requires them."""
+
+    def kind(self, work: float, *, in_threads: bool = False) -> SlotKind:
+        """Return where to walk after `work` seconds: `here`, `thread`, `process`.
+
+        `work`: seconds of directory reading so far, waiting excluded. `in_threads`: threads have started.
+        """
+        if in_threads or (work >= THREADS_AFTER * self._caution and self.threads_gain):
+            return "process" if work >= START_AFTER_THREADS else "thread"
+        # The start method is looked up last: that takes 20 us.
+        return "process" if work >= SOONEST and work >= START_AFTER[self._options.method] else "here"
+
+    @cached_property
+    def threads_gain(self) -> bool:
+        return threads_pay(self._options)
+
+    @cached_property
+    def starts_in_processes(self) -> bool:
+        """Whether nothing may be walked in this process: by option, or because a directory may exceed `dir_timeout`."""
+        if self._options.backend != "auto" or self._options.dir_timeout is None:
+            return self._options.backend == "pool"
+        return self._is_remote
+
+    @cached_property
+    def may_hang(self) -> bool:
+        """Whether a directory may never answer while a `timeout` holds: the caller's thread must not read any."""
+        return self._options.timeout is not None and self._options.backend != "serial" and self._is_remote
+
+    @cached_property
+    def _is_remote(self) -> bool:
+        from scanner.mounts import anything_remote  # not needed otherwise
+
+        return anything_remote(self._options.roots)
+
+
+def threads_pay(options: ScanOptions) -> bool:
+    """Return whether threads run in parallel here, and are allowed.
+
+    Nothing is forked beside threads, only processes have a `nice` value of their own, and each thread holds file
+    descriptors.
+    """
+    if (
+        min(options.workers, options.max_in_flight) < 2
+        or options.start_method == "fork"
+        or options.nice
+        or replaced_threads() is not None
+        or not runs_unlocked(options)
+    ):
+        return False
+    return descriptors_allowed() >= SPARE_DESCRIPTORS + DESCRIPTORS * (options.workers + 1)
+
+
+class AutoBackend(Backend):
+    """The backends `auto` and `pool`. `pool` starts worker processes at once, and walks here only if none can start.
+
+    `eager`: begin in worker processes (default: as Growth decides); `pool`: the warm one of an earlier scan;
+    `in_threads`: threads are known to gain.
     """
 
     def __init__(
-        self, options: ScanOptions, *, eager: bool, pool: PoolBackend | None = None, in_threads: bool = False
+        self,
+        options: ScanOptions,
+        *,
+        eager: bool | None = None,
+        pool: Backend | None = None,
+        in_threads: bool = False,
     ) -> None:
         self._options = options
-        self._serial: SerialBackend | None = None
-        if not eager:
-            self._serial = SerialBackend(options, only_threads=may_hang(options))
+        self._growth = Growth(options)
+        self._in_pool = self._growth.starts_in_processes if eager is None else eager
+        self._serial = None if self._in_pool else SerialBackend(options, only_threads=self._growth.may_hang)
         self._started = time.monotonic()
-        self._spent = 0.0  # seconds of work here, waiting apart
-        self._divisible = False  # whether there was more than one directory to walk at some time
-        self._huge = False  # whether there was one that comes in parts
+        self._work = 0.0  # processor seconds of Tasks here
+        self._divisible = False  # whether several directories were left to walk at any time
+        self._huge = False  # whether any directory came in parts
         self._slots = 1
-        self._workers = options.workers
-        self._extra = 0  # threads, beyond these
-        self._pays = pays(options)
+        self._extra = 0  # threads beyond the number of workers
         self._in_threads = in_threads
         self._reported = False
-        self._in_pool = eager
-        self.lost_protections: list[str] = []
+        self._lost: list[str] = []
         self.pool = pool
         self._waiting: list[BackendEvent] = pool.begin(options) if pool is not None else []
-        if eager and pool is None:
+        if self._in_pool and pool is None:
             self.pool = start_pool(options)
 
     @property
@@ -85,15 +148,27 @@ class AutoBackend:
         return not self._in_pool and self.pool is not None and self.pool.failure is None
 
     @property
-    def abreast(self) -> int:
+    def ready(self) -> bool:
+        return self._serial is not None or (self.pool is not None and self.pool.ready)
+
+    @property
+    def concurrency(self) -> int:
         if not (self._in_pool or self._in_threads):
             return 1
         # Two are the fewest that are threads, and for a single directory as good as many.
-        return self._workers + self._extra if self._divisible or not self._huge else min(2, self._workers)
+        workers = self._options.workers
+        return workers + self._extra if self._divisible or not self._huge else min(2, workers)
 
     @property
     def abandoned(self) -> int:
         return self.pool.abandoned if self.pool is not None else 0
+
+    @property
+    def lost_protections(self) -> Sequence[str]:
+        return self._lost
+
+    def processes(self) -> dict[int, int]:
+        return self.pool.processes() if self.pool is not None else {}
 
     def grow(self, slots: int) -> list[BackendEvent]:
         self._slots = slots
@@ -101,40 +176,36 @@ class AutoBackend:
             return self.pool.grow(slots)
         return self._serial.grow(slots) if self._serial is not None else []
 
-    def dispatch(self, slot: int, task: Task) -> None:
-        if slot >= FIRST_SLOT:
-            assert self.pool is not None
-            self.pool.dispatch(slot, task)
-        elif self._serial is not None:
-            if task.seconds > FIRST_SECONDS:  # there is always patience for that
-                task = task._replace(seconds=min(task.seconds, self._patience(slot)))
-            self._serial.dispatch(slot, task)
+    def _backend_of(self, slot: int) -> Backend | None:
+        """Return the part that the slot belongs to; None if that part has ended."""
+        return self.pool if slot >= FIRST_POOL_SLOT else self._serial
 
-    def _patience(self, slot: int) -> float:
-        """Seconds that a Task may take here. In a thread no longer than all has taken so far: who walks this tree has
-        had its directories one by one until then.
+    def dispatch(self, slot: int, task: Task) -> None:
+        backend = self._backend_of(slot)
+        if backend is self._serial and task.seconds > FIRST_SECONDS:  # shorter Tasks are within any budget
+            task = task._replace(seconds=min(task.seconds, self._budget(slot)))
+        if backend is not None:
+            backend.dispatch(slot, task)
+
+    def _budget(self, slot: int) -> float:
+        """Return the most seconds for a Task here. In a thread, no more than the walk has taken so far: a caller that
+        takes tuples one by one has not waited longer until now.
         """
         if slot != SLOT:
             return max(FIRST_SECONDS, time.monotonic() - self._started)
         if self.pool is not None and self.pool.failure is not None:
             return math.inf
-        return SERIAL_SECONDS if self._is_work() and not self._threads_pay else FIRST_SECONDS
+        return SERIAL_SECONDS if self._is_work() and not self._growth.threads_gain else FIRST_SECONDS
 
     def give_up(self, slot: int) -> None:
-        if slot >= FIRST_SLOT:
-            assert self.pool is not None
-            self.pool.give_up(slot)
-        elif self._serial is not None:
-            self._serial.give_up(slot)
+        backend = self._backend_of(slot)
+        if backend is not None:
+            backend.give_up(slot)
 
     def events(self, timeout: float) -> list[BackendEvent]:
         events = self._serial_events(timeout) if self._serial is not None else []
         if self.pool is None:
-            if not self._more_would_help():
-                return events
-            self._in_threads = self._in_threads or (is_worth_threads(self._spent) and self._threads_pay)
-            self._extra = int(self._in_threads and self._spent >= EXTRA_AFTER and self._options.sinks is None)
-            if not self._is_worth_processes():
+            if not self._needs_processes():
                 return events
             self.pool = start_pool(self._options)
         waiting, self._waiting = self._waiting, []
@@ -142,56 +213,49 @@ class AutoBackend:
             timeout = min(timeout, POLL) if self._in_pool else 0
         news = waiting + self.pool.events(0 if events or waiting else timeout)
         if self.pool.failure is not None:
-            self._go_on_serial(self.pool.failure)
+            self._fall_back(self.pool.failure)
         elif self._serial is not None:
-            self._hand_over(self._serial, news)
+            self._hand_over(self._serial, self.pool, news)
         return events + news
 
-    def _more_would_help(self) -> bool:
-        """Whether it is processors that are missing. In a huge directory another may read on while this one has the
-        names in hand.
-        """
-        return (self._divisible or self._huge) and self._pays and self._is_work()
+    def _needs_processes(self) -> bool:
+        """Decide about threads, then whether to start processes.
 
-    def _is_work(self) -> bool:
-        """Whether reading directories takes a processor. With waiting for them no other would help."""
-        return self._spent >= BUSY_SHARE * (time.monotonic() - self._started)
-
-    def _is_worth_processes(self) -> bool:
-        """After all that has been walked here. Beside threads nothing is forked, whatever was asked for; and to go on
-        with a huge directory in another process, all of it is read again.
+        Nothing is forked beside threads. A huge directory stays here: another process would read all of it again. But a
+        thread may read on in it while this one handles names.
         """
-        if not self._divisible:
+        if not ((self._divisible or self._huge) and self._growth.processes_gain and self._is_work()):
             return False
+        kind = self._growth.kind(self._work, in_threads=self._in_threads)
+        self._in_threads = self._in_threads or (kind != "here" and self._growth.threads_gain)
+        self._extra = int(self._in_threads and self._work >= EXTRA_AFTER and self._options.sinks is None)
         if self._options.start_method == "fork" and self._serial is not None and len(self._serial.slots) > 1:
             return False
-        if self._in_threads:
-            return self._spent >= START_AFTER_THREADS
-        return walked_long_enough(self._spent, self._options)
+        return self._divisible and kind == "process"
 
-    @cached_property
-    def _threads_pay(self) -> bool:
-        return threads_pay(self._options)
+    def _is_work(self) -> bool:
+        """Whether reading directories costs processor time. Where it waits, another processor is no help."""
+        return self._work >= BUSY_SHARE * (time.monotonic() - self._started)
 
-    def _hand_over(self, serial: SerialBackend, news: list[BackendEvent]) -> None:
-        """Once the pool is ready, nothing new is walked here; what is under way is ended."""
-        assert self.pool is not None
-        if not self._in_pool and self.pool.ready:
+    def _hand_over(self, serial: SerialBackend, pool: Backend, news: list[BackendEvent]) -> None:
+        """Once the pool is ready, start nothing new here; running Tasks are finished."""
+        if not self._in_pool and pool.ready:
             self._in_pool = True
             news += [SlotDown(slot) for slot in serial.slots]
-            news += self.pool.grow(self._slots - self._extra)
+            news += pool.grow(self._slots - self._extra)
             self._extra = 0
         if self._in_pool and not serial.busy:
             serial.stop()
             self._serial = None
 
-    def _go_on_serial(self, failure: str) -> None:
+    def _fall_back(self, failure: str) -> None:
+        """Go on in this process, in threads: once, when the pool has failed."""
         if self._reported:
             return
-        self.lost_protections = ["dir_timeout"] if self._options.dir_timeout is not None else []
-        report(failure, self.lost_protections)
+        self._lost = ["dir_timeout"] if self._options.dir_timeout is not None else []
+        report(failure, self._lost)
         self._reported = True
-        self._in_threads = self._threads_pay
+        self._in_threads = self._growth.threads_gain
         if self._serial is None:
             self._serial = SerialBackend(self._options)
         elif self._in_pool:
@@ -207,20 +271,15 @@ class AutoBackend:
         events = self._serial.events(timeout)
         for event in events:
             if isinstance(event, ChunkArrived):
-                self._spent += event.chunk.cpu
+                self._work += event.chunk.cpu
                 self._divisible = self._divisible or len(event.chunk.leftovers) > 1
                 self._huge = self._huge or event.chunk.position > 0
         return events
 
-    def processes(self) -> dict[int, int]:
-        return self.pool.processes() if self.pool is not None else {}
-
-    def part_with_pool(self) -> PoolBackend | None:
-        """The pool, if another scan can have it: what is stopped here is then the rest."""
-        if self.pool is None or not self.pool.idle:
-            return None
-        pool, self.pool = self.pool, None
-        pool.refresh()
+    def detach(self) -> Backend | None:
+        pool = None if self.pool is None else self.pool.detach()
+        if pool is not None:
+            self.pool = None
         return pool
 
     def stop(self, *, wait: bool = True) -> None:
@@ -230,7 +289,8 @@ class AutoBackend:
             self.pool.stop(wait=wait)
 
 
-def start_pool(options: ScanOptions) -> PoolBackend:
+def start_pool(options: ScanOptions) -> Backend:
+    """Start worker processes. Returns at once."""
     from scanner.backends.pool import PoolBackend  # multiprocessing: 20 ms that a small tree need not spend
 
     if options.nice:
@@ -240,60 +300,8 @@ def start_pool(options: ScanOptions) -> PoolBackend:
     return PoolBackend(options)
 
 
-def is_worth_threads(spent: float) -> bool:
-    """Whether so many seconds of walking are worth starting threads, if these pay."""
-    return spent >= THREADS_AFTER
-
-
-def walked_long_enough(spent: float, options: ScanOptions) -> bool:
-    """Whether so many seconds of walking are worth starting processes. How these start is looked up only then: that
-    takes some 20 us.
-    """
-    return spent >= SOONEST and spent >= START_AFTER[options.method]
-
-
-def threads_pay(options: ScanOptions) -> bool:
-    """Whether threads here would walk beside each other. Beside these nothing is forked, only processes can be nice on
-    their own, and each holds some descriptors open.
-    """
-    if (
-        min(options.workers, options.max_in_flight) < 2
-        or options.start_method == "fork"
-        or options.nice
-        or replaced_threads() is not None
-        or not runs_unlocked(options)
-    ):
-        return False
-    return descriptors_allowed() >= SPARE_DESCRIPTORS + DESCRIPTORS * (options.workers + 1)
-
-
-def pays(options: ScanOptions) -> bool:
-    """Whether worker processes can gain anything here: on a single processor only if they were asked for."""
-    return options.workers > 1 or options.max_workers is not None
-
-
-def needs_pool_at_once(options: ScanOptions) -> bool:
-    """Whether nothing is to be walked here: as asked, or because a directory may keep us for longer than is allowed."""
-    if options.backend != "auto" or options.dir_timeout is None:
-        return options.backend == "pool"
-    from scanner.mounts import anything_remote  # not needed otherwise
-
-    return anything_remote(options.roots)
-
-
-def may_hang(options: ScanOptions) -> bool:
-    """Whether a directory may never answer, and somebody waits for the scan no longer than a `timeout`: the caller's
-    thread then reads none.
-    """
-    if options.timeout is None or options.backend == "serial":
-        return False
-    from scanner.mounts import anything_remote  # not needed otherwise
-
-    return anything_remote(options.roots)
-
-
 def report(failure: str, lost: Sequence[str] = ()) -> None:
-    """Log, once a scan, that it goes on without worker processes. `lost`: options that need them."""
+    """Log that a scan continues without worker processes. `lost`: options that have no effect without them."""
     import logging  # costs milliseconds that a scan without trouble need not spend
 
     without = f", without {', '.join(lost)}" if lost else ""

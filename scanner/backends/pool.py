@@ -18,6 +18,7 @@ import selectors
 import time
 
 from scanner.backends import wire
+from scanner.backends.base import Backend
 from scanner.backends.processes import START_PATIENCE, Processes
 from scanner.backends.slots import Slot, Worker
 from scanner.backends.watch import Watch, stopped
@@ -27,8 +28,8 @@ from scanner.mounts import mount_of
 from scanner.options import ScanOptions
 
 
-class PoolBackend:
-    """Worker processes for one scan after another. `failure` says why no process could be started, if so."""
+class PoolBackend(Backend):
+    """Worker processes, for one scan after another."""
 
     name = "pool"
 
@@ -80,8 +81,14 @@ class PoolBackend:
         return not any(slot.busy for slot in self._slots.values())
 
     @property
-    def abreast(self) -> int:
+    def concurrency(self) -> int:
         return self.workers
+
+    def detach(self) -> PoolBackend | None:
+        if not self.idle:
+            return None
+        self.refresh()
+        return self
 
     def begin(self, options: ScanOptions) -> list[BackendEvent]:
         """Use the workers for another scan: the slots that are ready for it."""

@@ -8,17 +8,18 @@ from __future__ import annotations
 import contextlib
 import time
 from _queue import Empty, SimpleQueue  # not from `queue`, in which gevent may replace them
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import TypeAlias
 
+from scanner.backends.base import Backend
 from scanner.backends.threads import MOST_OPEN, WalkingThread, replaced_threads
 from scanner.kernel.walk import Walker
 from scanner.model import BackendEvent, Chunk, ChunkArrived, SlotDown, SlotUp, Task
 from scanner.options import ScanOptions
 
-SLOT = 0  # where no thread is needed
-FIRST_SLOT = 1 << 16  # from here on they are not ours
+SLOT = 0  # the slot of kind `here`; threads follow
+FIRST_POOL_SLOT = 1 << 16  # AutoBackend has slots of this process and of a pool: their numbers differ
 MANY, GATHERING = 32, 0.0003
 """Threads still at work, from which on it is waited so many seconds for the Chunks of others once there is one: a turn
 of the engine costs as much for one as for several, and takes the interpreter lock from these threads."""
@@ -31,19 +32,16 @@ PATIENCE = 0.25  # seconds for all threads to end; what a directory holds up the
 Arrivals: TypeAlias = SimpleQueue[tuple[int, Chunk | BaseException]]
 
 
-class SerialBackend:
+class SerialBackend(Backend):
+    """Tasks in the thread that calls `events`, or in threads of this process."""
+
     name = "serial"
-    start_method = None
-    starting = False
-    abreast = 1
-    abandoned = 0
-    lost_protections: Sequence[str] = ()
 
     def __init__(self, options: ScanOptions, *, only_threads: bool = False) -> None:
         self._options = options
         self._walker = Walker(options, joined=False)
         self._task: Task | None = None
-        self._news: list[BackendEvent] = [SlotUp(SLOT)]
+        self._news: list[BackendEvent] = [SlotUp(SLOT, kind="here")]
         self._threads: list[WalkingThread] = []
         self._arrivals: Arrivals = SimpleQueue()
         self._under_way = 0
@@ -67,12 +65,13 @@ class SerialBackend:
                 self._threads.append(WalkingThread(walker, partial(arrive, self._arrivals, slot)))
             except RuntimeError:  # the system has no more
                 break
-            news.append(SlotUp(slot))
+            news.append(SlotUp(slot, kind="thread"))
         return [SlotDown(SLOT), *news] if first and self._threads else news
 
     def again(self) -> list[BackendEvent]:
-        """The slots that there are, for whoever was told that they go down."""
-        return [SlotUp(slot) for slot in range(1, len(self._threads) + 1)] or [SlotUp(SLOT)]
+        """Return `SlotUp` for all slots, after `SlotDown` was reported for them."""
+        threads: list[BackendEvent] = [SlotUp(slot, kind="thread") for slot in range(1, len(self._threads) + 1)]
+        return threads or [SlotUp(SLOT, kind="here")]
 
     def dispatch(self, slot: int, task: Task) -> None:
         if slot == SLOT:
@@ -122,9 +121,6 @@ class SerialBackend:
                 if isinstance(chunk, BaseException):
                     raise chunk
                 yield ChunkArrived(slot, chunk)
-
-    def processes(self) -> dict[int, int]:
-        return {}
 
     def stop(self, *, wait: bool = True) -> None:
         deadline = time.monotonic() + PATIENCE

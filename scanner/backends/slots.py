@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scanner.backends import wire
-from scanner.backends.serial import FIRST_SLOT
+from scanner.backends.serial import FIRST_POOL_SLOT
 from scanner.backends.whereabouts import MOST_THREADS
 
 if TYPE_CHECKING:
@@ -83,4 +83,4 @@ class Worker:
 
 
 def slot_number(worker: int, thread: int) -> int:
-    return FIRST_SLOT + worker * MOST_THREADS + thread
+    return FIRST_POOL_SLOT + worker * MOST_THREADS + thread

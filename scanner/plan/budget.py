@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from scanner.model import Path
+from scanner.model import LONGEST_TASK, TASK_SECONDS, Path
 
 TASK_ENTRIES = 20_000
-TASK_SECONDS, LONGEST_TASK = 0.05, 0.2
 SLOW_DIRECTORIES = 8  # so many, where they take longer than a Task may otherwise: a Task of its own costs as much work
 TASK_DIRECTORIES = 256
 LEAST_DIRECTORIES = 4
@@ -14,9 +13,9 @@ LISTING_BYTES = 400  # what a Listing takes beside its text: five objects and a 
 NEAR = 4  # times the memory left: found in simulations of 128 and 512 slots (tests/unit/test_window.py)
 
 
-def how_long(latency: float) -> float:
-    """Seconds that a Task may take, if a directory takes `latency`. Rounded: it does not change with each window."""
-    return round(min(max(TASK_SECONDS, SLOW_DIRECTORIES * latency), LONGEST_TASK), 2)
+def how_long(latency: float, usual: float = TASK_SECONDS, longest: float = LONGEST_TASK) -> float:
+    """Return the seconds that a Task may take if a directory takes `latency`. Rounded, so that it seldom changes."""
+    return round(min(max(usual, SLOW_DIRECTORIES * latency), longest), 2)
 
 
 def reach(window: int, waiting: int, largest: int, slots: int, under_way: int) -> int:

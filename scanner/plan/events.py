@@ -4,8 +4,7 @@
 
 from typing import NamedTuple, TypeAlias
 
-from scanner.model import BackendEvent, Chunk, Path, Task
-from scanner.plan.budget import TASK_SECONDS
+from scanner.model import TASK_SECONDS, BackendEvent, Chunk, Path, Task
 
 
 class Add(NamedTuple):

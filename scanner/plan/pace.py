@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from scanner.model import Chunk
+from scanner.model import LONGEST_TASK, TASK_SECONDS, Chunk
 from scanner.plan.budget import how_long
 
 WAITING_SHARE = 0.5  # of the time of a Task, from which on it waits more than it works
@@ -47,10 +47,10 @@ NO_HELP = 0.9  # of the latency before: if it stays above this with fewer slots,
 class Pace:
     """Finds the number of slots. `first`: where it begins and what it never goes below; `most`: the cap."""
 
-    def __init__(self, first: int, most: int) -> None:
+    def __init__(self, first: int, most: int, task_seconds: tuple[float, float] = (TASK_SECONDS, LONGEST_TASK)) -> None:
         self.slots = min(first, most)
         self.reason = "nothing called for more"
-        self._first, self._most = self.slots, most
+        self._first, self._most, self._task_seconds = self.slots, most, task_seconds
         self._latency = 0.0  # of the last window, where directories cost waiting
         self._seeking = True  # no sign yet of a queue, or of a processor with enough to do
         self._base = self._base_reading = math.inf  # seconds for a directory without load; once it is open
@@ -81,7 +81,7 @@ class Pace:
     @property
     def task_seconds(self) -> float:
         """How long a Task may take. As long as the number is sought, one directory: so that each tells soon."""
-        return 0.0 if self.probing else how_long(self._latency)
+        return 0.0 if self.probing else how_long(self._latency, *self._task_seconds)
 
     def note(self, now: float, chunk: Chunk, began: float, under_way: int, worked: Callable[[], float]) -> None:
         """Take in a Chunk that has arrived.

@@ -16,18 +16,21 @@ def nothing() -> float:
 
 
 class Paces:
-    """`first`: slots that each zone begins with; `most`: the cap on all together."""
+    """Finds the number of slots for each zone.
 
-    def __init__(self, first: int, most: int) -> None:
-        self._first, self._most = first, most
+    `first`: slots that each zone begins with; `most`: the cap on all together; `task_seconds`: as in `Backend`.
+    """
+
+    def __init__(self, first: int, most: int, *task_seconds: tuple[float, float]) -> None:
+        self._first, self._most, self._task_seconds = first, most, task_seconds
         self._tops = Tops({})
-        self._paces = {0: Pace(first, most)}
+        self._paces = {0: Pace(first, most, *task_seconds)}
 
     def divide(self, tops: dict[Path, int]) -> None:
         """The tree lies on several devices (see `Divide`)."""
         self._tops = Tops(tops)
         for zone in tops.values():
-            self._paces.setdefault(zone, Pace(self._first, self._most))
+            self._paces.setdefault(zone, Pace(self._first, self._most, *self._task_seconds))
 
     def begin_with(self, first: int) -> None:
         """There are so many slots anyway: processes, or threads in their place."""

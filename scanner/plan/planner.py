@@ -20,7 +20,18 @@ from __future__ import annotations
 import sys
 from itertools import islice
 
-from scanner.model import Chunk, ChunkArrived, Path, SlotDown, SlotLost, SlotStuck, SlotUp, Task, below_any
+from scanner.model import (
+    TASK_SECONDS,
+    Chunk,
+    ChunkArrived,
+    Path,
+    SlotDown,
+    SlotLost,
+    SlotStuck,
+    SlotUp,
+    Task,
+    below_any,
+)
 from scanner.plan.budget import LISTING_BYTES, TASK_ENTRIES, how_many, reach
 from scanner.plan.events import (
     Add,
@@ -52,10 +63,19 @@ class Planner:
 
     `slots`: how many slots to share work between (`share`: from now on); `most`: Tasks at a time, in all; `window`:
     bytes that may wait for the consumer; `max_hung`: late directories of one mount before it is not entered any more
-    (0: any number).
+    (0: any number); `seconds`: duration of a Task until a `Limit` says otherwise.
     """
 
-    def __init__(self, *, ordered: bool, slots: int, window: int, max_hung: int = 0, most: int = sys.maxsize) -> None:
+    def __init__(
+        self,
+        *,
+        ordered: bool,
+        slots: int,
+        window: int,
+        max_hung: int = 0,
+        most: int = sys.maxsize,
+        seconds: float = TASK_SECONDS,
+    ) -> None:
         self.ordered = ordered
         self.window = window
         self.waiting_bytes = 0
@@ -72,7 +92,7 @@ class Planner:
         self.line = Line()
         self.roster = Roster()
         self.tops = Tops({})
-        self._limits = {0: Limit(sys.maxsize)}  # by zone
+        self._limits = {0: Limit(sys.maxsize, seconds)}  # by zone
         self._most = most
         self._some_are_choosy = False  # about slots, of the Segments looked at last
         self._passed = self.line.start  # up to here nothing may start in this turn, whatever the slot
@@ -101,7 +121,7 @@ class Planner:
                 return self._complete(self.roster.take(slot), chunk, slot)
             case Wanted(path):
                 return self._consumer_wants(path)
-            case SlotUp(slot, worker):
+            case SlotUp(slot=slot, worker=worker):
                 self.roster.up(slot, worker)
             case SlotDown(slot):
                 self.roster.down(slot)
