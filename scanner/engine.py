@@ -38,6 +38,7 @@ class Engine:
 
     `cancelled`: set from any thread to end the scan with ScanCancelled within LONGEST_WAIT;
     `deadline`: when, on the monotonic clock, it ends with ScanTimeout.
+    SCANNER_VALIDATE=1 in the environment checks the invariants of the planner after each event: for bug reports, slow.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Engine:
         self.planner = Planner(
             ordered=ordered, slots=options.workers, most=options.max_in_flight, window=options.window,
             max_hung=options.max_hung, seconds=backend.task_seconds[0],
+            validates=os.environ.get("SCANNER_VALIDATE") == "1",
         )  # fmt: skip
         self.paces = Paces(backend.concurrency, options.max_in_flight, backend.task_seconds)
         self.finished = False

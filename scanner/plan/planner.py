@@ -48,6 +48,7 @@ from scanner.plan.events import (
     Waiting,
     Wanted,
 )  # fmt: skip
+from scanner.plan.invariants import Recorder, validate
 from scanner.plan.known import KnownRules
 from scanner.plan.line import Line, Segment
 from scanner.plan.roster import Roster
@@ -75,6 +76,7 @@ class Planner:
         max_hung: int = 0,
         most: int = sys.maxsize,
         seconds: float = TASK_SECONDS,
+        validates: bool = False,
     ) -> None:
         self.ordered = ordered
         self.window = window
@@ -86,6 +88,8 @@ class Planner:
         self.hung = 0  # directories that were late
         self.share = slots
         self._allowed: int | None = None  # directories that may be read beyond those under way; None: any number
+        self._validates = validates
+        self._recorder = Recorder()
         self.lost: list[Chunk] = []  # made here, in the place of what no slot could bring
         self._shut = Shut(max_hung)
         self.rules = KnownRules()
@@ -104,9 +108,24 @@ class Planner:
         self._wanted: Path | None = None
 
     def handle(self, *events: Event) -> list[Instruction]:
-        """What to do now that `events` have happened."""
+        """Return the instructions that follow from `events`.
+
+        An exception, which is always a bug, carries the last events as a note. With `validates`, the invariants are
+        checked after each call.
+        """
+        try:
+            instructions = self._handle(events)
+            if self._validates:
+                validate(self)
+        except Exception as error:
+            error.add_note(self._recorder.text())
+            raise
+        return instructions
+
+    def _handle(self, events: tuple[Event, ...]) -> list[Instruction]:
         instructions: list[Instruction] = []
         for event in events:
+            self._recorder.record(event)
             instructions += self._note(event)
         # A Chunk that is taken in its turn makes room where that was short, and lets nothing else begin.
         if self._short or not self.ordered or any(not isinstance(event, Wanted) for event in events):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import scanner
 from scanner.model import Chunk, ChunkArrived, Fault, SlotDown, SlotLost, SlotStuck, SlotUp, Task
 from scanner.plan.budget import TASK_BYTES, TASK_ENTRIES, TASK_SECONDS
 from scanner.plan.events import (
@@ -23,7 +25,7 @@ from scanner.plan.events import (
     Waiting,
     Wanted,
 )
-from scanner.plan.invariants import validate
+from scanner.plan.invariants import KEPT, validate
 from scanner.plan.planner import MOST_UNEXPLAINED, Planner
 
 
@@ -59,6 +61,36 @@ def short(instruction: Instruction) -> Any:
             return delivered
         case Finished():
             return "finished"
+
+
+def test_a_broken_invariant_is_reported_with_the_last_events() -> None:
+    planner = Planner(ordered=True, slots=1, window=1000, validates=True)
+    planner.handle(SlotUp(1), Add(["/"]))
+    for _ in range(2 * KEPT):
+        planner.handle(Wanted())
+    planner.known += 1  # as a bug would
+    with pytest.raises(AssertionError, match="every directory is in exactly one Segment") as caught:
+        planner.handle(ChunkArrived(1, chunk("/a", "/b")))
+    (note,) = caught.value.__notes__
+    first, *_, last = note.splitlines()
+    assert (first, len(note.splitlines())) == (f"last {KEPT} events of the planner:", KEPT + 1)
+    assert last == "('ChunkArrived', 1, 'task', 0, 'visited', 1, 'leftovers', 2)"
+
+
+def test_an_impossible_event_is_reported_with_the_last_events() -> None:
+    with pytest.raises(KeyError) as caught:
+        ordered().handle(SlotUp(1), ChunkArrived(2, chunk()))
+    assert "SlotUp(slot=1, worker=0, kind='process')" in caught.value.__notes__[0]
+
+
+def test_the_environment_makes_a_scan_check_the_invariants(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    checked: list[Planner] = []
+    monkeypatch.setattr("scanner.plan.planner.validate", checked.append)
+    scanner.scan(tmp_path)
+    assert not checked
+    monkeypatch.setenv("SCANNER_VALIDATE", "1")
+    scanner.scan(tmp_path)
+    assert checked
 
 
 def test_the_first_task_is_the_root() -> None:
