@@ -106,7 +106,7 @@ class Mount:
         return scanner.scan(self.top, **self._options, **options)
 
     def fixed(self, slots: int) -> Any:
-        with mock.patch("scanner.plan.paces.Pace", return_value=Fixed(slots)):
+        with mock.patch("scanner.plan.zones.Pace", return_value=Fixed(slots)):
             return scanner.scan(self.top, max_in_flight=slots)
 
 

@@ -13,8 +13,8 @@ from scanner.errors import ScanCancelled, ScanForked, ScanTimeout
 from scanner.model import BackendEvent, Chunk, ChunkArrived, Path, SlotKind, SlotLost, SlotStuck, SlotUp
 from scanner.options import ScanOptions
 from scanner.plan.events import Add, Allow, Deliver, Dispatch, Divide, Event, Finished, GiveUp, Limit, Wanted
-from scanner.plan.paces import Paces
 from scanner.plan.planner import Planner
+from scanner.plan.zones import Paces
 
 POLL_EVERY = 0.001  # seconds, while Chunks are delivered that wait for their turn: most wait by the hundred
 SHORTEST_WAIT = 0.005  # seconds between two looks at whether more may be read

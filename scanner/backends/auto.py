@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from scanner.backends.base import Backend
-from scanner.backends.serial import FIRST_POOL_SLOT, SLOT, SerialBackend
-from scanner.backends.threads import MOST_OPEN, replaced_threads
+from scanner.backends.serial import FIRST_POOL_SLOT, MOST_OPEN, SLOT, SerialBackend, replaced_threads
 from scanner.kernel.facts import runs_unlocked
 from scanner.model import BackendEvent, ChunkArrived, SlotDown, SlotKind, Task
 from scanner.options import ScanOptions, descriptors_allowed

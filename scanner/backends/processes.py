@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from scanner.backends.threads import replaced_threads
+from scanner.backends.serial import replaced_threads
 from scanner.options import ScanOptions, may_be_forked
 
 if TYPE_CHECKING:  # multiprocessing takes 20 ms to import, which the thread does that starts the Pool

@@ -14,7 +14,7 @@ from multiprocessing.process import current_process
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from scanner.backends import wire
-from scanner.backends.threads import MOST_OPEN, WalkingThread
+from scanner.backends.serial import MOST_OPEN, WalkingThread
 from scanner.kernel.native import keep_memory
 from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from scanner.model import Chunk, Fault, Listing, Path, Walked, below_any, children, fields_of, names
-from scanner.plan.budget import LISTING_BYTES
 from scanner.plan.events import Add, Deliver, Event, Pruned, Waiting, Wanted
+from scanner.plan.tasks import LISTING_BYTES
 
 LONGEST_WAIT = 0.1  # seconds for one poll while the wanted directory has not come
 TAKES_PER_LOOK = 32  # listings taken between two looks at the clock, when nothing is missing; and

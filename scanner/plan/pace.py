@@ -20,7 +20,7 @@ import math
 from collections.abc import Callable
 
 from scanner.model import LONGEST_TASK, TASK_SECONDS, Chunk
-from scanner.plan.budget import how_long
+from scanner.plan.tasks import how_long
 
 WAITING_SHARE = 0.5  # of the time of a Task, from which on it waits more than it works
 WAITING_SECONDS = 300e-6  # a directory: less is not worth another thread

@@ -11,7 +11,7 @@ consumer (a sink, `scan`) takes from its front. A keyed consumer (`walk`, whose 
 Chunks as they arrive and says which directory it waits for; how many bytes it has not used yet stands in their place.
 
 The next Task is the earliest queued one, so slots work side by side near the front, and what waits for its
-turn stays small. The more waits, the nearer to the front a Segment must lie to start (see `budget.reach`); the first
+turn stays small. The more waits, the nearer to the front a Segment must lie to start (see `tasks.reach`); the first
 Segment, or the wanted directory, always may. `window` bytes and a Chunk for each slot wait at most.
 """
 
@@ -32,7 +32,6 @@ from scanner.model import (
     Task,
     below_any,
 )
-from scanner.plan.budget import LISTING_BYTES, TASK_ENTRIES, how_many, reach
 from scanner.plan.events import (
     Add,
     Allow,
@@ -49,10 +48,9 @@ from scanner.plan.events import (
     Wanted,
 )  # fmt: skip
 from scanner.plan.invariants import Recorder, validate
-from scanner.plan.known import KnownRules
 from scanner.plan.line import Line, Segment
 from scanner.plan.roster import Roster
-from scanner.plan.shut import Shut, lost
+from scanner.plan.tasks import LISTING_BYTES, TASK_ENTRIES, KnownRules, Shut, how_many, lost, reach
 from scanner.plan.zones import Room, Tops
 
 FRONT_SHARE = 8  # one in so many Tasks under way is at the front, where the consumer waits
@@ -244,7 +242,7 @@ class Planner:
         for path in segment.directories:
             self._home.pop(path, None)
         self._shut.forget(chunk.faults)
-        self.rules.learn(chunk)
+        self.rules.add(chunk.rules)
         outdated = frozenset(segment.pruned)
         leftovers = [path for path in chunk.leftovers if not (outdated and below_any(path, outdated))]
         if segment.alone:  # what is below comes back as an Add

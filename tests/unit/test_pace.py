@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from scanner.model import Chunk
-from scanner.plan.budget import LONGEST_TASK, SLOW_DIRECTORIES, TASK_SECONDS
+from scanner.model import LONGEST_TASK, TASK_SECONDS, Chunk
 from scanner.plan.pace import A_TASK, Pace
+from scanner.plan.tasks import SLOW_DIRECTORIES
 
 WORK = 30e-6  # seconds of processor a directory
 

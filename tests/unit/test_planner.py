@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 import scanner
-from scanner.model import Chunk, ChunkArrived, Fault, SlotDown, SlotLost, SlotStuck, SlotUp, Task
-from scanner.plan.budget import TASK_BYTES, TASK_ENTRIES, TASK_SECONDS
+from scanner.model import TASK_SECONDS, Chunk, ChunkArrived, Fault, SlotDown, SlotLost, SlotStuck, SlotUp, Task
 from scanner.plan.events import (
     Add,
     Allow,
@@ -27,6 +26,7 @@ from scanner.plan.events import (
 )
 from scanner.plan.invariants import KEPT, validate
 from scanner.plan.planner import MOST_UNEXPLAINED, Planner
+from scanner.plan.tasks import TASK_BYTES, TASK_ENTRIES
 
 
 def chunk(

@@ -8,8 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from scanner.model import Chunk, ChunkArrived, Fault, Path, SlotLost, SlotStuck, SlotUp, Task
-from scanner.plan.budget import TASK_SECONDS
+from scanner.model import TASK_SECONDS, Chunk, ChunkArrived, Fault, Path, SlotLost, SlotStuck, SlotUp, Task
 from scanner.plan.events import Add, Deliver, Dispatch, Divide, Event, Finished, GiveUp, Limit, Wanted
 from scanner.plan.invariants import validate
 from scanner.plan.planner import Planner

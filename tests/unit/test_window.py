@@ -12,9 +12,9 @@ import random
 import pytest
 
 from scanner.model import Chunk, ChunkArrived, SlotUp, Task
-from scanner.plan.budget import LISTING_BYTES
 from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Limit, Waiting, Wanted
 from scanner.plan.planner import Planner
+from scanner.plan.tasks import LISTING_BYTES
 
 DIRECTORY_BYTES = 420  # 20 entries
 TASK = 28  # directories

@@ -12,9 +12,8 @@ from scanner.model import Chunk, ChunkArrived, SlotUp
 from scanner.model import Path as TreePath
 from scanner.plan.events import Add, Dispatch, Divide, Event, Limit, Wanted
 from scanner.plan.invariants import validate
-from scanner.plan.paces import Paces
 from scanner.plan.planner import Planner
-from scanner.plan.zones import Tops
+from scanner.plan.zones import Paces, Tops
 
 TOPS: dict[TreePath, int] = {"/m": 1, "/m/local": 0, "/n": 2}
 
