@@ -12,7 +12,18 @@ from scanner.backends.base import Backend
 from scanner.errors import ScanCancelled, ScanForked, ScanTimeout
 from scanner.model import BackendEvent, Chunk, ChunkArrived, Path, SlotKind, SlotLost, SlotStuck, SlotUp
 from scanner.options import ScanOptions
-from scanner.plan.events import Add, Allow, Deliver, Dispatch, Divide, Event, Finished, GiveUp, Limit, Wanted
+from scanner.plan.events import (
+    AddDirectories,
+    AllowDirectories,
+    ConsumerWaits,
+    DeliverChunk,
+    DispatchTask,
+    Event,
+    ReclaimTask,
+    ScanFinished,
+    ZoneLimit,
+    ZonesFound,
+)
 from scanner.plan.planner import Planner
 from scanner.plan.zones import Paces
 
@@ -59,7 +70,7 @@ class Engine:
         )  # fmt: skip
         self.paces = Paces(backend.concurrency, options.max_in_flight, backend.task_seconds)
         self.finished = False
-        self._limits: list[Limit] = []
+        self._limits: list[ZoneLimit] = []
         self._divided = False  # whether it was looked what the tree lies on
         self._at_work: Collection[int] = [0]  # zones
         self._next_look = 0.0  # at which they are
@@ -82,7 +93,7 @@ class Engine:
 
         `observe`: called at each poll with the Chunks that have arrived, in whatever order.
         """
-        delivered = self.poll(LONGEST_WAIT, Add(directories), Wanted(), observe=observe)
+        delivered = self.poll(LONGEST_WAIT, AddDirectories(directories), ConsumerWaits(), observe=observe)
         next_poll = 0.0
         while True:
             for delivery in delivered:
@@ -90,16 +101,16 @@ class Engine:
             if self.finished:
                 return
             if delivered and time.monotonic() < next_poll:
-                delivered = self.step(Wanted())
+                delivered = self.step(ConsumerWaits())
                 continue
             if delivered:
-                delivered = self.poll(0, Wanted(), observe=observe)
+                delivered = self.poll(0, ConsumerWaits(), observe=observe)
             else:
                 delivered = self.poll(LONGEST_WAIT, observe=observe)
             if delivered:
                 next_poll = time.monotonic() + POLL_EVERY
 
-    def poll(self, timeout: float, *events: Event, observe: Observe | None = None) -> list[Deliver]:
+    def poll(self, timeout: float, *events: Event, observe: Observe | None = None) -> list[DeliverChunk]:
         """Take in what the backend has, waiting at most `timeout` seconds for it.
 
         Raises ScanTimeout, ScanCancelled, ScanForked.
@@ -189,9 +200,9 @@ class Engine:
         if len(set(tops.values())) < 2:
             return []
         self.paces.divide(tops)
-        return [Divide(tops)]
+        return [ZonesFound(tops)]
 
-    def _shares(self) -> list[Limit]:
+    def _shares(self) -> list[ZoneLimit]:
         """What each zone may have that has work."""
         if self.paces.several and self._now >= self._next_look:
             self._next_look = self._now + LOOK_EVERY
@@ -217,25 +228,25 @@ class Engine:
         due = int(min((now - self._started) * rate, MOST_ALLOWED)) + 1
         more = due - self._allowed
         self._allowed = due
-        return [Allow(more)] if more > 0 or not self.planner.known else []
+        return [AllowDirectories(more)] if more > 0 or not self.planner.known else []
 
-    def step(self, *events: Event) -> list[Deliver]:
+    def step(self, *events: Event) -> list[DeliverChunk]:
         """Tell the planner of `events` and do what it says; the Chunks for the consumer."""
-        delivered: list[Deliver] = []
+        delivered: list[DeliverChunk] = []
         now = 0.0
         for instruction in self.planner.handle(*events):
             match instruction:
-                case Dispatch(slot, task):
+                case DispatchTask(slot, task):
                     threads = self._threads()
                     now = now or time.monotonic()
                     self._sent[slot] = (now, threads)
                     self._asking += threads
                     self.backend.dispatch(slot, task if threads == task.threads else task._replace(threads=threads))
-                case GiveUp(slot):
-                    self.backend.give_up(slot)
-                case Deliver():
+                case ReclaimTask(slot):
+                    self.backend.reclaim(slot)
+                case DeliverChunk():
                     delivered.append(instruction)
-                case Finished():
+                case ScanFinished():
                     self.finished = True
         return delivered
 

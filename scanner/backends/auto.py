@@ -196,10 +196,10 @@ class AutoBackend(Backend):
             return math.inf
         return SERIAL_SECONDS if self._is_work() and not self._growth.threads_gain else FIRST_SECONDS
 
-    def give_up(self, slot: int) -> None:
+    def reclaim(self, slot: int) -> None:
         backend = self._backend_of(slot)
         if backend is not None:
-            backend.give_up(slot)
+            backend.reclaim(slot)
 
     def events(self, timeout: float) -> list[BackendEvent]:
         events = self._serial_events(timeout) if self._serial is not None else []

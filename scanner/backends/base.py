@@ -107,7 +107,7 @@ class Backend(Protocol):
         Its Chunk may cover less than the budget of the Task: the rest is in `leftovers`.
         """
 
-    def give_up(self, slot: int) -> None:
+    def reclaim(self, slot: int) -> None:
         """Request the rest of a running Task early, because another slot is idle. It may do nothing."""
 
     def events(self, timeout: float) -> list[BackendEvent]:

@@ -98,7 +98,9 @@ class PoolBackend(Backend):
             while len(worker.slots) > 1:
                 del self._slots[worker.slots.popitem()[1].number]
         self.refresh()
-        return [SlotUp(slot.number, slot.worker.number) for slot in self._slots.values() if not slot.worker.given_up]
+        return [
+            SlotUp(slot.number, slot.worker.number) for slot in self._slots.values() if not slot.worker.is_condemned
+        ]
 
     def refresh(self) -> None:
         """Have the workers begin anew: with the options of now, and without the directories that they hold open."""
@@ -114,7 +116,7 @@ class PoolBackend(Backend):
     def _fill_up(self) -> list[BackendEvent]:
         """Give each worker the slots that it should have, to all in turn; those that can have them now get more."""
         news: list[BackendEvent] = []
-        ready = [worker for worker in self._workers.values() if worker.ready and not worker.given_up]
+        ready = [worker for worker in self._workers.values() if worker.ready and not worker.is_condemned]
         able = [worker for worker in ready if worker.may_grow]
         wanted = self._threads * len(ready) - (len(ready) - len(able))
         share = min(MOST_THREADS, -(-wanted // len(able))) if able else 0
@@ -132,9 +134,9 @@ class PoolBackend(Backend):
         place.busy = True
         self._send(place.worker, wire.pack_task(place.thread, task))
 
-    def give_up(self, slot: int) -> None:
+    def reclaim(self, slot: int) -> None:
         place = self._slots[slot]
-        self._send(place.worker, wire.pack_give_up(place.thread))
+        self._send(place.worker, wire.pack_reclaim(place.thread))
 
     def _send(self, worker: Worker, body: bytes) -> None:
         descriptor = worker.process.task_writer.fileno()
@@ -214,7 +216,7 @@ class PoolBackend(Backend):
         events.append(ChunkArrived(slot.number, chunk))
         if len(worker.slots) < self._threads:
             events += self._fill_up()
-        if worker.given_up and not worker.busy:
+        if worker.is_condemned and not worker.busy:
             self._end_worker(worker, events)
 
     def _path(self, slot: Slot) -> Path | None:
@@ -249,18 +251,18 @@ class PoolBackend(Backend):
             if path is None:
                 self._end_worker(slot.worker, events)
             else:
-                self._give_up(slot, path, events)
+                self._abandon_slot(slot, path, events)
 
-    def _give_up(self, slot: Slot, path: Path, events: list[BackendEvent]) -> None:
+    def _abandon_slot(self, slot: Slot, path: Path, events: list[BackendEvent]) -> None:
         """A thread cannot be killed, but its worker, once what the other threads do is safe."""
         worker = slot.worker
         events.append(SlotStuck(slot.number, path, mount_of(path, self._options.roots), self._watch.message))
-        worker.given_up = True
+        worker.is_condemned = True
         del self._slots[slot.number], worker.slots[slot.thread]
         events += [SlotDown(other.number) for other in worker.slots.values()]
         for other in worker.slots.values():
             if other.busy:
-                self.give_up(other.number)
+                self.reclaim(other.number)
         if not worker.busy:
             self._end_worker(worker, events)
 
@@ -277,7 +279,7 @@ class PoolBackend(Backend):
         """A worker has died before it was ready. The Pool would go on replacing it for ever."""
         self._stillbirths += 1
         if self._stillbirths >= 2 * self.workers and not self.ready:
-            self._processes.give_up(f"{self._stillbirths} worker processes died while starting")
+            self._processes.stop_refilling(f"{self._stillbirths} worker processes died while starting")
 
     def processes(self) -> dict[int, int]:
         return {number: worker.pid for number, worker in self._workers.items()}

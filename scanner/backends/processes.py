@@ -198,7 +198,7 @@ class Processes:
         if self._pool is not None:
             self._pool._change_notifier.put(None)
 
-    def give_up(self, failure: str) -> None:
+    def stop_refilling(self, failure: str) -> None:
         """Have no more of them replaced."""
         self.failure = failure
         if self._pool is not None:

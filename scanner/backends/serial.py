@@ -89,10 +89,10 @@ class SerialBackend(Backend):
             if task.position:
                 time.sleep(HEAD_START)
 
-    def give_up(self, slot: int) -> None:
+    def reclaim(self, slot: int) -> None:
         """Only from a thread can anything be taken."""
         if slot != SLOT:
-            self._threads[slot - 1].give_up()
+            self._threads[slot - 1].reclaim()
 
     @property
     def slots(self) -> range:
@@ -175,12 +175,12 @@ class WalkingThread(threading.Thread):
         self._asked[0] = 0
         self._tasks.put(task)
 
-    def give_up(self) -> None:
+    def reclaim(self) -> None:
         """Have it return what is left of its Task early."""
         self._asked[0] = 1
 
     def dismiss(self) -> None:
-        self.give_up()
+        self.reclaim()
         self._tasks.put(None)
 
     def _is_asked(self) -> bool:

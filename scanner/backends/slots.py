@@ -51,7 +51,7 @@ class Worker:
         self.inbox = wire.Inbox(slot_process.chunk_reader.fileno())
         self.outbox = wire.Outbox(slot_process.task_writer.fileno())
         self.ready = False  # has said hello
-        self.given_up = False  # one of its threads is stuck: no more Tasks, and an end once the others are idle
+        self.is_condemned = False  # one of its threads is stuck: no more Tasks, and an end once the others are idle
         self.slots: dict[int, Slot] = {}  # by thread
 
     def add_slot(self) -> Slot:

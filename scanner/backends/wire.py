@@ -21,7 +21,7 @@ from scanner.model import Chunk, Task
 from scanner.options import ScanOptions
 
 _LENGTH = struct.Struct("<Q")
-OPTIONS, CREW, TASK, GIVE_UP, QUIT = b"O", b"C", b"T", b"G", b"Q"
+OPTIONS, CREW, TASK, RECLAIM, QUIT = b"O", b"C", b"T", b"G", b"Q"
 FAILURE = b"\xff" * _LENGTH.size  # in the place of the thread number of a Chunk
 MOST_PIECES = 512  # for one `writev`: POSIX systems take 1,024
 
@@ -141,8 +141,8 @@ def pack_task(thread: int, task: Task) -> bytes:
     return TASK + marshal.dumps((thread, *task))
 
 
-def pack_give_up(thread: int) -> bytes:
-    return GIVE_UP + marshal.dumps((thread,))
+def pack_reclaim(thread: int) -> bytes:
+    return RECLAIM + marshal.dumps((thread,))
 
 
 def unpack(body: bytes) -> tuple[int, ScanOptions | Task | None] | None:

@@ -162,7 +162,7 @@ class Crew:
         thread = self._threads.get(number)
         if task is None:
             if thread is not None:
-                thread.give_up()
+                thread.reclaim()
             return
         if thread is None:
             walker, deliver = self._new_walker(number, most_open=MOST_OPEN), partial(self._deliver, number)

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from scanner.model import ChunkArrived
-from scanner.plan.events import Add, Event
+from scanner.plan.events import AddDirectories, Event
 
 if TYPE_CHECKING:
     from scanner.plan.planner import Planner
@@ -26,7 +26,7 @@ class Recorder:
             left = len(chunk.leftovers)
             self._events.append(("ChunkArrived", slot, "task", chunk.task, "visited", chunk.visited, "leftovers", left))
         else:
-            self._events.append(("Add", len(event.directories)) if isinstance(event, Add) else event)
+            self._events.append(("Add", len(event.directories)) if isinstance(event, AddDirectories) else event)
 
     def text(self) -> str:
         """Return one line for each event, the oldest first."""

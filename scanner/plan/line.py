@@ -23,8 +23,22 @@ class Segment:
     """
 
     __slots__ = (
-        "alone", "asked", "before", "behind", "careful", "chunks", "deaths", "directories", "given", "keeper",
-        "position", "pruned", "quota", "size", "slot", "zone",
+        "alone",
+        "before",
+        "behind",
+        "careful",
+        "chunks",
+        "deaths",
+        "directories",
+        "given",
+        "keeper",
+        "position",
+        "pruned",
+        "quota",
+        "reclaimed",
+        "size",
+        "slot",
+        "zone",
     )  # fmt: skip
 
     def __init__(self, directories: list[Path], position: int = 0, *, alone: bool = False, zone: int = 0) -> None:
@@ -38,7 +52,7 @@ class Segment:
         self.size = 0
         self.given = False
         self.pruned: set[Path] = set()
-        self.asked = False
+        self.reclaimed = False
         self.deaths = 0
         self.quota = 0
         self.careful = False

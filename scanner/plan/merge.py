@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from scanner.model import Chunk, Fault, Listing, Path, Walked, below_any, children, fields_of, names
-from scanner.plan.events import Add, Deliver, Event, Pruned, Waiting, Wanted
+from scanner.plan.events import AddDirectories, BytesWaiting, ConsumerWaits, DeliverChunk, DirectoryPruned, Event
 from scanner.plan.tasks import LISTING_BYTES
 
 LONGEST_WAIT = 0.1  # seconds for one poll while the wanted directory has not come
@@ -128,7 +128,7 @@ class Lookahead:
                      '-> scattered, where the caller wants another order: each directory by itself ->'
     """
 
-    def __init__(self, poll: Callable[..., list[Deliver]], *, alone: bool) -> None:
+    def __init__(self, poll: Callable[..., list[DeliverChunk]], *, alone: bool) -> None:
         """`alone`: the first directory is read by itself, and no other until the caller has had it in hand."""
         self._poll = poll
         self._alone = alone
@@ -160,7 +160,7 @@ class Lookahead:
         if path not in self._arrived and path in self._paths:
             self._scatter_rest()
         if path not in self._arrived:
-            self._exchange(0, Wanted(path))
+            self._exchange(0, ConsumerWaits(path))
         while path not in self._arrived:
             self._exchange(LONGEST_WAIT)
         there = self._arrived[path]
@@ -209,12 +209,12 @@ class Lookahead:
         """Hand over what comes next: from now on it is read ahead."""
         if self._alone:
             self._alone = False
-            self._exchange(0, Add([path], alone=True))
+            self._exchange(0, AddDirectories([path], alone=True))
             return
         self._started = True
         self._pruned.clear()  # nobody knows of these
         below = [item for item in reversed(ahead) if not isinstance(item, tuple)]
-        self._exchange(0, Add([path, *below]))
+        self._exchange(0, AddDirectories([path, *below]))
 
     def prune(self, path: Path) -> None:
         self._scatter_rest()
@@ -230,9 +230,9 @@ class Lookahead:
 
     def _exchange(self, timeout: float, *events: Event) -> None:
         """Tell the planner what has changed here, and take in what has come."""
-        pruned = [Pruned(path) for path in self._pruned]
+        pruned = [DirectoryPruned(path) for path in self._pruned]
         self._pruned.clear()
-        for delivery in self._poll(timeout, Waiting(self._waiting_bytes), *pruned, *events):
+        for delivery in self._poll(timeout, BytesWaiting(self._waiting_bytes), *pruned, *events):
             self._take_in(delivery.chunk, delivery.outdated)
         self._next_poll = time.monotonic() + POLL_EVERY
 

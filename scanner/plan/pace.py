@@ -1,8 +1,8 @@
 """How many directories to read at a time, found by measuring. No clock: time comes in as data.
 
-A directory that costs waiting and not work leaves room for others beside it. So the number of slots doubles as long as
-a directory takes no longer than it did at first (up to 4 at a time: no server minds these, and the very first is a
-root, which has no name to look up). Once it does, requests queue up somewhere (in the server, in front of the
+While a directory waits, others can be read beside it. So the number of slots doubles as long as a directory takes no
+longer than it did at first (up to 4 at a time: no server minds these, and the very first is a root, which has no name
+to look up). Once a directory takes longer, requests queue up somewhere (in the server, or in front of the
 interpreter lock): more of them are no gain. By Little's law, what can be had is then slots / latency, and the number of
 slots that gets it without a queue is that times the latency without load: the number falls back to a little more than
 that, and goes on in small steps, which grow as long as there is no queue.
@@ -20,7 +20,7 @@ import math
 from collections.abc import Callable
 
 from scanner.model import LONGEST_TASK, TASK_SECONDS, Chunk
-from scanner.plan.tasks import how_long
+from scanner.plan.tasks import task_seconds
 
 WAITING_SHARE = 0.5  # of the time of a Task, from which on it waits more than it works
 WAITING_SECONDS = 300e-6  # a directory: less is not worth another thread
@@ -81,7 +81,7 @@ class Pace:
     @property
     def task_seconds(self) -> float:
         """How long a Task may take. As long as the number is sought, one directory: so that each tells soon."""
-        return 0.0 if self.probing else how_long(self._latency, *self._task_seconds)
+        return 0.0 if self.probing else task_seconds(self._latency, *self._task_seconds)
 
     def note(self, now: float, chunk: Chunk, began: float, under_way: int, worked: Callable[[], float]) -> None:
         """Take in a Chunk that has arrived.

@@ -33,25 +33,25 @@ from scanner.model import (
     below_any,
 )
 from scanner.plan.events import (
-    Add,
-    Allow,
-    Deliver,
-    Dispatch,
-    Divide,
+    AddDirectories,
+    AllowDirectories,
+    BytesWaiting,
+    ConsumerWaits,
+    DeliverChunk,
+    DirectoryPruned,
+    DispatchTask,
     Event,
-    Finished,
-    GiveUp,
     Instruction,
-    Limit,
-    Pruned,
-    Waiting,
-    Wanted,
+    ReclaimTask,
+    ScanFinished,
+    ZoneLimit,
+    ZonesFound,
 )  # fmt: skip
 from scanner.plan.invariants import Recorder, validate
 from scanner.plan.line import Line, Segment
 from scanner.plan.roster import Roster
-from scanner.plan.tasks import LISTING_BYTES, TASK_ENTRIES, KnownRules, Shut, how_many, lost, reach
-from scanner.plan.zones import Room, Tops
+from scanner.plan.tasks import LISTING_BYTES, TASK_ENTRIES, KnownRules, Quarantine, lost, reach, task_length
+from scanner.plan.zones import Capacity, Tops
 
 FRONT_SHARE = 8  # one in so many Tasks under way is at the front, where the consumer waits
 MOST_UNEXPLAINED = 5  # deaths of slots over one Task while no directory was being read
@@ -62,7 +62,7 @@ class Planner:
 
     `slots`: how many slots to share work between (`share`: from now on); `most`: Tasks at a time, in all; `window`:
     bytes that may wait for the consumer; `max_hung`: late directories of one mount before it is not entered any more
-    (0: any number); `seconds`: duration of a Task until a `Limit` says otherwise.
+    (0: any number); `seconds`: duration of a Task until a `ZoneLimit` says otherwise.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class Planner:
         self._validates = validates
         self._recorder = Recorder()
         self.lost: list[Chunk] = []  # made here, in the place of what no slot could bring
-        self._shut = Shut(max_hung)
+        self._quarantine = Quarantine(max_hung)
         self.rules = KnownRules()
         self.line = Line()
         self.roster = Roster()
         self.tops = Tops({})
-        self._limits = {0: Limit(sys.maxsize, seconds)}  # by zone
+        self._limits = {0: ZoneLimit(sys.maxsize, seconds)}  # by zone
         self._most = most
         self._some_are_choosy = False  # about slots, of the Segments looked at last
         self._passed = self.line.start  # up to here nothing may start in this turn, whatever the slot
@@ -125,18 +125,18 @@ class Planner:
         for event in events:
             self._recorder.record(event)
             instructions += self._note(event)
-        # A Chunk that is taken in its turn makes room where that was short, and lets nothing else begin.
-        if self._short or not self.ordered or any(not isinstance(event, Wanted) for event in events):
+        # A Chunk that is taken in its turn makes capacity where that was short, and lets nothing else begin.
+        if self._short or not self.ordered or any(not isinstance(event, ConsumerWaits) for event in events):
             instructions += self._dispatch()
         if self.line.over:
-            instructions.append(Finished())
+            instructions.append(ScanFinished())
         return instructions
 
-    def _note(self, event: Event) -> list[Deliver]:
+    def _note(self, event: Event) -> list[DeliverChunk]:
         match event:
             case ChunkArrived(slot, chunk):
                 return self._complete(self.roster.take(slot), chunk, slot)
-            case Wanted(path):
+            case ConsumerWaits(path):
                 return self._consumer_wants(path)
             case SlotUp(slot=slot, worker=worker):
                 self.roster.up(slot, worker)
@@ -146,19 +146,19 @@ class Planner:
                 return self._slot_lost(slot, path)
             case SlotStuck(slot, path, mount, message):
                 self._slot_stuck(slot, path, mount, message)
-            case Add(directories, alone):
+            case AddDirectories(directories, alone):
                 self.known += len(directories)
                 self._queue(list(directories), self.line.last, alone=alone)
-            case Pruned(path):
+            case DirectoryPruned(path):
                 self._prune(path)
-            case Waiting(size):
+            case BytesWaiting(size):
                 self.waiting_bytes = size
                 self.line.keep_given(size)
-            case Limit(zone=zone):
+            case ZoneLimit(zone=zone):
                 self._limits[zone] = event
-            case Divide(tops):
+            case ZonesFound(tops):
                 self._divide(tops)
-            case Allow(directories):
+            case AllowDirectories(directories):
                 self._allowed = directories + (self._allowed or 0)
         return []
 
@@ -196,7 +196,7 @@ class Planner:
             behind.careful, behind.deaths = segment.careful, segment.deaths
         segment.directories = first
 
-    def _slot_lost(self, slot: int, path: Path | None) -> list[Deliver]:
+    def _slot_lost(self, slot: int, path: Path | None) -> list[DeliverChunk]:
         """Run the slot's Task again. A directory over which slots die time and again is not entered any more."""
         segment = self.roster.lose(slot)
         if segment is None:
@@ -205,7 +205,7 @@ class Planner:
         if path is not None:
             # Where others were being read beside it, any of them may be to blame: each is tried again, alone.
             if segment.careful or not self.roster.shares_worker(slot):
-                self._shut.blame(path)
+                self._quarantine.blame(path)
         elif segment.deaths >= MOST_UNEXPLAINED:
             self.lost.append(lost(segment.directories[0], segment.deaths + 1))
             return self._complete(segment, self.lost[-1], None)
@@ -217,7 +217,7 @@ class Planner:
     def _slot_stuck(self, slot: int, path: Path, mount: Path, message: str) -> None:
         """Run the slot's Task again without `path`; and no Task in the `mount` once too much of it is late."""
         self.hung += 1
-        self._shut.late(path, mount, message)
+        self._quarantine.late(path, mount, message)
         segment = self.roster.lose(slot)
         if segment is not None:
             self._queue_again(segment)
@@ -225,7 +225,7 @@ class Planner:
     def _queue_again(self, segment: Segment) -> None:
         """The slot is gone: somebody else has to walk this, one directory at a time."""
         segment.slot = None
-        segment.asked = False
+        segment.reclaimed = False
         segment.careful = True
         segment.directories = [path for path in segment.directories if path not in segment.pruned]
         if segment.directories:
@@ -233,7 +233,7 @@ class Planner:
         else:
             segment.unlink()
 
-    def _complete(self, segment: Segment, chunk: Chunk, slot: int | None) -> list[Deliver]:
+    def _complete(self, segment: Segment, chunk: Chunk, slot: int | None) -> list[DeliverChunk]:
         """Put `chunk`, and a queue of its leftovers, in the place of a leased Segment."""
         visited = chunk.visited
         self.done += visited
@@ -241,11 +241,11 @@ class Planner:
             self._allowed += max(0, segment.quota - visited)
         for path in segment.directories:
             self._home.pop(path, None)
-        self._shut.forget(chunk.faults)
+        self._quarantine.forget(chunk.faults)
         self.rules.add(chunk.rules)
         outdated = frozenset(segment.pruned)
         leftovers = [path for path in chunk.leftovers if not (outdated and below_any(path, outdated))]
-        if segment.alone:  # what is below comes back as an Add
+        if segment.alone:  # what is below comes back as an AddDirectories
             leftovers = leftovers[: bool(chunk.position)]
         self.known += visited + len(leftovers) - len(segment.directories)
         self._queue(leftovers, segment, alone=segment.alone)
@@ -259,18 +259,18 @@ class Planner:
             segment.finish(chunk)
             return self._deliver_next()
         self.line.give(segment, size)
-        return [Deliver(chunk, outdated)]
+        return [DeliverChunk(chunk, outdated)]
 
-    def _deliver_next(self) -> list[Deliver]:
+    def _deliver_next(self) -> list[DeliverChunk]:
         first = self.line.first
         if not self._consumer_waits or not first.chunks:
             return []
         self._consumer_waits = False
         chunk = first.take_first()
         self.waiting_bytes -= chunk.size
-        return [Deliver(chunk)]
+        return [DeliverChunk(chunk)]
 
-    def _consumer_wants(self, path: Path | None) -> list[Deliver]:
+    def _consumer_wants(self, path: Path | None) -> list[DeliverChunk]:
         if self.ordered:
             self._consumer_waits = True
             return self._deliver_next()
@@ -293,30 +293,30 @@ class Planner:
         idle = self.roster.idle()[::-1]
         if not idle:
             return instructions
-        room = Room(self._limits, self.roster, self._most)
+        capacity = Capacity(self._limits, self.roster, self._most)
         self._passed, self._passed_bytes = self.line.start, 0
-        while idle and room.left and self._allowed != 0:
+        while idle and capacity.left and self._allowed != 0:
             slot = idle[-1]
-            if not self.roster.is_idle(slot) or not room.for_worker(self.roster.worker(slot)):
+            if not self.roster.is_idle(slot) or not capacity.for_worker(self.roster.worker(slot)):
                 idle.pop()
                 continue
-            segment = self._next_for(slot, room)
+            segment = self._next_for(slot, capacity)
             if segment is not None:
-                instructions.append(self._lease(segment, self._taker(segment, slot), room))
+                instructions.append(self._lease(segment, self._taker(segment, slot), capacity))
             elif self._some_are_choosy:
                 idle.pop()
             else:
                 break
-        return instructions + self._rebalance(room)
+        return instructions + self._rebalance(capacity)
 
     def _taker(self, segment: Segment, slot: int) -> int:
         """Who takes it: its keeper, if it has one, or that slot."""
         return slot if segment.keeper is None or segment.keeper not in self.roster else segment.keeper
 
-    def _next_for(self, slot: int, room: Room) -> Segment | None:
+    def _next_for(self, slot: int, capacity: Capacity) -> Segment | None:
         """The earliest queued Segment that may start now; a directory that is held open waits for its keeper."""
         wanted = self._wanted_segment()
-        if wanted is not None and self._may_take(slot, wanted, room):
+        if wanted is not None and self._may_take(slot, wanted, capacity):
             return wanted
         self._some_are_choosy = wanted is not None
         farthest, before = self._farthest(), self._passed_bytes
@@ -325,9 +325,9 @@ class Planner:
                 self._short = True
                 return None
             before += segment.size
-            if not segment.queued or segment.zone not in room.left:
+            if not segment.queued or segment.zone not in capacity.left:
                 continue
-            if not self._may_take(slot, segment, room):
+            if not self._may_take(slot, segment, capacity):
                 self._some_are_choosy = True
             elif self._trim(segment):
                 if not self._some_are_choosy:
@@ -357,10 +357,10 @@ class Planner:
             segment.unlink()
         return bool(segment.directories)
 
-    def _may_take(self, slot: int, segment: Segment, room: Room) -> bool:
+    def _may_take(self, slot: int, segment: Segment, capacity: Capacity) -> bool:
         if (slot := self._taker(segment, slot)) == segment.keeper and not self.roster.is_idle(slot):
             return False
-        if room.left.get(segment.zone, 0) <= 0 or not room.fair(segment.zone, self.roster.worker(slot)):
+        if capacity.left.get(segment.zone, 0) <= 0 or not capacity.fair(segment.zone, self.roster.worker(slot)):
             return False
         return self._alone_enough(slot, careful=segment.careful)
 
@@ -384,7 +384,7 @@ class Planner:
     def _to_the_front(self, path: Path) -> Segment:
         return self._queue([path], self.line.start)
 
-    def _lease(self, segment: Segment, slot: int, room: Room) -> Dispatch:
+    def _lease(self, segment: Segment, slot: int, capacity: Capacity) -> DispatchTask:
         """Give the front of a queued Segment to an idle slot."""
         zone, limit = segment.zone, self._limits[segment.zone]
         single = segment.position or segment.alone or segment.careful
@@ -393,7 +393,7 @@ class Planner:
         task_part = Segment(front, segment.position, alone=segment.alone, zone=zone)
         task_part.deaths, task_part.careful = segment.deaths, segment.careful
         if self._allowed is not None:
-            task_part.quota = max(1, self._allowed // sum(room.left.values()))
+            task_part.quota = max(1, self._allowed // sum(capacity.left.values()))
             self._allowed -= task_part.quota
         task_part.insert_behind(segment.before)
         self._settle(task_part)
@@ -402,7 +402,7 @@ class Planner:
         if not segment.directories:
             segment.unlink()
         self.roster.give(slot, task_part)
-        room.take(zone)
+        capacity.take(zone)
         self.tasks += 1
         seconds = 0.0 if segment.alone or segment.careful else limit.seconds
         # A copy: the worker's stack must not be the planner's record of what to do again after a death.
@@ -411,26 +411,26 @@ class Planner:
             self.tasks, directories, task_part.position, TASK_ENTRIES, seconds, task_part.quota,
             rules=self.rules.above(directories),
         )  # fmt: skip
-        if self._shut.any or self.tops:
-            task = task._replace(shut=self._shut.within(directories), fences=self.tops.fences(directories, zone))
-        return Dispatch(slot, task)
+        if self._quarantine.any or self.tops:
+            task = task._replace(shut=self._quarantine.within(directories), fences=self.tops.fences(directories, zone))
+        return DispatchTask(slot, task)
 
     def _share_of(self, segment: Segment) -> int:
         slots = min(len(self.roster), self._limits[segment.zone].tasks)
         outstanding = len(segment.directories) if self.tops else self.known - self.done
-        return how_many(segment.directories, slots, self.share, outstanding)
+        return task_length(segment.directories, slots, self.share, outstanding)
 
-    def _rebalance(self, room: Room) -> list[Instruction]:
+    def _rebalance(self, capacity: Capacity) -> list[Instruction]:
         """Idle slots that found nothing to do: ask as many busy ones to share, the earliest in order first.
 
         Where memory is short, only those at the front: what the others have left could not start.
         """
-        if self._allowed == 0 or not room.left:
+        if self._allowed == 0 or not capacity.left:
             return []
         busy = ((segment, segment.slot) for segment in self.line if segment.slot is not None)
         instructions: list[Instruction] = []
         for segment, slot in islice(busy, len(self.roster) // FRONT_SHARE) if self._short else busy:
-            if not segment.asked and room.ask(segment.zone):
-                segment.asked = True
-                instructions.append(GiveUp(slot))
+            if not segment.reclaimed and capacity.ask(segment.zone):
+                segment.reclaimed = True
+                instructions.append(ReclaimTask(slot))
         return instructions

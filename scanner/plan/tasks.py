@@ -20,7 +20,7 @@ MOST_DEATHS = 2  # of slots over one directory, before it is not entered any mor
 ELSEWHERE, MOST_DEATHS_EVER = 5, 4
 
 
-def how_long(latency: float, usual: float = TASK_SECONDS, longest: float = LONGEST_TASK) -> float:
+def task_seconds(latency: float, usual: float = TASK_SECONDS, longest: float = LONGEST_TASK) -> float:
     """Return the seconds that a Task may take if a directory takes `latency`. Rounded, so that it seldom changes."""
     return round(min(max(usual, SLOW_DIRECTORIES * latency), longest), 2)
 
@@ -35,7 +35,7 @@ def reach(window: int, waiting: int, largest: int, slots: int, under_way: int) -
     return NEAR * (window - waiting + largest * (slots - under_way - 1))
 
 
-def how_many(directories: list[Path], slots: int, workers: int, outstanding: int) -> int:
+def task_length(directories: list[Path], slots: int, workers: int, outstanding: int) -> int:
     """How many of queued `directories` one Task takes: a fair share, so that all slots find some, and none gets crumbs.
 
     Many slots a worker are there because directories take long: then a single one is no crumb, unless much is
@@ -52,7 +52,7 @@ def how_many(directories: list[Path], slots: int, workers: int, outstanding: int
     return count
 
 
-class Shut:
+class Quarantine:
     """`max_hung`: late directories of one mount before it is not entered any more (0: any number)."""
 
     def __init__(self, max_hung: int) -> None:

@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from scanner.model import Chunk, Path, upwards
-from scanner.plan.events import Limit
+from scanner.plan.events import ZoneLimit
 from scanner.plan.pace import Pace
 from scanner.plan.roster import Roster
 
@@ -48,17 +48,17 @@ class Tops:
         return frozenset(top for top in others if not here.isdisjoint(upwards(top)))
 
 
-class Room:
+class Capacity:
     """How many Tasks more there may be at this moment: `left`, by zone; no more than `most` in all."""
 
-    def __init__(self, limits: dict[int, Limit], roster: Roster, most: int) -> None:
+    def __init__(self, limits: dict[int, ZoneLimit], roster: Roster, most: int) -> None:
         self._limits = limits
         self._slots = roster.slots_of_workers
         self._there, self._all = roster.by_worker, len(roster)
         under_way, leaving = roster.under_way, roster.leaving
         idle = min(most, len(roster)) - under_way.total()
-        room = {zone: min(idle, limit.tasks - under_way[zone] + leaving[zone]) for zone, limit in limits.items()}
-        self.left = {zone: count for zone, count in room.items() if count > 0}
+        capacity = {zone: min(idle, limit.tasks - under_way[zone] + leaving[zone]) for zone, limit in limits.items()}
+        self.left = {zone: count for zone, count in capacity.items() if count > 0}
         self._idle = idle
 
     def fair(self, zone: int, worker: int) -> bool:
@@ -97,7 +97,7 @@ class Paces:
         self._paces = {0: Pace(first, most, *task_seconds)}
 
     def divide(self, tops: dict[Path, int]) -> None:
-        """The tree lies on several devices (see `Divide`)."""
+        """The tree lies on several devices (see `ZonesFound`)."""
         self._tops = Tops(tops)
         for zone in tops.values():
             self._paces.setdefault(zone, Pace(self._first, self._most, *self._task_seconds))
@@ -120,7 +120,7 @@ class Paces:
     def several(self) -> bool:
         return len(self._paces) > 1
 
-    def limits(self, zones: Collection[int]) -> list[Limit]:
+    def limits(self, zones: Collection[int]) -> list[ZoneLimit]:
         """What each of those zones may have: what it wants, or where that is too much in all, an equal part.
 
         So what wants little, because it is fast, gets all of that: it waits for none of the slow ones.
@@ -130,7 +130,7 @@ class Paces:
         for position, (slots, zone) in enumerate(wanted):
             tasks = max(1, min(slots, rest // (len(wanted) - position)))
             rest -= tasks
-            limits.append(Limit(tasks, self._paces[zone].task_seconds, zone))
+            limits.append(ZoneLimit(tasks, self._paces[zone].task_seconds, zone))
         return limits
 
     @property

@@ -14,7 +14,7 @@ import scanner
 from scanner.kernel.walk import Walker
 from scanner.model import Chunk, ChunkArrived, SlotLost, SlotUp, Task
 from scanner.options import ScanOptions
-from scanner.plan.events import Add, Deliver, Dispatch, Finished, Wanted
+from scanner.plan.events import AddDirectories, ConsumerWaits, DeliverChunk, DispatchTask, ScanFinished
 from scanner.plan.invariants import validate
 from scanner.plan.planner import Planner
 from scanner.run import Collector
@@ -85,22 +85,22 @@ def run_schedule(
     result: list[Any] = []
     collector = Collector(result)
     losses = 2  # more of them over one directory, and it is given up
-    instructions = planner.handle(*[SlotUp(slot) for slot in walkers], Add([top]), Wanted())
+    instructions = planner.handle(*[SlotUp(slot) for slot in walkers], AddDirectories([top]), ConsumerWaits())
     while True:
         validate(planner)
         delivered: list[Chunk] = []
         for instruction in instructions:
-            if isinstance(instruction, Dispatch):
+            if isinstance(instruction, DispatchTask):
                 assert instruction.slot not in busy
                 busy[instruction.slot] = instruction.task._replace(entries=entries)
-            elif isinstance(instruction, Deliver):
+            elif isinstance(instruction, DeliverChunk):
                 delivered.append(instruction.chunk)
         for chunk in delivered:
             collector.add(chunk)
-        if Finished() in instructions:
+        if ScanFinished() in instructions:
             return result
         if delivered:
-            instructions = planner.handle(Wanted())
+            instructions = planner.handle(ConsumerWaits())
             continue
         assert busy, "some slot has a Task"
         slot = data.draw(st.sampled_from(sorted(busy)))

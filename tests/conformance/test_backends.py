@@ -59,7 +59,7 @@ class RemoteBackend(Backend):
     def dispatch(self, slot: int, task: Task) -> None:
         self._tasks[slot].put(task)
 
-    def give_up(self, slot: int) -> None:
+    def reclaim(self, slot: int) -> None:
         """It would take a round trip."""
 
     def events(self, timeout: float) -> list[BackendEvent]:
@@ -117,12 +117,12 @@ class Driver:
             self.take(self.backend.events(0.1))
         return next(iter(self.up.values()))
 
-    def answer(self, task: Task, *, give_up: bool = False) -> ChunkArrived:
+    def answer(self, task: Task, *, reclaims: bool = False) -> ChunkArrived:
         """Have a slot walk the Task; the one answer."""
         slot = self.slot().slot
         self.backend.dispatch(slot, task)
-        if give_up:
-            self.backend.give_up(slot)
+        if reclaims:
+            self.backend.reclaim(slot)
         while not self.arrived:
             self.take(self.backend.events(0.1))
         (answer,) = self.arrived
@@ -130,11 +130,11 @@ class Driver:
         assert answer.slot == slot
         return answer
 
-    def walk(self, *, give_up: bool = False) -> int:
+    def walk(self, *, reclaims: bool = False) -> int:
         """Walk the root, Task after Task: the number of its directories."""
         todo, total = [self.root], 0
         while todo:
-            chunk = self.answer(Task(1, todo, 0, 1 << 40, 1e9), give_up=give_up).chunk
+            chunk = self.answer(Task(1, todo, 0, 1 << 40, 1e9), reclaims=reclaims).chunk
             todo, total = chunk.leftovers, total + chunk.visited
         return total
 
@@ -178,7 +178,7 @@ def test_a_slot_says_where_it_is(driver: Driver) -> None:
 
 
 def test_a_request_for_the_rest_may_come_at_any_time_and_loses_nothing(driver: Driver) -> None:
-    assert driver.walk(give_up=True) == directories(driver.root)
+    assert driver.walk(reclaims=True) == directories(driver.root)
 
 
 def test_more_slots_have_numbers_of_their_own(driver: Driver) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scanner.backends.base import Backend
 from scanner.engine import Engine
 from scanner.model import Chunk, ChunkArrived, Fault, SlotUp, Task
 from scanner.options import ScanOptions
-from scanner.plan.events import Add, Deliver, Event, Pruned, Waiting, Wanted
+from scanner.plan.events import AddDirectories, BytesWaiting, ConsumerWaits, DeliverChunk, DirectoryPruned, Event
 from scanner.plan.merge import Lookahead, bottom_up, top_down
 from tests.support.chunks import packed
 
@@ -24,10 +25,10 @@ class Script:
         self.events: list[Event] = []
         self.chunks = list(chunks)
 
-    def poll(self, timeout: float, *events: Event) -> list[Deliver]:
-        self.events += [event for event in events if not isinstance(event, Waiting)]
-        self.waiting = [event.size for event in events if isinstance(event, Waiting)][-1]
-        return [Deliver(self.chunks.pop(0))] if self.chunks else []
+    def poll(self, timeout: float, *events: Event) -> list[DeliverChunk]:
+        self.events += [event for event in events if not isinstance(event, BytesWaiting)]
+        self.waiting = [event.size for event in events if isinstance(event, BytesWaiting)][-1]
+        return [DeliverChunk(self.chunks.pop(0))] if self.chunks else []
 
 
 def chunk(*listings: Any, leftovers: list[str] | None = None, position: int = 0, faults: Any = ()) -> Chunk:
@@ -59,10 +60,10 @@ def test_the_first_directory_alone_and_then_the_callers_choice() -> None:
     script = Script(chunk(TREE[0]), chunk(TREE[3]))
     walking = top_down("/", Lookahead(script.poll, alone=True), None, False)
     _, dirs, _ = next(walking)
-    assert script.events == [Add(["/"], alone=True)]
+    assert script.events == [AddDirectories(["/"], alone=True)]
     dirs.remove("a")
     assert list(walking) == [TREE[3]]
-    assert script.events[1] == Add(["/b"])
+    assert script.events[1] == AddDirectories(["/b"])
 
 
 def test_pruned_listings_are_freed_and_reported() -> None:
@@ -71,8 +72,8 @@ def test_pruned_listings_are_freed_and_reported() -> None:
     _, dirs, _ = next(walking)
     dirs.remove("a")
     assert list(walking) == [TREE[3]]
-    assert Pruned("/a/x") in script.events, "/a had arrived; what is below it had not"
-    assert Pruned("/a") not in script.events
+    assert DirectoryPruned("/a/x") in script.events, "/a had arrived; what is below it had not"
+    assert DirectoryPruned("/a") not in script.events
     assert script.waiting == 0
 
 
@@ -83,7 +84,7 @@ def test_what_came_in_one_piece_may_be_taken_in_another_order() -> None:
         _, dirs, _ = next(walking)
         dirs.reverse()
         assert list(walking) == [TREE[3], TREE[1], TREE[2]]
-        assert script.events == [Add(["/"])] + [Wanted("/b")] * after, "nothing is read again"
+        assert script.events == [AddDirectories(["/"])] + [ConsumerWaits("/b")] * after, "nothing is read again"
         assert script.waiting == 0
 
 
@@ -95,7 +96,7 @@ def test_what_is_pruned_in_the_middle_of_a_piece_is_freed() -> None:
     dirs.remove("a")
     assert list(walking) == [TREE[3]]
     lookahead._exchange(0)
-    assert (script.waiting, script.events) == (0, [Add(["/"])])
+    assert (script.waiting, script.events) == (0, [AddDirectories(["/"])])
 
 
 def test_a_directory_that_failed_in_the_middle_of_a_piece() -> None:
@@ -104,7 +105,7 @@ def test_a_directory_that_failed_in_the_middle_of_a_piece() -> None:
     errors: list[OSError] = []
     assert list(top_down("/", Lookahead(script.poll, alone=False), errors.append, False)) == [TREE[0], TREE[3]]
     assert [error.filename for error in errors] == ["/a"]
-    assert script.events == [Add(["/"])]
+    assert script.events == [AddDirectories(["/"])]
 
 
 def test_what_comes_twice_is_counted_once() -> None:
@@ -135,7 +136,7 @@ def test_two_pieces_with_the_same_directory_in_both() -> None:
 def test_a_directory_that_is_not_there_yet_is_wanted() -> None:
     script = Script(chunk(TREE[0]), chunk(TREE[3]), chunk(TREE[1], TREE[2]))
     assert walked(script) == TREE
-    assert script.events == [Add(["/"]), Wanted("/a")]
+    assert script.events == [AddDirectories(["/"]), ConsumerWaits("/a")]
 
 
 def test_parts_of_a_huge_directory_are_joined() -> None:
@@ -219,17 +220,19 @@ def test_any_caller_gets_what_it_would_get_without_reading_ahead(seed: int) -> N
     assert script.waiting >= 0
 
 
-class OneSlot:
-    """Enough of a backend: one slot that answers each Task, at the next poll, with the next of the Chunks."""
+class OneSlot(Backend):
+    """One slot that answers each Task, at the next poll, with the next of the Chunks."""
 
     name = "pool"
-    starting = False
-    abreast = 1
 
     def __init__(self, *chunks: Chunk) -> None:
         self.chunks = iter(chunks)
         self.news: list[Any] = [SlotUp(1)]
         self.tasks: list[list[Any]] = []
+
+    def reclaim(self, slot: int) -> None: ...
+
+    def stop(self, *, wait: bool = True) -> None: ...
 
     def dispatch(self, slot: int, task: Task) -> None:
         self.tasks.append(task.directories)
@@ -245,14 +248,14 @@ class OneSlot:
 
 def test_a_listing_that_arrives_during_its_request_is_not_walked_twice() -> None:
     backend = OneSlot(chunk(TREE[0], leftovers=["/a", "/b"]), chunk(*TREE[1:]))
-    engine = Engine(ScanOptions(), backend, ordered=False)  # type: ignore[arg-type]  # see OneSlot
+    engine = Engine(ScanOptions(), backend, ordered=False)
     assert list(top_down("/", Lookahead(engine.poll, alone=False), None, False)) == TREE
     assert backend.tasks == [["/"], ["/a", "/b"]]
 
 
 def test_what_arrives_while_it_is_pruned_is_not_kept() -> None:
     backend = OneSlot(chunk(TREE[0], leftovers=["/a", "/b"]), chunk(*TREE[1:]))
-    engine = Engine(ScanOptions(), backend, ordered=False)  # type: ignore[arg-type]  # see OneSlot
+    engine = Engine(ScanOptions(), backend, ordered=False)
     source = Lookahead(engine.poll, alone=False)
     walking = top_down("/", source, None, False)
     next(walking)[1].remove("a")

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from scanner.model import TASK_SECONDS, Chunk, ChunkArrived, Fault, Path, SlotLost, SlotStuck, SlotUp, Task
-from scanner.plan.events import Add, Deliver, Dispatch, Divide, Event, Finished, GiveUp, Limit, Wanted
+from scanner.plan.events import (
+    AddDirectories,
+    ConsumerWaits,
+    DeliverChunk,
+    DispatchTask,
+    Event,
+    ReclaimTask,
+    ScanFinished,
+    ZoneLimit,
+    ZonesFound,
+)
 from scanner.plan.invariants import validate
 from scanner.plan.planner import Planner
 from scanner.plan.zones import Tops
@@ -39,21 +49,21 @@ class PlannerMachine(RuleBasedStateMachine):
         self.faults: list[str] = []
         self.finished = False
         self.zones = Tops({})
-        self.handle(Add(["/"]))
+        self.handle(AddDirectories(["/"]))
 
     def handle(self, *events: Event) -> None:
         for instruction in self.planner.handle(*events):
             match instruction:
-                case Dispatch(slot, task):
+                case DispatchTask(slot, task):
                     assert self.tasks[slot] is None, "only idle slots get Tasks"
                     assert len({self.zones.of(path) for path in task.directories}) == 1, "of one zone"
                     self.tasks[slot] = task
-                case GiveUp(slot):
+                case ReclaimTask(slot):
                     assert self.tasks[slot] is not None, "only busy slots give up"
-                case Deliver(chunk):
+                case DeliverChunk(chunk):
                     self.taken += chunk.output.decode().split()
                     self.faults += [fault.path for fault in chunk.faults]
-                case Finished():
+                case ScanFinished():
                     self.finished = True
 
     @property
@@ -69,7 +79,7 @@ class PlannerMachine(RuleBasedStateMachine):
 
     @rule()
     def the_consumer_waits(self) -> None:
-        self.handle(Wanted())
+        self.handle(ConsumerWaits())
 
     @rule(data=st.data())
     @precondition(lambda self: self.busy)
@@ -113,12 +123,12 @@ class PlannerMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.zones)
     def it_lies_on_several_devices(self) -> None:
         self.zones = Tops(ZONES)
-        self.handle(Divide(ZONES))
+        self.handle(ZonesFound(ZONES))
 
     @rule(tasks=st.integers(1, 4), zone=st.integers(0, 2), seconds=st.sampled_from([0.0, TASK_SECONDS]))
     def a_limit_changes(self, tasks: int, zone: int, seconds: float) -> None:
         if self.zones or zone == 0:
-            self.handle(Limit(tasks, seconds, zone))
+            self.handle(ZoneLimit(tasks, seconds, zone))
 
     @rule(data=st.data())
     @precondition(lambda self: self.tasks)

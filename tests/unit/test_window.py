@@ -12,7 +12,17 @@ import random
 import pytest
 
 from scanner.model import Chunk, ChunkArrived, SlotUp, Task
-from scanner.plan.events import Add, Deliver, Dispatch, Event, Finished, GiveUp, Limit, Waiting, Wanted
+from scanner.plan.events import (
+    AddDirectories,
+    BytesWaiting,
+    ConsumerWaits,
+    DeliverChunk,
+    DispatchTask,
+    Event,
+    ReclaimTask,
+    ScanFinished,
+    ZoneLimit,
+)
 from scanner.plan.planner import Planner
 from scanner.plan.tasks import LISTING_BYTES
 
@@ -46,17 +56,19 @@ class Simulation:
         self.ends: list[tuple[int, int, int]] = []  # when, the number, the slot
         self.numbers = itertools.count()
         self.begin()
-        self.step(*(SlotUp(slot, slot + 1) for slot in range(slots)), Limit(slots), Add(["0"]), self.wanted())
+        self.step(
+            *(SlotUp(slot, slot + 1) for slot in range(slots)), ZoneLimit(slots), AddDirectories(["0"]), self.wanted()
+        )
 
     def begin(self) -> None: ...
 
-    def wanted(self) -> Wanted:
-        return Wanted()
+    def wanted(self) -> ConsumerWaits:
+        return ConsumerWaits()
 
     def take(self, chunk: Chunk) -> list[Event]:
         """What the consumer says when it gets this."""
         self.delivered += chunk.directories
-        return [Wanted()]
+        return [ConsumerWaits()]
 
     def walk(self, task: Task, most: int) -> tuple[list[str], list[str]]:
         """The directories that a worker reads, and what it leaves over."""
@@ -76,14 +88,14 @@ class Simulation:
             instructions, todo = self.planner.handle(*todo), []
             for instruction in instructions:
                 match instruction:
-                    case Dispatch(slot, task):
+                    case DispatchTask(slot, task):
                         self.busy[slot] = self.now, task, next(self.numbers)
                         self.ends_at(slot, self.now + len(self.walk(task, TASK if task.seconds else 1)[0]))
-                    case GiveUp(slot):
+                    case ReclaimTask(slot):
                         self.ends_at(slot, max(self.now, self.busy[slot][0] + 1))
-                    case Deliver(chunk):
+                    case DeliverChunk(chunk):
                         todo += self.take(chunk)
-                    case Finished():
+                    case ScanFinished():
                         self.finished = True
             self.most_waiting = max(self.most_waiting, self.planner.waiting_bytes)
 
@@ -115,8 +127,8 @@ class KeyedSimulation(Simulation):
         self.stack = ["0"]
         self.arrived: set[str] = set()
 
-    def wanted(self) -> Wanted:
-        return Wanted(self.stack[-1])
+    def wanted(self) -> ConsumerWaits:
+        return ConsumerWaits(self.stack[-1])
 
     def take(self, chunk: Chunk) -> list[Event]:
         self.arrived.update(bytes(chunk.output).decode().split())
@@ -126,7 +138,7 @@ class KeyedSimulation(Simulation):
             self.delivered += 1
             self.stack += self.below(directory)
         size = len(self.arrived) * (DIRECTORY_BYTES + LISTING_BYTES)
-        return [Waiting(size), self.wanted()] if self.stack else [Waiting(size)]
+        return [BytesWaiting(size), self.wanted()] if self.stack else [BytesWaiting(size)]
 
 
 @pytest.mark.timeout(240)

@@ -78,7 +78,7 @@ def test_chunks_and_tasks_come_back_as_they_were(name: str | bytes) -> None:
     assert wire.unpack(wire.pack_task(5, task)) == (5, task)
     options = ScanOptions(max_workers=3)
     assert wire.unpack(wire.pack_options(4, options)) == (4, options)
-    assert wire.unpack(wire.pack_give_up(5)) == (5, None)
+    assert wire.unpack(wire.pack_reclaim(5)) == (5, None)
     chunk = Chunk(3, name, leftovers=[name], faults=[Fault(name, "open", 13, "Permission denied", "denied")])
     thread, again = wire.unpack_chunk(bytearray(b"".join(wire.pack_chunk(5, chunk))))
     assert (thread, again.task, again.origin, again.leftovers) == (5, 3, name, [name])

@@ -10,7 +10,7 @@ import pytest
 from scanner import mounts
 from scanner.model import Chunk, ChunkArrived, SlotUp
 from scanner.model import Path as TreePath
-from scanner.plan.events import Add, Dispatch, Divide, Event, Limit, Wanted
+from scanner.plan.events import AddDirectories, ConsumerWaits, DispatchTask, Event, ZoneLimit, ZonesFound
 from scanner.plan.invariants import validate
 from scanner.plan.planner import Planner
 from scanner.plan.zones import Paces, Tops
@@ -26,12 +26,12 @@ def tasks(planner: Planner, *events: Event) -> dict[int, Any]:
     """What each slot gets."""
     instructions = planner.handle(*events)
     validate(planner)
-    return {each.slot: each.task for each in instructions if isinstance(each, Dispatch)}
+    return {each.slot: each.task for each in instructions if isinstance(each, DispatchTask)}
 
 
 def planner_of(*slots: SlotUp, workers: int = 2, most: int = 64, ordered: bool = True) -> Planner:
     planner = Planner(ordered=ordered, slots=workers, most=most, window=100_000)
-    planner.handle(*slots, Add(["/"]), Wanted() if ordered else Wanted("/"))
+    planner.handle(*slots, AddDirectories(["/"]), ConsumerWaits() if ordered else ConsumerWaits("/"))
     return planner
 
 
@@ -60,7 +60,7 @@ def test_a_task_knows_where_to_stop() -> None:
 def test_what_waits_is_divided_when_it_turns_out_to_lie_elsewhere(ordered: bool) -> None:
     planner = planner_of(SlotUp(1), ordered=ordered)
     planner.handle(ChunkArrived(1, chunk("/a", "/m", "/m2", "/n")))
-    given = tasks(planner, Divide(TOPS), ChunkArrived(1, chunk("/m", "/m2", "/n")), SlotUp(2), SlotUp(3))
+    given = tasks(planner, ZonesFound(TOPS), ChunkArrived(1, chunk("/m", "/m2", "/n")), SlotUp(2), SlotUp(3))
     assert {slot: task.directories for slot, task in given.items()} == {1: ["/m"], 2: ["/m2"], 3: ["/n"]}
     assert given[1].fences == {"/m/local"}
 
@@ -68,7 +68,7 @@ def test_what_waits_is_divided_when_it_turns_out_to_lie_elsewhere(ordered: bool)
 def test_each_zone_has_a_limit_of_its_own() -> None:
     slots = [SlotUp(number, worker=1) for number in range(1, 7)]
     planner = planner_of(*slots, workers=1)
-    planner.handle(Divide(TOPS), Limit(1), Limit(3, zone=1), Limit(1, zone=2))
+    planner.handle(ZonesFound(TOPS), ZoneLimit(1), ZoneLimit(3, zone=1), ZoneLimit(1, zone=2))
     below = ["/a", "/b", *(f"/m/{letter}" for letter in "abcdefghijklmnop"), "/n/a", "/n/b"]
     given = tasks(planner, ChunkArrived(1, chunk(*below)))
     zones = [Tops(TOPS).of(task.directories[0]) for task in given.values()]
@@ -79,14 +79,14 @@ def test_what_is_fast_is_shared_by_all_workers() -> None:
     """Two Tasks in one process would have one processor between them."""
     slots = [SlotUp(number, worker=1) for number in (1, 2, 3)] + [SlotUp(number, worker=2) for number in (4, 5, 6)]
     planner = planner_of(*slots)
-    planner.handle(Divide(TOPS), Limit(2))
+    planner.handle(ZonesFound(TOPS), ZoneLimit(2))
     given = tasks(planner, ChunkArrived(1, chunk(*(f"/a{number}" for number in range(20)))))
     assert sorted(slot in (1, 2, 3) for slot in given) == [False, True]
 
 
 def test_no_more_than_allowed_in_all_zones_together() -> None:
     planner = planner_of(*(SlotUp(number) for number in range(1, 10)), most=2)
-    planner.handle(Divide(TOPS))
+    planner.handle(ZonesFound(TOPS))
     assert len(tasks(planner, ChunkArrived(1, chunk("/a", "/m", "/n", "/o")))) == 2
 
 
@@ -148,14 +148,16 @@ def test_mounts_behind_another_are_not_there(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("slots", [[(1, 1), (2, 1), (3, 2), (4, 2)], [(3, 2), (4, 2), (1, 1), (2, 1)]])
 def test_what_needs_processors_gets_all_of_them(slots: list[tuple[int, int]]) -> None:
     planner = Planner(ordered=True, slots=2, window=100_000)
-    planner.handle(*(SlotUp(*slot) for slot in slots), Limit(2), Add(["/"]), Wanted())
+    planner.handle(*(SlotUp(*slot) for slot in slots), ZoneLimit(2), AddDirectories(["/"]), ConsumerWaits())
     (first,) = (slot for slot, _ in planner.roster.leased())
-    tasks(planner, ChunkArrived(first, chunk(*(f"/{number}" for number in range(500)))), Wanted())
+    tasks(planner, ChunkArrived(first, chunk(*(f"/{number}" for number in range(500)))), ConsumerWaits())
     assert sorted(planner.roster.worker(slot) for slot, _ in planner.roster.leased()) == [1, 2]
 
 
 def test_a_worker_that_cannot_have_more_slots_does_not_hold_the_others_down() -> None:
     planner = Planner(ordered=True, slots=2, window=100_000)
-    planner.handle(SlotUp(1, 1), *(SlotUp(slot, 2) for slot in range(2, 10)), Limit(9), Add(["/"]), Wanted())
-    tasks(planner, ChunkArrived(1, chunk(*(f"/{number}" for number in range(500)))), Wanted())
+    planner.handle(
+        SlotUp(1, 1), *(SlotUp(slot, 2) for slot in range(2, 10)), ZoneLimit(9), AddDirectories(["/"]), ConsumerWaits()
+    )
+    tasks(planner, ChunkArrived(1, chunk(*(f"/{number}" for number in range(500)))), ConsumerWaits())
     assert planner.roster.under_way.total() == 9
