@@ -1,4 +1,4 @@
-"""Starting interpreters by `multiprocessing`, with two changes to what it does.
+"""Start interpreters by `multiprocessing`, with two changes.
 
 * Workers never import the caller's main module, so a script may call `walk` without a `__main__` guard.
 * Helper interpreters do not have the working directory on `sys.path`: it may well be the tree to scan.
@@ -17,15 +17,15 @@ from typing import Any
 _launch_lock = threading.Lock()
 
 
-# A process that is forked meanwhile has no thread that would release it.
+# A process forked meanwhile has no thread that could release the lock.
 os.register_at_fork(after_in_child=_launch_lock._at_fork_reinit)  # type: ignore[attr-defined]  # threading's own way
 
 
 def start_resource_tracker() -> None:
     """Start Python's tracker of semaphores, if it does not run yet.
 
-    Before anything that would start it unasked: like all helper interpreters it must not have the working directory on
-    `sys.path`, and starting it unblocks signals.
+    Called before any code that starts it implicitly: like all helper interpreters it must not have the working
+    directory on `sys.path`, and its start unblocks signals.
     """
     with _launch_lock, _safe_path():
         resource_tracker.ensure_running()
@@ -33,9 +33,9 @@ def start_resource_tracker() -> None:
 
 @contextlib.contextmanager
 def launching(fork_server: Any = None) -> Iterator[None]:
-    """Change what starting a process looks up in `multiprocessing`, for this thread and the time of the start.
+    """Replace functions of `multiprocessing` in this thread, while it starts a process.
 
-    `fork_server`: the one that starts it, if one does.
+    `fork_server`: the fork server that starts it, if any.
     """
     replacements: list[tuple[Any, str, Any]] = [
         (spawn, "get_preparation_data", _without_main_module(spawn.get_preparation_data)),
@@ -50,7 +50,7 @@ def launching(fork_server: Any = None) -> Iterator[None]:
             stack.enter_context(_replaced(module, name, replacement))
         try:
             yield
-        finally:  # starting the resource tracker unblocks some
+        finally:  # the start of the resource tracker unblocks some
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
 
@@ -79,7 +79,7 @@ def _without_main_module(original: Callable[..., dict[str, Any]]) -> Callable[..
 
 
 def _safe_path() -> contextlib.AbstractContextManager[None]:
-    """Helper interpreters do not get the working directory on `sys.path`."""
+    """Keep the working directory off the `sys.path` of helper interpreters."""
     private: Any = util  # there is no public way
     original = private._args_from_interpreter_flags
 

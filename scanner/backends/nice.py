@@ -1,4 +1,4 @@
-"""Letting everybody else have the processor and the disk first."""
+"""Low priority for processor and disk."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ FAILURES = psutil.Error, OSError
 
 
 def lower_priority() -> None:
-    """Lower the priority of this process, as far as the system lets us. A refusal is logged once a process."""
+    """Lower the priority of this process, where the system permits. A refusal is logged once a process."""
     _attempt(processor=_lower_nice, disk=_lower_io)
 
 
 def log_refusals() -> None:
-    """Log what `lower_priority` will fail to do in workers, whose messages nobody sees. Changes nothing."""
+    """Log refusals that workers will meet, because their own messages are not visible. Changes nothing."""
     _attempt(processor=_keep_nice, disk=_keep_io)
 
 

@@ -1,4 +1,4 @@
-"""The coordinator's side of worker processes, and of their threads: the slots."""
+"""Worker processes and their threads, the slots, as the coordinator sees them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Slot:
         self._since = 0.0
 
     def waits(self, now: float) -> float:
-        """Seconds for which nothing has been seen to happen while it was busy."""
-        # Outside of a directory, it waits for its turn to send.
+        """Return the seconds since the last sign of progress while it was busy."""
+        # Outside of a directory, it waits to send its Chunk.
         sign = self._place.count or -self.worker.inbox.filled
         if not self.busy or sign != self._sign:
             self._sign, self._since = sign, now
@@ -37,7 +37,7 @@ class Slot:
         return self._place.count > 0
 
     def path(self) -> bytes | None:
-        """The directory that it reads, or read when it died."""
+        """Return the directory that it reads, or read when it died."""
         return self._place.read() if self.busy else None
 
 
@@ -51,7 +51,9 @@ class Worker:
         self.inbox = wire.Inbox(slot_process.chunk_reader.fileno())
         self.outbox = wire.Outbox(slot_process.task_writer.fileno())
         self.ready = False  # has said hello
-        self.is_condemned = False  # one of its threads is stuck: no more Tasks, and an end once the others are idle
+        self.is_condemned = (
+            False  # one of its threads is stuck: no more Tasks, and an end once it is idle
+        )
         self.slots: dict[int, Slot] = {}  # by thread
 
     def add_slot(self) -> Slot:
@@ -61,7 +63,7 @@ class Worker:
 
     @property
     def may_grow(self) -> bool:
-        """Whether it can have another slot now: one that is alone listens to nothing new before its Task is done."""
+        """Whether it can get another slot now: a worker with a single slot reads no message during a Task."""
         return len(self.slots) != 1 or not self.busy
 
     @property
@@ -69,9 +71,9 @@ class Worker:
         return any(slot.busy for slot in self.slots.values())
 
     def dismiss(self) -> None:
-        """Have a living worker end."""
-        # Said as well as shown: a process that the caller has forked may hold a copy of the pipe open. Not said to
-        # one that is known to be dead: that would end us where SIGPIPE has its default action.
+        """End a living worker."""
+        # A message besides the closed pipe, because a process forked by the caller may hold a copy of the pipe open.
+        # Never to a worker known to be dead: where SIGPIPE has its default action, that would end this process.
         self.outbox.send(wire.QUIT)
         self.close()
 
@@ -79,7 +81,7 @@ class Worker:
         from scanner.backends.start import close_ends
 
         close_ends(self.process)
-        self.slots.clear()  # which lead back here
+        self.slots.clear()  # reference cycles
 
 
 def slot_number(worker: int, thread: int) -> int:

@@ -1,4 +1,4 @@
-"""Watching over workers: which of them wait too long, and what becomes of those that cannot be killed."""
+"""Detection of slots that wait too long, and of workers that cannot be killed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from scanner.backends.start import SlotProcess
 
-LONGEST_GAP = 0.5  # seconds between two looks that count: others were somebody else's pause
+LONGEST_GAP = 0.5  # seconds between two looks that count: the rest was a pause of this process
 DEATH_PATIENCE = 0.5  # seconds for a process to end after SIGKILL
 STOPPED_PATIENCE = 5.0  # seconds for a stopped process (SIGSTOP) to go on
 
 
-class Watched(Protocol):
+class WatchedSlot(Protocol):
+    """The interface of a slot, as in `slots`."""
+
     process: SlotProcess
 
     def waits(self, now: float) -> float: ...
@@ -25,8 +27,7 @@ class Watched(Protocol):
 class Watch:
     """Looks at the slots now and then. `limit`: seconds for one directory, or None.
 
-    Its clock stands still while nobody looks: a slow consumer, or a scan that was suspended as a whole (Ctrl-Z),
-    makes no directory late.
+    Its clock stops while `late` is not called: a slow consumer or a suspended scan (Ctrl-Z) makes no directory late.
     """
 
     def __init__(self, limit: float | None) -> None:
@@ -34,47 +35,48 @@ class Watch:
         self._every = 1.0 if limit is None else min(1.0, limit / 10)
         self._clock = 0.0
         self._last = self._due = time.monotonic()
-        self._dying: list[tuple[SlotProcess, float]] = []
+        self._killed: list[tuple[SlotProcess, float]] = []
         self.abandoned = 0
 
     @property
     def message(self) -> str:
         return f"no answer within {self._limit:g} s" if self._limit is not None else ""
 
-    def late(self, slots: Mapping[int, Watched]) -> list[int]:
-        """The slots to be given up: those whose directory is late, and those that somebody has stopped."""
+    def late(self, slots: Mapping[int, WatchedSlot]) -> list[int]:
+        """Return the slots whose directory exceeds the limit, and those of stopped processes (SIGSTOP)."""
         now = time.monotonic()
         if now < self._due:
             return []
         self._due = now + self._every
         self._clock += min(now - self._last, max(LONGEST_GAP, 2 * self._every))
         self._last = now
-        self._look_after_dying()
+        self._check_killed()
         return [number for number, slot in slots.items() if self._is_late(slot)]
 
-    def _is_late(self, slot: Watched) -> bool:
+    def _is_late(self, slot: WatchedSlot) -> bool:
         waits = slot.waits(self._clock)
         if self._limit is not None and waits >= self._limit and slot.in_directory():
             return True
         return waits >= STOPPED_PATIENCE and stopped(slot.process)
 
     def kill(self, process: SlotProcess) -> None:
-        """SIGKILL; whether it has helped is looked at later."""
-        with contextlib.suppress(ValueError):  # it is dead and reaped
+        """Send SIGKILL. `late` checks the effect."""
+        with contextlib.suppress(ValueError):  # already ended
             process.kill()
-        self._dying.append((process, self._clock))
+        self._killed.append((process, self._clock))
 
-    def _look_after_dying(self) -> None:
-        for process, since in self._dying[:]:
+    def _check_killed(self) -> None:
+        for process, since in self._killed[:]:
             if ended(process):
-                self._dying.remove((process, since))
+                self._killed.remove((process, since))
             elif self._clock - since >= DEATH_PATIENCE:
-                self._dying.remove((process, since))
+                self._killed.remove((process, since))
                 process.abandon()
                 self.abandoned += 1
 
 
 def ended(process: SlotProcess) -> bool:
+    """Return whether the process has ended."""
     try:
         return process.exitcode is not None
     except ValueError:  # it was closed, because it had
@@ -82,7 +84,7 @@ def ended(process: SlotProcess) -> bool:
 
 
 def stopped(process: SlotProcess) -> bool:
-    """Whether a signal or a debugger has stopped it."""
+    """Return whether a signal or a debugger has stopped the process."""
     try:
         with open(f"/proc/{process.pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()[0] in b"Tt"

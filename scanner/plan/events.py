@@ -1,4 +1,4 @@
-"""What the planner is told, and what it says."""
+"""Planner events and instructions."""
 
 # Without `from __future__ import annotations`, which NamedTuple would have to compile: a millisecond a module.
 
@@ -8,32 +8,32 @@ from scanner.model import TASK_SECONDS, BackendEvent, Chunk, Path, Task
 
 
 class AddDirectories(NamedTuple):
-    """Event: directories to walk, after everything that is known already. `alone`: without what is below them."""
+    """Event: directories to walk, after all known ones. `alone`: without the directories below them."""
 
     directories: list[Path]
     alone: bool = False
 
 
 class ConsumerWaits(NamedTuple):
-    """Event: the consumer waits; for this directory, or (None) for the next Chunk in order."""
+    """Event: the consumer waits for the directory `path`, or (None) for the next Chunk in order."""
 
     path: Path | None = None
 
 
 class DirectoryPruned(NamedTuple):
-    """Event: a keyed consumer will never ask for this directory nor for anything below it."""
+    """Event: a keyed consumer will never request this directory, nor any directory below it."""
 
     path: Path
 
 
 class BytesWaiting(NamedTuple):
-    """Event: a keyed consumer holds this many bytes that it has not used yet."""
+    """Event: a keyed consumer holds `size` bytes that it has not used yet."""
 
     size: int
 
 
 class ZoneLimit(NamedTuple):
-    """Event: from now on at most so many Tasks at once, and how long each may take (0: a single directory)."""
+    """Event: from now on, run at most `tasks` Tasks in a zone, of `seconds` each (0: a single directory)."""
 
     tasks: int
     seconds: float = TASK_SECONDS
@@ -41,13 +41,13 @@ class ZoneLimit(NamedTuple):
 
 
 class ZonesFound(NamedTuple):
-    """Event: the tree lies on several devices. `tops`: where zones begin, and which; all else is zone 0."""
+    """Event: the tree lies on several devices. `tops`: directories at which zones begin; the rest is zone 0."""
 
     tops: dict[Path, int]
 
 
 class AllowDirectories(NamedTuple):
-    """Event: so many more directories may be read; from the first such event on, no more than have been allowed."""
+    """Event: `directories` more may be read. The first such event turns the limit on."""
 
     directories: int
 
@@ -60,13 +60,13 @@ class DispatchTask(NamedTuple):
 
 
 class ReclaimTask(NamedTuple):
-    """Instruction: ask the slot to return what is left of its Task, because another slot is idle."""
+    """Instruction: request the rest of the Task from the slot, because another slot is idle. It need not comply."""
 
     slot: int
 
 
 class DeliverChunk(NamedTuple):
-    """Instruction: hand the Chunk to the consumer. `outdated`: directories in it that were pruned meanwhile."""
+    """Instruction: hand the Chunk to the consumer. `outdated`: its directories that were pruned meanwhile."""
 
     chunk: Chunk
     outdated: frozenset[Path] = frozenset()

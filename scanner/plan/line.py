@@ -1,4 +1,4 @@
-"""The line of everything known and not yet given away, in walk order: a ring of linked Segments."""
+"""The line of all known directories and waiting Chunks, in walk order: a ring of linked Segments."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from scanner.model import Chunk, Path
 
 
 class Segment:
-    """A run of the walk order in one of four states: queued (`directories`), leased (`slot`), done (`chunks`), or, for
+    """A part of the walk order in one of four states: queued (`directories`), leased (`slot`), done (`chunks`), or, for
     a keyed consumer, `given` away.
 
-    `position`: how many entries of the first directory were delivered before this Segment.
-    `keeper`: the slot that holds that directory open. `pruned`: roots of a leased Segment nobody wants any more.
-    `alone`: only these directories, nothing below them. `deaths`: slots lost over it while they were in no directory.
-    `quota`: how many directories the Task of a leased Segment may read.
-    `zone`: the part of the tree that it lies in (see `zones`), as far as that was known.
-    `careful`: a slot was lost over it, so it is walked one directory at a time, and what is found is safe.
-    `size`: bytes of its Chunks, or of what was given and waits at the consumer.
+    `position`: number of entries of the first directory that were delivered before this Segment.
+    `keeper`: the slot that holds that directory open. `pruned`: directories of a leased Segment that were pruned.
+    `alone`: only these directories, none below them. `deaths`: slots lost with it while they were in no directory.
+    `quota`: number of directories that the Task of a leased Segment may read.
+    `zone`: the part of the tree that it lies in (see `zones`), as far as known.
+    `careful`: a slot was lost with it. It is walked one directory at a time, so that each result is safe at once.
+    `reclaimed`: the rest of its Task was requested.
+    `size`: bytes of its Chunks, or of the given ones that wait at the consumer.
     """
 
     __slots__ = (
@@ -68,19 +69,19 @@ class Segment:
         return bool(self.chunks) or self.given
 
     def insert_behind(self, other: Segment) -> None:
-        """Take this Segment into the line, right behind `other`."""
+        """Insert this Segment into the line, right behind `other`."""
         self.before, self.behind = other, other.behind
         other.behind.before = self
         other.behind = self
 
     def finish(self, chunk: Chunk) -> None:
-        """Its Chunk has come. Chunks that follow one another are in one Segment, so that the line stays short."""
+        """Add its Chunk. Consecutive Chunks are in one Segment, so that the line stays short."""
         self.chunks.append(chunk)
         self.size += chunk.size
         self._join()
 
     def give(self, size: int) -> None:
-        """Its Chunk, of so many bytes, is with a keyed consumer from now on, and waits there."""
+        """Mark it as given: its Chunk, of `size` bytes, waits at a keyed consumer from now on."""
         self.given, self.size = True, size
         self._join()
 
@@ -90,7 +91,7 @@ class Segment:
 
     @staticmethod
     def _joined(before: Segment, behind: Segment) -> Segment:
-        """Make one Segment of two that are done, by moving the fewer Chunks; the one that is done, if only one is."""
+        """Join two Segments that are done, by moving the fewer Chunks. Returns the one that is done."""
         if not before.is_done or not behind.is_done:
             return behind if behind.is_done else before
         if len(before.chunks) < len(behind.chunks):
@@ -103,8 +104,8 @@ class Segment:
         gone.unlink()
         return kept
 
-    def take_first(self) -> Chunk:
-        """Its first Chunk; without any left it is gone."""
+    def pop_first(self) -> Chunk:
+        """Remove and return its first Chunk. An empty Segment leaves the line."""
         chunk = self.chunks.popleft()
         self.size -= chunk.size
         if not self.chunks:
@@ -126,27 +127,27 @@ class Line:
         return self.beyond(self._ends)
 
     def beyond(self, segment: Segment) -> Iterator[Segment]:
-        """Those behind it."""
+        """Iterate over the Segments behind it."""
         while (segment := segment.behind) is not self._ends:
             yield segment
 
     def zones_with_work(self) -> set[int]:
-        """Those in which something is queued or under way."""
+        """Return the zones with a Segment that is queued or leased."""
         return {segment.zone for segment in self if not segment.is_done}
 
     def waiting(self) -> list[Chunk]:
-        """The Chunks that have arrived and wait for their turn, in walk order: what a broken-off scan still has."""
+        """Return the Chunks that wait for their turn, in walk order: the results of a scan that is broken off."""
         return [chunk for segment in self for chunk in segment.chunks]
 
     def dissolve(self) -> None:
-        """Take the ring apart, with what is still in it: nobody needs it any more, and it would hold itself."""
-        with contextlib.suppress(AttributeError):  # that was done before
+        """Take the ring apart at the end of a scan. Its reference cycles would wait for the garbage collector."""
+        with contextlib.suppress(AttributeError):  # done before
             for segment in [self._ends, *self]:
                 del segment.before, segment.behind
 
     @property
     def over(self) -> bool:
-        """Whether all is given away: what was given stands in one Segment then."""
+        """Whether all is given away: in one Segment."""
         first = self._ends.behind
         return first is self._ends or (first.given and first.behind is self._ends)
 
@@ -155,7 +156,7 @@ class Line:
         segment.give(size)
 
     def keep_given(self, size: int) -> None:
-        """Only so many bytes of what was given still wait: the last ones. The first are consumed."""
+        """Note that only the last `size` bytes of the given ones still wait: the first are consumed."""
         for segment in self:
             if self._given <= size:
                 return
@@ -172,10 +173,10 @@ class Line:
 
     @property
     def start(self) -> Segment:
-        """What is inserted behind it is the first."""
+        """The sentinel before the first Segment: insert behind it to become the first."""
         return self._ends
 
     @property
     def last(self) -> Segment:
-        """What is inserted behind it is the last."""
+        """The last Segment: insert behind it to become the last."""
         return self._ends.before

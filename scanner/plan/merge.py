@@ -1,7 +1,7 @@
-"""`os.walk`'s own loop, with the reading of a directory replaced by `take(path)`.
+"""The loop of `os.walk`, with listings from a Source instead of `os.scandir`.
 
-The caller may change `dirs` while it has a directory in hand; what happens next follows its changes, so order and
-pruning are decided here, directory by directory, and not by whoever reads ahead.
+The caller may change `dirs` after each directory. So this loop decides about order and pruning, directory by directory,
+and not the slots that read ahead.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from scanner.model import Chunk, Fault, Listing, Path, Walked, below_any, childr
 from scanner.plan.events import AddDirectories, BytesWaiting, ConsumerWaits, DeliverChunk, DirectoryPruned, Event
 from scanner.plan.tasks import LISTING_BYTES
 
-LONGEST_WAIT = 0.1  # seconds for one poll while the wanted directory has not come
-TAKES_PER_LOOK = 32  # listings taken between two looks at the clock, when nothing is missing; and
-POLL_EVERY = 0.0005  # seconds between two at the workers: one costs as much as eight directories
-NAME_BYTES = 64  # and each name, where it is a Python object
+LONGEST_WAIT = 0.1  # seconds for one poll while the requested directory has not arrived
+TAKES_PER_LOOK = 32  # listings taken between two looks at the clock, when none is missing
+POLL_EVERY = 0.0005  # seconds between two polls: one costs as much as eight directories
+NAME_BYTES = 64  # of a name that is a Python object
 
 NO_MORE: tuple[Any, Any] = None, None
 
@@ -27,31 +27,31 @@ OnError = Callable[[OSError], object] | None
 
 
 class Source(Protocol):
-    """Where listings come from."""
+    """A source of listings."""
 
     def take(self, path: Path, ahead: list[Any]) -> Listing | Fault:
-        """What is in `path`, or why there is no listing. `ahead`: the stack of what comes after it."""
+        """Return the listing of `path`, or the reason for none. `ahead`: the stack of the paths that come next."""
 
     def prune(self, path: Path) -> None:
-        """Nobody will take `path` nor anything below it."""
+        """Drop `path`, and all directories below it: they will not be requested."""
 
 
 def top_down(top: Path, source: Source, onerror: OnError, followlinks: bool) -> Iterator[Walked]:
-    """A directory, then its subtrees, in the order in which the caller leaves `dirs`."""
+    """Yield a directory, then its subtrees, in the order in which the caller leaves `dirs`."""
     stack: list[Any] = [top]
     nul: Any = "\0" if isinstance(top, str) else b"\0"
     while stack:
         path = stack.pop()
         found = source.take(path, stack)
         if isinstance(found, Fault):
-            _tell(found, onerror)
+            _report(found, onerror)
             continue
         packed, links, files = found
         if not isinstance(
             files, list
         ):  # names(), spelled out: what is called for each directory is all that walk costs
             files = files.split(nul) if files else []
-        if not packed:  # nothing to prune; what the caller adds to it is still visited
+        if not packed:  # nothing to prune, but names that the caller adds are visited
             dirs: list[Any] = []
             yield path, dirs, files
             if dirs:
@@ -67,7 +67,7 @@ def top_down(top: Path, source: Source, onerror: OnError, followlinks: bool) -> 
 
 
 def bottom_up(top: Path, source: Source, onerror: OnError) -> Iterator[Walked]:
-    """The subtrees of a directory, then the directory itself."""
+    """Yield the subtrees of a directory, then the directory."""
     stack: list[Any] = [top]
     while stack:
         item = stack.pop()
@@ -76,14 +76,14 @@ def bottom_up(top: Path, source: Source, onerror: OnError) -> Iterator[Walked]:
             continue
         found = source.take(item, stack)
         if isinstance(found, Fault):
-            _tell(found, onerror)
+            _report(found, onerror)
             continue
         dirs, links, files = map(names, found)
         stack.append((item, dirs, files))
         stack += children(item, dirs, links)
 
 
-def _tell(fault: Fault, onerror: OnError) -> None:
+def _report(fault: Fault, onerror: OnError) -> None:
     if fault.errno == errno.EINVAL and 0 in os.fsencode(fault.path):
         raise ValueError("embedded null byte")  # as os.walk does, for a name that the caller has added
     if onerror is not None and fault.is_error:
@@ -93,9 +93,9 @@ def _tell(fault: Fault, onerror: OnError) -> None:
 def _changed(
     path: Any, dirs: list[Any], before: list[Any], links: list[Any], source: Source, followlinks: bool
 ) -> list[Any]:
-    """The paths to enter, last first, after the caller has changed `dirs`; the source hears of those removed.
+    """Return the paths to enter, last first, after the caller has changed `dirs`. Removed names are pruned.
 
-    Names that were not in the listing are visited too, unless they are links now.
+    Names that were not in the listing are visited as well, unless they are symbolic links.
     """
     known, shut = set(before), set(links)
     for name in known.difference(dirs, shut):
@@ -109,7 +109,7 @@ def _changed(
 
 
 class Stretch:
-    """What one Chunk has brought: directories that follow one another in walk order. `rest`: what was not taken yet."""
+    """The consecutive directories of one Chunk. `rest`: those not taken yet."""
 
     __slots__ = ("paths", "rest", "size")
 
@@ -120,24 +120,24 @@ class Stretch:
 
 
 class Lookahead:
-    """A Source fed by Chunks, in whatever order they arrive. `poll` is the engine's: it brings more of them.
+    """A Source fed by Chunks, in any order of arrival. `poll`: the one of the engine, which brings Chunks.
 
-    It keeps what has arrived until it is taken; how much that is counts against the planner's window.
+    It keeps directories until they are taken. Their bytes count against the window of the planner.
 
-        Chunks -> Stretches -> the one under way -> take()
-                     '-> scattered, where the caller wants another order: each directory by itself ->'
+        Chunks -> Stretches -> the current one -> take()
+                     '-> scattered into single directories, where the caller chooses another order ->'
     """
 
     def __init__(self, poll: Callable[..., list[DeliverChunk]], *, alone: bool) -> None:
-        """`alone`: the first directory is read by itself, and no other until the caller has had it in hand."""
+        """`alone`: read the first directory alone, and no other one until the caller has received it."""
         self._poll = poll
         self._alone = alone
         self._started = False
         self._arrived: dict[Path, Listing | Fault | Stretch] = {}
-        self._paths: list[Path] = []  # of the Stretch under way,
-        self._rest: Iterator[tuple[Path, Listing]] = iter(())  # and those that come
-        self._next, self._found = NO_MORE  # after this one
-        self._parts: dict[Path, Listing] = {}  # huge directories of which more is to come
+        self._paths: list[Path] = []  # of the current Stretch
+        self._next, self._found = NO_MORE  # its next directory
+        self._rest: Iterator[tuple[Path, Listing]] = iter(())  # the directories after that one
+        self._parts: dict[Path, Listing] = {}  # huge directories that are incomplete
         self._waiting_bytes = 0
         self._pruned: list[Path] = []
         self._takes = 0
@@ -148,13 +148,13 @@ class Lookahead:
         if self._takes % TAKES_PER_LOOK == 0 and time.monotonic() >= self._next_poll:
             self._exchange(0)
         if path != self._next:
-            return self._take_out_of_turn(path, ahead)
+            return self._take_other(path, ahead)
         found: Listing = self._found
         self._next, self._found = next(self._rest, NO_MORE)
         return found
 
-    def _take_out_of_turn(self, path: Path, ahead: list[Any]) -> Listing | Fault:
-        """What is not the next in the Stretch under way."""
+    def _take_other(self, path: Path, ahead: list[Any]) -> Listing | Fault:
+        """Return a listing that is not the next one in the current Stretch."""
         if not self._started:
             self._start(path, ahead)
         if path not in self._arrived and path in self._paths:
@@ -166,14 +166,14 @@ class Lookahead:
         there = self._arrived[path]
         if isinstance(there, Stretch) and path == there.paths[0]:
             self._scatter_rest()
-            if self._arrived[path] is there:  # what was left of the other may have been in this one, too
+            if self._arrived[path] is there:  # the rest of the other Stretch may have replaced directories of this one
                 return self._begin(there)
         found = self._pop(path)
         assert found is not None
         return found
 
     def _begin(self, stretch: Stretch) -> Listing:
-        """From now on it is in the caller's hands, and does not wait any more. Gives the first Listing."""
+        """Make it the current one, whose bytes do not wait any more. Returns its first Listing."""
         self._let_go_of(stretch)
         self._paths, self._rest = stretch.paths, stretch.rest
         _, listing = next(self._rest)
@@ -183,21 +183,21 @@ class Lookahead:
     def _let_go_of(self, stretch: Stretch) -> None:
         self._waiting_bytes -= stretch.size
         for path in stretch.paths:
-            self._arrived.pop(path, None)  # a file system may have told a name twice
+            self._arrived.pop(path, None)  # a file system may list a name twice
 
     def _scatter(self, stretch: Stretch) -> None:
-        """Have each of its directories by itself."""
+        """Split a Stretch into single directories."""
         self._let_go_of(stretch)
         self._keep_each(stretch.rest)
 
     def _scatter_rest(self) -> None:
-        """The same with what is left of the one under way."""
+        """Split the rest of the current Stretch into single directories."""
         left = [] if self._next is None else [(self._next, self._found), *self._rest]
         self._paths, (self._next, self._found) = [], NO_MORE
         self._keep_each(left)
 
     def _pop(self, path: Path) -> Listing | Fault | None:
-        """What has arrived for it, if anything has."""
+        """Remove and return the listing or Fault of `path`, if it has arrived."""
         while isinstance(found := self._arrived.get(path), Stretch):
             self._scatter(found)
         if found is not None:
@@ -206,13 +206,13 @@ class Lookahead:
         return found
 
     def _start(self, path: Path, ahead: list[Any]) -> None:
-        """Hand over what comes next: from now on it is read ahead."""
+        """Start reading ahead: hand over the directories that come next."""
         if self._alone:
             self._alone = False
             self._exchange(0, AddDirectories([path], alone=True))
             return
         self._started = True
-        self._pruned.clear()  # nobody knows of these
+        self._pruned.clear()  # the planner does not know these
         below = [item for item in reversed(ahead) if not isinstance(item, tuple)]
         self._exchange(0, AddDirectories([path, *below]))
 
@@ -229,21 +229,21 @@ class Lookahead:
                 doomed += children(path, names(found[0]), names(found[1]))
 
     def _exchange(self, timeout: float, *events: Event) -> None:
-        """Tell the planner what has changed here, and take in what has come."""
+        """Report changes to the planner, and receive Chunks."""
         pruned = [DirectoryPruned(path) for path in self._pruned]
         self._pruned.clear()
         for delivery in self._poll(timeout, BytesWaiting(self._waiting_bytes), *pruned, *events):
-            self._take_in(delivery.chunk, delivery.outdated)
+            self._receive(delivery.chunk, delivery.outdated)
         self._next_poll = time.monotonic() + POLL_EVERY
 
-    def _take_in(self, chunk: Chunk, outdated: frozenset[Path]) -> None:
+    def _receive(self, chunk: Chunk, outdated: frozenset[Path]) -> None:
         for fault in chunk.failed:
             if not below_any(fault.path, outdated):
                 self._drop_parts(fault.path)
                 self._keep(fault.path, fault)
         unfinished = chunk.leftovers[0] if chunk.position else None
         if outdated or unfinished is not None or self._parts:
-            self._take_in_each(chunk, outdated, unfinished)
+            self._receive_each(chunk, outdated, unfinished)
             return
         if not chunk.listings:
             return
@@ -251,10 +251,10 @@ class Lookahead:
         if self._arrived.keys().isdisjoint(stretch.paths):
             self._arrived.update(dict.fromkeys(stretch.paths, stretch))
             self._waiting_bytes += stretch.size
-        else:  # the caller has asked for some of it under another name before
+        else:  # the caller has requested some of it under another name before
             self._keep_each(stretch.rest)
 
-    def _take_in_each(self, chunk: Chunk, outdated: frozenset[Path], unfinished: Path | None) -> None:
+    def _receive_each(self, chunk: Chunk, outdated: frozenset[Path], unfinished: Path | None) -> None:
         for path, *found in chunk:
             if outdated and below_any(path, outdated):
                 continue
@@ -268,7 +268,7 @@ class Lookahead:
                 self._keep(path, (found[0], found[1], found[2]))
 
     def _add_part(self, path: Path, dirs: Any, links: Any, files: Any) -> None:
-        """Join a part of a huge directory to those before it."""
+        """Append a part of a huge directory to the parts before it."""
         whole = self._parts.setdefault(path, ([], [], []))
         self._waiting_bytes -= bytes_of(path, whole)
         for field, more in zip(whole, (dirs, links, files), strict=True):
@@ -285,13 +285,13 @@ class Lookahead:
             self._keep(path, listing)
 
     def _keep(self, path: Path, found: Listing | Fault) -> None:
-        self._pop(path)  # something is there already if the caller has asked for it under another name before
+        self._pop(path)  # present if the caller has requested it under another name before
         self._arrived[path] = found
         self._waiting_bytes += bytes_of(path, found)
 
 
 def bytes_of(path: Any, found: Listing | Fault) -> int:
-    """What it takes while it waits, roughly; of names in lists we do not know more than how many they are."""
+    """Return roughly how many bytes a listing occupies while it waits. Names in lists count as NAME_BYTES each."""
     if isinstance(found, Fault):
         return LISTING_BYTES
     dirs, _, files = found

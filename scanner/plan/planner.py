@@ -1,18 +1,18 @@
-"""Which Task runs where and when. Events in, instructions out; no clock, no process, no file.
+"""Decides which Task runs where and when. Events in, instructions out; no clock, no process, no file.
 
-Everything known and not yet given away stands in one line of Segments, in walk order:
+All known directories and waiting Chunks stand in one line of Segments, in walk order:
 
     first                                                            last
     [chunks] -> [leased to slot 2] -> [chunks] -> [leased to slot 1] -> [queued: a, b, c] -> ...
 
-A Task takes the front of a queued Segment; the Chunk that comes back stands in its place, followed by a new
-queued Segment of its leftovers. Because a Chunk is an unbroken run in walk order, so is the line. An ordered
-consumer (a sink, `scan`) takes from its front. A keyed consumer (`walk`, whose caller may reorder) takes
-Chunks as they arrive and says which directory it waits for; how many bytes it has not used yet stands in their place.
+A Task takes the front of a queued Segment. Its Chunk takes the place of the Task in the line, followed by a queued
+Segment of its leftovers. A Chunk is an unbroken part of the walk order, so the line is as well. An ordered consumer
+(an output, `scan`) takes Chunks from the front. A keyed consumer (`walk`, whose caller may reorder) takes Chunks as
+they arrive and names the directory that it waits for. The bytes that it has not used yet stand in their place.
 
-The next Task is the earliest queued one, so slots work side by side near the front, and what waits for its
-turn stays small. The more waits, the nearer to the front a Segment must lie to start (see `tasks.reach`); the first
-Segment, or the wanted directory, always may. `window` bytes and a Chunk for each slot wait at most.
+The next Task is the earliest queued one, so that slots work side by side near the front, and few Chunks wait. The more
+bytes wait, the nearer to the front a Segment must lie to start (see `tasks.reach`). The first Segment, or the directory
+that the consumer waits for, always may. At most `window` bytes and one Chunk for each slot wait.
 """
 
 from __future__ import annotations
@@ -54,15 +54,16 @@ from scanner.plan.tasks import LISTING_BYTES, TASK_ENTRIES, KnownRules, Quaranti
 from scanner.plan.zones import Capacity, Tops
 
 FRONT_SHARE = 8  # one in so many Tasks under way is at the front, where the consumer waits
-MOST_UNEXPLAINED = 5  # deaths of slots over one Task while no directory was being read
+MOST_UNEXPLAINED = 5  # deaths of slots with one Task while no directory was being read
 
 
 class Planner:
-    """One scan's plan. `ordered`: deliver in walk order, on demand; otherwise as Chunks arrive.
+    """The plan of one scan.
 
-    `slots`: how many slots to share work between (`share`: from now on); `most`: Tasks at a time, in all; `window`:
-    bytes that may wait for the consumer; `max_hung`: late directories of one mount before it is not entered any more
-    (0: any number); `seconds`: duration of a Task until a `ZoneLimit` says otherwise.
+    `ordered`: deliver in walk order, on demand; otherwise as Chunks arrive. `slots`: number of slots that share the
+    work (`share` changes it); `most`: Tasks at a time, in all; `window`: bytes that may wait for the consumer;
+    `max_hung`: late directories of one mount before the mount is closed (0: any number); `seconds`: duration of a Task
+    until a `ZoneLimit` says otherwise; `validates`: check the invariants after each call of `handle`.
     """
 
     def __init__(
@@ -82,13 +83,13 @@ class Planner:
         self.known = 0  # directories seen so far: done, queued or leased; never decreases
         self.done = 0  # directories listed or failed
         self.tasks = 0
-        self.deaths = 0  # of slots, but those that were given up
-        self.hung = 0  # directories that were late
+        self.deaths = 0  # slots lost, stuck ones excluded
+        self.hung = 0  # directories that did not answer in time
         self.share = slots
         self._allowed: int | None = None  # directories that may be read beyond those under way; None: any number
         self._validates = validates
         self._recorder = Recorder()
-        self.lost: list[Chunk] = []  # made here, in the place of what no slot could bring
+        self.lost: list[Chunk] = []  # made here, in place of the Chunks that no slot could bring
         self._quarantine = Quarantine(max_hung)
         self.rules = KnownRules()
         self.line = Line()
@@ -96,11 +97,11 @@ class Planner:
         self.tops = Tops({})
         self._limits = {0: ZoneLimit(sys.maxsize, seconds)}  # by zone
         self._most = most
-        self._some_are_choosy = False  # about slots, of the Segments looked at last
-        self._passed = self.line.start  # up to here nothing may start in this turn, whatever the slot
-        self._passed_bytes = 0  # that wait up to there
-        self._largest = 0  # bytes of a Chunk so far
-        self._short = False  # of memory: some Segment could not start for that in the last turn
+        self._some_are_choosy = False  # some Segment passed in the last search may only start on another slot
+        self._passed = self.line.start  # no Segment up to here may start in this turn, on any slot
+        self._passed_bytes = 0  # bytes that wait up to there
+        self._largest = 0  # bytes of the largest Chunk so far
+        self._short = False  # of memory: some Segment could not start for that reason in the last turn
         self._home: dict[Path, Segment] = {}  # keyed only: where each queued or leased directory stands
         self._consumer_waits = False
         self._wanted: Path | None = None
@@ -125,7 +126,7 @@ class Planner:
         for event in events:
             self._recorder.record(event)
             instructions += self._note(event)
-        # A Chunk that is taken in its turn makes capacity where that was short, and lets nothing else begin.
+        # Taking a Chunk in its turn lets a Task begin only where memory was short.
         if self._short or not self.ordered or any(not isinstance(event, ConsumerWaits) for event in events):
             instructions += self._dispatch()
         if self.line.over:
@@ -162,10 +163,10 @@ class Planner:
                 self._allowed = directories + (self._allowed or 0)
         return []
 
-    # ---- what events do to the line
+    # ---- effects of events on the line
 
     def _queue(self, directories: list[Path], behind: Segment, *, alone: bool = False) -> Segment:
-        """Have them wait, right behind a Segment; the last Segment that comes of that."""
+        """Queue directories right behind a Segment, one Segment for each zone. Returns the last one."""
         for zone, run in self.tops.runs(directories):
             segment = Segment(run, alone=alone, zone=zone)
             segment.insert_behind(behind)
@@ -179,7 +180,7 @@ class Planner:
                 self._home[path] = segment
 
     def _divide(self, tops: dict[Path, int]) -> None:
-        """Some of the tree lies elsewhere: no Segment that waits reaches from one zone into another."""
+        """Divide the tree into zones, so that no queued Segment reaches from one zone into another."""
         self.tops = Tops(tops)
         for zone in tops.values():
             self._limits.setdefault(zone, self._limits[0]._replace(zone=zone))
@@ -187,7 +188,7 @@ class Planner:
             self._split(segment)
 
     def _split(self, segment: Segment) -> None:
-        """Keep the directories of one zone in a queued Segment; others follow it."""
+        """Keep the directories of one zone in a queued Segment, and queue the others behind it."""
         (segment.zone, first), *others = self.tops.runs(segment.directories)
         behind = segment
         for _, run in others:
@@ -197,13 +198,13 @@ class Planner:
         segment.directories = first
 
     def _slot_lost(self, slot: int, path: Path | None) -> list[DeliverChunk]:
-        """Run the slot's Task again. A directory over which slots die time and again is not entered any more."""
+        """Run the Task of the slot again. A directory in which several slots died is closed."""
         segment = self.roster.lose(slot)
         if segment is None:
             return []
         self.deaths += 1
         if path is not None:
-            # Where others were being read beside it, any of them may be to blame: each is tried again, alone.
+            # Any of the directories read in the same process may be to blame: each is tried again, alone.
             if segment.careful or not self.roster.shares_worker(slot):
                 self._quarantine.blame(path)
         elif segment.deaths >= MOST_UNEXPLAINED:
@@ -215,7 +216,7 @@ class Planner:
         return []
 
     def _slot_stuck(self, slot: int, path: Path, mount: Path, message: str) -> None:
-        """Run the slot's Task again without `path`; and no Task in the `mount` once too much of it is late."""
+        """Run the Task of the slot again without `path`, and without its `mount` after too many late directories."""
         self.hung += 1
         self._quarantine.late(path, mount, message)
         segment = self.roster.lose(slot)
@@ -223,7 +224,7 @@ class Planner:
             self._queue_again(segment)
 
     def _queue_again(self, segment: Segment) -> None:
-        """The slot is gone: somebody else has to walk this, one directory at a time."""
+        """Queue the Segment of a slot that is gone, to be walked one directory at a time."""
         segment.slot = None
         segment.reclaimed = False
         segment.careful = True
@@ -234,7 +235,7 @@ class Planner:
             segment.unlink()
 
     def _complete(self, segment: Segment, chunk: Chunk, slot: int | None) -> list[DeliverChunk]:
-        """Put `chunk`, and a queue of its leftovers, in the place of a leased Segment."""
+        """Replace a leased Segment by `chunk`, followed by a queued Segment of its leftovers."""
         visited = chunk.visited
         self.done += visited
         if self._allowed is not None:
@@ -245,7 +246,7 @@ class Planner:
         self.rules.add(chunk.rules)
         outdated = frozenset(segment.pruned)
         leftovers = [path for path in chunk.leftovers if not (outdated and below_any(path, outdated))]
-        if segment.alone:  # what is below comes back as an AddDirectories
+        if segment.alone:  # the directories below come with an AddDirectories
             leftovers = leftovers[: bool(chunk.position)]
         self.known += visited + len(leftovers) - len(segment.directories)
         self._queue(leftovers, segment, alone=segment.alone)
@@ -266,7 +267,7 @@ class Planner:
         if not self._consumer_waits or not first.chunks:
             return []
         self._consumer_waits = False
-        chunk = first.take_first()
+        chunk = first.pop_first()
         self.waiting_bytes -= chunk.size
         return [DeliverChunk(chunk)]
 
@@ -285,7 +286,7 @@ class Planner:
         if segment is not None and segment.slot is not None:
             segment.pruned.add(path)
 
-    # ---- who does what next
+    # ---- the next Tasks
 
     def _dispatch(self) -> list[Instruction]:
         instructions: list[Instruction] = []
@@ -310,11 +311,11 @@ class Planner:
         return instructions + self._rebalance(capacity)
 
     def _taker(self, segment: Segment, slot: int) -> int:
-        """Who takes it: its keeper, if it has one, or that slot."""
+        """Return the slot that holds the first directory of the Segment open, if one does, or `slot`."""
         return slot if segment.keeper is None or segment.keeper not in self.roster else segment.keeper
 
     def _next_for(self, slot: int, capacity: Capacity) -> Segment | None:
-        """The earliest queued Segment that may start now; a directory that is held open waits for its keeper."""
+        """Return the earliest queued Segment that may start now. An open directory waits for its keeper."""
         wanted = self._wanted_segment()
         if wanted is not None and self._may_take(slot, wanted, capacity):
             return wanted
@@ -336,14 +337,14 @@ class Planner:
         return None
 
     def _farthest(self) -> int:
-        """How many bytes may wait before a Segment in the line for it to start."""
+        """Return how many bytes may wait in the line before a Segment that is to start."""
         slots, under_way = len(self.roster), self.roster.under_way.total()
         return reach(self.window, self.waiting_bytes, self._largest, slots, under_way)
 
     def _trim(self, segment: Segment) -> bool:
-        """Whether anything is left of a queued Segment once what was pruned or moved is gone from its front.
+        """Drop pruned and moved directories from the front of a queued Segment. Returns whether any are left.
 
-        (To look for each at once would take a time that grows with the square of their number.)
+        Later than the event, because a search for each one would take quadratic time.
         """
         if self.ordered:
             return True
@@ -365,7 +366,7 @@ class Planner:
         return self._alone_enough(slot, careful=segment.careful)
 
     def _alone_enough(self, slot: int, *, careful: bool) -> bool:
-        """Whether nothing else that runs in the same process forbids this: what is run with care runs alone there, so
+        """Return whether the Tasks of the same process allow another one. A careful Task runs alone in its process, so
         that a death is blamed on the right directory.
         """
         if len(self.roster) <= self.share or not (careful or self.roster.careful):
@@ -373,7 +374,7 @@ class Planner:
         return not any(careful or segment.careful for segment in self.roster.beside(slot))
 
     def _wanted_segment(self) -> Segment | None:
-        """The wanted directory at the front of a queued Segment, wherever it stood."""
+        """Return a queued Segment that begins with the directory that the consumer waits for; move it if necessary."""
         if self._wanted is None:
             return None
         segment = self._home.get(self._wanted)
@@ -405,7 +406,7 @@ class Planner:
         capacity.take(zone)
         self.tasks += 1
         seconds = 0.0 if segment.alone or segment.careful else limit.seconds
-        # A copy: the worker's stack must not be the planner's record of what to do again after a death.
+        # A copy: the stack of the walker must not be the planner's record of the Task, which may run again.
         directories = list(task_part.directories)
         task = Task(
             self.tasks, directories, task_part.position, TASK_ENTRIES, seconds, task_part.quota,
@@ -421,16 +422,16 @@ class Planner:
         return task_length(segment.directories, slots, self.share, outstanding)
 
     def _rebalance(self, capacity: Capacity) -> list[Instruction]:
-        """Idle slots that found nothing to do: ask as many busy ones to share, the earliest in order first.
+        """Request the rest of as many Tasks as slots are idle without work, the earliest in walk order first.
 
-        Where memory is short, only those at the front: what the others have left could not start.
+        Where memory is short, only at the front: leftovers further behind could not start.
         """
         if self._allowed == 0 or not capacity.left:
             return []
         busy = ((segment, segment.slot) for segment in self.line if segment.slot is not None)
         instructions: list[Instruction] = []
         for segment, slot in islice(busy, len(self.roster) // FRONT_SHARE) if self._short else busy:
-            if not segment.reclaimed and capacity.ask(segment.zone):
+            if not segment.reclaimed and capacity.reclaim(segment.zone):
                 segment.reclaimed = True
                 instructions.append(ReclaimTask(slot))
         return instructions

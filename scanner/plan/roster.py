@@ -1,4 +1,4 @@
-"""The slots, and which Segment each of them has."""
+"""The slots, and the Segment that each of them walks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scanner.plan.line import Segment
 
 
 class Roster:
-    """Slots are threads of workers, which are processes: those of one die together."""
+    """All slots that are up. The slots of one worker process die together."""
 
     def __init__(self) -> None:
         self._slots: dict[int, Segment | None] = {}
@@ -17,10 +17,10 @@ class Roster:
         self.slots_of_workers: Counter[int] = Counter()
         self._going_down: set[int] = set()
         self.under_way: Counter[int] = Counter()
-        """How many Segments are leased, by zone."""
+        """Number of leased Segments by zone."""
         self.by_worker: Counter[tuple[int, int]] = Counter()
-        """The same, by zone and worker."""
-        self.careful = 0  # of those, to be walked alone
+        """Number of leased Segments by zone and worker."""
+        self.careful = 0  # number of leased Segments that are walked alone
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -29,16 +29,16 @@ class Roster:
         return slot in self._slots
 
     def up(self, slot: int, worker: int) -> None:
-        """It may have Segments; also one that was going down, and now stays."""
+        """Add a slot. A slot that was going down stays."""
         if slot in self._slots:
             self._going_down.discard(slot)
             return
         self._slots[slot] = None
-        self._workers[slot] = worker or -slot - 1  # one without a process of its own dies with nobody
+        self._workers[slot] = worker or -slot - 1  # a slot of this process shares its end with no other
         self.slots_of_workers[self._workers[slot]] += 1
 
     def down(self, slot: int) -> None:
-        """No further Segment for it."""
+        """Give the slot no further Segment, and remove it once it is idle."""
         if self._slots.get(slot) is None:
             self.lose(slot)
         else:
@@ -46,12 +46,12 @@ class Roster:
 
     @property
     def leaving(self) -> Counter[int]:
-        """How many Segments are leased to slots that are going down, by zone: nobody is to wait for them."""
+        """Number of Segments of slots that are going down, by zone. They do not count against limits."""
         segments = [self._slots[slot] for slot in self._going_down]
         return Counter(segment.zone for segment in segments if segment is not None)
 
     def lose(self, slot: int) -> Segment | None:
-        """The slot is gone; what it had."""
+        """Remove a slot. Returns its Segment."""
         if slot not in self._slots:
             return None
         self._going_down.discard(slot)
@@ -74,7 +74,7 @@ class Roster:
         self.careful += change * segment.careful
 
     def take(self, slot: int) -> Segment:
-        """What the slot had: it is idle now."""
+        """Mark the slot as idle. Returns its Segment."""
         segment = self._slots[slot]
         assert segment is not None
         self._slots[slot] = None
@@ -87,18 +87,18 @@ class Roster:
         return [slot for slot, segment in self._slots.items() if segment is None]
 
     def leased(self) -> Iterator[tuple[int, Segment]]:
-        """The busy slots."""
+        """Iterate over the busy slots and their Segments."""
         return ((slot, segment) for slot, segment in self._slots.items() if segment is not None)
 
     def worker(self, slot: int) -> int:
         return self._workers[slot]
 
     def shares_worker(self, slot: int) -> bool:
-        """Whether there are other slots in its process, as far as is known."""
+        """Whether its process has other slots, as far as known."""
         return list(self._workers.values()).count(self._workers[slot]) > 1
 
     def beside(self, slot: int) -> Iterator[Segment]:
-        """What the other slots of its process have."""
+        """Iterate over the Segments of the other slots of its process."""
         worker = self._workers[slot]
         return (segment for other, segment in self.leased() if other != slot and self._workers[other] == worker)
 

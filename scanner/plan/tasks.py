@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from scanner.model import LONGEST_TASK, TASK_SECONDS, Chunk, Fault, Path, Rules, below_any, is_below, upwards
 
 TASK_ENTRIES = 20_000
-SLOW_DIRECTORIES = 8  # so many, where they take longer than a Task may otherwise: a Task of its own costs as much work
-TASK_DIRECTORIES = 256
-LEAST_DIRECTORIES = 4
+SLOW_DIRECTORIES = 8  # in a Task, although they exceed its seconds: a Task costs as much work as a directory
+TASK_DIRECTORIES = 256  # at the start of a Task, at most
+LEAST_DIRECTORIES = 4  # at the start of a Task, if there are as many
 TASK_BYTES = 32_768  # of paths: a Task that fits into an empty pipe is sent at once
-LISTING_BYTES = 400  # what a Listing takes beside its text: five objects and a place in a dictionary
-NEAR = 4  # times the memory left: found in simulations of 128 and 512 slots (tests/unit/test_window.py)
-MOST_DEATHS = 2  # of slots over one directory, before it is not entered any more
-# Where slots die over others as well, it may be chance that one is met twice: one more for so many deaths elsewhere.
+LISTING_BYTES = 400  # of a Listing beside its text: five objects and a dictionary entry
+NEAR = 4  # factor on the free memory, from simulations of 128 and 512 slots (tests/unit/test_window.py)
+MOST_DEATHS = 2  # of slots in one directory, before it is closed
+# Where slots die in other directories as well, two deaths in one may be chance: one more for each 5 deaths elsewhere.
 ELSEWHERE, MOST_DEATHS_EVER = 5, 4
 
 
@@ -26,19 +26,20 @@ def task_seconds(latency: float, usual: float = TASK_SECONDS, longest: float = L
 
 
 def reach(window: int, waiting: int, largest: int, slots: int, under_way: int) -> int:
-    """How many bytes may wait in the line before a Segment for it to start.
+    """Return how many bytes may wait in the line before a Segment that is to start.
 
-    In all, `window` bytes and the `largest` Chunk for each of the `slots` may wait; that much is reserved for each Task
-    `under_way`, and for this one. A Chunk far behind keeps its memory until all before it is consumed. So the less is
-    left, the nearer to the consumer new Tasks lie: were it all or nothing, one slot would fill all gaps at the front.
+    In all, `window` bytes and the `largest` Chunk for each of the `slots` may wait. The largest Chunk is reserved for
+    each Task `under_way`, and for the new one. A Chunk far behind keeps its memory until all before it is consumed. So
+    the less memory is left, the nearer to the consumer new Tasks lie. With all or nothing instead, one slot would fill
+    all gaps at the front.
     """
     return NEAR * (window - waiting + largest * (slots - under_way - 1))
 
 
 def task_length(directories: list[Path], slots: int, workers: int, outstanding: int) -> int:
-    """How many of queued `directories` one Task takes: a fair share, so that all slots find some, and none gets crumbs.
+    """Return how many of the queued `directories` one Task takes: a fair share for each slot, but no tiny Tasks.
 
-    Many slots a worker are there because directories take long: then a single one is no crumb, unless much is
+    Workers have many slots where directories take long. A single directory is then enough for a Task, unless many are
     `outstanding` in all.
     """
     least = LEAST_DIRECTORIES if slots <= workers else max(1, outstanding // slots)
@@ -53,7 +54,10 @@ def task_length(directories: list[Path], slots: int, workers: int, outstanding: 
 
 
 class Quarantine:
-    """`max_hung`: late directories of one mount before it is not entered any more (0: any number)."""
+    """Directories that are not entered any more, because slots died or waited too long in them.
+
+    `max_hung`: late directories of one mount before the mount is closed (0: any number).
+    """
 
     def __init__(self, max_hung: int) -> None:
         self._max_hung = max_hung
@@ -62,14 +66,14 @@ class Quarantine:
         self._reasons: dict[Path, tuple[str, str]] = {}
 
     def blame(self, path: Path) -> None:
-        """A slot has died over `path`."""
+        """Count a death in `path`, and close it after too many."""
         self._deaths[path] += 1
         deaths = self._deaths[path]
         if deaths >= min(MOST_DEATHS_EVER, MOST_DEATHS + (self._deaths.total() - deaths) // ELSEWHERE):
             self._reasons[path] = ("lost", f"{deaths} worker processes died over it")
 
     def late(self, path: Path, mount: Path, message: str) -> None:
-        """`path` has not answered: nor may the rest of its mount, if it has happened too often."""
+        """Close `path`, which has not answered in time, and its whole mount after too many of these."""
         self._reasons[path] = ("timeout", message)
         self._late[mount] += 1
         if self._late[mount] == self._max_hung:
@@ -77,7 +81,7 @@ class Quarantine:
             self._reasons[mount] = ("timeout", reason)
 
     def forget(self, faults: Iterable[Fault]) -> None:
-        """These are told: nobody will meet them again. A mount stays shut."""
+        """Drop directories that were reported, because no Task meets them again. Mounts stay closed."""
         for fault in faults if self._reasons else ():
             if fault.path not in self._late:
                 self._reasons.pop(fault.path, None)
@@ -87,7 +91,7 @@ class Quarantine:
         return bool(self._reasons)
 
     def within(self, tops: list[Path]) -> dict[Path, tuple[str, str]]:
-        """What of it a Task for these directories may meet: goes out with the Task."""
+        """Return the closed directories that a Task for `tops` may meet, with kind and message."""
         return {
             path: reason for path, reason in self._reasons.items()
             if below_any(path, tops) or any(is_below(top, path) for top in tops)
@@ -95,7 +99,7 @@ class Quarantine:
 
 
 def lost(path: Path, deaths: int) -> Chunk:
-    """What comes of a directory over which worker after worker has died: a Fault."""
+    """Return the Chunk in place of a directory in which worker after worker has died: a Fault."""
     fault = Fault(path, "open", errno.EIO, f"{deaths} worker processes died over it", "lost")
     return Chunk(0, path, faults=[fault])
 

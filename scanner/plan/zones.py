@@ -1,10 +1,10 @@
-"""Parts of the tree that lie on devices of their own, and how many Tasks there may be in each.
+"""Zones: parts of the tree on devices of their own, and the number of Tasks in each.
 
-    /            zone 0: so many Tasks as there are workers
+    /            zone 0: as many Tasks as workers
     /data        zone 1: a network mount, 40 Tasks, no more than 40 / workers of them in one worker
     /data/cache  zone 0 again
 
-No Task crosses from one zone into another: a slow device holds up only what is on it.
+No Task crosses from one zone into another: a slow device delays only its own directories.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scanner.plan.roster import Roster
 
 
 class Tops:
-    """Where zones begin: from there on down it is that zone; all else is zone 0."""
+    """The directories at which zones begin. A zone reaches down to the next one; the rest is zone 0."""
 
     def __init__(self, tops: dict[Path, int]) -> None:
         self._tops: dict[Any, int] = tops
@@ -36,20 +36,20 @@ class Tops:
         return next((self._tops[above] for above in upwards(path, self._longest) if above in self._tops), 0)
 
     def runs(self, directories: list[Path]) -> list[tuple[int, list[Path]]]:
-        """The directories, in their order, divided where they cross into another zone."""
+        """Return the zone and the directories of each run of consecutive directories in one zone."""
         if not self._tops:
             return [(0, directories)] if directories else []
         return [(zone, list(run)) for zone, run in groupby(directories, self.of)]
 
     def fences(self, directories: list[Path], zone: int) -> frozenset[Path]:
-        """Where a Task for these directories of `zone` has to stop."""
+        """Return the directories at which a Task for these directories of `zone` has to stop."""
         here = set(directories)
         others = (top for top, other in self._tops.items() if other != zone)
         return frozenset(top for top in others if not here.isdisjoint(upwards(top)))
 
 
 class Capacity:
-    """How many Tasks more there may be at this moment: `left`, by zone; no more than `most` in all."""
+    """Number of Tasks that may start now: `left`, by zone. `most`: running Tasks, in all."""
 
     def __init__(self, limits: dict[int, ZoneLimit], roster: Roster, most: int) -> None:
         self._limits = limits
@@ -62,24 +62,25 @@ class Capacity:
         self._idle = idle
 
     def fair(self, zone: int, worker: int) -> bool:
-        """Whether this worker has less than its share of the zone: what needs processors is to get all of them."""
+        """Return whether this worker has less than its share of the zone, so that all processors are used."""
         tasks = self._limits[zone].tasks
         share = max(-(-tasks // len(self._slots)), tasks - (self._all - self._slots[worker]))
         return self._there[zone, worker] < share
 
     def for_worker(self, worker: int) -> bool:
-        """Whether there is any for this worker."""
+        """Return whether any Task may start in this worker."""
         return any(self.fair(zone, worker) for zone in self.left)
 
     def take(self, zone: int) -> None:
+        """Count a Task that starts."""
         self._idle -= 1
         self.left[zone] -= 1
         if len(self.left) > 1 or not self.left[zone]:
             least = [(zone, min(count, self._idle)) for zone, count in self.left.items()]
             self.left = {zone: count for zone, count in least if count > 0}
 
-    def ask(self, zone: int) -> bool:
-        """Whether somebody who is at work there may be asked to share it; counts that."""
+    def reclaim(self, zone: int) -> bool:
+        """Return whether the rest of a Task of this zone may be requested, and count the request."""
         count = self.left.get(zone, 0)
         self.left[zone] = count - 1
         return count > 0
@@ -97,13 +98,13 @@ class Paces:
         self._paces = {0: Pace(first, most, *task_seconds)}
 
     def divide(self, tops: dict[Path, int]) -> None:
-        """The tree lies on several devices (see `ZonesFound`)."""
+        """Divide the tree into zones (see `ZonesFound`)."""
         self._tops = Tops(tops)
         for zone in tops.values():
             self._paces.setdefault(zone, Pace(self._first, self._most, *self._task_seconds))
 
     def begin_with(self, first: int) -> None:
-        """There are so many slots anyway: processes, or threads in their place."""
+        """Set the number of slots that every zone has in any case: one for each process, or thread instead."""
         self._first = first
         for pace in self._paces.values():
             pace.begin_with(first)
@@ -111,9 +112,9 @@ class Paces:
     def note(
         self, now: float, chunk: Chunk, began: float, under_way: Counter[int], worked: Callable[[], float]
     ) -> None:
-        """Take in a Chunk that has arrived. `under_way`: Tasks, by zone (see `Pace.note`)."""
+        """Learn from a Chunk. `under_way`: running Tasks by zone (see `Pace.note`)."""
         zone = self._tops.of(chunk.origin)
-        # Where several zones are at work, it cannot be told which of them it is that keeps processors busy.
+        # With several zones at work, processor time cannot be assigned to one of them.
         self._paces[zone].note(now, chunk, began, under_way[zone], (lambda: 0.0) if self.several else worked)
 
     @property
@@ -121,9 +122,9 @@ class Paces:
         return len(self._paces) > 1
 
     def limits(self, zones: Collection[int]) -> list[ZoneLimit]:
-        """What each of those zones may have: what it wants, or where that is too much in all, an equal part.
+        """Return a limit for each of the zones: its own number of slots, or an equal part where the sum is too large.
 
-        So what wants little, because it is fast, gets all of that: it waits for none of the slow ones.
+        A fast zone, which needs few slots, gets all of them, and never waits for a slow one.
         """
         rest, limits = self._most, []
         wanted = sorted((self._paces[zone].slots, zone) for zone in zones)
@@ -135,5 +136,5 @@ class Paces:
 
     @property
     def reason(self) -> str:
-        """Why there are as many as there are, where there are most."""
+        """The reason for the number of slots in the zone with the most."""
         return max(self._paces.values(), key=lambda pace: pace.slots).reason
