@@ -7,7 +7,7 @@
                                     <- Inbox 2 <- chunk pipe 2 <---  walk, pack
                                     <- wake pipe <- Pool's threads: "a process has started"
 
-The Pool starts the processes and replaces the dead (see `processes`); nothing travels on its queues.
+The Pool starts the processes and replaces dead ones (see `processes`). Its queues are not used.
 """
 
 from __future__ import annotations
@@ -60,22 +60,22 @@ class PoolBackend(Backend):
 
     @property
     def is_ours(self) -> bool:
-        """Whether this process has started it, and was not forked from the one that has."""
+        """Whether this process has started it, and is not a forked copy."""
         return self._processes.are_ours
 
     def wake(self) -> None:
-        """Make `events` return now; from any thread."""
+        """Make `events` return now. Called from any thread."""
         with contextlib.suppress(OSError):  # full: awake anyway; closed: stopped
             os.write(self._wake_writer, b"!")
 
     @property
     def ready(self) -> bool:
-        """Whether some slot can take a Task."""
+        """Whether any slot can take a Task."""
         return bool(self._slots)
 
     @property
     def idle(self) -> bool:
-        """Whether no Task is under way, so that another scan may have these workers."""
+        """Whether no Task is running, so that another scan may use these workers."""
         if self._processes.stopped or self.failure is not None:
             return False
         return not any(slot.busy for slot in self._slots.values())
@@ -91,9 +91,9 @@ class PoolBackend(Backend):
         return self
 
     def begin(self, options: ScanOptions) -> list[BackendEvent]:
-        """Use the workers for another scan: the slots that are ready for it."""
+        """Use the workers for another scan. Returns `SlotUp` for the slots that are ready."""
         self._options = options
-        self._threads = 1  # as for the first: what was slow then need not be now
+        self._threads = 1  # as for the first scan: this one need not be slow as well
         for worker in self._workers.values():
             while len(worker.slots) > 1:
                 del self._slots[worker.slots.popitem()[1].number]
@@ -103,7 +103,7 @@ class PoolBackend(Backend):
         ]
 
     def refresh(self) -> None:
-        """Have the workers begin anew: with the options of now, and without the directories that they hold open."""
+        """Send the current options to the workers, which also close the directories that they hold open."""
         for worker in self._workers.values():
             self._send(worker, wire.pack_options(worker.number, self._options))
             if len(worker.slots) > 1:
@@ -114,7 +114,7 @@ class PoolBackend(Backend):
         return self._fill_up()
 
     def _fill_up(self) -> list[BackendEvent]:
-        """Give each worker the slots that it should have, to all in turn; those that can have them now get more."""
+        """Add the missing slots, to all workers in turn. Workers that cannot get slots now leave them to the others."""
         news: list[BackendEvent] = []
         ready = [worker for worker in self._workers.values() if worker.ready and not worker.is_condemned]
         able = [worker for worker in ready if worker.may_grow]
@@ -177,7 +177,7 @@ class PoolBackend(Backend):
             self._send(worker, wire.pack_options(worker.number, self._options))
 
     def _collect(self, worker: Worker, events: list[BackendEvent]) -> bool:
-        """Take what has come from a worker. Whether it was anything."""
+        """Read the messages of a worker. Returns whether there were any."""
         try:
             messages = worker.inbox.messages()
             for body in messages:
@@ -200,7 +200,7 @@ class PoolBackend(Backend):
             self._stillborn()
 
     def _look_after_dead(self, events: list[BackendEvent]) -> None:
-        """Lose workers that the Pool has dropped. No end of file shows where somebody has a copy of the pipe."""
+        """Remove workers that the Pool has dropped: a forked copy of the pipe may hide the end of file."""
         for worker in [worker for worker in self._workers.values() if worker.process.dropped]:
             while self._collect(worker, events):
                 pass
@@ -210,7 +210,7 @@ class PoolBackend(Backend):
     def _take_chunk(self, worker: Worker, body: bytearray, events: list[BackendEvent]) -> None:
         thread, chunk = wire.unpack_chunk(body)
         slot = worker.slots.get(thread)
-        if slot is None:  # it was stuck and given up, and has come free after all
+        if slot is None:  # the slot was stuck and removed, and has answered after all
             return
         slot.busy = False
         events.append(ChunkArrived(slot.number, chunk))
@@ -220,12 +220,12 @@ class PoolBackend(Backend):
             self._end_worker(worker, events)
 
     def _path(self, slot: Slot) -> Path | None:
-        """The directory that it reads, or read when it died."""
+        """Return the directory that the slot reads, or read when it died."""
         path = slot.path()
         return os.fsdecode(path) if path is not None and isinstance(self._options.roots[0], str) else path
 
     def _remove(self, worker: Worker) -> list[BackendEvent]:
-        """Forget a worker that is dead or killed: its slots are lost."""
+        """Remove a worker that is dead or killed. Returns its lost slots."""
         del self._workers[worker.number]
         lost = [SlotLost(slot.number, self._path(slot)) for slot in worker.slots.values()]
         for slot in worker.slots.values():
@@ -234,11 +234,11 @@ class PoolBackend(Backend):
             with contextlib.suppress(KeyError):
                 self._selector.unregister(pipe.fileno())
         worker.close()
-        self._start_deadline = time.monotonic() + START_PATIENCE  # for whoever replaces it
+        self._start_deadline = time.monotonic() + START_PATIENCE  # for its replacement
         return [*lost]
 
     def _look_after_slots(self, events: list[BackendEvent]) -> None:
-        """Give up the slots that wait too long for a directory, and let go of workers that cannot be killed."""
+        """Remove slots that wait too long for a directory, and abandon workers that cannot be killed."""
         abandoned = self._watch.abandoned
         late = self._watch.late(self._slots)
         if self._watch.abandoned > abandoned:
@@ -254,7 +254,7 @@ class PoolBackend(Backend):
                 self._abandon_slot(slot, path, events)
 
     def _abandon_slot(self, slot: Slot, path: Path, events: list[BackendEvent]) -> None:
-        """A thread cannot be killed, but its worker, once what the other threads do is safe."""
+        """Remove a stuck slot. Its thread cannot be killed, so the worker is, once its other slots are idle."""
         worker = slot.worker
         events.append(SlotStuck(slot.number, path, mount_of(path, self._options.roots), self._watch.message))
         worker.is_condemned = True
@@ -272,11 +272,11 @@ class PoolBackend(Backend):
 
     @property
     def abandoned(self) -> int:
-        """How many processes could not be killed."""
+        """Number of processes that could not be killed."""
         return self._watch.abandoned
 
     def _stillborn(self) -> None:
-        """A worker has died before it was ready. The Pool would go on replacing it for ever."""
+        """Count a worker that died before it was ready. The Pool would replace such workers forever."""
         self._stillbirths += 1
         if self._stillbirths >= 2 * self.workers and not self.ready:
             self._processes.stop_refilling(f"{self._stillbirths} worker processes died while starting")
@@ -285,21 +285,21 @@ class PoolBackend(Backend):
         return {number: worker.pid for number, worker in self._workers.items()}
 
     def stop(self, *, wait: bool = True) -> None:
-        """Close the pipes, so that idle workers end at once; make the others end; forget those that cannot.
+        """End idle workers by closing their pipes, kill the others, and abandon those that cannot be killed.
 
-        A start that is under way is waited for, and then undone; without `wait` its own thread does that, a little
-        later: a tree that has ended before it was needed must not be slower for it.
+        A start in progress is awaited and then undone. Without `wait` its own thread does that later, so that a scan
+        that ends before the start is not delayed.
         """
         self._processes.stop(wait=wait)
 
     def dismiss(self) -> None:
-        """Have all workers end; idle ones do at once."""
+        """Make all workers end. Idle ones end at once."""
         while self._workers:
             self._workers.popitem()[1].dismiss()
         self._slots.clear()
 
     def close(self) -> None:
-        """Close what is open in this process apart from the pipes of workers."""
+        """Close the file descriptors of this process, except for the pipes of workers."""
         self._workers.clear()
         self._slots.clear()
         self._selector.close()
@@ -308,7 +308,7 @@ class PoolBackend(Backend):
 
 
 def report_mistake(text: str) -> None:
-    """An exception in a worker that nothing has foreseen."""
+    """Log an unexpected exception in a worker."""
     import logging
 
     logging.getLogger("scanner").error("a worker process has failed; its task runs again elsewhere\n%s", text)

@@ -1,4 +1,4 @@
-"""The processes of one `multiprocessing.Pool`: their start, what replaces the dead, and their end.
+"""The processes of one `multiprocessing.Pool`: start, replacement, end.
 
 caller's thread                        thread "scanner-pool-start"
 Processes() -------------------------> imports; unless they are forked: Pool()
@@ -35,7 +35,7 @@ _all: weakref.WeakSet[Processes] = weakref.WeakSet()
 
 
 def _disown_all() -> None:
-    """In a process that was just forked. Later, the numbers of descriptors may be those of other files."""
+    """Let go of all processes in a new fork. Later, descriptor numbers may belong to other files."""
     for processes in list(_all):
         processes.stop()
 
@@ -44,7 +44,7 @@ os.register_at_fork(after_in_child=_disown_all)
 
 
 class Owner(Protocol):
-    """The user of the processes."""
+    """The interface of the user of the processes."""
 
     def wake(self) -> None: ...
     def dismiss(self) -> None: ...
@@ -52,15 +52,14 @@ class Owner(Protocol):
 
 
 class Processes:
-    """Starts them at once, as far as possible in a thread.
+    """Starts the processes at once, as far as possible in a thread.
 
-    `owner`: hears, from any thread, when something has happened (`wake`), when processes are about to be made to end
-    (`dismiss`), and when all is over (`close`). `failure`: why there are none, if so; `no_refill`: why dead ones are
-    not replaced any more.
+    `owner`: called from any thread after a change (`wake`), before processes are ended (`dismiss`), and at the end
+    (`close`). `failure`: why there are no processes, or None; `no_refill`: why dead ones are not replaced any more.
     """
 
     def __init__(self, options: ScanOptions, owner: Owner) -> None:
-        self.start_method: str = options.method  # of this moment: there is another thread soon
+        self.start_method: str = options.method  # chosen now: another thread starts soon
         self.failure: str | None = None
         if (library := replaced_threads()) is not None:
             self.failure = f"{library} has replaced threads by coroutines"
@@ -79,11 +78,11 @@ class Processes:
 
     @property
     def are_ours(self) -> bool:
-        """Whether this process has started them, and was not forked from the one that has."""
+        """Whether this process has started them, and is not a forked copy."""
         return os.getpid() == self._home
 
     def _begin(self) -> None:
-        """Start the Pool, in a thread as far as possible: `_started` once that has done its part."""
+        """Start the Pool, as far as possible in a thread, which sets `_started` at its end."""
         self._starter: threading.Thread | None = None
         self._started = self.failure is not None
         if self._started:
@@ -139,7 +138,7 @@ class Processes:
             self._start()
 
     def _start(self) -> None:
-        """Start the Pool. Signals are blocked meanwhile, so that workers inherit no handler that may run in them."""
+        """Start the Pool with signals blocked, so that no inherited handler runs in a worker."""
         from multiprocessing.pool import Pool
 
         from scanner.backends.launch import start_resource_tracker
@@ -149,13 +148,13 @@ class Processes:
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         workers = self._options.workers
         try:
-            if self.start_method != "fork":  # whose semaphores have no names that would have to be taken care of
+            if self.start_method != "fork":  # forked processes need no named semaphores
                 start_resource_tracker()
                 signal.pthread_sigmask(signal.SIG_BLOCK, blocked)  # again: starting it has unblocked them
             self._context = SlotContext(self.start_method, workers, self._announce, self._refill_failed)
             if not self.stopped:
                 self._pool = Pool(workers, context=self._context)
-        except Exception as error:  # whatever a system without processes, semaphores or memory comes up with
+        except Exception as error:  # any error of a system without processes, semaphores or memory
             self.failure = f"{type(error).__name__}: {error}"
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
@@ -165,12 +164,12 @@ class Processes:
         self._wake()
 
     def _refill_failed(self, error: Exception) -> None:
-        """No dead worker is replaced any more: when the last is gone, so is the pool."""
+        """Note that dead workers are not replaced any more. The pool fails with its last worker."""
         self.no_refill = f"{type(error).__name__}: {error}"
         self._wake()
 
     def attend(self) -> None:
-        """Fork, if that is next; notice when the Pool's thread that replaces dead workers has ended, however."""
+        """Fork if due, and detect the end of the Pool's thread that replaces dead workers."""
         if self._fork_next:
             self._fork_next = False
             self._wait()
@@ -179,7 +178,7 @@ class Processes:
             self.no_refill = "the thread that replaces dead worker processes has ended"
 
     def _fork(self) -> None:
-        """Start the Pool by `fork`, unless threads have come since this was chosen, and not by the caller."""
+        """Start the Pool by `fork`, unless `fork` was a default and threads have started since."""
         if self._options.start_method == "fork" or may_be_forked():
             self._start()
             return
@@ -194,21 +193,21 @@ class Processes:
             yield self._arrivals.popleft()
 
     def replace_abandoned(self) -> None:
-        """Have the Pool look for processes that it takes for dead."""
+        """Make the Pool replace abandoned processes, which report an exit code."""
         if self._pool is not None:
             self._pool._change_notifier.put(None)
 
     def stop_refilling(self, failure: str) -> None:
-        """Have no more of them replaced."""
+        """Fail, and replace no more dead processes."""
         self.failure = failure
         if self._pool is not None:
             self._pool.close()
 
     def stop(self, *, wait: bool = True) -> None:
-        """End them within a bound. A start that is under way is waited for, and then undone; without `wait` its own
-        thread does that, a little later.
+        """End the processes within a bound. A start in progress is awaited and then undone; without `wait` its own
+        thread does that later.
         """
-        if not self.are_ours:  # not even the lock: another thread of the parent may have held it
+        if not self.are_ours:  # without the lock: another thread of the parent may have held it during the fork
             if not self.stopped:
                 self.stopped = True
                 self._disown()
@@ -227,10 +226,10 @@ class Processes:
     def _undo(self) -> None:
         atexit.unregister(self.stop)
         context, pool = self._context, self._pool
-        self._context = self._pool = None  # which lead back here
+        self._context = self._pool = None  # reference cycles
         if pool is not None:
             pool.close()
-            pool._worker_handler.join(PATIENCE)  # from here on it replaces nobody
+            pool._worker_handler.join(PATIENCE)  # it replaces no process from here on
         if context is not None:
             context.ended = True
             if self._owner is not None:
@@ -239,18 +238,18 @@ class Processes:
         self._let_go()
 
     def _disown(self) -> None:
-        """In a forked process: close the copies of what the parent has open."""
+        """Close inherited descriptors in a forked process."""
         if (pool := self._pool) is not None:
             from scanner.backends.start import close_queues
 
             self._pool = None
             pool._terminate.cancel()
-            pool._state = "TERMINATE"  # or it would complain when it is deleted
+            pool._state = "TERMINATE"  # prevents a ResourceWarning of its finalizer
             close_queues(pool)
         self._let_go()
 
     def _let_go(self) -> None:
-        owner, self._owner = self._owner, None  # which leads back here
+        owner, self._owner = self._owner, None  # a reference cycle
         if owner is not None:
             owner.close()
 
@@ -264,7 +263,7 @@ class Processes:
         if pool is not None:
             end_pool(pool)
         for slot_process in context.made:
-            close_ends(slot_process)  # also of one that was started meanwhile, and killed
+            close_ends(slot_process)  # also of a process that was started meanwhile, and killed
             if not slot_process.abandoned:
                 slot_process.join(PATIENCE)
                 with contextlib.suppress(ValueError):  # it has not ended

@@ -51,9 +51,7 @@ class Worker:
         self.inbox = wire.Inbox(slot_process.chunk_reader.fileno())
         self.outbox = wire.Outbox(slot_process.task_writer.fileno())
         self.ready = False  # has said hello
-        self.is_condemned = (
-            False  # one of its threads is stuck: no more Tasks, and an end once it is idle
-        )
+        self.is_condemned = False  # one of its threads is stuck: no more Tasks, and an end once it is idle
         self.slots: dict[int, Slot] = {}  # by thread
 
     def add_slot(self) -> Slot:

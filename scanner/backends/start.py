@@ -1,14 +1,13 @@
-"""Starting worker processes for a Pool, with what `multiprocessing` needs to be told.
+"""Start worker processes for a Pool, through a `multiprocessing` context with processes of our own class.
 
-In a context of our own each process gets a pipe each way of its own, made when it is made: also the ones with which
-the Pool replaces the dead.
+Each process, replacements included, has two pipes of its own, one for each direction.
 
-Fork servers are started and stopped with the Pool, so that nothing of ours stays behind.
+A fork server is started and stopped with the Pool, so that no process stays behind.
 
-`fork` is for the first workers only. The Pool replaces the dead from a thread of its own, and a process forked beside
-threads may inherit a lock that nobody will release (import, malloc): replacements come from a fork server.
+`fork` is for the first workers only. The Pool replaces dead workers from a thread of its own. A process forked beside
+threads may inherit a lock that is never released (import, malloc), so replacements come from a fork server.
 
-A process that the caller forks owns none of this: it closes its copies of our pipes at once.
+A process that the caller forks owns none of these: it closes its copies of our pipes at once.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from scanner.backends.launch import launching
 from scanner.backends.whereabouts import Whereabouts
 
 PRELOAD = ["scanner.backends.start", "scanner.backends.worker"]
-PIPE_BYTES = 1 << 20  # as much as an unprivileged user may ask for
+PIPE_BYTES = 1 << 20  # the most that an unprivileged user may request
 LOCK_PATIENCE = 1.0  # seconds
 _fork_lock = threading.RLock()
-"""Held over every fork, and while ends of pipes are closed: a child must not inherit an end that is half closed."""
+"""Held during every fork, and while pipes are closed: a child must not inherit a half-closed pipe."""
 _made_here: weakref.WeakSet[SlotProcess] = weakref.WeakSet()
 _this_thread = threading.local()
 """`forks`: the SlotProcess that this thread is about to fork."""
@@ -40,7 +39,7 @@ _this_thread = threading.local()
 class SlotProcess(process.BaseProcess):
     """One worker process. It keeps the ends `task_reader` and `chunk_writer`, the coordinator the other two.
 
-    It runs `serve` in the place of the Pool's own loop, so it needs neither that nor the queues that come with it.
+    It runs `serve` instead of the Pool's own loop, and so needs none of the Pool's queues.
     """
 
     _start_method = None  # in the worker: leave the default start method alone
@@ -59,7 +58,7 @@ class SlotProcess(process.BaseProcess):
         _made_here.add(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a new interpreter gets: not the coordinator's side, nor what the Pool would have it run."""
+        """Return the state for a new interpreter, without the coordinator's side and the Pool's own loop."""
         not_needed = dict.fromkeys(("owner", "task_writer", "chunk_reader", "_target", "_args", "_kwargs"))
         return {**self.__dict__, **not_needed}
 
@@ -93,7 +92,7 @@ class SlotProcess(process.BaseProcess):
         self.owner.started(self)
 
     def abandon(self) -> None:
-        """Let go of a process that even SIGKILL does not end: to the Pool it has ended, so that it is replaced."""
+        """Abandon a process that SIGKILL does not end. The Pool sees an exit code, and replaces the process."""
         self.abandoned = True
         let_go(self)
 
@@ -111,14 +110,14 @@ class SlotProcess(process.BaseProcess):
         return super().is_alive() and self.exitcode is None
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for the process. Without `timeout` it is the Pool that asks, right before it drops an ended one."""
+        """Wait for the process. Only the Pool calls this without `timeout`, before it drops an ended process."""
         if not self.abandoned:
             super().join(timeout)
         self.dropped = self.dropped or timeout is None
 
     def close(self) -> None:
         with contextlib.suppress(ValueError):
-            _ = self.exitcode  # which also finds out whether somebody else has waited for it
+            _ = self.exitcode  # also notices that other code has waited for the process
         super().close()
 
     def run(self) -> None:
@@ -129,7 +128,7 @@ class SlotProcess(process.BaseProcess):
         serve()
 
     def _close_inherited(self) -> None:
-        """Nobody is to wait for the end of a file, or for a lock, because a worker has a copy of the descriptor."""
+        """Close inherited descriptors: a copy in a worker could delay an end of file, or keep a lock."""
         ours = {0, 1, 2, self.task_reader.fileno(), self.chunk_writer.fileno()}
         for descriptor in set(self.inherited) - ours:
             with contextlib.suppress(OSError):
@@ -145,7 +144,9 @@ class SlotProcess(process.BaseProcess):
 
 
 def _exit_code_of_reaped(popen: Any) -> int | None:
-    """255 for an ended child that somebody else has waited for (or nobody, with SIGCHLD ignored); None: it runs."""
+    """Return the exit code of a child, or None while it runs. 255 if other code has waited for it, or SIGCHLD is
+    ignored.
+    """
     if popen.returncode is not None or not connection.wait([popen.sentinel], 0):
         return None
     try:
@@ -164,7 +165,7 @@ def _after_fork() -> None:
 
 
 def _disown() -> None:
-    """In a process that was just forked: let go of workers, pipes and locks, which are the parent's.
+    """Let go of workers, pipes and locks in a new fork: they belong to the parent.
 
     Otherwise both would read the same pipes, and the exit of this process would end the workers of the parent.
     """
@@ -172,7 +173,7 @@ def _disown() -> None:
     for slot_process in list(_made_here):
         slot_process.close_coordinator_ends()
         if slot_process is getattr(_this_thread, "forks", None):
-            continue  # it is this process
+            continue  # this process itself
         slot_process.close_worker_ends()
         slot_process.whereabouts.close()
         if slot_process.owner is not None:
@@ -187,27 +188,27 @@ os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_c
 
 
 def open_descriptors() -> list[int]:
-    """Those of this process, where the system tells."""
+    """Return the file descriptors of this process, where /proc lists them."""
     found = []
     with contextlib.suppress(OSError):
         for name in os.listdir("/proc/self/fd"):
-            with contextlib.suppress(OSError):  # that of the listing itself
+            with contextlib.suppress(OSError):  # the descriptor of the listing itself
                 os.fstat(int(name))
                 found.append(int(name))
     return found
 
 
 def _widen(descriptor: int) -> None:
-    """Make a pipe hold a whole Chunk, so that the worker walks on while the coordinator is busy. Where allowed."""
+    """Enlarge a pipe to hold a whole Chunk, so that the worker walks on while the coordinator is busy."""
     if hasattr(fcntl, "F_SETPIPE_SZ"):  # Linux
-        with contextlib.suppress(OSError):  # beyond the user's share of pipe memory: 64 KiB it is
+        with contextlib.suppress(OSError):  # over the user's limit of pipe memory: it stays at 64 KiB
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 class SlotContext(context.BaseContext):
     """A multiprocessing context whose processes are SlotProcesses.
 
-    `announce` hears of each that has started, `refill_failed` why a dead one could not be replaced.
+    `announce` is called with each started process, `refill_failed` with the error that prevents a replacement.
     """
 
     def __init__(
@@ -228,14 +229,14 @@ class SlotContext(context.BaseContext):
 
     @property
     def next_method(self) -> str:
-        """How the next process is started: beside the Pool's threads, never by `fork`."""
+        """The start method of the next process: beside the threads of the Pool, never `fork`."""
         if self._name != "fork" or self._started < self._workers:
             return self._name
         return "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
 
     @property
     def fork_server(self) -> Any:
-        """A fork server of our own, made when it is first needed."""
+        """The fork server of this context, created at first use."""
         if self._fork_server is None:
             from multiprocessing import forkserver
 
@@ -249,11 +250,11 @@ class SlotContext(context.BaseContext):
 
     @contextlib.contextmanager
     def refilling(self) -> Iterator[None]:
-        """What goes wrong here, in the Pool's own thread, ends that thread quietly: it replaces nobody any more.
+        """Report errors in the Pool's thread, and end that thread quietly: it replaces no process any more.
 
-        While the Pool is still being made its threads do not run yet, and its maker hears of it.
+        While the Pool is being created its threads do not run yet, and the error is raised to its creator.
         """
-        if self.ended:  # and the Pool, whose maker was interrupted, does not know
+        if self.ended:  # the creation of the Pool was interrupted
             raise SystemExit
         try:
             yield
@@ -312,8 +313,8 @@ class SlotContext(context.BaseContext):
 
 
 def close_ends(slot_process: SlotProcess) -> None:
-    """Close the coordinator's ends of the pipes to a process: an idle one ends."""
-    # Not for ever: a fork that does not come to an end must not keep a scan from ending.
+    """Close the coordinator's ends of the pipes of a process. An idle process then ends."""
+    # With a timeout: a fork that never returns must not prevent the end of a scan.
     alone = _fork_lock.acquire(timeout=LOCK_PATIENCE)
     try:
         slot_process.close_coordinator_ends()
@@ -324,9 +325,9 @@ def close_ends(slot_process: SlotProcess) -> None:
 
 
 def reap(processes: list[SlotProcess], patience: float) -> list[SlotProcess]:
-    """Wait for processes to end, then make them: SIGTERM, SIGKILL, each after `patience` seconds for all together.
+    """Wait for processes to end, then send SIGTERM, then SIGKILL, each after `patience` seconds in all.
 
-    Returns those that even SIGKILL did not end (they wait in the kernel for a dead disk or mount).
+    Returns the processes that SIGKILL did not end (they wait in the kernel for a dead disk or mount).
     """
     for make_end in (lambda _: None, process.BaseProcess.terminate, process.BaseProcess.kill):
         deadline = time.monotonic() + patience
@@ -341,7 +342,7 @@ def reap(processes: list[SlotProcess], patience: float) -> list[SlotProcess]:
 
 
 def end_pool(pool: Any) -> None:
-    """End what a Pool is apart from its processes, which have ended."""
+    """End the threads and queues of a Pool whose processes have ended."""
     pool._taskqueue.put(None)  # its thread waits for this, if another has failed
     pool.terminate()
     pool.join()
@@ -350,14 +351,14 @@ def end_pool(pool: Any) -> None:
 
 def close_queues(pool: Any) -> None:
     for queue in (pool._inqueue, pool._outqueue, pool._change_notifier):
-        # Now, not whenever the last reference to the Pool goes: its semaphores are unregistered then, and should the
-        # garbage collector do that in a call of the resource tracker, that breaks (since 3.13).
+        # Now, and not when the last reference to the Pool goes: its semaphores are unregistered then, and the
+        # resource tracker fails if the garbage collector does that during one of its calls (since 3.13).
         queue.close()
         queue._rlock = queue._wlock = None
 
 
 def let_go(slot_process: SlotProcess) -> None:
-    """Forget a process that cannot be ended, so that the interpreter's exit does not wait for it."""
+    """Remove a process that cannot be ended, so that the exit of the interpreter does not wait for it."""
     process._children.discard(slot_process)  # type: ignore[attr-defined]  # there is no public way
     popen = slot_process._popen  # type: ignore[attr-defined]
     if getattr(popen, "finalizer", None) is not None:

@@ -1,12 +1,12 @@
 """Messages between coordinator and worker: a length, then that many bytes.
 
         coordinator                                    worker (a slot for each of its threads)
-    --------------- options, crew, Task, give up, quit ------------------>  blocks until a message is there
-      Outbox: writes what the pipe takes, never blocks
+    --------------- options, crew, Task, reclaim, quit ------------------>  blocks until a message arrives
+      Outbox: writes as much as the pipe takes, never blocks
     <------------------ hello (empty), Chunk, failure --------------------  blocks until the pipe takes it
-      Inbox: takes what is there, never blocks
+      Inbox: reads as much as has arrived, never blocks
 
-Each worker has two pipes that it shares with nobody: its death can poison nothing, and shows as the end of file.
+Each worker has two pipes of its own: its death damages no other, and shows as the end of file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_PIECES = 512  # for one `writev`: POSIX systems take 1,024
 
 
 def frame(body: bytes) -> bytes:
-    """One message as it travels."""
+    """Return `body` with its length in front."""
     return _LENGTH.pack(len(body)) + body
 
 
@@ -46,7 +46,7 @@ def send(descriptor: int, *pieces: Piece) -> None:
 
 
 def receive(descriptor: int) -> bytes:
-    """Read one message; blocks until it is there. Raises EOFError when the other end is gone, or says so."""
+    """Read one message; blocks until it is complete. Raises EOFError for QUIT, and when the other end is closed."""
     (length,) = _LENGTH.unpack(_read_exactly(descriptor, _LENGTH.size))
     body = _read_exactly(descriptor, length)
     if body == QUIT:
@@ -65,7 +65,7 @@ def _read_exactly(descriptor: int, count: int) -> bytes:
 
 
 class Outbox:
-    """Sends messages to a descriptor as far as it takes them; a receiver that stalls, or is dead, stalls nobody."""
+    """Sends messages to a descriptor without blocking, even if the receiver stalls or is dead."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
@@ -73,23 +73,24 @@ class Outbox:
         self._waiting = bytearray()
 
     def send(self, body: bytes) -> bool:
-        """Send one message after those that wait. Whether all are through; if not, `flush` when more can be written."""
+        """Send one message after the waiting ones. Returns whether all are sent; if not, call `flush` later."""
         self._waiting += frame(body)
         return self.flush()
 
     def flush(self) -> bool:
+        """Send waiting messages as far as possible. Returns whether all are sent."""
         while self._waiting:
             try:
                 del self._waiting[: os.write(self._descriptor, self._waiting)]
             except BlockingIOError:
                 return False
-            except OSError:  # dead: its end of file is on the way to us
+            except OSError:  # dead: the end of file on the other pipe follows
                 self._waiting.clear()
         return True
 
 
 class Inbox:
-    """Takes messages from a descriptor as far as they have come; a sender that stalls in mid-message stalls nobody."""
+    """Receives messages from a descriptor without blocking, even if the sender stalls within a message."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
@@ -100,11 +101,11 @@ class Inbox:
 
     @property
     def filled(self) -> int:
-        """Bytes of the message that is under way."""
+        """Bytes received of the incomplete message."""
         return self._filled
 
     def messages(self) -> list[bytearray]:
-        """All messages that are complete by now. Raises EOFError once the other end is gone and all is taken."""
+        """Return the next complete message, if any. Raises EOFError at the end, after the last message."""
         complete: list[bytearray] = []
         while self._fill():
             body, self._filled = self._body, 0
@@ -116,11 +117,11 @@ class Inbox:
                 self._body = bytearray(_LENGTH.size)
             self._in_header = not self._in_header
             if complete:
-                break  # the rest next time: one Chunk at a time bounds what waits here
+                break  # one Chunk at a time bounds the memory here
         return complete
 
     def _fill(self) -> bool:
-        """Read until the current piece is whole (True) or nothing more is there yet (False)."""
+        """Read until the current piece is complete (True), or no more bytes are available (False)."""
         while self._filled < len(self._body):
             try:
                 count = os.readv(self._descriptor, [memoryview(self._body)[self._filled :]])

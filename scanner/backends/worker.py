@@ -27,34 +27,34 @@ if TYPE_CHECKING:
 
 
 def serve() -> NoReturn:
-    """Walk Tasks until the coordinator is gone.
+    """Walk Tasks until the coordinator ends.
 
-    What a SlotProcess runs in the place of the Pool's own loop, so a worker never touches the queues that all
-    workers of a Pool share: one killed while it holds their lock would hang all the others.
+    A SlotProcess runs this instead of the Pool's own loop, so a worker never touches the queues that all workers of a
+    Pool share: a worker killed while it holds their lock would hang all others.
     """
-    # Ctrl-C and a closed terminal reach the whole group; the coordinator decides. Its handlers are not ours.
+    # Ctrl-C and a closed terminal reach the whole process group. The coordinator decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     gc.disable()  # nothing here makes cycles
     keep_memory()
-    _let_go_of_what_is_not_ours()
+    _close_foreign_descriptors()
     process = cast("SlotProcess", current_process())
     chunks, home = process.chunk_writer.fileno(), os.getpid()
     try:
         _serve(process.task_reader.fileno(), chunks, process.whereabouts)
     except (EOFError, OSError):  # the coordinator has closed our pipes, or died
         pass
-    except BaseException as error:
-        if os.getpid() != home:  # a copy that was forked in `prune`: the pipe is not its own
+    except BaseException as error:  # a bug
+        if os.getpid() != home:  # a copy forked in `prune`: the pipe belongs to its parent
             raise
-        report_mistake(chunks, error)  # a mistake in this program
+        report_mistake(chunks, error)
     os._exit(0)  # nothing to clean up, and no queue to flush
 
 
-def _let_go_of_what_is_not_ours() -> None:
-    """Standard streams and the resource tracker's pipe: should we hang, whoever waits for their end must not."""
+def _close_foreign_descriptors() -> None:
+    """Close standard streams and the pipe of the resource tracker: a hanging worker must not keep them open."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):
         os.dup2(nothing, descriptor)
@@ -76,7 +76,7 @@ def _serve(tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
             continue
         number, content = message
         if not isinstance(content, ScanOptions):
-            crew.obey(number, content)
+            crew.handle(number, content)
             continue
         _go_to(content.cwd)
         if content.nice:
@@ -87,24 +87,24 @@ def _serve(tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
 
 
 def end_with(tasks: int) -> NoReturn:
-    """End with the coordinator, or when it closes its end of the pipe, wherever our main thread waits.
+    """End this process when the coordinator ends or closes its end of the pipe, even while the main thread hangs.
 
-    Only for file systems that may take for ever to answer: to be two threads costs 5 % of the scan of a local tree.
+    Only for file systems that may never answer: a second thread costs 5 % of the scan of a local tree.
     """
     end = select.poll()
-    end.register(tasks, 0)  # for nothing but the end
+    end.register(tasks, 0)  # only for the end of the pipe
     end.poll()
     os._exit(0)
 
 
 class Crew:
-    """The slots of this worker: the thread that listens as long as there is only one, else threads of their own, which
-    are made when they get their first Task. (To hand each Task on cost 5 % of the scan of a local tree.)
+    """The slots of this worker. A single slot is the main thread. Several slots are threads, started with their first
+    Task, because handing over each Task costs 5 % of the scan of a local tree.
 
-    alone:     task pipe -> obey() -> walk, looking at the pipe now and then -> deliver() -> chunk pipe
+    alone:     task pipe -> handle() -> walk, polling the pipe now and then -> deliver() -> chunk pipe
 
-    several:   task pipe -> obey() -> queue of thread 0 -> walk -> deliver() --lock--> chunk pipe
-                                   -> queue of thread 1 -> walk -> deliver() --'
+    several:   task pipe -> handle() -> queue of thread 0 -> walk -> deliver() --lock--> chunk pipe
+                                     -> queue of thread 1 -> walk -> deliver() --'
     """
 
     def __init__(self, tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
@@ -122,7 +122,7 @@ class Crew:
         self._worker = 0
 
     def begin(self, worker: int, options: ScanOptions) -> None:
-        """Another scan, or the end of one: nothing of the last is kept open."""
+        """Begin another scan, or end one: close the directories of the last."""
         while self._threads:
             self._threads.popitem()[1].dismiss()
         self._close_walker()
@@ -132,7 +132,7 @@ class Crew:
             threading.Thread(target=end_with, args=(self._tasks,), name="scanner-end", daemon=True).start()
 
     def grow(self) -> None:
-        """There are to be several: this thread has to listen."""
+        """Prepare for several slots: the main thread only reads messages from now on."""
         self._close_walker()
         self.alone = False
 
@@ -141,24 +141,24 @@ class Crew:
             self._walker.close()
         self._walker = None
 
-    def obey(self, number: int, task: Task | None) -> None:
+    def handle(self, number: int, task: Task | None) -> None:
         if not self.alone:
-            self._have_obeyed(number, task)
+            self._hand_over(number, task)
         elif task is not None:
             if self._walker is None:
                 self._walker = self._new_walker(number)
-            self._deliver(number, self._walker.walk(task, self._asked, self._tasks))
+            self._deliver(number, self._walker.walk(task, self._is_reclaimed, self._tasks))
 
-    def _asked(self) -> bool:
-        """Whether the coordinator wants the rest of the Task back. In mid-Task it sends one alone nothing but that, or
-        that it is to end.
+    def _is_reclaimed(self) -> bool:
+        """Return whether the coordinator requests the rest of the Task. During a Task, a single slot gets no other
+        message than that, or QUIT.
         """
         if not self._news.poll(0):
             return False
         wire.receive(self._tasks)
         return True
 
-    def _have_obeyed(self, number: int, task: Task | None) -> None:
+    def _hand_over(self, number: int, task: Task | None) -> None:
         thread = self._threads.get(number)
         if task is None:
             if thread is not None:
@@ -168,7 +168,7 @@ class Crew:
             walker, deliver = self._new_walker(number, most_open=MOST_OPEN), partial(self._deliver, number)
             try:
                 thread = WalkingThread(walker, deliver)
-            except RuntimeError:  # the system has no more of them
+            except RuntimeError:  # the system has no more threads
                 deliver(walker.walk(task))
                 walker.close()
                 return
@@ -187,12 +187,12 @@ class Crew:
                     report_mistake(self._chunks, chunk)
                     os._exit(0)
                 wire.send(self._chunks, *wire.pack_chunk(number, chunk))
-        except OSError:  # the coordinator is gone, which the main thread sees as well
+        except OSError:  # the coordinator has ended; the main thread notices as well
             os._exit(0)
 
 
 def report_mistake(chunks: int, error: BaseException) -> None:
-    """Tell the coordinator, which logs it and takes it for our death."""
+    """Send a bug to the coordinator, which logs it and treats it as the death of this worker."""
     import traceback  # seldom needed
 
     text = "".join(traceback.format_exception(error))
@@ -201,11 +201,11 @@ def report_mistake(chunks: int, error: BaseException) -> None:
 
 
 def _go_to(directory: str) -> None:
-    """To where the coordinator is, if that matters (an empty name: it does not)."""
+    """Change to the working directory of the coordinator, unless the name is empty: it does not matter."""
     with contextlib.suppress(OSError):
         if not directory or os.getcwd() == directory:
             return
     try:
         os.chdir(directory)
-    except OSError as error:  # or we would scan something else
-        raise RuntimeError(f"cannot go to {directory!r}, which the roots are relative to") from error
+    except OSError as error:  # relative roots would be other directories
+        raise RuntimeError(f"cannot change to {directory!r}, to which the roots are relative") from error
