@@ -1,4 +1,4 @@
-"""The loop between planner and backend: it carries events one way and instructions the other."""
+"""The loop between planner and backend: events go one way, instructions the other."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from scanner.plan.events import (
 from scanner.plan.planner import Planner
 from scanner.plan.zones import Paces
 
-POLL_EVERY = 0.001  # seconds, while Chunks are delivered that wait for their turn: most wait by the hundred
-SHORTEST_WAIT = 0.005  # seconds between two looks at whether more may be read
-MOST_ALLOWED = 1 << 40  # directories: more are no limit
-LOOK_EVERY = 0.02  # seconds between two looks at which zones have work
+POLL_EVERY = 0.001  # seconds between polls while waiting Chunks are delivered, often hundreds of them
+SHORTEST_WAIT = 0.005  # seconds between two checks of `max_rate`
+MOST_ALLOWED = 1 << 40  # directories: a higher `max_rate` is no limit
+LOOK_EVERY = 0.02  # seconds between two checks which zones have work
 HERE = "here", "thread"  # kinds of slots in this process
 LONGEST_WAIT = 0.1  # seconds: how late a timeout or a cancellation may be noticed
 
@@ -39,13 +39,13 @@ Observe = Callable[[list[Chunk]], None]
 
 
 class Cancelled(Protocol):
-    """Asked at every poll; a `threading.Event`, for example."""
+    """Checked at every poll; a `threading.Event`, for example."""
 
     def is_set(self) -> bool: ...
 
 
 class Engine:
-    """One scan under way. `run` is the loop for consumers that take Chunks in order, `poll` one turn of it.
+    """A running scan. `run` is the loop for consumers that take Chunks in order, `poll` one turn of it.
 
     `cancelled`: set from any thread to end the scan with ScanCancelled within LONGEST_WAIT;
     `deadline`: when, on the monotonic clock, it ends with ScanTimeout.
@@ -71,12 +71,12 @@ class Engine:
         self.paces = Paces(backend.concurrency, options.max_in_flight, backend.task_seconds)
         self.finished = False
         self._limits: list[ZoneLimit] = []
-        self._divided = False  # whether it was looked what the tree lies on
-        self._at_work: Collection[int] = [0]  # zones
-        self._next_look = 0.0  # at which they are
+        self._divided = False  # whether the devices of the tree were looked up
+        self._at_work: Collection[int] = [0]  # zones with work
+        self._next_look = 0.0  # when to update these
         self._sent: dict[int, tuple[float, int]] = {}
         """Of each busy slot: when its Task was sent, and the number of threads that may `stat` for it."""
-        self._asking = 0  # of these threads, in all
+        self._requests = 0  # the sum of these threads
         self._kinds: dict[int, SlotKind] = {}
         self._worked = self._worked_elsewhere = (
             0.0  # seconds of processor of Tasks in other threads; in other processes
@@ -89,9 +89,9 @@ class Engine:
         self._deadline = deadline
 
     def run(self, directories: list[Path], observe: Observe | None = None) -> Iterator[Chunk]:
-        """Walk the trees below `directories`; their Chunks in walk order, as fast as they are taken.
+        """Walk the trees below `directories`. Yields their Chunks in walk order.
 
-        `observe`: called at each poll with the Chunks that have arrived, in whatever order.
+        `observe`: called at each poll with the Chunks that have arrived, in any order.
         """
         delivered = self.poll(LONGEST_WAIT, AddDirectories(directories), ConsumerWaits(), observe=observe)
         next_poll = 0.0
@@ -111,7 +111,7 @@ class Engine:
                 next_poll = time.monotonic() + POLL_EVERY
 
     def poll(self, timeout: float, *events: Event, observe: Observe | None = None) -> list[DeliverChunk]:
-        """Take in what the backend has, waiting at most `timeout` seconds for it.
+        """Process events of the backend, waiting at most `timeout` seconds for them. Returns the delivered Chunks.
 
         Raises ScanTimeout, ScanCancelled, ScanForked.
         """
@@ -128,7 +128,7 @@ class Engine:
             timeout = min(timeout, max(SHORTEST_WAIT, 1 / self.options.max_rate))
         news = self.backend.events(timeout)
         changes = self._keep_pace(news) + self._allow()
-        # What the consumer says was so before the news: it cannot know of Chunks that only now have come.
+        # The events of the consumer come first: it does not know the Chunks that have just arrived.
         delivered = self.step(*events, *changes, *news)
         if observe is not None:
             lost, self.planner.lost = self.planner.lost, []
@@ -136,7 +136,7 @@ class Engine:
         return delivered
 
     def _keep_pace(self, news: list[BackendEvent]) -> list[Event]:
-        """How many Tasks at once, for what has become of those before; slots that come for it are added to `news`."""
+        """Update concurrency limits from finished Tasks. New slots are added to `news`."""
         if self.options.backend == "serial" or self.backend.starting:
             return self._note(news, learning=False)
         concurrency = self.backend.concurrency
@@ -154,7 +154,7 @@ class Engine:
         return [*changes, *limits]
 
     def _note(self, news: list[BackendEvent], *, learning: bool) -> list[Event]:
-        """Take in what Chunks tell. Once some directory was slow, it matters which device that is on."""
+        """Learn from events. At the first slow directory, divide the tree by devices."""
         now = self._now = time.monotonic()
         changes: list[Event] = []
         for event in news:
@@ -180,14 +180,14 @@ class Engine:
     def _forget(self, slot: int) -> tuple[float, int]:
         """Return when the Task of a slot was sent, and its threads."""
         sent = self._sent.pop(slot, (0.0, 0))
-        self._asking -= sent[1]
+        self._requests -= sent[1]
         return sent
 
     def _worked_each(self) -> float:
-        """Seconds for which each processor was at work for this.
+        """Return the processor seconds used for this scan, divided by the number of processors.
 
-        What other threads of the caller do is not for this. Where there are none the whole process is ours, which also
-        tells what waking threads costs.
+        Other threads of the caller are excluded. Without such threads, the whole process is counted, which includes the
+        cost of waking threads.
         """
         here = time.process_time() + self._worked_elsewhere if self._alone else time.thread_time() + self._worked
         return here / self.backend.processors
@@ -203,24 +203,24 @@ class Engine:
         return [ZonesFound(tops)]
 
     def _shares(self) -> list[ZoneLimit]:
-        """What each zone may have that has work."""
+        """Return the limits of the zones that have work."""
         if self.paces.several and self._now >= self._next_look:
             self._next_look = self._now + LOOK_EVERY
             self._at_work = self.planner.line.zones_with_work()
         return self.paces.limits(self._at_work)
 
     def _threads(self) -> int:
-        """How many requests a Task may have under way, so that all together have no more than is allowed."""
+        """Return the number of requests that a new Task may have in flight, so that the sum stays within the limit."""
         if self.options.backend == "serial":
             return 1
-        return max(1, self.options.max_in_flight - self._asking)
+        return max(1, self.options.max_in_flight - self._requests)
 
     def in_flight(self) -> int:
-        """How many directories are being read."""
+        """Return the number of directories that are being read."""
         return self.planner.roster.under_way.total()
 
     def _allow(self) -> list[Event]:
-        """What the time that has passed allows to be read. What was not used is not made up for later."""
+        """Return the event that allows more directories by `max_rate`. An unused allowance is lost."""
         rate = self.options.max_rate
         if rate is None:
             return []
@@ -231,7 +231,7 @@ class Engine:
         return [AllowDirectories(more)] if more > 0 or not self.planner.known else []
 
     def step(self, *events: Event) -> list[DeliverChunk]:
-        """Tell the planner of `events` and do what it says; the Chunks for the consumer."""
+        """Pass `events` to the planner, and carry out its instructions. Returns the Chunks for the consumer."""
         delivered: list[DeliverChunk] = []
         now = 0.0
         for instruction in self.planner.handle(*events):
@@ -240,7 +240,7 @@ class Engine:
                     threads = self._threads()
                     now = now or time.monotonic()
                     self._sent[slot] = (now, threads)
-                    self._asking += threads
+                    self._requests += threads
                     self.backend.dispatch(slot, task if threads == task.threads else task._replace(threads=threads))
                 case ReclaimTask(slot):
                     self.backend.reclaim(slot)
@@ -260,4 +260,5 @@ class Engine:
 
 
 def too_late(options: ScanOptions) -> str:
+    """Return the message of ScanTimeout."""
     return f"the scan did not finish within {options.timeout:g} seconds"

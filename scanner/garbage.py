@@ -1,4 +1,4 @@
-"""Sparing the garbage collector what holds no garbage."""
+"""Fewer runs of the garbage collector while a large result grows."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import gc
 from collections.abc import Iterator
 
 RARER_THRESHOLD = 500_000  # tuples and lists: those of some 160,000 directories
-MANY = 50_000  # of them: fewer are visited in a millisecond or two
-MOST_SPARED = 10  # visits, between two of all there is
+MANY = 50_000  # tuples and lists: fewer are visited in a millisecond or two
+MOST_SPARED = 10  # runs skipped between two full collections
 
-_spared = _visited = 0  # visits since then; visits of all there is, as of then
+_spared = _visited = 0  # runs skipped since the last full collection; number of full collections at that time
 
 
 @contextlib.contextmanager
 def rarer_collections() -> Iterator[None]:
-    """Let the garbage collector look less often while a large result grows that holds no cycles.
+    """Run the garbage collector less often while a large result without reference cycles grows.
 
-    It would visit every name: a tenth to a sixth of the time of a scan. Not switched off: other threads may make
-    garbage.
+    Visiting every name costs a tenth to a sixth of the time of a scan. The collector stays on, because other threads
+    may create garbage.
     """
     thresholds = gc.get_threshold()
     if 0 < thresholds[0] < RARER_THRESHOLD:
@@ -28,14 +28,14 @@ def rarer_collections() -> Iterator[None]:
     finally:
         if gc.get_threshold()[0] == RARER_THRESHOLD:
             if gc.get_count()[0] >= MANY and not gc.get_freeze_count() and _may_be_spared():
-                gc.freeze()  # and
-                gc.unfreeze()  # : to the oldest generation without a visit, which the next allocation would begin
+                gc.freeze()  # followed by unfreeze, this moves all objects to the oldest generation unvisited;
+                gc.unfreeze()  # otherwise the next allocation starts a run
             gc.set_threshold(*thresholds)
 
 
 def _may_be_spared() -> bool:
-    """Whether this visit may be left out, too. The collector counts from zero again when it is, so that where scan
-    follows scan it would never come to the garbage of others.
+    """Return whether another run may be skipped. Skipping resets the counts of the collector, so that frequent scans
+    would prevent every full collection.
     """
     global _spared, _visited
     visited = gc.get_stats()[2]["collections"]

@@ -78,9 +78,9 @@ class ScanResult(list[Walked[PathText]]):
 
 
 class Run:
-    """One scan under way; a context manager that ends everything it has started.
+    """A running scan; a context manager that ends everything it has started.
 
-    `pool`: worker processes kept warm by an earlier Run; `keep_pool` leaves them running, in `pool`, if they are idle.
+    `pool`: worker processes kept warm by an earlier Run; `keep_pool`: leave idle ones running, in the attribute `pool`.
     """
 
     def __init__(
@@ -112,13 +112,13 @@ class Run:
         self.pool: Backend | None = None
 
     def _monitor(self, warm: Collection[int]) -> Monitor:
-        from scanner.monitor import Monitor  # not loaded where nobody wants figures
+        from scanner.monitor import Monitor  # loaded only for scans with figures
 
         stats = self.stats
         return Monitor(self.backend.processes, lambda: (stats.directories, stats.entries, self._peak_in_flight()), warm)
 
     def _peak_in_flight(self) -> int:
-        """The most directories read at a time since the last call."""
+        """Return the most directories read at a time since the last call."""
         peak, self._in_flight = self._in_flight, 0
         return peak
 
@@ -132,13 +132,13 @@ class Run:
         self._progress = Guarded(progress)
 
     def chunks(self) -> Iterator[Chunk]:
-        """The Chunks of all roots, in walk order. Raises ScanTimeout, ScanCancelled."""
+        """Yield the Chunks of all roots, in walk order. Raises ScanTimeout, ScanCancelled."""
         yield from self.engine.run(self._roots, self._observe)
         self._complete = True
-        self._tell_progress()
+        self._report_progress()
 
     def collect(self, topdown: bool = True) -> ScanResult:
-        """All tuples. Raises ScanTimeout with those that have arrived."""
+        """Return all tuples. Raises ScanTimeout with those that have arrived."""
         stated = None
         if self._fields:
             from scanner.entry import Stated  # not needed otherwise
@@ -162,7 +162,7 @@ class Run:
         return result
 
     def finish(self) -> None:
-        """Freeze the statistics, stop what runs. May be called twice."""
+        """Freeze the statistics, and stop the scan. May be called twice."""
         self.stats.finish()
         monitor, self.monitor = self.monitor, None
         try:
@@ -193,9 +193,9 @@ class Run:
             stats.most_in_flight, stats.pace = in_flight, engine.paces.reason
         if self.monitor is not None:
             self.monitor.tick()
-        self._tell_progress()
+        self._report_progress()
 
-    def _tell_progress(self) -> None:
+    def _report_progress(self) -> None:
         state = (self.engine.planner.done, self.engine.planner.known)
         if self._progress is not None and state != self._last_progress:
             self._last_progress = state
@@ -203,7 +203,7 @@ class Run:
 
 
 class Guarded:
-    """A progress callback whose mistakes do not cost the scan: the first exception is logged, the others are not."""
+    """A progress callback whose exceptions do not end the scan: the first one is logged."""
 
     def __init__(self, callback: ProgressCallback) -> None:
         refuse_uncallable(callback)
@@ -213,7 +213,7 @@ class Guarded:
     def __call__(self, scanned: int, total: int) -> None:
         try:
             self._callback(scanned, total)
-        except Exception:  # whatever it is, it is the caller's
+        except Exception:  # any error of the caller's function
             if not self._failed:
                 self._failed = True
                 import logging
@@ -222,13 +222,13 @@ class Guarded:
 
 
 def refuse_uncallable(callback: object) -> None:
-    """Raise OptionError for a progress_callback that is none: at once, not when it is called."""
+    """Raise OptionError now for a progress_callback that is not callable."""
     if callback is not None and not callable(callback):
         raise OptionError(f"progress_callback must be callable, not {callback!r}")
 
 
 def refuse_nul(path: Path) -> None:
-    """Raise the ValueError that `os.walk` raises for a path which no system can have."""
+    """Raise the ValueError of `os.walk` for a path with a NUL byte."""
     if 0 in os.fsencode(path):
         raise ValueError(f"embedded null byte in the path {path!r}")
 
@@ -255,7 +255,7 @@ class Collector:
             self._stated.add(chunk)
         self._unfinished = chunk.leftovers[0] if chunk.position else None
         if unfinished is not None and any(fault.path == unfinished and not fault.partial for fault in chunk.failed):
-            result.pop()  # os.walk gives no tuple for a directory whose listing broke off
+            result.pop()  # os.walk yields no tuple for an incomplete listing
         listings = iter(chunk)
         if unfinished is not None and (first := next(listings, None)) is not None:
             path, dirs, _, files = first
@@ -265,7 +265,7 @@ class Collector:
             else:
                 result.append((path, names(dirs), names(files)))
         if chunk.listings and not isinstance(chunk.listings[0], list):
-            # names(), spelled out: two calls a directory are a tenth of the coordinator's time
+            # names() inlined: two calls for each directory are a tenth of the coordinator's time
             nul = "\0" if isinstance(chunk.listings[0], str) else b"\0"
             result += [
                 (path, dirs.split(nul) if dirs else [], files.split(nul) if files else [])
@@ -276,7 +276,7 @@ class Collector:
 
 
 def post_order(walked: list[Walked]) -> list[Walked]:
-    """The tuples of a top-down walk in the order of a bottom-up one."""
+    """Return the tuples of a bottom-up walk, from those of a top-down walk."""
     ordered: list[Walked] = []
     open_directories: list[tuple[int, Walked]] = []
     for item in walked:

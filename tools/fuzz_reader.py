@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.backends.whereabouts import SIZE, Place
+from scanner.backends.heartbeat import SIZE, Heartbeat
 from scanner.fields import STATUS
 from scanner.kernel.native import native
 from scanner.kernel.sinks.base import apart
@@ -141,7 +141,7 @@ def walked(
     `slow`: as if each directory had been.
     """
     told, faults, kinds = list[Any](), list[Any](), [sink.kind for sink in options.sinks or ()]
-    walker = Walker(options, joined=joined, most_open=most_open, place=Place(memoryview(bytearray(SIZE))))
+    walker = Walker(options, joined=joined, most_open=most_open, place=Heartbeat(memoryview(bytearray(SIZE))))
     try:
         while task.directories:
             walker._reader.wary |= slow

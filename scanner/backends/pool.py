@@ -19,10 +19,10 @@ import time
 
 from scanner.backends import wire
 from scanner.backends.base import Backend
+from scanner.backends.heartbeat import MOST_THREADS
 from scanner.backends.processes import START_PATIENCE, Processes
 from scanner.backends.slots import Slot, Worker
 from scanner.backends.watch import Watch, stopped
-from scanner.backends.whereabouts import MOST_THREADS
 from scanner.model import BackendEvent, ChunkArrived, Path, SlotDown, SlotLost, SlotStuck, SlotUp, Task
 from scanner.mounts import mount_of
 from scanner.options import ScanOptions

@@ -1,4 +1,4 @@
-"""Tasks run in this process: one at a time while the engine asks for events, or in threads once that was found to pay.
+"""Tasks in this process: one at a time inside `events`, or in threads once these gain.
 
 dispatch -> SimpleQueue of each thread -> walk -> one SimpleQueue for all -> events
 """
@@ -20,7 +20,7 @@ from scanner.kernel.walk import Walker
 from scanner.model import BackendEvent, Chunk, ChunkArrived, SlotDown, SlotUp, Task
 from scanner.options import ScanOptions
 
-MOST_OPEN = 8  # descriptors for the way down: many threads share what a process may have
+MOST_OPEN = 8  # directories that a thread holds open: threads share the file descriptors of the process
 
 
 GREEN = ("gevent", "eventlet")
@@ -28,12 +28,12 @@ GREEN = ("gevent", "eventlet")
 SLOT = 0  # the slot of kind `here`; threads follow
 FIRST_POOL_SLOT = 1 << 16  # AutoBackend has slots of this process and of a pool: their numbers differ
 MANY, GATHERING = 32, 0.0003
-"""Threads still at work, from which on it is waited so many seconds for the Chunks of others once there is one: a turn
-of the engine costs as much for one as for several, and takes the interpreter lock from these threads."""
+"""With MANY busy threads, wait GATHERING seconds after the first Chunk for more of them: a turn of the engine costs as
+much for one Chunk as for several, and takes the interpreter lock from the threads."""
 HEAD_START = 1e-5
-"""Seconds to leave the interpreter lock to a thread that goes on with a huge directory: this one is about to take apart
-the names of the part before it, and holds the lock for all of these."""
-PATIENCE = 0.25  # seconds for all threads to end; what a directory holds up then ends with it, or with the process
+"""Seconds to leave the interpreter lock to a thread that continues a huge directory: the main thread is about to split
+the names of the part before, and holds the lock for all of these."""
+PATIENCE = 0.25  # seconds for all threads to end; a thread that hangs in a directory ends with the process
 
 
 Arrivals: TypeAlias = SimpleQueue[tuple[int, Chunk | BaseException]]
@@ -53,12 +53,12 @@ class SerialBackend(Backend):
         self._arrivals: Arrivals = SimpleQueue()
         self._under_way = 0
         self.only_threads = only_threads
-        """Walk in a thread also where one is enough: the caller can abandon it when a directory never answers."""
+        """Walk in a thread even if one slot is enough: the caller can abandon it if a directory never answers."""
         if only_threads:
             self._news = self.grow(1) or self._news
 
     def grow(self, slots: int) -> list[BackendEvent]:
-        """Have so many slots, if there are fewer. From the second on, all of them are threads."""
+        """Have at least `slots` slots. With two or more, all of them are threads."""
         news: list[BackendEvent] = []
         if replaced_threads() is not None:
             return news
@@ -66,11 +66,11 @@ class SerialBackend(Backend):
         assert self._task is None, "the Walker is handed over between Tasks"
         while len(self._threads) < slots and (slots > 1 or self.only_threads):
             slot = len(self._threads) + 1
-            # The first goes on with the Walker that was ours, and with the huge directory that this may hold open.
+            # The first thread gets the Walker of slot 0, which may hold a huge directory open.
             walker = Walker(self._options, joined=False, most_open=MOST_OPEN) if self._threads else self._walker
             try:
                 self._threads.append(WalkingThread(walker, partial(arrive, self._arrivals, slot)))
-            except RuntimeError:  # the system has no more
+            except RuntimeError:  # the system has no more threads
                 break
             news.append(SlotUp(slot, kind="thread"))
         return [SlotDown(SLOT), *news] if first and self._threads else news
@@ -90,7 +90,7 @@ class SerialBackend(Backend):
                 time.sleep(HEAD_START)
 
     def reclaim(self, slot: int) -> None:
-        """Only from a thread can anything be taken."""
+        """Request the rest of a Task from a thread. The slot `here` has none while this runs."""
         if slot != SLOT:
             self._threads[slot - 1].reclaim()
 
@@ -100,7 +100,7 @@ class SerialBackend(Backend):
 
     @property
     def busy(self) -> bool:
-        """Whether a Task is under way, or about to be."""
+        """Whether a Task is running, or about to."""
         return self._task is not None or self._under_way > 0
 
     def events(self, timeout: float) -> list[BackendEvent]:
@@ -111,11 +111,11 @@ class SerialBackend(Backend):
         elif self._under_way and not news:
             news += self._chunks(timeout)
         elif timeout and not news:
-            time.sleep(timeout)  # nothing to do, and nobody else to bring something
+            time.sleep(timeout)  # nothing to do, and no event can arrive
         return news
 
     def _chunks(self, timeout: float) -> Iterator[BackendEvent]:
-        """Those that have come from threads; waits for the first."""
+        """Yield the Chunks of threads; wait for the first."""
         gather = True
         with contextlib.suppress(Empty):
             while self._under_way:
@@ -140,14 +140,14 @@ class SerialBackend(Backend):
 
 
 def arrive(arrivals: Arrivals, slot: int, chunk: Chunk | BaseException) -> None:
-    """In a thread: nothing there leads back to the backend."""
+    """Deliver a Chunk from a thread. A function, so that the thread holds no reference to the backend."""
     arrivals.put((slot, chunk))
 
 
 def replaced_threads() -> str | None:
-    """The library that has replaced threads by coroutines (monkey-patching), if one has.
+    """Return the library that has replaced threads by coroutines (monkey-patching), or None.
 
-    A coroutine goes on only where the others wait cooperatively, which reading a directory or a pipe never does.
+    A coroutine runs only while the others wait cooperatively. Reading a directory or a pipe never does.
     """
     for replaced in (_thread.start_new_thread, queue.SimpleQueue):  # `multiprocessing.Pool` needs real ones of both
         library = str(replaced.__module__).partition(".")[0]
@@ -157,10 +157,10 @@ def replaced_threads() -> str | None:
 
 
 class WalkingThread(threading.Thread):
-    """Walks the Tasks it is given until it is dismissed. A daemon: no exit waits for a directory that never answers.
+    """A slot that is a thread: walks Tasks until it is dismissed. A daemon, so that no exit waits for a directory.
 
-    `walker` is nobody else's from now on. `deliver` is called, in this thread, with the Chunk of each Task, or with the
-    exception that nothing has foreseen.
+    `walker` belongs to the thread from now on. `deliver` is called in this thread with the Chunk of each Task, or with
+    an unexpected exception.
     """
 
     def __init__(self, walker: Walker, deliver: Callable[[Chunk | BaseException], object]) -> None:
@@ -168,29 +168,29 @@ class WalkingThread(threading.Thread):
         self._walker = walker
         self._deliver = deliver
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
-        self._asked = bytearray(1)  # 1: for the rest of its Task
+        self._reclaimed = bytearray(1)  # 1: the rest of the Task is requested; polled by the compiled walker
         self.start()
 
     def walk(self, task: Task) -> None:
-        self._asked[0] = 0
+        self._reclaimed[0] = 0
         self._tasks.put(task)
 
     def reclaim(self) -> None:
-        """Have it return what is left of its Task early."""
-        self._asked[0] = 1
+        """Request the rest of the running Task."""
+        self._reclaimed[0] = 1
 
     def dismiss(self) -> None:
         self.reclaim()
         self._tasks.put(None)
 
-    def _is_asked(self) -> bool:
-        return self._asked[0] != 0
+    def _is_reclaimed(self) -> bool:
+        return self._reclaimed[0] != 0
 
     def run(self) -> None:
         while (task := self._tasks.get()) is not None:
             try:
-                chunk: Chunk | BaseException = self._walker.walk(task, self._is_asked, self._asked)
-            except BaseException as error:  # a mistake in this program
+                chunk: Chunk | BaseException = self._walker.walk(task, self._is_reclaimed, self._reclaimed)
+            except BaseException as error:  # a bug
                 chunk = error
             self._deliver(chunk)
         self._walker.close()

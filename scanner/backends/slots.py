@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scanner.backends import wire
+from scanner.backends.heartbeat import MOST_THREADS
 from scanner.backends.serial import FIRST_POOL_SLOT
-from scanner.backends.whereabouts import MOST_THREADS
 
 if TYPE_CHECKING:
     from scanner.backends.start import SlotProcess
@@ -21,24 +21,24 @@ class Slot:
         self.number = slot_number(worker.number, thread)
         self.process = worker.process
         self.busy = False
-        self._place = worker.process.whereabouts.of(thread)
+        self._heartbeat = worker.process.heartbeats.of(thread)
         self._sign = 0  # of life, when it was looked at last
         self._since = 0.0
 
     def waits(self, now: float) -> float:
         """Return the seconds since the last sign of progress while it was busy."""
         # Outside of a directory, it waits to send its Chunk.
-        sign = self._place.count or -self.worker.inbox.filled
+        sign = self._heartbeat.count or -self.worker.inbox.filled
         if not self.busy or sign != self._sign:
             self._sign, self._since = sign, now
         return now - self._since
 
     def in_directory(self) -> bool:
-        return self._place.count > 0
+        return self._heartbeat.count > 0
 
     def path(self) -> bytes | None:
         """Return the directory that it reads, or read when it died."""
-        return self._place.read() if self.busy else None
+        return self._heartbeat.read() if self.busy else None
 
 
 class Worker:

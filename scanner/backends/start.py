@@ -23,8 +23,8 @@ from collections.abc import Callable, Iterator
 from multiprocessing import connection, context, get_all_start_methods, get_context, process, util
 from typing import Any
 
+from scanner.backends.heartbeat import Heartbeats
 from scanner.backends.launch import launching
-from scanner.backends.whereabouts import Whereabouts
 
 PRELOAD = ["scanner.backends.start", "scanner.backends.worker"]
 PIPE_BYTES = 1 << 20  # the most that an unprivileged user may request
@@ -50,7 +50,7 @@ class SlotProcess(process.BaseProcess):
         self.task_reader, self.task_writer = connection.Pipe(duplex=False)
         self.chunk_reader, self.chunk_writer = connection.Pipe(duplex=False)
         _widen(self.chunk_writer.fileno())
-        self.whereabouts = Whereabouts()
+        self.heartbeats = Heartbeats()
         self.abandoned = False
         self.inherited: list[int] = []  # descriptors of the caller, where it is forked
         self.known_pid = 0  # a closed process does not report its own any more
@@ -87,7 +87,7 @@ class SlotProcess(process.BaseProcess):
             raise
         finally:
             self.close_worker_ends()
-            self.whereabouts.close_descriptor()
+            self.heartbeats.close_descriptor()
         self.known_pid = self.pid or 0
         self.owner.started(self)
 
@@ -175,7 +175,7 @@ def _disown() -> None:
         if slot_process is getattr(_this_thread, "forks", None):
             continue  # this process itself
         slot_process.close_worker_ends()
-        slot_process.whereabouts.close()
+        slot_process.heartbeats.close()
         if slot_process.owner is not None:
             slot_process.owner.disown()
         finalizer: Any = getattr(slot_process._popen, "finalizer", None)  # type: ignore[attr-defined]
@@ -321,7 +321,7 @@ def close_ends(slot_process: SlotProcess) -> None:
     finally:
         if alone:
             _fork_lock.release()
-    slot_process.whereabouts.close()
+    slot_process.heartbeats.close()
 
 
 def reap(processes: list[SlotProcess], patience: float) -> list[SlotProcess]:

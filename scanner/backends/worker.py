@@ -22,8 +22,8 @@ from scanner.mounts import anything_remote
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
+    from scanner.backends.heartbeat import Heartbeats
     from scanner.backends.start import SlotProcess
-    from scanner.backends.whereabouts import Whereabouts
 
 
 def serve() -> NoReturn:
@@ -43,7 +43,7 @@ def serve() -> NoReturn:
     process = cast("SlotProcess", current_process())
     chunks, home = process.chunk_writer.fileno(), os.getpid()
     try:
-        _serve(process.task_reader.fileno(), chunks, process.whereabouts)
+        _serve(process.task_reader.fileno(), chunks, process.heartbeats)
     except (EOFError, OSError):  # the coordinator has closed our pipes, or died
         pass
     except BaseException as error:  # a bug
@@ -66,8 +66,8 @@ def _close_foreign_descriptors() -> None:
         tracker._fd = None
 
 
-def _serve(tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
-    crew = Crew(tasks, chunks, whereabouts)
+def _serve(tasks: int, chunks: int, heartbeats: Heartbeats) -> None:
+    crew = Crew(tasks, chunks, heartbeats)
     wire.send(chunks, b"")
     while True:
         message = wire.unpack(wire.receive(tasks))
@@ -107,7 +107,7 @@ class Crew:
                                      -> queue of thread 1 -> walk -> deliver() --'
     """
 
-    def __init__(self, tasks: int, chunks: int, whereabouts: Whereabouts) -> None:
+    def __init__(self, tasks: int, chunks: int, heartbeats: Heartbeats) -> None:
         self.alone = True
         self._watched = False
         self._walker: Walker | None = None
@@ -115,7 +115,7 @@ class Crew:
         self._news = select.poll()
         self._news.register(tasks, select.POLLIN)
         self._chunks = chunks
-        self._whereabouts = whereabouts
+        self._heartbeats = heartbeats
         self._threads: dict[int, WalkingThread] = {}
         self._sending = threading.Lock()
         self._options = ScanOptions()
@@ -176,11 +176,11 @@ class Crew:
         thread.walk(task)
 
     def _new_walker(self, number: int, **limits: int) -> Walker:
-        place = self._whereabouts.of(number)
+        place = self._heartbeats.of(number)
         return Walker(self._options, joined=True, place=place, worker=self._worker, **limits)
 
     def _deliver(self, number: int, chunk: Chunk | BaseException) -> None:
-        self._whereabouts.of(number).nowhere()
+        self._heartbeats.of(number).nowhere()
         try:
             with self._sending:
                 if isinstance(chunk, BaseException):

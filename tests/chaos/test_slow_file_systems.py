@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import scanner
-from scanner.backends.whereabouts import SIZE, Place
+from scanner.backends.heartbeat import SIZE, Heartbeat
 from scanner.kernel.facts import reader_name
 from scanner.kernel.walk import Walker
 from scanner.model import Task, below_any
@@ -72,7 +72,7 @@ def test_many_directories_are_read_at_a_time_and_each_once(mounted: Mounter, bac
 
 
 @contextmanager
-def walker(fs: FaultFS, place: Place | None = None) -> Iterator[Walker]:
+def walker(fs: FaultFS, place: Heartbeat | None = None) -> Iterator[Walker]:
     made = Walker(ScanOptions(roots=(str(fs.mnt),)), joined=False, place=place)
     try:
         yield made
@@ -125,7 +125,7 @@ def test_where_a_walk_is_is_known_while_names_above_are_looked_up(mounted: Mount
     """Otherwise a hang there would never be given up."""
     fs = mounted({"path": "/0", "op": "lookup", "delay_ms": 1000}, tree=NAMED, latency_ms=0)
     siblings = [f"{fs.mnt}/0/1/2", f"{fs.mnt}/0/1/3"]
-    place = Place(memoryview(bytearray(SIZE)))
+    place = Heartbeat(memoryview(bytearray(SIZE)))
     with walker(fs, place) as made, ThreadPoolExecutor(1) as pool:
         future = pool.submit(made.walk, task(*siblings))
         while not place.count:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scanner.backends.whereabouts import SIZE, Place
+from scanner.backends.heartbeat import SIZE, Heartbeat
 from scanner.kernel.native import native
 from scanner.kernel.read import HELD_DIRECTORIES
 from scanner.kernel.walk import Walker
@@ -236,7 +236,7 @@ def test_a_root_that_is_a_link_below_another_root(new_walker: Callable[..., Walk
 def test_it_is_seen_where_a_walk_is_before_the_root_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a server that has died, that takes for ever."""
     make(tmp_path, {"a": {"b": {}}})
-    below, seen, place = os.fspath(tmp_path / "a"), list[Any](), Place(memoryview(bytearray(SIZE)))
+    below, seen, place = os.fspath(tmp_path / "a"), list[Any](), Heartbeat(memoryview(bytearray(SIZE)))
     open_one = os.open
 
     def open_and_tell(path: Any, *arguments: Any, **options: Any) -> int:
