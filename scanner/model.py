@@ -1,4 +1,4 @@
-"""The nouns that cross the house: a Task goes down to a worker, a Chunk comes up.
+"""The data that crosses all modules: a Task goes down to a worker, a Chunk comes up.
 
 Paths and names are `str` or `bytes`, whichever the root was; one scan never mixes them.
 """
@@ -105,14 +105,14 @@ Rules: TypeAlias = dict[Path, tuple[tuple[int, str, bytes], ...]]
 
 
 class Task(NamedTuple):
-    """Directories to walk next, in walk order, and how much to walk of them.
+    """Directories to walk next, in walk order, and the budget.
 
-    A Chunk comes back after about `entries` entries or `seconds`, whichever is first, but never before one
-    directory, or `entries` entries of it, were read; and after `quota` directories at the latest, unless that is 0.
-    `threads`: how many types of entries may be asked for at a time. `shut`: what must not be entered, and why;
-    `fences`: where the Task has to end, because the rest is for somebody else; `rules`: those that directories above
-    have in files of their own (rank, source and content of each). `position`: how many entries of the
-    first directory earlier Chunks have brought already.
+    A Chunk comes back after about `entries` entries or `seconds`, whichever is first, but never before one directory,
+    or `entries` entries of it, were read; and after `quota` directories at the latest, unless that is 0.
+    `threads`: number of `stat` calls in flight at most. `shut`: directories that must not be entered, with kind and
+    message; `fences`: directories at which the Task has to end, because other Tasks walk them; `rules`: rules from
+    files in directories above (rank, source and content of each). `position`: number of entries of the first directory
+    that earlier Chunks have brought.
     """
 
     number: int
@@ -281,14 +281,14 @@ BackendEvent: TypeAlias = SlotUp | SlotDown | SlotLost | SlotStuck | ChunkArrive
 
 
 def split(listings: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """The Listings of a Chunk one by one, or some of their fields."""
+    """Iterate over the Listings of a Chunk, or over some of their fields."""
     return zip(*fields_of(listings), strict=True)
 
 
 def fields_of(listings: tuple[Any, ...]) -> tuple[list[Any], ...]:
-    """The fields of the Listings of a Chunk, or some of them, each with a value for each directory.
+    """Return the fields of the Listings of a Chunk, or some of them, as lists with a value for each directory.
 
-    What is joined are paths, by NULs, and packed names of directories, by slashes.
+    Joined fields are split: paths at NULs, packed names of directories at slashes.
     """
     if not listings or isinstance(listings[0], list):
         return listings
@@ -318,7 +318,7 @@ def held_bytes(listings: tuple[Any, ...], entries: int) -> int:
 
 
 def names(packed: Any) -> list[Any]:
-    """The names in a field of a Listing, as a list that the caller may change."""
+    """Return the names in a field of a Listing, as a list that the caller may change."""
     if isinstance(packed, list):
         return packed
     if not packed:
@@ -338,14 +338,12 @@ def utf8_text(path: Any) -> str:
 
 
 def utf8_bytes(text: str) -> bytes:
-    """Encode what `utf8_text` has decoded: the bytes of names stay as they are."""
+    """Encode text that `utf8_text` has decoded. The bytes of names are restored."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def printable(text: str) -> str:
-    """Text for people, of which names and lines of somebody's files may be part: what a terminal would not just show is
-    escaped.
-    """
+    """Return `text` for terminals and reports, with characters escaped that are not printable."""
     return text if text.isprintable() else "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
@@ -362,13 +360,13 @@ def terminal_bytes(text: str) -> bytes:
 
 
 def prefix_of(path: Any) -> Any:
-    """What to put before a name in `path` to make its path: `os.path.join` without looking at the name."""
+    """Return the prefix that makes a path of a name in `path`: `os.path.join` without a check of the name."""
     separator: Any = os.sep if isinstance(path, str) else os.sep.encode()
     return path if path[-1:] == separator else path + separator
 
 
 def children(path: Any, dirs: list[Any], links: list[Any]) -> list[Any]:
-    """The paths of the directories to enter below `path`, last first: ready to go on a stack."""
+    """Return the paths of the directories to enter below `path`, last first, as for a stack."""
     prefix = prefix_of(path)
     if not links:
         return [prefix + name for name in reversed(dirs)]
@@ -377,12 +375,12 @@ def children(path: Any, dirs: list[Any], links: list[Any]) -> list[Any]:
 
 
 def is_below(path: Any, top: Any) -> bool:
-    """Whether `path` is `top` or lies below it."""
+    """Return whether `path` is `top` or lies below it."""
     return bool(path == top or path.startswith(prefix_of(top)))
 
 
 def upwards(path: Any, longest: int = sys.maxsize) -> Iterator[Any]:
-    """`path` and what it lies below, up to the first name; `longest`: only what has no more characters than that."""
+    """Yield `path` and the paths above it, up to the first name. `longest`: characters of a path to yield, at most."""
     separator: Any = os.sep if isinstance(path, str) else os.sep.encode()
     if len(path) <= longest:
         yield path
@@ -393,5 +391,5 @@ def upwards(path: Any, longest: int = sys.maxsize) -> Iterator[Any]:
 
 
 def below_any(path: Any, roots: Collection[Any]) -> bool:
-    """Whether `path` is one of `roots` or lies below one."""
+    """Return whether `path` is one of `roots` or lies below one."""
     return any(is_below(path, root) for root in roots)

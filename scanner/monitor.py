@@ -1,7 +1,7 @@
 """Memory, CPU and I/O of the coordinator and its workers, sampled with psutil.
 
-Sampled from the engine's own loop rather than from a thread: a thread would compete for the interpreter lock and make
-`fork` unsafe. Never asks psutil about disks or mounts: those calls hang on a dead network mount.
+Sampled in the loop of the engine, because a thread would compete for the interpreter lock and make `fork` unsafe. Never
+queries psutil for disks or mounts: such calls hang on a dead network mount.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     import psutil
 
 INTERVAL = 0.1  # seconds between samples
-ALONE = 0.5  # before the first, of this process alone: it takes 15 ms for importing psutil, while its threads wait
-MOST_POINTS = 240  # of the time series: at twice this two become one, and the interval doubles
+ALONE = 0.5  # seconds before the first sample without workers: the import of psutil takes 15 ms, and threads wait
+MOST_POINTS = 240  # of the time series: at twice this, two points become one, and the interval doubles
 
 Sample: TypeAlias = tuple[float, dict[int, int], tuple[int, int, int]]
 """Seconds; bytes of each process; directories and entries so far, and the most directories read at a time."""
 
 
-class Watched:
-    """One process: its figures so far. It may be gone between two samples; what was seen of it stays."""
+class SampledProcess:
+    """The figures of one process. They stay when the process ends between two samples."""
 
     def __init__(self, name: str, handle: psutil.Process, since: float, *, warm: bool) -> None:
-        """`warm`: it is older than `since`, and charged from now on; another one from its birth."""
+        """`warm`: the process is older than `since`, and counted from now on; otherwise from its start."""
         self.name = name
         self.handle = handle
         self._since = since
@@ -44,7 +44,7 @@ class Watched:
         self._base = (user, system)
 
     def ended_at(self, when: float, user: float, system: float, rss: int) -> None:
-        """It has done other things since."""
+        """Replace the last sample by the values at the end of the scan: the process has done other work since."""
         self._last, self.rss = when, rss
         self._rss_peak, self._rss_sum = rss, rss * self._samples
         self._user, self._system = user - self._base[0], system - self._base[1]
@@ -80,7 +80,7 @@ class Watched:
 
 
 class Monitor:
-    """Watches this process and those that `processes` names (slot -> pid), each time a sample is due."""
+    """Samples this process and those of `processes` (worker -> pid) at intervals."""
 
     def __init__(
         self,
@@ -89,22 +89,22 @@ class Monitor:
         warm: Collection[int] = (),
     ) -> None:
         """`counts`: directories and entries so far, and the most directories read at a time since the last call;
-        `warm`: those of the processes that were there before.
+        `warm`: process numbers that existed before the scan.
         """
         self._processes = processes
         self._warm = frozenset(warm)
         self._counts = counts
-        self._watched: dict[int, Watched] = {}
+        self._watched: dict[int, SampledProcess] = {}
         self._since = time.time()
         self._own_cpu = os.times()[:2]
         self._started = time.monotonic()
         self._interval = INTERVAL
         self._due = self._started + INTERVAL
         self._ended: tuple[float, tuple[float, float], int] | None = None
-        """Seconds, processor time and memory of this process when it was over."""
+        """Seconds, processor time and memory of this process at the end of the scan."""
         self._peak_sum = 0
         self._series: list[Sample] = []
-        if warm:  # what they have done before is not ours
+        if warm:  # their earlier work is not counted
             self.sample()
 
     def tick(self) -> None:
@@ -114,10 +114,10 @@ class Monitor:
             self.sample()
 
     def end(self) -> None:
-        """Sample for the last time. A short scan in this process alone is spared that until figures are wanted; what
-        takes no tenth of a second has the memory of then.
+        """Take the last sample. A short scan without workers postpones it until `figures` is called; a scan of less
+        than INTERVAL then reports the memory of that moment.
 
-        Nothing of the scan is held from now on.
+        Drops all references to the scan.
         """
         seconds = time.monotonic() - self._started
         self._ended = seconds, os.times()[:2], _resident() if seconds >= INTERVAL else 0
@@ -127,10 +127,10 @@ class Monitor:
         self._processes, self._counts = dict, lambda: counts
 
     def sample(self) -> None:
-        now = time.monotonic()  # not later: the import takes its time, also after the end of the scan
+        now = time.monotonic()  # before the import, which takes time, also after the end of the scan
         try:
-            import psutil  # 15 ms: not spent on scans that nobody wants figures of
-        except (ImportError, OSError):  # descriptors are short: without figures, then
+            import psutil  # 15 ms: only for scans with figures
+        except (ImportError, OSError):  # no file descriptors left: no figures
             self._due = time.monotonic() + self._interval
             return
         present = self._present(psutil)
@@ -148,15 +148,15 @@ class Monitor:
             self._interval *= 2
         self._due = now + self._interval
 
-    def _present(self, psutil: Any) -> list[Watched]:
-        """The processes of this moment, new ones taken in."""
+    def _present(self, psutil: Any) -> list[SampledProcess]:
+        """Return the current processes, new ones included."""
         pids = {os.getpid(): "coordinator"}
         pids |= {pid: f"worker {slot}" for slot, pid in self._processes().items()}
         for pid, name in pids.items():
             if pid in self._watched:
                 continue
             try:
-                self._watched[pid] = Watched(name, psutil.Process(pid), self._since, warm=pid in self._warm)
+                self._watched[pid] = SampledProcess(name, psutil.Process(pid), self._since, warm=pid in self._warm)
             except psutil.Error:
                 continue
             if name == "coordinator":
@@ -169,7 +169,7 @@ class Monitor:
         return sum(self._series[-1][1].values()) if self._series else 0
 
     def figures(self) -> dict[str, Any]:
-        """Everything sampled, as plain values: `processes`, `peak_rss_sum_bytes`, `series`."""
+        """Return all samples as plain values: `processes`, `peak_rss_sum_bytes`, `series`."""
         if not self._series and self._ended is not None:
             self.sample()
             seconds, cpu, resident = self._ended
@@ -197,7 +197,7 @@ class Monitor:
 
 
 def _merged(before: Sample, after: Sample) -> Sample:
-    """The second of two samples, with the peaks of both."""
+    """Return the second of two samples, with the peaks of both."""
     _, memory, (_, _, in_flight) = before
     seconds, later, (directories, entries, most) = after
     memory = max(memory, later, key=lambda each: sum(each.values()))
@@ -205,7 +205,7 @@ def _merged(before: Sample, after: Sample) -> Sample:
 
 
 def _resident() -> int:
-    """Bytes of this process in memory; 0 where that is not told."""
+    """Return the resident bytes of this process; 0 where the system does not report them."""
     try:
         return resident_bytes()
     except OSError:
@@ -213,7 +213,7 @@ def _resident() -> int:
 
 
 def _io_counters(handle: psutil.Process) -> dict[str, int] | None:
-    """Read and write calls and bytes, where the system has them and tells us."""
+    """Return the counts and bytes of read and write calls, where the system reports them."""
     counters = getattr(handle, "io_counters", None)
     if counters is None:
         return None

@@ -1,6 +1,6 @@
-"""What is mounted where, from the kernel's own table: asking a mount itself may hang.
+"""Mounts, from the table of the kernel: a query of a mount itself may hang.
 
-Where there is no such table (not Linux), nothing is known: no mount is remote, and all of a root is one.
+Without such a table (not Linux), no mount is remote, and each root is one file system.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from scanner.model import Path, below_any, is_below, prefix_of, upwards
 
 MOUNTS = "/proc/self/mountinfo"
-MOST_LINKS = 40  # of a path, as the kernel has it
+MOST_LINKS = 40  # symbolic links in a path, as in the kernel
 FIELDS_BEFORE_TYPE = 6  # number, parent, device, root, mount point, options; then optional fields, "-", type
 UNKNOWN = "unknown"
 _ON_DISK = (
@@ -27,11 +27,11 @@ _IN_MEMORY = (
 )
 IN_MEMORY = frozenset(_IN_MEMORY.split())
 LOCAL = IN_MEMORY.union(_ON_DISK.split())
-"""File systems that are in this machine's own memory or on its own disks: they answer."""
+"""File systems in memory or on disks of this machine: they always answer."""
 
 
 class Mount(NamedTuple):
-    """`root`: the directory or file of the file system that is seen at `point`; `device`: major:minor."""
+    """A mount. `root`: the directory or file of the file system that appears at `point`; `device`: major:minor."""
 
     point: bytes
     kind: str
@@ -42,7 +42,7 @@ class Mount(NamedTuple):
 
 
 def mounts() -> list[Mount]:
-    """All mounts that paths lead to: none that lies behind what was mounted later."""
+    """Return all mounts that a path can reach: none that is covered by a later mount."""
     try:
         with open(MOUNTS, "rb") as table:
             return _visible([mount for mount in map(_mount, table) if mount is not None])
@@ -51,10 +51,10 @@ def mounts() -> list[Mount]:
 
 
 def _visible(table: list[Mount]) -> list[Mount]:
-    """At each place the topmost, if what it was mounted on can be seen there itself."""
+    """Return the topmost mount at each point, if the mount below it is reachable."""
     numbers = {mount.number for mount in table}
     found: dict[bytes, Mount] = {}
-    for mount in sorted(table, key=lambda mount: len(mount.point)):  # stable: what came later stays behind
+    for mount in sorted(table, key=lambda mount: len(mount.point)):  # stable: later mounts stay behind
         on = next((found[above] for above in upwards(mount.point) if above in found), None)
         if on is None or mount.parent == on.number or mount.parent not in numbers:
             found[mount.point] = mount
@@ -64,7 +64,7 @@ def _visible(table: list[Mount]) -> list[Mount]:
 def _mount(line: bytes) -> Mount | None:
     """Parse one line of the table; None if it has no mount point. Spaces and the like are escaped in octal.
 
-    Every user can mount something, and so choose bytes of this table: no bytes may raise an error.
+    Any user can mount, and so choose bytes of this table: no bytes may raise an error.
     """
     fields = [_unescaped(field) for field in line.rstrip(b"\n").split(b" ")]
     if len(fields) < FIELDS_BEFORE_TYPE or not fields[4].startswith(b"/"):
@@ -83,13 +83,13 @@ def _remote(mount: Mount) -> bool:
 
 
 def _deepest(real: bytes, table: list[Mount]) -> Mount | None:
-    """The mount that `real` is on."""
+    """Return the mount that contains `real`."""
     above = [mount for mount in table if is_below(real, mount.point)]
     return max(above, key=lambda mount: len(mount.point), default=None)
 
 
 def resolved(path: Path, table: list[Mount]) -> bytes:
-    """The absolute path without links; from where a remote mount begins on, links stay: reading them might hang."""
+    """Return the absolute path without symbolic links. On a remote mount links stay, because reading them may hang."""
     remote = {mount.point for mount in table if _remote(mount)}
     todo = [name for name in os.fsencode(path).split(b"/") if name][::-1]
     real = b"/" if os.fsencode(path)[:1] == b"/" else _cwd()
@@ -115,7 +115,7 @@ def resolved(path: Path, table: list[Mount]) -> bytes:
 def _cwd() -> bytes:
     try:
         return os.fsencode(os.getcwd())
-    except OSError:  # it was removed: what is relative to it is nowhere
+    except OSError:  # removed: relative paths do not exist
         return b"/"
 
 
@@ -134,12 +134,13 @@ def filesystem_type(path: Path) -> str:
 
 
 def printable(name: bytes) -> str:
+    """Return a name with bytes escaped that are not printable."""
     text = name.decode(errors="backslashreplace")
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def anything_remote(roots: Sequence[Path]) -> bool:
-    """Whether a root is on, or has below it, a file system that may take for ever to answer."""
+    """Return whether any root is on, or has below it, a file system that may never answer."""
     table = mounts()
     remote = [mount.point for mount in table if _remote(mount)]
     for real in (resolved(root, table) for root in roots) if remote else ():
@@ -150,7 +151,7 @@ def anything_remote(roots: Sequence[Path]) -> bool:
 
 
 def mount_of(path: Any, roots: Sequence[Any]) -> Any:
-    """The directory, as the scan names it, at which the file system of `path` begins: a mount point, or the root."""
+    """Return the directory, as the scan names it, at which the file system of `path` begins: a mount point or root."""
     root = max((root for root in roots if is_below(path, root)), key=len, default=path)
     table = mounts()
     top = resolved(root, table)
@@ -164,7 +165,7 @@ def mount_of(path: Any, roots: Sequence[Any]) -> Any:
 
 
 def mounted_below(roots: Sequence[Any]) -> list[tuple[Any, str]]:
-    """What is mounted below the roots, and is none of them: the paths, as the scan names them, and the types."""
+    """Return path, as the scan names it, and type of each mount below the roots, the roots excluded."""
     table = mounts()
     found = []
     for root in roots if table else ():
@@ -173,7 +174,7 @@ def mounted_below(roots: Sequence[Any]) -> list[tuple[Any, str]]:
 
 
 def _below(root: Any, real: bytes, table: Iterable[Mount]) -> Iterator[tuple[Any, Mount]]:
-    """What is mounted below a root that is really at `real`, and where the scan meets it."""
+    """Yield the mounts below a root whose absolute path is `real`, and their paths as the scan names them."""
     for mount in table:
         if mount.point != real and is_below(mount.point, real):
             inner = mount.point[len(prefix_of(real)) :]
@@ -183,9 +184,9 @@ def _below(root: Any, real: bytes, table: Iterable[Mount]) -> Iterator[tuple[Any
 def barred(roots: Sequence[Any], *, kinds: Collection[str], one_file_system: bool, one_mount: bool) -> list[Any]:
     """Return the mount points below the roots that must not be entered, as the scan names them.
 
-    `kinds`: types of file systems; `one_mount`: all mount points; `one_file_system`: those of another file system
-    than the root's. Bind mounts of the root's own file system are entered, as with `find -xdev`. The table decides, so
-    a mount that hangs is not asked. It cannot tell subvolumes from each other: these are compared once they are open.
+    `kinds`: types of file systems; `one_mount`: all mount points; `one_file_system`: those of other file systems than
+    that of the root. Bind mounts of the root's own file system are entered, as with `find -xdev`. The table decides, so
+    that a mount that hangs is not queried. It does not distinguish subvolumes: these are compared once they are open.
     """
     table = mounts()
     names = {os.fsencode(kind) for kind in kinds}
@@ -200,7 +201,7 @@ def barred(roots: Sequence[Any], *, kinds: Collection[str], one_file_system: boo
 
 
 def _device(real: bytes, table: list[Mount]) -> str:
-    """Return the device of the file system that `real` is on, as the table has it."""
+    """Return the device of the file system of `real`, in the form of the table."""
     mount = _deepest(real, table)
     if mount is not None:
         return mount.device
@@ -212,17 +213,17 @@ def _device(real: bytes, table: list[Mount]) -> str:
 
 
 def _barred_roots(roots: Sequence[Any], barred: Collection[Any]) -> Iterator[Any]:
-    """Yield the roots that lie below others, on another device that no table knows: a subvolume."""
+    """Yield the roots below other roots that are on another device without a mount: subvolumes."""
     pairs = [(top, root) for root in roots for top in roots if root != top and is_below(root, top)]
     for top, root in pairs:
         if not below_any(root, barred):
-            with contextlib.suppress(OSError):  # to be reported by the scan
+            with contextlib.suppress(OSError):  # the scan reports it
                 if os.stat(root).st_dev != os.stat(top).st_dev:
                     yield root
 
 
 def are_shared(roots: Sequence[Any]) -> bool:
-    """Return whether a directory may be met twice below the roots, which are disjoint paths: by bind mounts."""
+    """Return whether bind mounts make a directory appear twice below the roots, which are disjoint paths."""
     table = mounts()
     places = []
     for root in roots:
@@ -241,9 +242,9 @@ def _inner(place: bytes, mount: Mount) -> bytes:
 
 
 def devices(roots: Sequence[Any]) -> dict[Any, int]:
-    """Where in the scan which device begins: roots and mount points, and the devices numbered as they are met.
+    """Return the directories at which devices begin, roots and mount points, with a number for each device.
 
-    All that is in memory counts as one.
+    All file systems in memory count as one device.
     """
     table = mounts()
     numbers: dict[str, int] = {}
@@ -258,5 +259,5 @@ def devices(roots: Sequence[Any]) -> dict[Any, int]:
 
 
 def _surrounding(path: Any, found: dict[Any, int]) -> int | None:
-    """The device that what is mounted at `path` lies in."""
+    """Return the device that surrounds the mount at `path`."""
     return next((found[above] for above in islice(upwards(path), 1, None) if above in found), None)

@@ -49,7 +49,7 @@ class Heartbeat:
         return self._header[0] if self._header[1] else 0
 
     def read(self) -> bytes | None:
-        """Return the directory that is being read, or was when the worker ended. None: none, or its path is too long."""
+        """Return the directory that is being read, or was when the worker ended; None: none, or too long a path."""
         length = self._header[1]
         return bytes(self.view[_HEADER : _HEADER + length]) if 0 < length <= SIZE - _HEADER else None
 

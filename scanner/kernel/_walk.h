@@ -23,7 +23,7 @@
 #define NEWS_SECONDS 0.002    /* between two checks whether another slot wants work */
 #define MOST_FAR 16           /* directories that stay open on the way to a path longer than PATH_MAX */
 #define GAP 4                 /* as in descent.py, which `thin_out` mirrors */
-#define PLACE_HEADER 16       /* bytes, as in whereabouts.py: count of directories, length of the path */
+#define PLACE_HEADER 16       /* bytes, as in heartbeat.py: count of directories, length of the path */
 
 struct text { /* growing bytes */
     char *start;
@@ -242,7 +242,7 @@ static int descend(struct run *run, int descriptor, size_t prefix)
     return 1;
 }
 
-/* Publish the path of the current directory: see whereabouts.py. */
+/* Publish the path of the current directory: see heartbeat.py. */
 static void publish_place(struct run *run, size_t length)
 {
     uint64_t *header = (uint64_t *)run->place;
