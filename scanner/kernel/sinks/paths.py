@@ -12,7 +12,7 @@ from scanner.options import ScanOptions
 
 
 class PathLines(EntryProducer):
-    """Path lines. Alone and without a selection, it gets finished lines of files instead of `FilesWithRows`."""
+    """Path lines. Files arrive as finished lines, or with rows if other producers or a selection need these."""
 
     def __init__(self, options: ScanOptions, separator: bytes) -> None:
         self._separator = self.run_separator = separator
