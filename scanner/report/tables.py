@@ -80,7 +80,7 @@ def size_tables(sizes: dict[str, Any]) -> Iterator[ReportTable]:
     yield from _some("Largest files", ("size", "path"), [
         (human(file["bytes"]), shown_text(file["path"])) for file in sizes["largest_files"]
     ])  # fmt: skip
-    yield from _some("Largest directories without subdirectories", ("disk usage", "with subdirectories", "path"), [
+    yield from _some("Largest directories, excluding subdirectories", ("disk usage", "with subdirectories", "path"), [
         (human(each["own_disk_bytes"]), human(each["disk_bytes"]), shown_text(each["path"]))
         for each in sizes["largest_directories"]
     ])  # fmt: skip
