@@ -339,11 +339,15 @@ def test_an_unwritable_report_is_still_printed(tmp_path: Path) -> None:
 
 
 def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "Scanned             /x\nOutcome             failed\nErrors              2 denied\n\nErrors:\n  denied: /x\n"
+    text = (
+        "Scanned             /x\nOutcome             failed\nErrors              2 denied\n"
+        "Incidents           1 retry\n\nErrors:\n  denied: /x\n"
+    )
     assert painted(text) == (
         "\x1b[1mScanned             \x1b[0m/x\n"
         "\x1b[1mOutcome             \x1b[0m\x1b[1;31mfailed\x1b[0m\n"
         "\x1b[1mErrors              \x1b[0m\x1b[1;33m2 denied\x1b[0m\n"
+        "\x1b[1mIncidents           \x1b[0m\x1b[1;33m1 retry\x1b[0m\n"
         "\n\x1b[1;31mErrors:\x1b[0m\n  denied: /x\n"
     )
 

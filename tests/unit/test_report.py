@@ -7,7 +7,7 @@ import pytest
 from scanner.model import Fault
 from scanner.mounts import filesystem_type
 from scanner.report.data import LONGEST_SHOWN, fault_fields, report_data, shown
-from scanner.report.text import markdown_report, text_report
+from scanner.report.text import facts, markdown_report, text_report
 from scanner.stats import ScanStats
 
 
@@ -46,6 +46,15 @@ def test_a_report_of_an_empty_scan() -> None:
     data = report_data([b"/x"], "failed", stats, ["ext4"], "1.0")
     assert "Errors              none" in text_report(data)
     assert "| Directories | 0 |" in markdown_report(data)
+
+
+def test_facts_of_a_scan_with_incidents_and_sizes() -> None:
+    data = report_data([b"/x"], "complete", ScanStats("serial", 2, "python"), ["ext4"], "1.0")
+    assert {"Incidents", "Disk usage", "Apparent size"}.isdisjoint(dict(facts(data)))
+    data |= {"retries": 2, "worker_deaths": 1, "sizes": {"disk_bytes": 4096, "apparent_bytes": 10}}
+    found = dict(facts(data))
+    assert found["Incidents"] == "2 retries, 1 worker died and was replaced"
+    assert (found["Disk usage"], found["Apparent size"]) == ("4 KiB", "10 B")
 
 
 def test_markdown_escapes_names() -> None:
