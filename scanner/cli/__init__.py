@@ -1,1 +1,1 @@
-"""The command `scanner`. Imports everything; nobody imports it."""
+"""The command `scanner`. It may import every other package; none imports it."""

@@ -1,4 +1,4 @@
-"""`scanner du`: how much space directories take, with the figures of GNU du."""
+"""`scanner du`: prints the disk usage of directories, with the figures of GNU du."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from scanner.cli.roots import counted_before, distinct, each_time
 from scanner.cli.run import conclude, run_scan
 from scanner.errors import OptionError
 from scanner.export.formats import SIZES_FIELDS
-from scanner.export.once import Once
 from scanner.export.output import STDOUT, Output
-from scanner.export.tree import Total, Tree, key_of
+from scanner.export.tree import DistinctTree, Total, Tree, key_of
 from scanner.model import Chunk, Path, is_below, prefix_of, printable, terminal_bytes, utf8_text
 from scanner.mounts import are_shared
 from scanner.options import ScanOptions, SinkSpec
@@ -31,7 +30,7 @@ def du_command(args: argparse.Namespace, options: ScanOptions, interruption: exi
     for name, value, least in (("-d", args.shown_depth, 0), ("--top", args.top, 1)):
         if value is not None and value < least:
             raise OptionError(f"{name} must be a whole number of {least} or more, not {value}")
-    form = form_of(args)
+    formatted = size_formatter(args)
     several = len(args.roots) > 1
     given: dict[str, str] = {}
     if args.count_links:
@@ -39,44 +38,47 @@ def du_command(args: argparse.Namespace, options: ScanOptions, interruption: exi
     else:
         named, files = distinct(args.roots, options)
     args.roots = [root for root in named if root not in files]
-    several = several and not args.count_links and are_shared(args.roots)  # as du: not so with one ROOT
+    several = several and not args.count_links and are_shared(args.roots)  # GNU du: not with one ROOT
     known = tuple(map(key_of, files.values()))
     is_once = several or (options.followlinks and not args.count_links)
-    depth = None if is_once else args.shown_depth  # what may be met before has a record of its own
+    depth = None if is_once else args.shown_depth  # a directory that may be met twice needs its own record
     options = options._replace(
         sinks=(SinkSpec("sizes", (depth, args.count_links, known, several)),),
         stat=SIZES_FIELDS,
         barred=() if args.count_links else counted_before(args.roots),
     )
-    tree = (Once if is_once else Tree)(named, files, every_name=args.count_links)
+    tree = (DistinctTree if is_once else Tree)(named, files, every_name=args.count_links)
     with Output(None) as output:
-        lines = Lines(args, named, given, form, output)
+        lines = SizeLines(args, named, given, formatted, output)
 
         def take(chunk: Chunk) -> None:
             with interruption.raising():
                 lines.add(tree.add(chunk.output))
 
         outcome = run_scan(args, options, take, interruption)
-        whole = outcome.word not in ("timeout", "interrupted")
-        if whole:
+        is_whole = outcome.word not in ("timeout", "interrupted")
+        if is_whole:
             lines.add(tree.finish())
-        lines.finish(total=args.total and whole)
+        lines.finish(total=args.total and is_whole)
     if outcome.code == exits.NO_RESULT and files:
         outcome = outcome._replace(code=exits.INCOMPLETE)
     return conclude(args, outcome)
 
 
-class Lines:
-    """Writes them: at once, or the largest at the end; and adds up the ROOTs."""
+class SizeLines:
+    """Writes a line for each directory, at once or with --top at the end, and adds up the ROOTs.
+
+    `given` has the spelling of ROOTs that were renamed for the scan.
+    """
 
     def __init__(
-        self, args: argparse.Namespace, roots: Sequence[str], given: Mapping[str, str], form: Callable[[int], str],
-        output: Output,
+        self, args: argparse.Namespace, roots: Sequence[str], given: Mapping[str, str],
+        formatted: Callable[[int], str], output: Output,
     ) -> None:  # fmt: skip
-        self._form, self._output = form, output
+        self._formatted, self._output = formatted, output
         self._apparent = args.apparent_size or args.bytes
         self._end = b"\0" if args.null else b"\n"
-        self._shown = not args.null and os.isatty(STDOUT)  # control characters in names are no commands
+        self._on_terminal = not args.null and os.isatty(STDOUT)  # it interprets control characters in names
         self._roots = frozenset(roots)
         self._depth: int | None = args.shown_depth
         self._given = {spelled: root for spelled, root in given.items() if spelled != root}
@@ -95,17 +97,18 @@ class Lines:
             if self._top is None:
                 self._write(size, total.path)
                 continue
-            self._count -= 1  # of two that are equally large the first stays
+            self._count -= 1  # of equal sizes the first is kept
             heapq.heappush(self._largest, (size, self._count, total))
             if len(self._largest) > self._top:
                 heapq.heappop(self._largest)
 
     def _levels(self, path: Any) -> int:
-        """How deep a directory lies below its ROOT."""
+        """Return the levels between a directory and its ROOT."""
         root = max((root for root in self._roots if is_below(path, root)), key=len)
         return 0 if path == root else path.count("/", len(prefix_of(root))) + 1
 
     def finish(self, *, total: bool) -> None:
+        """Write the lines of --top, and the total."""
         for size, _, each in sorted(self._largest, reverse=True):
             self._write(size, each.path)
         if total:
@@ -116,11 +119,11 @@ class Lines:
 
     def _write(self, size: int, path: Path) -> None:
         path = self._as_given(path)
-        name = terminal_bytes(printable(utf8_text(path))) if self._shown else os.fsencode(path)
-        self._output.write(self._form(size).encode() + b"\t" + name + self._end)
+        name = terminal_bytes(printable(utf8_text(path))) if self._on_terminal else os.fsencode(path)
+        self._output.write(self._formatted(size).encode() + b"\t" + name + self._end)
 
     def _as_given(self, path: Path) -> Path:
-        """Return the path as it lies below the ROOT that the user gave."""
+        """Return the path below its ROOT as the user spelled it."""
         top = next((spelled for spelled in self._given if is_below(path, spelled)), None)
         if top is None:
             return path
@@ -128,13 +131,13 @@ class Lines:
         return prefix_of(self._given[top]) + inner if inner else self._given[top]
 
 
-def form_of(args: argparse.Namespace) -> Callable[[int], str]:
-    """Return how a number of bytes is shown. Raises OptionError."""
+def size_formatter(args: argparse.Namespace) -> Callable[[int], str]:
+    """Return the function that formats a number of bytes. Raises OptionError."""
     size = args.block_size
     if args.human_readable or (size and "human-readable".startswith(size)):
-        return human
+        return human_size
     if size and "si".startswith(size):
-        return partial(human, base=1000)
+        return partial(human_size, base=1000)
     if size is None:
         unit, letters = 1 if args.bytes else 1024, ""
     else:
@@ -143,7 +146,7 @@ def form_of(args: argparse.Namespace) -> Callable[[int], str]:
 
 
 def block_size(text: str) -> tuple[int, str]:
-    """Return the bytes of a unit, and what follows a number of these: the unit as du writes it, if no number is given.
+    """Return a unit's bytes, and the letters after each size: with a number in `text` none, as in du.
 
     Raises OptionError.
     """
@@ -153,14 +156,14 @@ def block_size(text: str) -> tuple[int, str]:
     letter, base = (match[2] or "").upper(), 1000 if match[3] == "B" else 1024
     size = int(match[1] or 1) * base ** (UNITS.index(letter) + 1 if letter else 0)
     if not 0 < size < MOST_BYTES:
-        raise OptionError(f"-B {text!r} is {'too large' if size else 'zero: it must be 1 or more'}")
+        raise OptionError(f"-B must be from 1 to {MOST_BYTES - 1} bytes, not {text!r}")
     if match[1]:
         return size, ""
     return size, ("k" if size == 1000 else letter) + (match[3] or "")
 
 
-def human(count: int, base: int = 1024) -> str:
-    """Return a number rounded up, as du does it: 4.0K, 12M; with base 1000 4.1k."""
+def human_size(count: int, base: int = 1024) -> str:
+    """Return a size rounded up, as du does: 4.0K, 12M; with base 1000 4.1k."""
     size = 1
     for letter in ("", *UNITS):
         shown = "k" if letter == "K" and base == 1000 else letter

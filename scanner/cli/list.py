@@ -1,4 +1,4 @@
-"""`scanner list`: the entries, in walk order, in the formats that are asked for."""
+"""`scanner list`: writes the entries, in walk order, in one or several formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scanner.cli.exits import Interruption
 from scanner.cli.outputs import Outputs
 from scanner.cli.run import UNFINISHED, conclude, run_scan
 from scanner.errors import OptionError, OutputError
-from scanner.export.formats import Target, targets_of
+from scanner.export.formats import OutputSpec, output_specs
 from scanner.export.output import Output
 from scanner.export.writers import Writer, writer_of
 from scanner.kernel.sinks.base import apart
@@ -22,45 +22,44 @@ from scanner.options import ScanOptions, SinkSpec
 from scanner.report.data import scan_record
 
 
-class Written(NamedTuple):
-    """One output under way."""
+class ListOutput(NamedTuple):
+    """One output in progress."""
 
-    target: Target
+    spec: OutputSpec
     output: Output
     writer: Writer
 
 
 def list_command(args: argparse.Namespace, options: ScanOptions, interruption: Interruption) -> int:
     end = b"\0" if args.null else b"\n"
-    targets = targets_of(
+    specs = output_specs(
         args.output, args.format, args.fields, args.template, end, len(args.roots), trailer=args.trailer
     )
-    if any(target.format == "ncdu" for target in targets):
+    if any(spec.format == "ncdu" for spec in specs):
         refuse_selection(args)
-    sinks = tuple(dict.fromkeys(target.sink for target in targets))
-    asked = {field for target in targets for field in target.fields}
-    options = options._replace(sinks=sinks, stat=tuple(asked))
+    sinks = tuple(dict.fromkeys(spec.sink for spec in specs))
+    options = options._replace(sinks=sinks, stat=tuple({field for spec in specs for field in spec.fields}))
     roots = list(args.roots)
     with Outputs(quiet=args.quiet) as outputs:
-        written = [each for target in targets for each in _opened(target, roots, outputs, interruption)]
-        if not (written or args.errors or args.report):
-            return _ended_by(BrokenPipeError(), outputs.failures)
+        opened = [each for spec in specs for each in _open_output(spec, roots, outputs, interruption)]
+        if not (opened or args.errors or args.report):
+            return _exit_without_outputs(BrokenPipeError(), outputs.failures)
         try:
-            take = partial(_take, sinks, written, outputs)
-            outcome = run_scan(args, options, take, interruption)
+            deliver = partial(_deliver_chunk, sinks, opened, outputs)
+            outcome = run_scan(args, options, deliver, interruption)
         except (OutputError, BrokenPipeError) as error:
-            return _ended_by(error, outputs.failures)
+            return _exit_without_outputs(error, outputs.failures)
         if outcome.word not in UNFINISHED:
             record = cache(partial(scan_record, roots, outcome.word, outcome.stats, __version__))
-            for each in written:
+            for each in opened:
                 with outputs.attempt(each.output):
                     each.writer.finish(record)
                     each.output.publish()
     return conclude(args, outcome.with_failures(outputs.failures))
 
 
-def _ended_by(error: OutputError | BrokenPipeError, failures: list[OutputError]) -> int:
-    """The exit code where no output is left. Raises BrokenPipeError if that is nobody's failure."""
+def _exit_without_outputs(error: OutputError | BrokenPipeError, failures: list[OutputError]) -> int:
+    """Return the exit code where every output has failed. Raises BrokenPipeError if all were closed pipes."""
     if isinstance(error, OutputError):
         failures = [*(failure for failure in failures if failure is not error), error]
     elif not failures:
@@ -70,34 +69,36 @@ def _ended_by(error: OutputError | BrokenPipeError, failures: list[OutputError])
     return exits.NO_RESULT
 
 
-def _opened(target: Target, roots: Sequence[str], outputs: Outputs, interruption: Interruption) -> Iterator[Written]:
-    """Nothing where a head cannot be written. Raises OutputError where the output cannot be opened."""
-    output = outputs.open(target.path, named=target.format == "sqlite")
+def _open_output(
+    spec: OutputSpec, roots: Sequence[str], outputs: Outputs, interruption: Interruption
+) -> Iterator[ListOutput]:
+    """Yield the opened output, or nothing if its head cannot be written. Raises OutputError if it cannot be opened."""
+    output = outputs.open(spec.path, named=spec.format == "sqlite")
 
     def write(body: bytes | memoryview) -> None:
         with interruption.raising():
             output.write(body)
 
     with outputs.attempt(output):
-        yield Written(target, output, writer_of(target, output, write, roots))
+        yield ListOutput(spec, output, writer_of(spec, output, write, roots))
 
 
-def _take(sinks: Sequence[SinkSpec], written: list[Written], outputs: Outputs, chunk: Chunk) -> None:
+def _deliver_chunk(sinks: Sequence[SinkSpec], opened: list[ListOutput], outputs: Outputs, chunk: Chunk) -> None:
     """Pass the Chunk to every output, with the bytes made for it. An output that fails is dropped; the last raises."""
     made = dict(zip(sinks, apart(chunk.output, len(sinks)), strict=True))
-    for each in tuple(written):
+    for each in tuple(opened):
         try:
-            each.writer.take(chunk, made[each.target.sink])
+            each.writer.write_chunk(chunk, made[each.spec.sink])
         except (OutputError, BrokenPipeError) as error:
             outputs.discard(each.output, error)
-            written.remove(each)
-            if not written:
+            opened.remove(each)
+            if not opened:
                 raise
 
 
 def refuse_selection(args: argparse.Namespace) -> None:
-    """Raise OptionError if directories may be missing that others are in."""
+    """Raise OptionError for options that may drop a directory but not its content: ncdu's tree has no such gaps."""
     for name in ("include", "min_depth", "types", "size", "newer", "older"):
         if getattr(args, name):
             flag = "--type" if name == "types" else "--" + name.replace("_", "-")
-            raise OptionError(f"{flag} is not for --format ncdu: its tree is whole; --exclude is")
+            raise OptionError(f"{flag} cannot be used with --format ncdu; use --exclude")

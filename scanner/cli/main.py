@@ -1,4 +1,4 @@
-"""Arguments in, exit code out."""
+"""Run one command: from its arguments to the exit code."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from scanner.cli import exits
 from scanner.cli.outputs import refuse_shared_outputs
 from scanner.cli.parser import parse
 from scanner.errors import OptionError, OutputError
-from scanner.export.output import occupy_streams
+from scanner.export.output import occupy_closed_streams
 from scanner.options import PUBLIC, ScanOptions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; ends the process itself only after a signal."""
-    if hasattr(sys.stderr, "reconfigure"):  # not where it is closed
+    """Run one command and return its exit code. Only a signal ends the process here."""
+    if hasattr(sys.stderr, "reconfigure"):  # stderr may be closed
         sys.stderr.reconfigure(errors="backslashreplace")
-    occupy_streams()
-    given = joined(arguments_given() if arguments is None else arguments)
-    args = parse(given)
+    occupy_closed_streams()
+    args = parse(join_sizes(process_arguments() if arguments is None else arguments))
     try:
         options = options_from(args)
     except OptionError as error:
-        return exits.usage_error(as_flag(str(error)))
+        return exits.usage_error(in_terms_of_flags(str(error)))
     interruption = exits.Interruption()
     try:
         with interruption.handled():
@@ -38,17 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OutputError as error:
         exits.print_message(str(error))
         return exits.NO_RESULT
-    except BrokenPipeError:  # whoever read our output has had enough
+    except BrokenPipeError:  # the reader closed the output pipe
         exits.discard_stdout()
         return exits.COMPLETE
     except OSError as error:
-        exits.print_message(unforeseen(error))
+        exits.print_message(system_error_message(error))
         return exits.NO_RESULT
 
 
-def arguments_given() -> list[str]:
-    """The arguments of this process. In a locale that is not UTF-8 the C library has decoded them, and not always so
-    that Python can encode them again.
+def process_arguments() -> list[str]:
+    """Return the arguments of this process.
+
+    They are read from /proc in a locale without UTF-8, where the C library may decode them irreversibly.
     """
     given = sys.argv[1:]
     if sys.getfilesystemencoding() != "utf-8":
@@ -83,7 +83,7 @@ def run_command(args: argparse.Namespace, options: ScanOptions, interruption: ex
 
 
 def options_from(args: argparse.Namespace) -> ScanOptions:
-    """The flags that are fields of the options under another name or value, and all others."""
+    """Return the options that the arguments set. Raises OptionError."""
     given = vars(args)
     chosen = {
         "start_method": given.get("start_method"),
@@ -95,15 +95,15 @@ def options_from(args: argparse.Namespace) -> ScanOptions:
     return ScanOptions(**{name: given[name] for name in PUBLIC if given.get(name) not in (None, [])} | chosen)
 
 
-def unforeseen(error: OSError) -> str:
-    """What nobody expects of a system, in a line."""
+def system_error_message(error: OSError) -> str:
+    """Return the message for an error of the system that no other place handles."""
     if isinstance(error, FileNotFoundError) and error.filename is None:
-        return "the working directory is gone, and relative paths with it: give absolute ones, or go elsewhere"
+        return "the working directory is gone: give absolute paths, or change to another directory"
     return str(error)
 
 
-def as_flag(message: str) -> str:
-    """The message of an OptionError, which begins with the option's name, in the words of the shell."""
+def in_terms_of_flags(message: str) -> str:
+    """Return the message of an OptionError with the option at its start replaced by its flag."""
     name, _, rest = message.partition(" ")
     names = {
         "max_workers": "--workers", "followlinks": "--follow-links", "ignore_files": "--ignore-file", "types": "--type"
@@ -113,8 +113,8 @@ def as_flag(message: str) -> str:
     return f"{names.get(name, '--' + name.replace('_', '-'))} {rest.replace(', or None for no limit', '')}"
 
 
-def joined(arguments: Sequence[str]) -> list[str]:
-    """`--size -10K` as `--size=-10K`: argparse would take the value for a flag."""
+def join_sizes(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with `--size -10K` as `--size=-10K`: argparse takes a separate value for an option."""
     result: list[str] = []
     for argument in arguments:
         if result and result[-1] == "--size" and argument.startswith("-"):

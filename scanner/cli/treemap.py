@@ -1,4 +1,4 @@
-"""`scanner treemap`: a picture of what takes the space."""
+"""`scanner treemap`: draws the disk usage of directories."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def _writer_of(path: str) -> Callable[[argparse.Namespace, Treemap], str]:
         return lambda _, treemap: treemap.svg()
     if suffix == ".html":
         return _page
-    raise OptionError(f"-o {path!r}: the suffix says the format, and must be one of .svg, .html")
+    raise OptionError(f"-o {path!r}: the suffix selects the format, and must be one of .svg, .html")
 
 
 def _page(args: argparse.Namespace, treemap: Treemap) -> str:
-    from scanner.report.html import html_treemap  # its libraries take a second, and memory that is not the scan's
+    from scanner.report.html import html_treemap  # its libraries take a second and memory: only after the scan
 
-    return html_treemap(treemap, f"Space in {', '.join(map(shown, args.roots))}")
+    return html_treemap(treemap, f"Disk usage of {', '.join(map(shown, args.roots))}")

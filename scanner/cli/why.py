@@ -1,4 +1,4 @@
-"""`scanner why`: whether a scan shows something, and if not, why."""
+"""`scanner why`: prints whether a scan includes a path, and if not, why."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def why_command(args: argparse.Namespace, options: ScanOptions) -> int:
     if not answer.known:
         exits.print_message(f"'{shown(args.path)}': {reason}")
         return exits.NO_RESULT
-    shows = answer.reason is None
-    line = f"in: {shown(args.path)}" if shows else f"out: {shown(args.path)}: {reason}"
+    is_included = answer.reason is None
+    line = f"in: {shown(args.path)}" if is_included else f"out: {shown(args.path)}: {reason}"
     with Output(None) as output:
         output.write(f"{line}\n".encode(sys.stdout.encoding or "utf-8", errors="backslashreplace"))
-    return exits.COMPLETE if shows else exits.INCOMPLETE
+    return exits.COMPLETE if is_included else exits.INCOMPLETE

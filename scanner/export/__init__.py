@@ -1,1 +1,1 @@
-"""What becomes of a scan's Chunks: files and streams."""
+"""Outputs made from Chunks: files and streams in every format, and sums of sizes."""

@@ -1,25 +1,39 @@
-"""Columns as Arrow has them, from rows as they come: no value becomes a Python object on the way."""
+"""Columns for pyarrow and pandas: Parquet files, and results as tables.
+
+Values go from the workers' columns into Arrow's buffers without becoming Python objects.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from scanner.export.extras import missing
-from scanner.fields import NULL, columns_of, type_of
+from scanner.export.formats import missing_extra
+from scanner.export.writers import Record
+from scanner.fields import NULL, Columns, columns_of, type_of
+from scanner.model import Chunk, Walked
+
+if TYPE_CHECKING:
+    from scanner.entry import Stated
+
+ROW_GROUP = 1 << 17  # rows
+BATCH = 1 << 17  # entries: their paths must fit into the 2 GiB of an Arrow array
 
 
-def load(what: str) -> Any:
-    """The library. Raises OptionError where it is not installed; `what` needs it."""
+def load_pyarrow(feature: str) -> Any:
+    """Import pyarrow, which `feature` requires. Raises OptionError if it is not installed."""
     try:
         import pyarrow.compute
     except ImportError as error:
-        raise missing("parquet", what) from error
+        raise missing_extra("parquet", feature) from error
     return pyarrow
 
 
-class Batches:
-    """Makes record batches of `fields`. Paths are binary: names need not be text."""
+class BatchBuilder:
+    """Makes record batches of `fields`. Paths are binary, because names need not be text."""
 
     def __init__(self, arrow: Any, fields: Sequence[str]) -> None:
         self._arrow = arrow
@@ -57,3 +71,117 @@ def _kind(arrow: Any, name: str) -> Any:
     if name.endswith("_ns"):
         return arrow.timestamp("ns", tz="UTC")
     return arrow.uint64() if name in ("ino", "dev") else arrow.int64()
+
+
+class ParquetWriter:
+    """Writes row groups of one size, compressed by zstd. Raises OptionError without pyarrow."""
+
+    def __init__(self, write: Callable[[memoryview], object], fields: Sequence[str]) -> None:
+        self._arrow = load_pyarrow("--format parquet")
+        import pyarrow.parquet
+
+        self._columns = Columns(fields)
+        self._batches = BatchBuilder(self._arrow, fields)
+        self._file = pyarrow.PythonFile(WriteStream(write), mode="w")
+        self._writer = pyarrow.parquet.ParquetWriter(self._file, self._batches.schema, compression="zstd")
+        self._waiting: list[Any] = []
+        self._rows = 0
+
+    def write_chunk(self, chunk: Chunk, made: bytes | memoryview) -> None:
+        joined, rows = self._columns.take_apart(made)
+        if not joined:
+            return
+        batch = self._batches.batch(joined.split(b"\0"), rows)
+        self._waiting.append(batch)
+        self._rows += batch.num_rows
+        while self._rows >= ROW_GROUP:
+            self._write(ROW_GROUP)
+
+    def _write(self, count: int) -> None:
+        table = self._arrow.Table.from_batches(self._waiting, schema=self._batches.schema)
+        self._writer.write_table(table.slice(0, count), row_group_size=ROW_GROUP)
+        rest = table.slice(count)
+        self._waiting, self._rows = rest.to_batches(), rest.num_rows
+
+    def finish(self, record: Record) -> None:
+        """Write the rest, and the record as JSON into the metadata key `scan`."""
+        if self._rows:
+            self._write(self._rows)
+        self._writer.add_key_value_metadata({"scan": json.dumps(record())})
+        self._writer.close()
+        self._file.close()
+
+
+class WriteStream:
+    """A file object for pyarrow that passes bytes to `write`."""
+
+    closed = False
+
+    def __init__(self, write: Callable[[memoryview], object]) -> None:
+        self._write = write
+        self._position = 0
+
+    def write(self, body: Any) -> int:
+        view = memoryview(body)
+        self._write(view)
+        self._position += view.nbytes
+        return view.nbytes
+
+    def tell(self) -> int:
+        return self._position
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+
+def arrow_table(result: Sequence[Walked], stated: Stated) -> Any:
+    """Return the entries of a result as a pyarrow.Table. Raises OptionError without pyarrow."""
+    library = load_pyarrow("to_arrow()")
+    batches = BatchBuilder(library, stated.fields)
+    made = [
+        batches.batch([os.fsencode(path) for path in paths], rows) for paths, rows in _joined(result, stated, BATCH)
+    ]
+    return library.Table.from_batches(made, schema=batches.schema)
+
+
+def pandas_frame(result: Sequence[Walked], stated: Stated) -> Any:
+    """Return the entries of a result as a pandas.DataFrame. Raises OptionError without pandas."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise missing_extra("pandas", "to_pandas()") from error
+    ((paths, rows),) = _joined(result, stated, sys.maxsize)
+    values = Columns(stated.fields).values(rows)
+    frame: dict[str, Any] = {"path": pandas.Series(paths, dtype=object)}  # names need not be text
+    for name in stated.fields:
+        kind = "string" if name == "type" else "UInt64" if name in ("ino", "dev") else "Int64"
+        column = pandas.array(values[name], dtype=kind)
+        frame[name] = pandas.to_datetime(column, unit="ns", utc=True) if name.endswith("_ns") else column
+    return pandas.DataFrame(frame)
+
+
+def _joined(result: Sequence[Walked], stated: Stated, most: int) -> Iterator[tuple[list[Any], memoryview]]:
+    """Yield paths and their rows in batches of `most` or a few more; the last one may be empty."""
+    paths: list[Any] = []
+    columns = [bytearray() for _ in columns_of(stated.fields)]
+    for walked in result:
+        for some, rows in stated.runs(walked):
+            paths += some
+            for number, column in enumerate(columns):
+                column.extend(rows[number * len(some) : (number + 1) * len(some)].cast("B"))
+        if len(paths) >= most:
+            yield paths, memoryview(b"".join(columns)).cast("q")
+            paths, columns = [], [bytearray() for _ in columns]
+    yield paths, memoryview(b"".join(columns)).cast("q")

@@ -1,4 +1,4 @@
-"""Compression on the way to the file. One stream, so that the bytes are the same however the scan was divided."""
+"""Compression of outputs, in one stream, so that the bytes do not depend on how the scan was divided."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from scanner.export.extras import missing
+from scanner.export.formats import missing_extra
 
 GZIP_LEVEL = 6
-GZIP_WINDOW = 16 + zlib.MAX_WBITS  # with gzip's header, which then holds no name and no time
+GZIP_WINDOW = 16 + zlib.MAX_WBITS  # with gzip's header, without name and time
 ZSTD_LEVEL = 3
 
 
-class Compressed:
-    """Compresses what it is given. `kind`: gz or zst. Raises OptionError if that is not there."""
+class CompressedStream:
+    """Compresses bytes and passes them to `write`. `kind`: gz or zst. Raises OptionError without the zstd library."""
 
     def __init__(self, write: Callable[[bytes], object], kind: str) -> None:
         self._write = write
@@ -38,5 +38,5 @@ def _zstd() -> Any:
     try:
         import zstandard
     except ImportError as error:
-        raise missing("zstd", "compression as .zst") from error
+        raise missing_extra("zstd", "compression as .zst") from error
     return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj()

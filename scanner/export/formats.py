@@ -1,4 +1,4 @@
-"""Which format an output has, and what workers are to make for it."""
+"""Formats of outputs: what the options select, and what workers make for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Collection, Sequence
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from scanner.errors import OptionError
@@ -20,13 +21,13 @@ SUFFIXES = {
 }  # fmt: skip
 FORMATS = ("paths", "ndjson", "csv", "parquet", "sqlite", "ncdu", "folded")
 COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
-WHOLE = ("parquet", "sqlite")  # compressed themselves, or never
+UNCOMPRESSED = ("parquet", "sqlite")  # parquet compresses itself
 WITH_FIELDS = ("ndjson", "csv", "parquet", "sqlite")
 USUAL_FIELDS = ("type", "size", "mtime_ns")
 NCDU_FIELDS = ("size", "blocks", "mode", "uid", "gid", "ino", "dev", "nlink", "mtime_ns")
 SIZES_FIELDS = ("size", "blocks", "mode", "ino", "dev", "nlink")
 DERIVED = {"mtime": "mtime_ns", "ctime": "ctime_ns", "atime": "atime_ns"}
-MOST_WIDE = 4096  # characters of a field of a template
+MAX_WIDTH = 4096  # characters of a field of a template
 ESCAPES = {"n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 JSON = (".json", ".geojson", ".jsonld", ".har")
 _PACKED = (
@@ -40,11 +41,11 @@ _DATA = (
     ".geojsonl .json5 .jsonc .fods .odb .numbers .plist"
 )
 OTHER_COMPRESSIONS, OTHER_FORMATS = frozenset(_PACKED.split()), frozenset(_DATA.split())
-"""Suffixes of formats that we do not write: a file of that name would not be what it says."""
+"""Suffixes of formats that are not written here: the file would not be what its name says."""
 
 
-class Target(NamedTuple):
-    """One output: a file (None: standard output), its format, what is asked, and what workers make for it.
+class OutputSpec(NamedTuple):
+    """One output: its file (None: standard output), format and fields, and the producer of its bytes in workers.
 
     `trailer`: whether it ends with a record of the scan.
     """
@@ -57,52 +58,54 @@ class Target(NamedTuple):
     trailer: bool = False
 
 
-def targets_of(
+def output_specs(
     paths: Sequence[str], format: str | None, fields: str | None, template: str | None, end: bytes, roots: int, *,
     trailer: bool = False,
-) -> list[Target]:  # fmt: skip
-    """As the flags say: `format`, or else the suffix of each path. Raises OptionError."""
-    made = [_target(None if path == "-" else path, format, fields, template, end, roots) for path in paths or ["-"]]
-    if fields is not None and not any(target.format in WITH_FIELDS for target in made):
-        raise OptionError(f"--fields is for {', '.join(WITH_FIELDS)}, not for {made[0].format}")
+) -> list[OutputSpec]:  # fmt: skip
+    """Return the outputs that the options select, by `format` or by the suffix of each path. Raises OptionError."""
+    specs = [_spec(None if path == "-" else path, format, fields, template, end, roots) for path in paths or ["-"]]
+    if fields is not None and not any(spec.format in WITH_FIELDS for spec in specs):
+        raise OptionError(f"--fields is for {', '.join(WITH_FIELDS)}, not for {specs[0].format}")
     if not trailer:
-        return made
-    if not any(target.format == "ndjson" for target in made):
-        raise OptionError(f"--trailer is for ndjson, not for {made[0].format}; sqlite and parquet always have a record")
-    return [target._replace(trailer=target.format == "ndjson") for target in made]
+        return specs
+    if not any(spec.format == "ndjson" for spec in specs):
+        raise OptionError(
+            f"--trailer is for ndjson, not for {specs[0].format}; sqlite and parquet always have a record"
+        )
+    return [spec._replace(trailer=spec.format == "ndjson") for spec in specs]
 
 
-def _target(
+def _spec(
     path: str | None, given: str | None, fields: str | None, template: str | None, end: bytes, roots: int
-) -> Target:
+) -> OutputSpec:
     inner, suffix = suffixes_of(path or "")
     compression = COMPRESSIONS.get(suffix)
     kind = inner if compression else suffix
     format = given or SUFFIXES.get(kind, "paths")
-    refuse_other(f"-o {path!r}", kind, OTHER_COMPRESSIONS.union(COMPRESSIONS))
+    refuse_suffix(f"-o {path!r}", kind, OTHER_COMPRESSIONS.union(COMPRESSIONS))
     if template is not None:
         if given is not None:
-            raise OptionError("--template and --format: choose one of them")
+            raise OptionError("--template and --format: give only one of them")
         format = "template"
     elif given is None:
         if kind in JSON:
-            raise OptionError(f"-o {path!r}: there are several kinds of JSON; say --format ndjson or --format ncdu")
-        refuse_other(f"-o {path!r}", kind, OTHER_FORMATS)
-    if format in WHOLE and compression:
-        raise OptionError(f"-o {path!r}: {format} is not to be compressed once more; leave out the {suffix}")
+            raise OptionError(f"-o {path!r}: several formats are JSON; give --format ndjson or --format ncdu")
+        refuse_suffix(f"-o {path!r}", kind, OTHER_FORMATS)
+    if format in UNCOMPRESSED and compression:
+        raise OptionError(f"-o {path!r}: {format} is not compressed again; remove the suffix {suffix}")
     if format == "sqlite" and path is None:
         raise OptionError("--format sqlite needs a file: -o FILE")
     if format == "ncdu" and roots > 1:
-        raise OptionError("--format ncdu takes one ROOT: its tree has one")
+        raise OptionError("--format ncdu takes one ROOT: its file holds one tree")
     if end == b"\0" and format not in ("paths", "template"):
         raise OptionError(f"-0 is for paths and --template, not for {format}")
-    wanted = USUAL_FIELDS if fields is None else FIELDS if fields == "all" else fields_of_flag(fields)
-    shown = end != b"\0" and is_terminal(path)  # as in find: with -print0, names are as they are
-    return Target(path, format, compression, *_made(format, wanted, template, end, shown=shown))
+    selected = USUAL_FIELDS if fields is None else FIELDS if fields == "all" else parse_fields(fields)
+    on_terminal = end != b"\0" and is_terminal(path)  # as in find: -print0 does not escape names
+    return OutputSpec(path, format, compression, *_fields_and_sink(format, selected, template, end, on_terminal))
 
 
 def is_terminal(path: str | None) -> bool:
-    """Whether an output goes to a terminal, which takes control characters in names for commands."""
+    """Return whether an output goes to a terminal, which interprets control characters in names."""
     try:
         if path is None:
             return os.isatty(STDOUT)
@@ -118,23 +121,23 @@ def is_terminal(path: str | None) -> bool:
 
 
 def suffixes_of(path: str) -> tuple[str, str]:
-    """The last two suffixes of a file's name, in small letters; empty where there are none. A name may be a suffix."""
+    """Return the last two suffixes of a file name in lower case, empty if missing: `.csv` has the suffix .csv."""
     _, *suffixes = os.path.basename(path).lower().split(".")
     inner, last = ["", "", *("." + suffix for suffix in suffixes)][-2:]
     return inner, last
 
 
-def refuse_other(flag: str, suffix: str, others: Collection[str]) -> None:
-    """Raise OptionError for a suffix that says another format than ours."""
-    if suffix in others:
+def refuse_suffix(option: str, suffix: str, refused: Collection[str]) -> None:
+    """Raise OptionError for a suffix of a format that is not written here."""
+    if suffix in refused:
         raise OptionError(
-            f"{flag}: {suffix} is not written here; the formats are {', '.join(SUFFIXES)}, compressed "
-            f"{', '.join(COMPRESSIONS)}, and paths for other suffixes"
+            f"{option}: {suffix} is not supported; use one of {', '.join(SUFFIXES)}, compressed "
+            f"{', '.join(COMPRESSIONS)}, or another suffix for plain paths"
         )
 
 
-def fields_of_flag(text: str) -> tuple[str, ...]:
-    """The path is always there, and may be named."""
+def parse_fields(text: str) -> tuple[str, ...]:
+    """Return the fields of --fields, without the path: it is always written. Raises OptionError."""
     names = [name.strip() for name in text.split(",")]
     try:
         return fields_of([name for name in names if name != "path"])
@@ -142,30 +145,30 @@ def fields_of_flag(text: str) -> tuple[str, ...]:
         raise OptionError(f"--fields {text!r}: must be all, or of path, {', '.join(FIELDS)}") from error
 
 
-def _made(
-    format: str, fields: tuple[str, ...], template: str | None, end: bytes, *, shown: bool
+def _fields_and_sink(
+    format: str, fields: tuple[str, ...], template: str | None, end: bytes, on_terminal: bool
 ) -> tuple[tuple[str, ...], SinkSpec]:
-    """`shown`: on a terminal."""
+    """`on_terminal`: on a terminal."""
     if format == "paths":
-        return (), SinkSpec("text", ("template", (), "{path}", end.decode(), True)) if shown else SinkSpec(
+        return (), SinkSpec("text", ("template", (), "{path}", end.decode(), True)) if on_terminal else SinkSpec(
             "paths", (end,)
         )
     if format == "template":
-        text, asked = template_of(template or "")
-        return asked, SinkSpec("text", ("template", asked, text, end.decode(), shown))
+        text, needed = parse_template(template or "")
+        return needed, SinkSpec("text", ("template", needed, text, end.decode(), on_terminal))
     if format == "csv":
-        return fields, SinkSpec("text", (format, fields, shown))
+        return fields, SinkSpec("text", (format, fields, on_terminal))
     if format == "ndjson":
         return fields, SinkSpec("text", (format, fields))
     if format == "ncdu":
-        return NCDU_FIELDS, SinkSpec("ncdu", (shown,))
+        return NCDU_FIELDS, SinkSpec("ncdu", (on_terminal,))
     if format == "folded":
         return SIZES_FIELDS, SinkSpec("sizes", (None, False))
     return fields, SinkSpec("table", (fields,))
 
 
-def template_of(text: str) -> tuple[str, tuple[str, ...]]:
-    """The template with its escapes replaced, and the fields it asks for. Raises OptionError."""
+def parse_template(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the template with its escapes replaced, and the fields that it needs. Raises OptionError."""
     names = ("path", "name", "parent", *DERIVED, *FIELDS)
     text = re.sub(r"\\([nt0\\])", lambda match: ESCAPES[match[1]], text)
     try:
@@ -175,17 +178,28 @@ def template_of(text: str) -> tuple[str, tuple[str, ...]]:
         used = [name for name, _ in parts]
         wrong = next((name for name in used if name not in names), None)
         if wrong is not None:
-            raise OptionError(f"--template: {{{wrong}}} is no field; the fields are {', '.join(names)}")
+            raise OptionError(f"--template: {{{wrong}}} is not a field; the fields are {', '.join(names)}")
         if any("{" in spec for _, spec in parts):
-            raise ValueError("a field in the format of another")
+            raise ValueError("a format holds another field")
         if any(spec.endswith("c") for _, spec in parts):
-            raise ValueError("values are no characters")
-        if any(int(number) > MOST_WIDE for _, spec in parts for number in re.findall(r"\d+", spec)):
-            raise ValueError(f"a width beyond {MOST_WIDE:,} characters")
+            raise ValueError("values are not characters")
+        if any(int(number) > MAX_WIDTH for _, spec in parts for number in re.findall(r"\d+", spec)):
+            raise ValueError(f"the largest width is {MAX_WIDTH:,}")
         text.format(**{name: 0 if name in COLUMNS else "" for name in names})
     except (ValueError, IndexError, KeyError) as error:
         if isinstance(error, OptionError):
             raise
-        raise OptionError(f"--template {text!r} cannot be read: {error}") from error
-    asked = {DERIVED.get(name, name) for name in used}
-    return text, tuple(name for name in FIELDS if name in asked)
+        raise OptionError(f"--template {text!r} is not valid: {error}") from error
+    needed = {DERIVED.get(name, name) for name in used}
+    return text, tuple(name for name in FIELDS if name in needed)
+
+
+def missing_extra(extra: str, feature: str) -> OptionError:
+    """Return the error for a feature whose optional dependencies are not installed."""
+    return OptionError(f"{feature} requires an optional dependency: pip install 'parallel-scanner[{extra}]'")
+
+
+def require_extra(extra: str, feature: str, *modules: str) -> None:
+    """Raise OptionError unless all `modules` are installed. Does not import them."""
+    if any(find_spec(module) is None for module in modules):
+        raise missing_extra(extra, feature)

@@ -1,4 +1,4 @@
-"""Output files that appear whole or not at all, and standard output that may be closed at any time."""
+"""Output files that appear whole or not at all, and standard output, which may be closed at any time."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from collections.abc import Callable
 from types import TracebackType
 
 from scanner.errors import OutputError
-from scanner.export.access import Access, access_of, give
 from scanner.export.part import lock, open_nameless, open_part, part_path, remove_leftovers, remove_part
-from scanner.export.replace import copy, is_mount_point, refuse_irreplaceable
+from scanner.export.replace import Access, access_of, copy, is_mount_point, refuse_irreplaceable, set_access
 
 STDOUT = 1
-WRITE_BACK = 8 << 20  # bytes after which the system is asked to start writing them to disk
-NEW_MODE = 0o666  # as the umask allows
+WRITE_BACK = 8 << 20  # bytes after which the system starts to write them to disk
+NEW_MODE = 0o666  # the umask applies
 
 
 class Output:
-    """A target for bytes: a file, or (None) standard output. Use as a context manager; `write` takes bytes.
+    """A context manager that writes bytes to a file, or (None) to standard output.
 
-    A file is written beside its target, synced, and renamed over it when all went well: until then, and after
-    any error, whatever was there stays. Devices and pipes are written to as they are. Whether the target can be
-    replaced is tested when it is opened; a file that something is mounted on is overwritten in place at the end,
-    which `notify` is called for. Raises OutputError; BrokenPipeError where standard output was closed.
+    A file is written beside its target, synced, and renamed over it at the end of the context. Until then, and after
+    any error, the old file stays. Devices and pipes are opened as they are. Entering raises OutputError also if the
+    target can be written but not replaced. A file that something is mounted on is overwritten in place at the end;
+    `notify` gets a message about it. All methods raise OutputError, or BrokenPipeError for a closed pipe.
 
-    `named`: the file is written by a library that opens it by its name, `temporary`. `around`: a context, made of the
-    path, in which the old file is replaced.
+    `named`: a library opens the file by its name, `temporary`. `around`: makes the context, from the path, in which the
+    old file is replaced.
     """
 
     def __init__(self, path: str | None, *, named: bool = False, notify: Callable[[str], object] | None = None) -> None:
@@ -53,11 +52,11 @@ class Output:
     def _open(self, path: str | None) -> None:
         if path is None:
             self._descriptor = STDOUT
-            if fcntl.fcntl(STDOUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:  # see `occupy_streams`
+            if fcntl.fcntl(STDOUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:  # see `occupy_closed_streams`
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             return
         inherited = re.fullmatch(r"/dev/(?:fd/(\d+)|std(in|out|err))", path)
-        if inherited and not self._named:  # as it is: by its path it would be another file, opened anew
+        if inherited and not self._named:  # by its path it would be opened again, with another position
             self._descriptor = os.dup(int(inherited[1] or ("in", "out", "err").index(inherited[2])))
             return
         mode = _mode_of(path)
@@ -65,14 +64,14 @@ class Output:
             raise IsADirectoryError(errno.EISDIR, "it is a directory" if path else "the name is empty")
         if mode is not None and not stat.S_ISREG(mode):
             if self._named:
-                raise OSError(errno.EINVAL, "it is no regular file")
+                raise OSError(errno.EINVAL, "it is not a regular file")
             self._descriptor = os.open(path, os.O_WRONLY)
             return
-        self._path = os.path.realpath(path)  # a link stays a link
+        self._path = os.path.realpath(path)  # a symlink stays a symlink
         self._open_file(self._path)
 
     def _open_file(self, path: str) -> None:
-        """Test whether `path` can be replaced, and open what is to replace it."""
+        """Test whether `path` can be replaced, and open the file that will replace it."""
         with contextlib.suppress(FileNotFoundError):
             self._before = access_of(path)
             if is_mount_point(path):
@@ -85,18 +84,18 @@ class Output:
         except OSError:
             if not self._in_place:
                 raise
-            from tempfile import gettempdir  # seldom needed
+            from tempfile import gettempdir  # rarely needed
 
             self._descriptor = self._open_beside(gettempdir(), os.path.basename(path))
 
     def _go_in_place(self, path: str) -> None:
-        os.close(os.open(path, os.O_WRONLY))  # or it fails now
+        os.close(os.open(path, os.O_WRONLY))  # fails early without permission
         self._in_place = True
         if self._notify is not None:
             self._notify(f"{self._given!r} is a mount point: it is overwritten in place at the end, not replaced")
 
     def _open_beside(self, directory: str, name: str) -> int:
-        """A new file in `directory`: without a name where that can be, so that not even we see it."""
+        """Open a new file in `directory`, without a name where possible: no scan, and no kill, leaves a trace of it."""
         temporary = part_path(directory, name)
         descriptor = None if self._named else open_nameless(directory, self._mode)
         self._nameless = descriptor is not None
@@ -113,22 +112,22 @@ class Output:
 
     @property
     def _mode(self) -> int:
-        """Of the file while it is written. Where no mode can be set later, that is what it keeps."""
+        """The mode of the file while it is written. It stays where no mode can be set later."""
         return NEW_MODE if self._before is None else self._before.narrow_mode | 0o600
 
     @property
     def temporary(self) -> str:
-        """The name of what is written, if it is `named`."""
+        """The path of the file while it is written, if it is `named`."""
         return self._temporary or ""
 
     def failed(self, reason: str | None) -> OutputError:
-        """What to raise where it cannot be written."""
+        """Return the error of a failed write."""
         target = "to standard output" if self._given is None else repr(self._given)
         return OutputError(f"cannot write {target}: {reason}")
 
     def write(self, body: bytes | memoryview) -> None:
         view = memoryview(body)
-        if self._is_discarded:  # some writers write an end when they are deleted
+        if self._is_discarded:  # some libraries write an end when their writer is deleted
             return
         try:
             while view:
@@ -143,15 +142,15 @@ class Output:
             raise self.failed(error.strerror) from error
 
     def _write_back(self) -> None:
-        """Have the disk work while the scan does, so that the sync at the end finds little left to do."""
+        """Start writing to disk during the scan, so that little is left for the sync at the end."""
         if hasattr(os, "posix_fadvise"):
             span = self._written - self._under_way
-            with contextlib.suppress(OSError):  # it is but advice
+            with contextlib.suppress(OSError):  # only advice
                 os.posix_fadvise(self._descriptor, self._under_way, span, os.POSIX_FADV_DONTNEED)
             self._under_way = self._written
 
     def publish(self) -> None:
-        """It is whole: have it appear now, not only where the context ends. Raises OutputError."""
+        """Rename the complete file to its target now, before the context ends."""
         if self._temporary is None or self._path is None:
             return
         try:
@@ -161,7 +160,7 @@ class Output:
         self.discard()
 
     def discard(self) -> None:
-        """Remove what was not published. What is written from now on is lost."""
+        """Remove the file unless it was published. Later writes are ignored."""
         self._is_discarded = True
         temporary, self._temporary = self._temporary, None
         if temporary is not None:
@@ -185,12 +184,12 @@ class Output:
             self._close()
 
     def _publish(self, temporary: str, path: str) -> None:
-        lock(self._descriptor)  # of a database that was closed, nobody else holds a lock
+        lock(self._descriptor)  # again: closing a database in this process released it
         os.fsync(self._descriptor)
         with contextlib.suppress(FileNotFoundError):
             self._before = access_of(path)  # as it is now
         if self._before is not None and not self._in_place:
-            give(self._descriptor, self._before)
+            set_access(self._descriptor, self._before)
         with self.around(path):
             if self._in_place:
                 self._overwrite(path)
@@ -198,9 +197,9 @@ class Output:
                 self._rename(temporary, path)
 
     def _link(self, path: str) -> bool:
-        """Give a nameless file its name, unless that is taken, or linking is refused as by some sandboxes."""
+        """Link a nameless file to `path`. Returns False if the name exists, or if a sandbox refuses links."""
         try:
-            # With a descriptor, which it does not need, os.link follows links.
+            # The unused src_dir_fd makes os.link follow symlinks.
             os.link(f"/proc/self/fd/{self._descriptor}", path, src_dir_fd=self._descriptor)
         except OSError:
             return False
@@ -227,7 +226,7 @@ class Output:
         finally:
             os.close(nameless)
         if self._before is not None:
-            give(self._descriptor, self._before)
+            set_access(self._descriptor, self._before)
 
     def _overwrite(self, path: str) -> None:
         target = os.open(path, os.O_WRONLY)
@@ -237,8 +236,8 @@ class Output:
             os.close(target)
 
 
-def occupy_streams() -> None:
-    """Open something in the place of standard streams that are closed: no output must get their numbers."""
+def occupy_closed_streams() -> None:
+    """Open /dev/null in place of closed standard streams, so that no output file gets their descriptor."""
     for stream in range(3):
         try:
             os.fstat(stream)

@@ -1,7 +1,7 @@
-"""The temporary file that an output is written to: beside its target, without a name where the system can do that.
+"""Parts: temporary files beside the target of an output, without a name where the system supports that.
 
-`.NAME-PID-TIME.part` is locked while its writer lives, by the kind of lock that SQLite uses, too: on network file
-systems `flock` would conflict with that.
+A part `.NAME-PID-TIME.part` is locked while its writer lives. SQLite uses the same kind of lock, with which `flock`
+would conflict on network file systems.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import re
 import time
 from collections.abc import Iterator
 
-LONGEST = 200  # bytes of the target's name in that of its part
-ROOM = 48  # bytes of a name beside these
-OLD = ".old"  # ends the name of a file that was moved away for a part, and is the only one for a moment
+LONGEST = 200  # bytes of the target's name in the name of its part
+ROOM = 48  # bytes of the rest of that name
+OLD = ".old"  # suffix of a file that was moved away for a part; for a moment it is the only complete one
 NUMBERS = r"[0-9]+-[0-9a-f]{16}\.part"
 PART = re.compile(rf"\..+-{NUMBERS}", re.DOTALL)
 own_parts: set[str] = set()
-"""The parts of this process that have a name: a scan must not show them."""
+"""Paths of the named parts of this process: scans hide them."""
 
 
 def part_path(directory: str, name: str) -> str:
-    """A new path in `directory` for the part of a target `name`."""
+    """Return a new path in `directory` for the part of a target `name`."""
     return os.path.join(directory, f"{_prefix(directory, name)}{os.getpid()}-{time.time_ns():x}.part")
 
 
 def _prefix(directory: str, name: str) -> str:
-    """What names of parts begin with. Cut between characters: file systems count bytes."""
+    """Return the start of the names of parts. File systems limit bytes; the name is cut between characters."""
     longest = LONGEST
     with contextlib.suppress(OSError, ValueError):
         longest = max(1, min(longest, os.pathconf(directory, "PC_NAME_MAX") - ROOM))
@@ -38,49 +38,49 @@ def _prefix(directory: str, name: str) -> str:
 
 
 def open_part(path: str, mode: int) -> int:
-    """Create the part `path`, and lock it. Raises OSError."""
+    """Create the part `path`, lock it, and return its descriptor. Raises OSError."""
     while True:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
         lock(descriptor)
         if os.fstat(descriptor).st_nlink:
             own_parts.add(path)
             return descriptor
-        os.close(descriptor)  # taken for a leftover before it was locked
+        os.close(descriptor)  # removed as a leftover before it was locked
 
 
 def open_nameless(directory: str, mode: int) -> int | None:
-    """A part without a name, which nobody sees and which no killed process leaves; None where that cannot be."""
+    """Return the descriptor of a part without a name, which a killed process does not leave behind, or None."""
     if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
         return None
     try:
         descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR, mode)
-    except OSError:  # not on every file system
+    except OSError:  # unsupported by the file system
         return None
     lock(descriptor)
     return descriptor
 
 
 def remove_part(path: str) -> None:
-    """Remove a part, if it is there and may be removed."""
-    with contextlib.suppress(OSError):  # a signal came right after it was renamed
+    """Remove a part. Errors are ignored."""
+    with contextlib.suppress(OSError):  # it was renamed just before a signal
         os.unlink(path)
     own_parts.discard(path)
 
 
 def lock(descriptor: int) -> None:
-    """Mark a part as alive. Where there are no locks, nothing is taken for a leftover either.
+    """Mark a part as in use. A file system without locks is ignored: no leftovers are removed there either.
 
-    The lock is the process's: SQLite's locks in this process do not conflict with it, and replace it.
+    The lock belongs to the process: SQLite's locks in this process do not conflict with it, and replace it.
     """
     with contextlib.suppress(OSError):
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def remove_leftovers(target: str) -> None:
-    """Remove the parts beside `target` whose writers have died: outputs may have another name each night."""
+    """Remove all parts beside `target` whose writers have died: outputs may have another name each night."""
     directory, name = os.path.split(target)
     aside = re.compile(re.escape(_prefix(directory, name)) + NUMBERS + re.escape(OLD))
-    # A directory may be writable, but not readable.
+    # The directory may be writable, but not readable.
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
             is_old = aside.fullmatch(entry.name) and os.path.lexists(target)
@@ -92,7 +92,7 @@ def _remove_if_dead(path: str) -> None:
     with contextlib.suppress(OSError):
         with _opened(path) as descriptor:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.unlink(path)  # closed: some file systems rename an open file instead
+        os.unlink(path)  # after closing: some file systems rename an open file instead
 
 
 @contextlib.contextmanager

@@ -1,31 +1,40 @@
-"""SQLite: a table `entries`, with an index on each of its columns that is asked for by size or by path.
+"""SQLite databases: the table `entries`, with indices by path, size and time, and replacing an old database safely.
 
-The table `scan` says which scan it is of, the table `unreadable` which directories are unknown.
+The table `scan` identifies the scan, the table `unreadable` lists the directories whose content is unknown.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
+import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from scanner.export.output import Output
-from scanner.export.sidecars import retired
+from scanner.export.part import OLD, part_path
+from scanner.export.writers import Record
 from scanner.fields import Columns
 from scanner.model import Chunk
 
 INDEXED = ("size", "mtime_ns")  # as well as the path
 SCAN_COLUMNS = ("root", "absolute_path", "host", "started_at", "finished_at", "outcome", "scanner")
 UNREADABLE_COLUMNS = ("path", "operation", "errno", "message", "kind", "attempts", "partial")
+SIDECARS = ("-wal", "-shm", "-journal")
+"""Suffixes of files that SQLite keeps beside a database.
+
+It takes any -wal and -journal for part of the database of that name: they must never meet another database.
+"""
+LOCK_TIMEOUT = 5.0  # seconds to wait for users of the old database
 
 
-class Database:
-    """Rows in walk order, their paths as text, or as blobs where they are no UTF-8; a single file that is readable
-    without write access, since it is not in WAL mode.
+class SqliteWriter:
+    """Writes rows in walk order, with paths as text, or as blobs if they are not UTF-8.
 
-    It is written without a journal: until it is whole it has another name. The lock that is held until then marks
-    that file as alive.
+    The file is not in WAL mode, so that it is readable without write access. It is written without a journal: until it
+    is complete it has another name. The lock held until then marks that file as in use.
     """
 
     def __init__(self, output: Output, fields: Sequence[str]) -> None:
@@ -33,7 +42,7 @@ class Database:
         self._fields = fields
         self._output = output
         self._database = sqlite3.connect(output.temporary, isolation_level=None)
-        output.around = retired
+        output.around = without_sidecars
         kinds = [f"{name} {'TEXT' if name == 'type' else 'INTEGER'}" for name in fields]
         self._run("PRAGMA locking_mode=EXCLUSIVE")
         self._run("PRAGMA journal_mode=OFF")
@@ -52,7 +61,7 @@ class Database:
         except sqlite3.Error as error:
             raise self._output.failed(str(error)) from error
 
-    def take(self, chunk: Chunk, made: bytes | memoryview) -> None:
+    def write_chunk(self, chunk: Chunk, made: bytes | memoryview) -> None:
         joined, rows = self._columns.take_apart(made)
         if not joined:
             return
@@ -64,7 +73,7 @@ class Database:
         columns = [map(_signed, values[name]) if name in ("ino", "dev") else values[name] for name in self._fields]
         self._run(self._insert, zip(paths, *columns, strict=True))
 
-    def finish(self, record: Callable[[], dict[str, Any]]) -> None:
+    def finish(self, record: Record) -> None:
         self._add_record(record())
         self._run("COMMIT")
         for name in ("path", *(name for name in INDEXED if name in self._fields)):
@@ -72,7 +81,7 @@ class Database:
         self._database.close()
 
     def _add_record(self, record: dict[str, Any]) -> None:
-        """A table `scan`, with a row for each root, and a table `unreadable`, with a row for each such directory."""
+        """Add the table `scan`, with a row per root, and `unreadable`, with a row per unreadable directory."""
         roots = [{**record, "root": _path_of(root), "absolute_path": _path_of(root, "absolute_path")}
                  for root in record["roots"]]  # fmt: skip
         self._add_table("scan", SCAN_COLUMNS, roots)
@@ -86,7 +95,7 @@ class Database:
 
 
 def _path_of(fields: dict[str, Any], name: str = "path") -> str | bytes:
-    """A path of a record, as the paths of entries are."""
+    """Return a path of a record in the form of the paths of entries."""
     encoded = fields.get(f"{name}_b64")
     return str(fields[name]) if encoded is None else base64.b64decode(encoded)
 
@@ -99,5 +108,69 @@ def _text_or_bytes(path: bytes) -> str | bytes:
 
 
 def _signed(value: int | None) -> int | None:
-    """As SQLite has it: 64 bits with a sign."""
+    """Return the value as SQLite stores it, in 64 bits with a sign."""
     return value if value is None or value < 1 << 63 else value - (1 << 64)
+
+
+@contextlib.contextmanager
+def without_sidecars(path: str) -> Iterator[None]:
+    """Remove the sidecars of the database `path`, which is replaced in this context.
+
+    SQLite itself merges them into the old database, and keeps it locked: until the replacement, and after a kill at any
+    moment, readers find all of it. A database in use, or a file of another kind, is moved away before its sidecars are
+    removed: no file is better than the wrong content. Open connections keep the old file.
+    """
+    aside: str | None = None
+    database = _merged_and_locked(path) if _sidecars(path) else None
+    try:
+        if database is None and _sidecars(path):
+            aside = _move_aside(path)
+        for each in _sidecars(path):
+            os.unlink(each)
+        yield
+    finally:
+        if database is not None:
+            database.close()
+        if aside is not None:
+            _remove_or_restore(aside, path)
+
+
+def _sidecars(path: str) -> list[str]:
+    return [path + suffix for suffix in SIDECARS if os.path.lexists(path + suffix)]
+
+
+def _merged_and_locked(path: str) -> sqlite3.Connection | None:
+    """Return the old database, locked and complete without sidecars, or None where that fails."""
+    database = None
+    try:
+        database = sqlite3.connect(
+            f"file:{quote(os.fsencode(path))}?mode=rw", uri=True, timeout=LOCK_TIMEOUT, isolation_level=None
+        )
+        database.execute("PRAGMA locking_mode=EXCLUSIVE")  # needs no shared memory
+        (mode,) = database.execute("PRAGMA journal_mode=DELETE").fetchone()
+        database.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error:
+        mode = ""
+    if mode == "delete" and database is not None:
+        return database
+    if database is not None:
+        database.close()
+    return None
+
+
+def _move_aside(path: str) -> str | None:
+    """Rename the file and return its new path, None if it does not exist or cannot be renamed."""
+    aside = part_path(*os.path.split(path)) + OLD
+    try:
+        os.rename(path, aside)
+    except OSError:
+        return None
+    return aside
+
+
+def _remove_or_restore(aside: str, path: str) -> None:
+    """Remove the old database, or rename it back if there is no new one."""
+    if os.path.lexists(path):
+        os.unlink(aside)
+    else:
+        os.rename(aside, path)

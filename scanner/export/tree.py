@@ -1,4 +1,4 @@
-"""What directories take with all that is in them, from records in walk order: no more in memory than the way down."""
+"""Sums of directories with everything below them, from records in walk order. Memory holds only the open path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ NO_FILES: Mapping[Path, os.stat_result] = {}
 
 
 class Total(NamedTuple):
-    """Of a directory and all below it: bytes, bytes on the disk, entries. `own`: the bytes of what is in it itself."""
+    """The apparent size, disk usage (both in bytes) and entries of a directory with everything below it.
+
+    `own_size`, `own_disk`: those of the entries directly in it.
+    """
 
     path: Path
     size: int
@@ -24,21 +27,20 @@ class Total(NamedTuple):
 
 
 class Tree:
-    """Sums up. Each file counts once, for the first of its names in walk order, however the scan was divided.
-
-    `roots`, in the order of the scan; those of them that are `files` were not scanned: what they are. With `every_name`
-    files count for each of their names.
-    """
+    """Sums up directories. A file counts once, for the first of its names in walk order, however Tasks were cut."""
 
     def __init__(
         self, roots: Sequence[Path], files: Mapping[Path, os.stat_result] = NO_FILES, *, every_name: bool = False
     ) -> None:
+        """`roots` are in the order of the scan; `files` has the status of those that are no directories: these were
+        not scanned. With `every_name` a file counts once for each of its names.
+        """
         self._roots = {root for root in roots if root not in files}
         self._coming = list(reversed(roots))
         self._files = files
         self._every_name = every_name
-        self._open: list[list[Any]] = []  # path, size, disk, entries, own size, own disk; each below the one before
-        self._met: set[int] = set()  # files with several names: 60 to 100 bytes each
+        self._open: list[list[Any]] = []  # fields of Total; each is below the one before
+        self._met: set[int] = set()  # keys of files with several names: 60 to 100 bytes each
 
     def add(self, records: bytes | memoryview) -> Iterator[Total]:
         """Add the records of one Chunk, from the sink `sizes`; yield the completed directories, the deepest first."""
@@ -57,15 +59,15 @@ class Tree:
                 self._open[-1][number] += value
 
     def _is_again(self, path: Path, shared: Sequence[int]) -> bool:
-        """Whether a record is of a directory that was met before."""
+        """Return whether a record belongs to a directory that was met before."""
         return False
 
     def has_met(self, key: int) -> bool:
-        """Whether the file of this key came under another name before."""
+        """Return whether the file of this key was met under another name."""
         return key in self._met
 
     def _files_before(self, root: Path | None) -> Iterator[Total]:
-        """The roots up to this one (None: all) that are files, but for those that have counted already."""
+        """Yield the roots before `root` (None: all) that are files, without those that were counted already."""
         while self._coming:
             path = self._coming.pop()
             if path not in self._files:
@@ -80,7 +82,7 @@ class Tree:
             self._met.add(key)
 
     def _met_before(self, shared: list[int]) -> tuple[int, int]:
-        """Of files with several names, the bytes and blocks of those that came before; all have come now."""
+        """Return bytes and blocks of the shared files that were met before, and mark all of them as met."""
         size = blocks = 0
         fields = iter(shared)
         for key, its_size, its_blocks in zip(fields, fields, fields, strict=True):
@@ -90,6 +92,7 @@ class Tree:
         return size, blocks
 
     def finish(self) -> Iterator[Total]:
+        """Yield the directories that are still open, after the last Chunk."""
         while self._open:
             yield self._close()
         yield from self._files_before(None)
@@ -104,6 +107,24 @@ class Tree:
         return total
 
 
+class DistinctTree(Tree):
+    """A Tree that skips a directory that was met before, with everything below it, as `du` does.
+
+    Directories are met twice by symlinks, or where a file system is mounted twice. The records must have a key for
+    each entry, the first of which is the directory's own.
+    """
+
+    _excluded: Path | None = None  # the directory, met before, that the records belong to
+
+    def _is_again(self, path: Any, shared: Sequence[int]) -> bool:
+        above = self._excluded
+        if above is not None and (path == above or (path not in self._roots and is_below(path, above))):
+            return True
+        is_first = not self._open or self._open[-1][0] != path
+        self._excluded = path if is_first and shared and shared[0] in self._met else None
+        return self._excluded is not None
+
+
 def key_of(status: os.stat_result) -> int:
-    """By which a file is known under all its names."""
+    """Return the key of a file, which is the same for all its names."""
     return (status.st_dev << 64) + status.st_ino

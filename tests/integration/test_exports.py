@@ -31,28 +31,28 @@ FORMATS = [
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--template", "{nope} {path}"], "--template: {nope} is no field; the fields are path, name, parent,"),
-        (["--template", "{path"], "--template '{path' cannot be read: expected '}' before end of string"),
-        (["--template", "{}"], "--template: {} is no field"),
-        (["--template", "{size:%Q}"], "--template '{size:%Q}' cannot be read: Invalid format specifier"),
-        (["--template", "{path.__class__}"], "--template: {path.__class__} is no field"),
-        (["--template", "{size:{uid}}"], "--template '{size:{uid}}' cannot be read: a field in the format of another"),
-        (["--template", "{size:c}"], "--template '{size:c}' cannot be read: values are no characters"),
-        (["--template", "{size:>99999}"], "--template '{size:>99999}' cannot be read: a width beyond 4,096 characters"),
-        (["--template", "x", "--format", "csv"], "--template and --format: choose one of them"),
+        (["--template", "{nope} {path}"], "--template: {nope} is not a field; the fields are path, name, parent,"),
+        (["--template", "{path"], "--template '{path' is not valid: expected '}' before end of string"),
+        (["--template", "{}"], "--template: {} is not a field"),
+        (["--template", "{size:%Q}"], "--template '{size:%Q}' is not valid: Invalid format specifier"),
+        (["--template", "{path.__class__}"], "--template: {path.__class__} is not a field"),
+        (["--template", "{size:{uid}}"], "--template '{size:{uid}}' is not valid: a format holds another field"),
+        (["--template", "{size:c}"], "--template '{size:c}' is not valid: values are not characters"),
+        (["--template", "{size:>99999}"], "--template '{size:>99999}' is not valid: the largest width is 4,096"),
+        (["--template", "x", "--format", "csv"], "--template and --format: give only one of them"),
         (["--format", "xml"], "argument --format: invalid choice: 'xml'"),
-        (["-o", "x.json"], "-o 'x.json': there are several kinds of JSON; say --format ndjson or --format ncdu"),
-        (["-o", "x.parquet.gz"], "-o 'x.parquet.gz': parquet is not to be compressed once more; leave out the .gz"),
+        (["-o", "x.json"], "-o 'x.json': several formats are JSON; give --format ndjson or --format ncdu"),
+        (["-o", "x.parquet.gz"], "-o 'x.parquet.gz': parquet is not compressed again; remove the suffix .gz"),
         (["--format", "sqlite"], "--format sqlite needs a file: -o FILE"),
         (["--format", "csv", "--fields", "size,weight"], "--fields 'size,weight': must be all, or of path, type,"),
         (["--fields", "size"], "--fields is for ndjson, csv, parquet, sqlite, not for paths"),
         (["--format", "csv", "-0"], "-0 is for paths and --template, not for csv"),
-        (["--format", "ncdu", "--type", "f"], "--type is not for --format ncdu: its tree is whole; --exclude is"),
-        (["--format", "ncdu", "/"], "--format ncdu takes one ROOT: its tree has one"),
-        (["-o", "x", "-o", "x"], "-o, --errors: two outputs cannot go to one file"),
-        (["-o", "x.csv", "-o", "./x.csv"], "-o, --errors: two outputs cannot go to one file"),
-        (["-o", "-", "-o", "-"], "-o, --errors: two outputs cannot go to one file"),
-        (["-o", "x", "--errors", "x"], "-o, --errors: two outputs cannot go to one file"),
+        (["--format", "ncdu", "--type", "f"], "--type cannot be used with --format ncdu; use --exclude"),
+        (["--format", "ncdu", "/"], "--format ncdu takes one ROOT: its file holds one tree"),
+        (["-o", "x", "-o", "x"], "two outputs cannot go to one file"),
+        (["-o", "x.csv", "-o", "./x.csv"], "two outputs cannot go to one file"),
+        (["-o", "-", "-o", "-"], "two outputs cannot go to one file"),
+        (["-o", "x", "--errors", "x"], "two outputs cannot go to one file"),
     ],
 )  # fmt: skip
 def test_what_is_refused(arguments: list[str], message: str, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_name_that_says_a_format_that_is_not_written(name: str, tmp_path: Path
 @pytest.mark.parametrize("name", ["x.JSON", "x.json.gz", "x.Json.ZST", "x.geojson"])
 def test_a_kind_of_json_has_to_be_said(name: str, tmp_path: Path) -> None:
     result = run("list", "-o", name, tmp_path, cwd=tmp_path)
-    assert b"there are several kinds of JSON" in result.stderr
+    assert b"several formats are JSON" in result.stderr
     assert (result.returncode, os.listdir(tmp_path)) == (2, [])
     assert run("list", "--format", "ndjson", "-o", name, tmp_path, cwd=tmp_path).returncode == 0
 
@@ -110,7 +110,8 @@ def test_suffixes_of_whole_formats_in_capital_letters(name: str, head: bytes, tm
 @pytest.mark.parametrize("name", ["e.gz", "e.ndjson.ZST", "e.xz"])
 def test_errors_are_not_compressed_and_are_not_said_to_be(name: str, tmp_path: Path) -> None:
     result = run("scan", "--errors", name, tmp_path, cwd=tmp_path)
-    assert result.stderr.decode() == f"scanner: --errors {name!r}: errors are written as NDJSON, not compressed\n"
+    message = "errors are written as NDJSON without compression; use another suffix"
+    assert result.stderr.decode() == f"scanner: --errors {name!r}: {message}\n"
     assert (result.returncode, os.listdir(tmp_path)) == (2, [])
 
 
@@ -157,7 +158,9 @@ def test_an_extra_that_is_missing(name: str, tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": os.fspath(hidden)}, capture_output=True, check=False, timeout=60,
     )  # fmt: skip
     extra = "parquet" if "parquet" in name else "zstd"
-    assert result.stderr.decode().endswith(f"needs what is not installed: pip install 'parallel-scanner[{extra}]'\n")
+    assert result.stderr.decode().endswith(
+        f"requires an optional dependency: pip install 'parallel-scanner[{extra}]'\n"
+    )
     assert result.stderr.count(b"\n") == 1
     assert (result.returncode, os.listdir(tmp_path / "top")) == (2, [])
 

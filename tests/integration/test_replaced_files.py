@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.export.access import ACL
+from scanner.export.replace import ACL
 from tests.support.shell import ROOT, SCANNER, run, start
 from tests.support.trees import make
 

@@ -20,7 +20,7 @@ class Recorder:
         self.steps: list[tuple[Chunk, bytes]] = []
         self.is_finished = False
 
-    def take(self, chunk: Chunk, made: bytes | memoryview) -> None:
+    def write_chunk(self, chunk: Chunk, made: bytes | memoryview) -> None:
         self.steps.append((chunk, bytes(made)))
 
     def finish(self, record: Record) -> None:
