@@ -54,7 +54,7 @@ class ScanResult(list[Walked[PathText]]):
 
         Raises ValueError without the option `stat`, and OptionError if pyarrow is not installed.
         """
-        from scanner.export.frames import arrow_table  # not needed otherwise
+        from scanner.export.arrow import arrow_table  # not needed otherwise
 
         return arrow_table(self, self._require_stated())
 
@@ -63,7 +63,7 @@ class ScanResult(list[Walked[PathText]]):
 
         Raises ValueError without the option `stat`, and OptionError if pandas is not installed.
         """
-        from scanner.export.frames import pandas_frame  # not needed otherwise
+        from scanner.export.arrow import pandas_frame  # not needed otherwise
 
         return pandas_frame(self, self._require_stated())
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from scanner.errors import OptionError, OutputError
-from scanner.export.extras import need
+from scanner.export.formats import require_extra
 from scanner.kernel.sinks.base import json_escaped
 from scanner.report.text import markdown_report
 
@@ -34,7 +34,7 @@ def writer_of(path: str) -> Write:
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix == ".html":
-        need("report", "a report in HTML", "matplotlib", "jinja2")
+        require_extra("report", "a report in HTML", "matplotlib", "jinja2")
     if suffix not in FORMATS:
         raise OptionError(f"--report {path!r}: the suffix says the format, and must be one of {', '.join(FORMATS)}")
     return FORMATS[suffix]

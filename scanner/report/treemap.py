@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from scanner.export.extras import need
+from scanner.export.formats import require_extra
 from scanner.export.tree import Total
 from scanner.model import Path, is_below
 from scanner.report.data import shown
@@ -65,7 +65,7 @@ class Treemap:
     """Keeps the largest directories in bounded memory, and draws them. Raises OptionError if a library is missing."""
 
     def __init__(self, roots: Sequence[Path], most: int = MOST) -> None:
-        need("report", "a treemap", "squarify", "jinja2")
+        require_extra("report", "a treemap", "squarify", "jinja2")
         self._roots, self._most = list(dict.fromkeys(roots)), most
         self._kept: list[tuple[int, int, Path]] = []
         self._count = 0

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from scanner.export.writers import NcduTree
+from scanner.export.writers import NcduWriter
 from scanner.fields import FIRST, LAST, columns_of, with_exact_times
 from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.sinks.ncdu import NCDU_FIELDS, Ncdu
@@ -147,8 +147,8 @@ def test_ncdu_loads_any_values_of_stat(root: str, tmp_path: Path) -> None:
     packed = b"".join(array("q", row).tobytes() for row in rows)
     producer.take(root, [], FilesWithRows("\0".join(f"f{number}" for number in range(count)), packed), True)
     with open(tmp_path / "a.ncdu", "wb") as file:
-        tree = NcduTree(file.write)
-        made = producer.output()
-        tree.take(Chunk(0, (), made, [], 0, [], 1, count, count), made)
-        tree.finish(dict)
+        writer = NcduWriter(file.write)
+        made = sink.output()
+        writer.write_chunk(Chunk(0, (), made, [], 0, [], 1, count, count), made)
+        writer.finish(dict)
     assert b'"f299"' in loaded(tmp_path / "a.ncdu")

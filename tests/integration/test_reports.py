@@ -301,7 +301,7 @@ def test_a_signal_while_reports_are_written_loses_none(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["treemap", "."], "the following arguments are required: -o/--output"),
-        (["treemap", ".", "-o", "x.png"], "-o 'x.png': the suffix says the format, and must be one of .svg, .html"),
+        (["treemap", ".", "-o", "x.png"], "-o 'x.png': the suffix selects the format, and must be one of .svg, .html"),
         (["treemap", ".", "-o", "x.svg", "--most", "0"], "--most must be a whole number of 1 or more, not 0"),
         (["treemap", ".", "-o", "x.svg", "--errors", "x.svg"], "two outputs cannot go to one file"),
         (["scan", ".", "--report", "x.htm"], "must be one of .json, .md, .html"),
@@ -324,7 +324,7 @@ def test_a_missing_extra_is_named_in_the_message(module: str, arguments: list[st
         f"util.find_spec = lambda name, *rest: None if name == {module!r} else found(name, *rest)\n"
     )
     result = run(*arguments, cwd=tmp_path, env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"})
-    assert result.stderr.decode().endswith("needs what is not installed: pip install 'parallel-scanner[report]'\n")
+    assert result.stderr.decode().endswith("requires an optional dependency: pip install 'parallel-scanner[report]'\n")
     assert (result.returncode, result.stdout) == (2, b"")
 
 
