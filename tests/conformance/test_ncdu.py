@@ -148,7 +148,7 @@ def test_ncdu_loads_any_values_of_stat(root: str, tmp_path: Path) -> None:
     producer.take(root, [], FilesWithRows("\0".join(f"f{number}" for number in range(count)), packed), True)
     with open(tmp_path / "a.ncdu", "wb") as file:
         writer = NcduWriter(file.write)
-        made = sink.output()
+        made = producer.output()
         writer.write_chunk(Chunk(0, (), made, [], 0, [], 1, count, count), made)
         writer.finish(dict)
     assert b'"f299"' in loaded(tmp_path / "a.ncdu")
