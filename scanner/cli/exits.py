@@ -124,11 +124,6 @@ def print_message(message: str) -> None:
             print(f"scanner: {printable(message)}", file=sys.stderr, flush=True)
 
 
-def usage_error(message: str) -> int:
-    print_message(message)
-    return USAGE
-
-
 def discard_stdout() -> None:
     """Redirect stdout to /dev/null: the interpreter flushes it at exit, and would complain about a closed pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = options_from(args)
     except OptionError as error:
-        return exits.usage_error(in_terms_of_flags(str(error)))
+        exits.print_message(in_terms_of_flags(str(error)))
+        return exits.USAGE
     interruption = exits.Interruption()
     try:
         with interruption.handled():
@@ -33,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except exits.Interrupted as error:
         return exits.end_by_signal(error.number)
     except OptionError as error:
-        return exits.usage_error(str(error))
+        exits.print_message(str(error))
+        return exits.USAGE
     except OutputError as error:
         exits.print_message(str(error))
         return exits.NO_RESULT

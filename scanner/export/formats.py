@@ -6,7 +6,6 @@ import os
 import re
 import stat
 from collections.abc import Collection, Sequence
-from importlib.util import find_spec
 from typing import NamedTuple
 
 from scanner.errors import OptionError
@@ -201,5 +200,7 @@ def missing_extra(extra: str, feature: str) -> OptionError:
 
 def require_extra(extra: str, feature: str, *modules: str) -> None:
     """Raise OptionError unless all `modules` are installed. Does not import them."""
+    from importlib.util import find_spec  # rarely needed
+
     if any(find_spec(module) is None for module in modules):
         raise missing_extra(extra, feature)

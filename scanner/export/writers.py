@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from scanner import __version__
-from scanner.export.formats import OutputSpec, is_terminal
+from scanner.export.formats import OutputSpec, is_terminal, missing_extra
 from scanner.export.output import Output
 from scanner.export.tree import Total, Tree
 from scanner.model import Chunk, Path, printable, terminal_bytes, utf8_text
 
-if TYPE_CHECKING:
-    from scanner.export.compress import CompressedStream
-
+GZIP_LEVEL, ZSTD_LEVEL = 6, 3
 Write = Callable[[bytes | memoryview], object]
 Record = Callable[[], dict[str, Any]]
 """Returns the record of a finished scan as plain values: roots, host, times, outcome, unreadable directories."""
@@ -98,15 +97,43 @@ def _folded_line(total: Total) -> bytes:
 
 
 class CompressedWriter:
-    """Finishes a writer, then the compressed stream that it writes to."""
+    """Compresses the output of another writer, in one stream: its bytes do not depend on how the scan was divided.
 
-    def __init__(self, writer: Writer, stream: CompressedStream) -> None:
-        self.write_chunk = writer.write_chunk
-        self._writer, self._stream = writer, stream
+    `kind`: gz or zst. Raises OptionError without a zstd library.
+    """
+
+    def __init__(self, write: Write, kind: str, make_writer: Callable[[Write], Writer]) -> None:
+        self._write = write
+        self._compressor = _zstd_compressor() if kind == "zst" else _gzip_compressor()
+        self._writer = make_writer(self._compress)
+        self.write_chunk = self._writer.write_chunk
+
+    def _compress(self, body: bytes | memoryview) -> None:
+        done = self._compressor.compress(body)
+        if done:
+            self._write(done)
 
     def finish(self, record: Record) -> None:
         self._writer.finish(record)
-        self._stream.finish()
+        self._write(self._compressor.flush())
+
+
+def _gzip_compressor() -> Any:
+    import zlib
+
+    return zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)  # 16: a gzip header, without name and time
+
+
+def _zstd_compressor() -> Any:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+
+        return zstd.ZstdCompressor(ZSTD_LEVEL)
+    try:
+        import zstandard
+    except ImportError as error:
+        raise missing_extra("zstd", "compression as .zst") from error
+    return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj()
 
 
 def writer_of(spec: OutputSpec, output: Output, write: Write, roots: Sequence[Path]) -> Writer:
@@ -123,10 +150,7 @@ def writer_of(spec: OutputSpec, output: Output, write: Write, roots: Sequence[Pa
 
         return SqliteWriter(output, spec.fields)
     if spec.compression is not None:
-        from scanner.export.compress import CompressedStream
-
-        stream = CompressedStream(write, spec.compression)
-        return CompressedWriter(_uncompressed_writer(spec, stream.write, roots), stream)
+        return CompressedWriter(write, spec.compression, lambda write: _uncompressed_writer(spec, write, roots))
     return _uncompressed_writer(spec, write, roots)
 
 

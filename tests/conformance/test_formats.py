@@ -1,4 +1,4 @@
-"""What `scanner list` writes is read by the tools that it is written for, with every path as it is, byte for byte."""
+"""The tools for each format read what `scanner list` writes, with every path byte for byte."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def written(top: Path, tmp_path: Path, name: str, *flags: str) -> Path:
 
 
 def without_atime(rows: Rows) -> Rows:
-    """Others read the tree as well."""
+    """Other processes may read the tree."""
     return {path: {name: value for name, value in row.items() if name != "atime_ns"} for path, row in rows.items()}
 
 
@@ -143,7 +143,7 @@ def test_sqlite_by_its_shell(odd: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("flags", [[], ["--exclude", "*.py"]])
 @pytest.mark.skipif(shutil.which("ncdu") is None, reason="needs ncdu")
 def test_ncdu(flags: list[str], odd: Path, tmp_path: Path) -> None:
-    """ncdu gives back what it has understood."""
+    """ncdu exports the same tree that it has loaded."""
     file = written(odd, tmp_path, "tree.ncdu", *flags)
     copy = tmp_path / "copy"
     subprocess.run(["ncdu", "-f", file, "-o", copy], check=True, capture_output=True, timeout=60)
@@ -177,7 +177,7 @@ def ncdu_tree(file: Path) -> dict[bytes, tuple[int, int, Any]]:
 
 
 def test_folded_stacks(odd: Path, tmp_path: Path) -> None:
-    """As a flame graph takes them: a line each, its last word a number; in all what the tree takes."""
+    """Each line ends with a number, as flame graphs need; their sum is the disk usage of the tree."""
     lines = written(odd, tmp_path, "sizes.folded").read_bytes().splitlines()
     total = run("du", "-s", "-B", "1", odd).stdout.split()[0]
     assert sum(int(line.rsplit(b" ", 1)[1]) for line in lines) == int(total)

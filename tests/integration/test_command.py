@@ -66,7 +66,7 @@ def test_the_working_directory_is_gone(command: str, code: int, tmp_path: Path) 
 
 
 def test_an_answer_that_cannot_be_written_is_none(tmp_path: Path) -> None:
-    """For `why` exit code 1 would be one."""
+    """Exit code 1 of `why` would be an answer."""
     with open("/dev/full", "w") as full:
         result = subprocess.run([*SCANNER, "why", tmp_path, tmp_path], stdout=full, stderr=subprocess.PIPE, check=False)
     assert (result.returncode, result.stderr) == (
@@ -285,7 +285,7 @@ def test_the_report_names_the_first_few_of_each_kind(locked: Path) -> None:
     assert "Errors              25 denied" in text
     assert text.count("denied: ") == 6
     assert "denied: and 20 more" in text
-    assert result.stderr == b"", "the report has said it"
+    assert result.stderr == b"", "the report lists them"
     assert len(as_user("scan", "-v", locked).stderr.splitlines()) == 25
     assert result.returncode == 1
 
@@ -346,7 +346,7 @@ def test_an_early_interrupt_makes_no_noise(delay: float, how: list[str]) -> None
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=PATIENCE)
     if b"runpy" in errors or b"site.py" in errors or b"importlib" in errors:
-        return  # Python itself was still starting: before our first line, it is its signal handler that speaks
+        return  # Python was still starting: its own signal handler printed this
     assert b"Traceback" not in errors
 
 
@@ -411,7 +411,7 @@ def test_version_and_help() -> None:
         assert "exit codes" in text
 
 
-def test_without_a_command_it_says_what_there_is() -> None:
+def test_without_a_command_the_commands_are_listed() -> None:
     result = run()
     assert result.returncode == 2
     assert b"COMMAND" in result.stderr

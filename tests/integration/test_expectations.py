@@ -1,4 +1,4 @@
-"""A root that is empty, or not mounted, can be read: only what the caller expects says that something is wrong."""
+"""--expect-fs and --min-entries find roots that are empty or not mounted, which are readable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outputs of `scanner list`: what is refused, what goes wrong on the way, and that nothing half-written stays."""
+"""Outputs of `scanner list`: wrong options, errors while writing, and no incomplete files."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ FOREIGN = (
 
 
 @pytest.mark.parametrize("name", FOREIGN.split())
-def test_a_name_that_says_a_format_that_is_not_written(name: str, tmp_path: Path) -> None:
+def test_suffixes_of_unsupported_formats_are_refused(name: str, tmp_path: Path) -> None:
     result = run("list", "-o", name, tmp_path, cwd=tmp_path)
     error = result.stderr.decode()
     assert error.startswith(f"scanner: -o {name!r}: .")
@@ -80,7 +80,7 @@ def test_a_name_that_says_a_format_that_is_not_written(name: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["x.JSON", "x.json.gz", "x.Json.ZST", "x.geojson"])
-def test_a_kind_of_json_has_to_be_said(name: str, tmp_path: Path) -> None:
+def test_a_suffix_of_json_needs_a_format(name: str, tmp_path: Path) -> None:
     result = run("list", "-o", name, tmp_path, cwd=tmp_path)
     assert b"several formats are JSON" in result.stderr
     assert (result.returncode, os.listdir(tmp_path)) == (2, [])
@@ -108,7 +108,7 @@ def test_suffixes_of_whole_formats_in_capital_letters(name: str, head: bytes, tm
 
 
 @pytest.mark.parametrize("name", ["e.gz", "e.ndjson.ZST", "e.xz"])
-def test_errors_are_not_compressed_and_are_not_said_to_be(name: str, tmp_path: Path) -> None:
+def test_errors_in_a_file_with_the_suffix_of_a_compression_are_refused(name: str, tmp_path: Path) -> None:
     result = run("scan", "--errors", name, tmp_path, cwd=tmp_path)
     message = "errors are written as NDJSON without compression; use another suffix"
     assert result.stderr.decode() == f"scanner: --errors {name!r}: {message}\n"
@@ -127,7 +127,7 @@ def test_a_target_that_is_a_directory(name: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_full_disk(name: str, trees: dict[str, Path], tmp_path: Path) -> None:
-    """One sentence, exit 3, nothing half-written; of another output that is whole, all or nothing, too."""
+    """One sentence, exit code 3, no incomplete file; another output is complete or missing."""
     script = f"""
         mount -t tmpfs -o size=8k none {tmp_path} || exit 99
         {" ".join(map(str, SCANNER))} list -o {tmp_path}/{name} {trees["monorepo"]}
@@ -195,7 +195,7 @@ def test_an_empty_directory(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_was_there_is_replaced_and_keeps_its_mode(name: str, tmp_path: Path) -> None:
+def test_an_old_file_is_replaced_and_keeps_its_mode(name: str, tmp_path: Path) -> None:
     (tmp_path / "top").mkdir()
     target = tmp_path / name
     target.write_text("what was there")

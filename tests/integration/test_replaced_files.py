@@ -134,7 +134,7 @@ def test_modes_are_refused(error: str, tmp_path: Path) -> None:
     ("mode", "expected"),
     [(0o640, 0o600), (0o660, 0o600), (0o664, 0o644), (0o644, 0o644), (0o604, 0o600), (0o666, 0o666), (0o060, 0o000)],
 )
-def test_who_may_not_give_files_away_gives_nothing_to_their_own_group(
+def test_without_permission_to_change_owners_the_own_group_gets_no_access(
     name: str, mode: int, expected: int, open_directory: Path
 ) -> None:
     target = open_directory / name
@@ -148,7 +148,7 @@ def test_who_may_not_give_files_away_gives_nothing_to_their_own_group(
     assert os.listdir(open_directory) == [name]
 
 
-def test_a_result_is_no_program_that_runs_as_its_owner(tmp_path: Path) -> None:
+def test_setuid_and_setgid_are_dropped(tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     target.touch()
     target.chmod(0o6755)
@@ -226,7 +226,7 @@ def test_a_mount_point_in_a_directory_that_cannot_be_written(tmp_path: Path) -> 
 @needs("chattr")
 @pytest.mark.parametrize("name", ["out.csv", "out.sqlite"])
 @pytest.mark.parametrize("flag", ["i", "a"])
-def test_what_cannot_be_replaced_is_noticed_before_the_scan(name: str, flag: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_replaced_is_refused_before_the_scan(name: str, flag: str, tmp_path: Path) -> None:
     target = tmp_path / name
     target.write_bytes(b"old")
     with attribute(flag, target):
@@ -309,7 +309,7 @@ def test_linking_is_refused(error: str, tmp_path: Path) -> None:
 
 @needs("strace")
 @pytest.mark.parametrize("name", ["out.csv", "out.sqlite"])
-def test_only_the_rename_says_that_it_is_a_mount_point(name: str, tmp_path: Path) -> None:
+def test_a_mount_point_that_only_the_rename_reveals(name: str, tmp_path: Path) -> None:
     """As where the mount was made meanwhile, or the kernel does not number mounts."""
     target, top = tmp_path / name, make(tmp_path / "top", {"f": None})
     target.write_bytes(b"old" * 100_000)
@@ -395,7 +395,7 @@ def test_a_file_system_without_nameless_files(command: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["o.sqlite", "漢" * 80 + ".db"])
 def test_the_next_run_removes_what_a_killed_one_has_left(name: str, trees: dict[str, Path], tmp_path: Path) -> None:
-    """And nothing that belongs to one that is still at work."""
+    """Files of a running command stay."""
     killed, living = (start("list", "-o", tmp_path / name, "-o", "-", trees["flat"]) for _ in range(2))
     try:
         for process in (killed, living):

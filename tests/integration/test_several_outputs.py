@@ -21,7 +21,7 @@ from tests.support.trees import make
 
 
 def piped(arguments: str, reader: str, cwd: Path) -> subprocess.CompletedProcess[bytes]:
-    """The command with a reader that leaves early; the exit code is the command's."""
+    """Run the command with a reader that leaves early; return the exit code of the command."""
     script = f"PYTHONPATH={ROOT} {' '.join(SCANNER)} {arguments} | {reader}; exit ${{PIPESTATUS[0]}}"
     return subprocess.run(["bash", "-c", script], cwd=cwd, capture_output=True, check=False, timeout=60)
 
@@ -226,7 +226,7 @@ def test_a_file_that_standard_output_goes_to_is_refused(command: str, option: st
     assert b"two outputs cannot go to one file" in done.stderr
 
 
-def test_lines_of_json_have_no_trailer_unless_asked_for(tmp_path: Path) -> None:
+def test_ndjson_has_no_trailer_without_the_option(tmp_path: Path) -> None:
     make(tmp_path / "top", {"f": None})
     assert b'"scan"' not in run("list", "--format", "ndjson", tmp_path / "top").stdout
     result = run("list", "--trailer", tmp_path / "top")
@@ -293,7 +293,7 @@ def test_a_treemap_does_not_load_matplotlib() -> None:
 
 @pytest.mark.parametrize("arguments", ["-o {0}/a.csv -o -", "-o {0}/a.csv -o /dev/stdout", "-o {0}/a.csv --errors -"])
 def test_a_closed_standard_output_never_becomes_an_output_file(arguments: str, tmp_path: Path) -> None:
-    """Its number would be that of the next file that is opened."""
+    """The next file that is opened would get its descriptor."""
     (tmp_path / "t").mkdir()
     line = f"{' '.join(SCANNER)} list {arguments.format(tmp_path)} {tmp_path}/t {tmp_path}/missing >&-"
     result = subprocess.run(["sh", "-c", line], capture_output=True, check=False, timeout=60)

@@ -15,7 +15,7 @@ SLOW = ["--max-rate", "150"]  # directories a second: there is time for progress
 
 
 def on_terminal(*arguments: str | Path, stdout: int | None = None) -> str:
-    """What a terminal gets, whose both streams it is; or only standard error."""
+    """Return what a terminal receives as both streams, or as standard error only."""
     import pty
 
     master, slave = pty.openpty()

@@ -1,4 +1,4 @@
-"""Names with control characters: escaped on a terminal, as they are in files and pipes."""
+"""Names with control characters are escaped on a terminal, and unchanged in files and pipes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def on_a_terminal(*arguments: Any) -> bytes:
-    """What the terminal gets: standard output, and /dev/tty; standard error is a pipe."""
+    """Return what the terminal receives by standard output and /dev/tty; standard error is a pipe."""
     master, slave = pty.openpty()
     received = b""
     try:

@@ -34,7 +34,7 @@ def refused(*arguments: str | Path) -> list[str]:
         (["scan", "--top", "3", "."], "unrecognized arguments: --top (an option of du)", "scanner scan"),
     ],
 )
-def test_the_sentence_comes_alone_with_a_hint(arguments: list[str], sentence: str | None, hint: str) -> None:
+def test_wrong_usage_is_one_sentence_and_a_hint(arguments: list[str], sentence: str | None, hint: str) -> None:
     lines = refused(*arguments)
     assert len(lines) == 2
     assert sentence is None or lines[0] == f"scanner: {sentence}"
@@ -43,7 +43,7 @@ def test_the_sentence_comes_alone_with_a_hint(arguments: list[str], sentence: st
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_option_may_be_abbreviated(command: str) -> None:
-    """`--time` for `--timeout` today would be another option tomorrow."""
+    """A new option would change the meaning of an abbreviation."""
     output = ["-o", "x.svg"] if command == "treemap" else []
     assert "unrecognized arguments: --exclud" in refused(command, "--exclud=x", *output, ".", ".")[0]
     assert "unrecognized arguments: --one-file" in refused(command, "--one-file", *output, ".", ".")[0]
@@ -57,7 +57,7 @@ def test_times_have_units(option: str, time: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["--timeout", "--dir-timeout"])
 @pytest.mark.parametrize("time", ["soon", "1 h", "1h30", "", "1e"])
-def test_what_is_no_duration_is_refused(option: str, time: str, tmp_path: Path) -> None:
+def test_invalid_durations_are_refused(option: str, time: str, tmp_path: Path) -> None:
     assert f"argument {option}: {time!r} is not a duration like" in refused("list", f"{option}={time}", tmp_path)[0]
 
 

@@ -62,7 +62,7 @@ def test_a_link_itself_is_what_is_shown(path: str, top: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "..", "{link}x/a", "up/nothing"])
-def test_what_does_not_lie_in_the_root(path: str, top: Path) -> None:
+def test_paths_outside_the_root(path: str, top: Path) -> None:
     done = why(top, ".", path.format(link=top.parent / "link"))
     assert done.returncode in (1, 3)
     assert len((done.stderr + done.stdout).splitlines()) == 1
