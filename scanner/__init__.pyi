@@ -19,8 +19,8 @@ keywords. How the package is built: docs/architecture.md.
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, AnyStr, Self
+from collections.abc import Collection, Iterator, Sequence
+from typing import AnyStr
 
 from scanner.entry import Entry as Entry
 from scanner.errors import OptionError as OptionError
@@ -65,13 +65,13 @@ def walk(
     top: AnyStr | os.PathLike[AnyStr], topdown: bool = True, onerror: OnError = None, followlinks: bool = False, *,
     options: ScanOptions | None = None, backend: BackendName = 'auto', max_workers: int | None = None, start_method:
     StartMethod | None = None, timeout: str | float | None = None, window: str | int = 16777216, dir_timeout: str |
-    float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, nice: bool = False,
-    one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str | Sequence[str]
-    = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False,
-    ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (),
-    exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types:
-    EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment
-    | None = None, prune: Prune | None = None, detect_loops: bool = False
+    float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, nice: bool =
+    False, one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str |
+    Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (),
+    gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
+    str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
+    | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
+    None = None, older: Moment | None = None, prune: Prune | None = None, detect_loops: bool = False
 ) -> Iterator[Walked[AnyStr]]:
     """Yield the tuples `(root, dirs, files)` of `os.walk`, in its order, reading ahead in threads or processes.
 
@@ -120,17 +120,17 @@ def walk(
     """
 
 def entries(
-    top: AnyStr | os.PathLike[AnyStr], *, onerror: OnError = None, options: ScanOptions | None = None, followlinks: bool
-    = False, backend: BackendName = 'auto', max_workers: int | None = None, start_method: StartMethod | None = None,
-    timeout: str | float | None = None, window: str | int = 16777216, dir_timeout: str | float | None = None, max_hung:
-    int = 3, max_in_flight: int = 64, max_rate: float | None = None, nice: bool = False, one_file_system: bool = False,
-    one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike |
-    Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str |
-    Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool =
-    False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType |
-    Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None =
-    None, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = True, stat: bool | Field |
-    Sequence[Field] = True
+    top: AnyStr | os.PathLike[AnyStr], *, onerror: OnError = None, options: ScanOptions | None = None, followlinks:
+    bool = False, backend: BackendName = 'auto', max_workers: int | None = None, start_method: StartMethod | None =
+    None, timeout: str | float | None = None, window: str | int = 16777216, dir_timeout: str | float | None = None,
+    max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, nice: bool = False, one_file_system:
+    bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (),
+    exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False,
+    ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (),
+    exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types:
+    EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older:
+    Moment | None = None, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = True,
+    stat: bool | Field | Sequence[Field] = True
 ) -> Iterator[Entry[AnyStr]]:
     """Yield an Entry with its fields for each directory, file and symbolic link of a tree, lazily, in walk order.
 
@@ -183,14 +183,14 @@ def scan(
     path: AnyStr | os.PathLike[AnyStr], topdown: bool = True, *, progress_callback: ProgressCallback | None = None,
     options: ScanOptions | None = None, followlinks: bool = False, backend: BackendName = 'auto', max_workers: int |
     None = None, start_method: StartMethod | None = None, timeout: str | float | None = None, window: str | int =
-    16777216, dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None
-    = None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (),
-    exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] =
-    (), gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
-    str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int |
-    None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None =
-    None, older: Moment | None = None, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool =
-    False, stat: bool | Field | Sequence[Field] = False
+    16777216, dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float |
+    None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False, skip_fs:
+    Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (),
+    include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case:
+    bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True,
+    min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (), size: Size |
+    Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, prune: Prune | None = None,
+    detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False
 ) -> ScanResult[AnyStr]:
     """Scan a whole tree and return `list(os.walk(path, topdown))` with statistics and errors.
 
@@ -242,17 +242,17 @@ def scan(
     """
 
 async def scan_parallel(
-    path: AnyStr | os.PathLike[AnyStr], max_workers: int | None = 4, progress_callback: ProgressCallback | None = None,
-    timeout: str | float | None = 300.0, *, options: ScanOptions | None = None, followlinks: bool = False, backend:
-    BackendName = 'auto', start_method: StartMethod | None = None, window: str | int = 16777216, dir_timeout: str |
-    float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, nice: bool = False,
-    one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str | Sequence[str]
-    = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False,
-    ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (),
-    exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types:
-    EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment
-    | None = None, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool |
-    Field | Sequence[Field] = False
+    path: AnyStr | os.PathLike[AnyStr], max_workers: int | None = 4, progress_callback: ProgressCallback | None =
+    None, timeout: str | float | None = 300.0, *, options: ScanOptions | None = None, followlinks: bool = False,
+    backend: BackendName = 'auto', start_method: StartMethod | None = None, window: str | int = 16777216,
+    dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None =
+    None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (),
+    exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str |
+    Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False,
+    exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int
+    = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] =
+    (), newer: Moment | None = None, older: Moment | None = None, prune: Prune | None = None, detect_loops: bool =
+    False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False
 ) -> ScanResult[AnyStr]:
     """Scan one tree without blocking the event loop. Return `list(os.walk(path))` with statistics and errors.
 
@@ -301,137 +301,39 @@ async def scan_parallel(
     """
 
 class ParallelScanner(_ParallelScanner):
-    """Scan trees with one set of options, from asyncio or from plain code."""
+    """Scan trees with one set of options, from asyncio or from plain code.
 
-    def __init__(
-        self, max_workers: int | None = None, progress_callback: ProgressCallback | None = None, timeout: str | float | None
-        = 300.0, *, options: ScanOptions | None = None, followlinks: bool = False, backend: BackendName = 'auto',
-        start_method: StartMethod | None = None, window: str | int = 16777216, dir_timeout: str | float | None = None,
-        max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, nice: bool = False, one_file_system: bool
-        = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from:
-        PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str |
-        Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool =
-        False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType |
-        Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None =
-        None, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field |
-        Sequence[Field] = False
-    ) -> None:
-        """Scan trees with one set of options, from asyncio or from plain code.
+        max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
+        progress_callback: Function that gets the numbers of directories read and known so far.
+        timeout: Time limit for each scan in seconds, or text like "1.5h". Default: 300; None means no limit.
+        options: A ScanOptions, which the keywords override.
 
-            max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
-            progress_callback: Function that gets the numbers of directories read and known so far.
-            timeout: Time limit for each scan in seconds, or text like "1.5h". Default: 300; None means no limit.
-            options: A ScanOptions, which the keywords override.
+    As a context manager it keeps its worker processes between scans, which saves 50 to 100 ms each. Otherwise each
+    scan stops the workers that it has started. Concurrent scans of one instance are independent: each has its own
+    statistics, and starts its own workers if the warm ones are in use. The same holds in a forked process.
 
-        As a context manager it keeps its worker processes between scans, which saves 50 to 100 ms each. Otherwise each
-        scan stops the workers that it has started. Concurrent scans of one instance are independent: each has its own
-        statistics, and starts its own workers if the warm ones are in use. The same holds in a forked process.
+    The numbers of progress only grow, and are equal at the end. `scan` calls `progress_callback` in the thread of the
+    event loop, `scan_sync` in the calling thread. Its first exception is logged, and the scan goes on.
 
-        The numbers of progress only grow, and are equal at the end. `scan` calls `progress_callback` in the thread of the
-        event loop, `scan_sync` in the calling thread. Its first exception is logged, and the scan goes on.
+    Raises OptionError (a ValueError) for invalid values.
 
-        Raises OptionError (a ValueError) for invalid values.
-
-        Options, see `ScanOptions` for details:
-            followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
-            backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
-            start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.
-            window: Limit for buffered results in bytes, or text like "64M". Default: 16 MiB.
-            dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
-            max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
-            max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
-            max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
-            nice: Lower the processor and disk priority of worker processes. Default: False.
-            one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
-            one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
-            skip_fs: Types of file systems to skip below the root, such as ("nfs4", "autofs"). Default: none.
-            exclude: Patterns of entries to exclude, as in a `.gitignore` in the root. Default: none.
-            exclude_from: Files with patterns of entries to exclude. Default: none.
-            include: Patterns of entries to include; directories are entered in any case. Default: all entries.
-            gitignore: Exclude the entries that git ignores. Default: False.
-            ignore_files: Names of pattern files that apply in any directory, such as ".scanignore". Default: none.
-            ignore_case: Ignore the case of ASCII letters in patterns. Default: False.
-            exclude_if_present: Names of entries whose presence skips a directory. Default: none.
-            exclude_caches: Skip directories that contain a `CACHEDIR.TAG` with a valid signature. Default: False.
-            hidden: Include entries whose names begin with a dot. Default: True.
-            min_depth: Exclude entries that are fewer levels than this below the root. Default: 0.
-            max_depth: Exclude entries that are more levels than this below the root. Default: None (no limit).
-            types: Types of entries to include, of f, d, l, p, s, b and c as in `find -type`. Default: all types.
-            size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
-            newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
-            older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
-            prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
-            detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
-            partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
-            stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: False.
-        """
-
-class ScanOptions(_ScanOptions):
-    """The options of a scan, validated and immutable. Functions take them as keywords, the shell as flags."""
-
-    def __new__(
-        cls, *, followlinks: bool = False, backend: BackendName = 'auto', max_workers: int | None = None, start_method:
-        StartMethod | None = None, timeout: str | float | None = None, window: str | int = 16777216, dir_timeout: str |
-        float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, nice: bool = False,
-        one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str | Sequence[str]
-        = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False,
-        ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (),
-        exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types:
-        EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment
-        | None = None, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool |
-        Field | Sequence[Field] = False
-    ) -> Self:
-        """The options of a scan, validated and immutable. Functions take them as keywords, the shell as flags.
-
-        Pass an instance as `options=` to reuse settings. Keywords beside it override it. An option that has its default
-        value here counts as not set. To *skip* a directory is to list its name, but not to enter it. To *exclude* an entry
-        is to ignore it altogether. Options that take several values also take a single one.
-
+    Options, see `ScanOptions` for details:
         followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
         backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
-            `auto` reads in this process until the tree proves large, then in threads or worker processes. Threads are used
-            if the compiled walker needs no interpreter lock (no filters, no `nice`, no `start_method="fork"`): they start
-            at once, so that processes are faster only for trees that take seconds.
-        max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
-            More workers than processors help only if directories wait for a network or a disk.
         start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.
-            `fork` is fastest, but unsafe in a process with threads. The others take 50 to 150 ms longer. The default is
-            `fork` on Linux in a process with a single thread and less than 1 GiB of memory, otherwise `forkserver` where
-            it exists. Forked workers close the file descriptors that they inherit.
-        timeout: Time limit for the whole scan in seconds, or text like "1.5h". Default: None (no limit).
-            It is checked between directories. A directory that never answers blocks `serial`, and also `auto` while it
-            reads in the calling thread: see `dir_timeout`.
         window: Limit for buffered results in bytes, or text like "64M". Default: 16 MiB.
-            Memory is bounded by about four times this limit plus one Chunk for each worker. With a larger window, workers
-            run further ahead of a slow consumer.
         dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
-            A slower directory is a Fault `timeout`; its worker is killed, and the rest of its Task runs elsewhere.
-            Requires worker processes: `serial` has no such limit. `auto` starts them at once if anything but a local file
-            system is mounted at or below the root. Each part of 20,000 entries of a huge directory has its own limit.
         max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
-            Mounts below that mount are skipped as well. 0 means no limit.
         max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
-            Where directories wait for a network, threads are added while this increases the measured throughput. Lower the
-            limit for a server that others use; raise it for a distant server with reserves.
         max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
         nice: Lower the processor and disk priority of worker processes. Default: False.
         one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
-            This holds for mount points, subvolumes and targets of symbolic links. Device numbers decide: a bind mount of
-            the root's own file system is entered. Mount points of other file systems get no request, not even `stat`.
         one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
-            Targets of symbolic links on other mounts are skipped as well. Mount points get no request. Subvolumes that are
-            not mounted are entered, unless `one_file_system` is set.
         skip_fs: Types of file systems to skip below the root, such as ("nfs4", "autofs"). Default: none.
-            Their mount points get no request: no automount is triggered, and none can hang.
         exclude: Patterns of entries to exclude, as in a `.gitignore` in the root. Default: none.
-            Excluded directories are not opened. `!` includes again; later patterns override earlier ones. `exclude`
-            overrides `exclude_from`, which overrides `ignore_files`, which overrides `gitignore`.
         exclude_from: Files with patterns of entries to exclude. Default: none.
         include: Patterns of entries to include; directories are entered in any case. Default: all entries.
         gitignore: Exclude the entries that git ignores. Default: False.
-            Rules come from `.gitignore` files, also those above a root inside a repository, from `.git/info/exclude` and
-            from the user's own file. `.git` is excluded, nested repositories are skipped. Files that git tracks despite a
-            rule are excluded as well, because the index is not read.
         ignore_files: Names of pattern files that apply in any directory, such as ".scanignore". Default: none.
         ignore_case: Ignore the case of ASCII letters in patterns. Default: False.
         exclude_if_present: Names of entries whose presence skips a directory. Default: none.
@@ -439,25 +341,121 @@ class ScanOptions(_ScanOptions):
         hidden: Include entries whose names begin with a dot. Default: True.
         min_depth: Exclude entries that are fewer levels than this below the root. Default: 0.
         max_depth: Exclude entries that are more levels than this below the root. Default: None (no limit).
-            Beyond 131,072 levels, directories are Faults `depth`, so that endless trees terminate.
         types: Types of entries to include, of f, d, l, p, s, b and c as in `find -type`. Default: all types.
         size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
-            Several sizes must hold together.
         newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
-            Also "@SECONDS" or a number of seconds since 1970, or a path, which means its modification time. Exact to the
-            nanosecond. Like `size`, this is evaluated in Python, and costs a `stat` call for each remaining entry.
         older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
-            It may also be an object with a method `should_ignore_directory(relative_path)`. It runs in the workers, so
-            they must be able to import it. Prefer patterns: they are faster.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
-            Each is a Fault `loop`. Costs some system calls for each symbolic link.
         partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
-            The Fault has `partial` set. `os.walk` drops these names.
         stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: False.
-            The names are type, size, blocks (of 512 bytes), mode, uid, gid, ino, dev, nlink, mtime_ns, ctime_ns, atime_ns.
-            Unavailable fields are None, with a Fault `stat`. Costs a system call for each entry: a local scan takes about
-            three times as long. On a network it costs a round trip, with many in flight.
+    """
 
-        Raises OptionError (a ValueError) for invalid values.
-        """
+    def __init__(
+        self, max_workers: int | None = None, progress_callback: ProgressCallback | None = None, timeout: str | float |
+        None = 300.0, *, options: ScanOptions | None = None, followlinks: bool = False, backend: BackendName = 'auto',
+        start_method: StartMethod | None = None, window: str | int = 16777216, dir_timeout: str | float | None = None,
+        max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, nice: bool = False, one_file_system:
+        bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (),
+        exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False,
+        ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (),
+        exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types:
+        EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older:
+        Moment | None = None, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False,
+        stat: bool | Field | Sequence[Field] = False
+    ) -> None: ...
+
+class ScanOptions(_ScanOptions):
+    """The options of a scan, validated and immutable. Functions take them as keywords, the shell as flags.
+
+    Pass an instance as `options=` to reuse settings. Keywords beside it override it. An option that has its default
+    value here counts as not set. To *skip* a directory is to list its name, but not to enter it. To *exclude* an entry
+    is to ignore it altogether. Options that take several values also take a single one.
+
+    followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
+    backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
+        `auto` reads in this process until the tree proves large, then in threads or worker processes. Threads are used
+        if the compiled walker needs no interpreter lock (no filters, no `nice`, no `start_method="fork"`): they start
+        at once, so that processes are faster only for trees that take seconds.
+    max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
+        More workers than processors help only if directories wait for a network or a disk.
+    start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.
+        `fork` is fastest, but unsafe in a process with threads. The others take 50 to 150 ms longer. The default is
+        `fork` on Linux in a process with a single thread and less than 1 GiB of memory, otherwise `forkserver` where
+        it exists. Forked workers close the file descriptors that they inherit.
+    timeout: Time limit for the whole scan in seconds, or text like "1.5h". Default: None (no limit).
+        It is checked between directories. A directory that never answers blocks `serial`, and also `auto` while it
+        reads in the calling thread: see `dir_timeout`.
+    window: Limit for buffered results in bytes, or text like "64M". Default: 16 MiB.
+        Memory is bounded by about four times this limit plus one Chunk for each worker. With a larger window, workers
+        run further ahead of a slow consumer.
+    dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
+        A slower directory is a Fault `timeout`; its worker is killed, and the rest of its Task runs elsewhere.
+        Requires worker processes: `serial` has no such limit. `auto` starts them at once if anything but a local file
+        system is mounted at or below the root. Each part of 20,000 entries of a huge directory has its own limit.
+    max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
+        Mounts below that mount are skipped as well. 0 means no limit.
+    max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
+        Where directories wait for a network, threads are added while this increases the measured throughput. Lower the
+        limit for a server that others use; raise it for a distant server with reserves.
+    max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
+    nice: Lower the processor and disk priority of worker processes. Default: False.
+    one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
+        This holds for mount points, subvolumes and targets of symbolic links. Device numbers decide: a bind mount of
+        the root's own file system is entered. Mount points of other file systems get no request, not even `stat`.
+    one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
+        Targets of symbolic links on other mounts are skipped as well. Mount points get no request. Subvolumes that are
+        not mounted are entered, unless `one_file_system` is set.
+    skip_fs: Types of file systems to skip below the root, such as ("nfs4", "autofs"). Default: none.
+        Their mount points get no request: no automount is triggered, and none can hang.
+    exclude: Patterns of entries to exclude, as in a `.gitignore` in the root. Default: none.
+        Excluded directories are not opened. `!` includes again; later patterns override earlier ones. `exclude`
+        overrides `exclude_from`, which overrides `ignore_files`, which overrides `gitignore`.
+    exclude_from: Files with patterns of entries to exclude. Default: none.
+    include: Patterns of entries to include; directories are entered in any case. Default: all entries.
+    gitignore: Exclude the entries that git ignores. Default: False.
+        Rules come from `.gitignore` files, also those above a root inside a repository, from `.git/info/exclude` and
+        from the user's own file. `.git` is excluded, nested repositories are skipped. Files that git tracks despite a
+        rule are excluded as well, because the index is not read.
+    ignore_files: Names of pattern files that apply in any directory, such as ".scanignore". Default: none.
+    ignore_case: Ignore the case of ASCII letters in patterns. Default: False.
+    exclude_if_present: Names of entries whose presence skips a directory. Default: none.
+    exclude_caches: Skip directories that contain a `CACHEDIR.TAG` with a valid signature. Default: False.
+    hidden: Include entries whose names begin with a dot. Default: True.
+    min_depth: Exclude entries that are fewer levels than this below the root. Default: 0.
+    max_depth: Exclude entries that are more levels than this below the root. Default: None (no limit).
+        Beyond 131,072 levels, directories are Faults `depth`, so that endless trees terminate.
+    types: Types of entries to include, of f, d, l, p, s, b and c as in `find -type`. Default: all types.
+    size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
+        Several sizes must hold together.
+    newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
+        Also "@SECONDS" or a number of seconds since 1970, or a path, which means its modification time. Exact to the
+        nanosecond. Like `size`, this is evaluated in Python, and costs a `stat` call for each remaining entry.
+    older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+    prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
+        It may also be an object with a method `should_ignore_directory(relative_path)`. It runs in the workers, so
+        they must be able to import it. Prefer patterns: they are faster.
+    detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
+        Each is a Fault `loop`. Costs some system calls for each symbolic link.
+    partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
+        The Fault has `partial` set. `os.walk` drops these names.
+    stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: False.
+        The names are type, size, blocks (of 512 bytes), mode, uid, gid, ino, dev, nlink, mtime_ns, ctime_ns, atime_ns.
+        Unavailable fields are None, with a Fault `stat`. Costs a system call for each entry: a local scan takes about
+        three times as long. On a network it costs a round trip, with many in flight.
+
+    Raises OptionError (a ValueError) for invalid values.
+    """
+
+    def __init__(
+        self, *, followlinks: bool = False, backend: BackendName = 'auto', max_workers: int | None = None, start_method:
+        StartMethod | None = None, timeout: str | float | None = None, window: str | int = 16777216, dir_timeout: str |
+        float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, nice: bool =
+        False, one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str |
+        Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (),
+        gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
+        str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
+        | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
+        None = None, older: Moment | None = None, prune: Prune | None = None, detect_loops: bool = False,
+        partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False
+    ) -> None: ...

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, AnyStr, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, AnyStr, Self, TypedDict, TypeVar
 
 from scanner.model import Fault, FaultKind
 from scanner.options import UNSET, ScanOptions
@@ -132,14 +132,14 @@ class ParallelScanner:
         while (pool := self._take_idle_pool()) is not None:
             pool.stop()
 
-    def __enter__(self) -> ParallelScanner:
+    def __enter__(self) -> Self:
         self._keeps_pool = True
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
 
-    async def __aenter__(self) -> ParallelScanner:
+    async def __aenter__(self) -> Self:
         return self.__enter__()
 
     async def __aexit__(

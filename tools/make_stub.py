@@ -34,8 +34,8 @@ HEAD = '''\
 """{doc}"""
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, AnyStr, Self
+from collections.abc import Collection, Iterator, Sequence
+from typing import AnyStr
 
 {imports}
 from scanner.fields import EntryType as EntryType, Field as Field
@@ -59,24 +59,31 @@ def stub() -> str:
     parts = [HEAD.format(doc=scanner.__doc__, imports=imports, names=names)]
     parts += [function(getattr(scanner, name)) for name in ("walk", "entries", "scan")]
     parts += [function(scanner.scan_parallel, "async def")]
-    parts += [klass(scanner.ParallelScanner, "__init__", "None"), klass(scanner.ScanOptions, "__new__", "Self")]
+    parts += [klass(scanner.ParallelScanner, scanner.ParallelScanner.__init__)]
+    parts += [klass(scanner.ScanOptions, scanner.ScanOptions.__new__)]
     return "\n".join(parts)
 
 
-def function(called: Callable[..., Any], keyword: str = "def", name: str = "", result: str = "", doc: str = "") -> str:
+def function(called: Callable[..., Any], keyword: str = "def") -> str:
+    return f'{head(called, keyword)}\n    """{indented(called)}\n    """\n'
+
+
+def klass(described: type, method: Callable[..., Any]) -> str:
+    """Return a class with all parameters in `__init__`: jedi ignores `__new__`."""
+    init = textwrap.indent(head(method, "def", "__init__", "None"), "    ")
+    name = described.__name__
+    return f'class {name}(_{name}):\n    """{indented(described)}\n    """\n\n{init} ...\n'
+
+
+def head(called: Callable[..., Any], keyword: str, name: str = "", result: str = "") -> str:
     signature = inspect.signature(called)
-    lines = textwrap.wrap(", ".join(parameters(signature)), WIDTH - 4, break_long_words=False, break_on_hyphens=False)
-    head = f"{keyword} {name or called.__name__}("
-    result = result or str(signature.return_annotation)
-    body = textwrap.indent(f'"""{doc or inspect.getdoc(called)}\n"""\n', "    ", str.strip)
-    return "\n".join([head, *(f"    {line}" for line in lines), f") -> {result}:", body])
+    lines = textwrap.wrap(", ".join(parameters(signature)), WIDTH - 8, break_long_words=False, break_on_hyphens=False)
+    name, result = name or called.__name__, result or str(signature.return_annotation)
+    return "\n".join([f"{keyword} {name}(", *(f"    {line}" for line in lines), f") -> {result}:"])
 
 
-def klass(described: type, method: str, result: str) -> str:
-    doc = inspect.getdoc(described) or ""
-    body = function(getattr(described, method), name=method, result=result, doc=doc)
-    head = f'class {described.__name__}(_{described.__name__}):\n    """{doc.splitlines()[0]}"""\n\n'
-    return head + textwrap.indent(body, "    ", str.strip)
+def indented(described: Any) -> str:
+    return textwrap.indent(inspect.getdoc(described) or "", "    ", str.strip).strip()
 
 
 def parameters(signature: inspect.Signature) -> Iterator[str]:
@@ -88,7 +95,7 @@ def parameters(signature: inspect.Signature) -> Iterator[str]:
             keyword_only = True
             yield "*"
         if name in ("self", "cls"):
-            yield name
+            yield "self"
             continue
         hint = hints.get(name) or str(parameter.annotation)
         yield f"{name}: {hint}" + ("" if parameter.default is parameter.empty else f" = {parameter.default!r}")

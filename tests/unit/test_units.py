@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them."""
+"""Durations and sizes with units."""
 
 from __future__ import annotations
 
@@ -51,6 +51,6 @@ def test_options_take_text_with_units() -> None:
 @pytest.mark.parametrize(
     ("option", "value"), [("timeout", "soon"), ("timeout", "0"), ("dir_timeout", "1 h"), ("window", "big")]
 )
-def test_options_refuse_text_without_sense(option: str, value: str) -> None:
+def test_options_refuse_text_that_is_no_quantity(option: str, value: str) -> None:
     with pytest.raises(OptionError, match=rf"^{option} must be "):
         ScanOptions(**{option: value})
