@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Size: TypeAlias = int | str
     Moment: TypeAlias = str | float | date | os.PathLike[str]
     Prune: TypeAlias = Callable[[Any, list[Any]], Iterable[Any]] | DirectoryFilter
+else:
+    PathLike = Size = Moment = Prune = Any  # spares worker processes imports
 
 BackendName = Literal["auto", "serial", "pool"]
 StartMethod = Literal["forkserver", "spawn", "fork"]
@@ -76,7 +78,7 @@ class OptionFields(NamedTuple):
     one_mount: bool = False
     skip_fs: Collection[str] = ()
     exclude: str | Sequence[str] = ()
-    exclude_from: "PathLike | Sequence[PathLike]" = ()
+    exclude_from: PathLike | Sequence[PathLike] = ()
     include: str | Sequence[str] = ()
     gitignore: bool = False
     ignore_files: str | Sequence[str] = ()
@@ -87,10 +89,10 @@ class OptionFields(NamedTuple):
     min_depth: int = 0
     max_depth: int | None = None
     types: EntryType | Collection[EntryType] = ()
-    size: "Size | Sequence[Size]" = ()
-    newer: "Moment | None" = None
-    older: "Moment | None" = None
-    prune: "Prune | None" = None
+    size: Size | Sequence[Size] = ()
+    newer: Moment | None = None
+    older: Moment | None = None
+    prune: Prune | None = None
     detect_loops: bool = False
     partial_listings: bool = False
     stat: bool | str | Sequence[str] = False

@@ -11,6 +11,9 @@ from scanner.options import DEFAULTS, PUBLIC, OptionFields, ScanOptions
 __all__ = ["ScanOptions", "takes_options"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+LINES = [line.strip() for line in (ScanOptions.__doc__ or "").splitlines()]
+SUMMARIES = {name: line for line in LINES if (name := line.partition(":")[0]) in DEFAULTS}
+"""The first line on each option in the docstring of ScanOptions; empty with python -OO."""
 
 
 def takes_options(*refused: str, **defaults: object) -> Callable[[Function], Function]:
@@ -26,7 +29,7 @@ def takes_options(*refused: str, **defaults: object) -> Callable[[Function], Fun
         if isinstance(function, type):
             called = vars(function).get("__init__", function.__new__)
         called.__wrapped__ = _shown(called, values)
-        if function.__doc__:  # not with python -OO
+        if function.__doc__:
             function.__doc__ += _summaries(function.__doc__, values)
         return function
 
@@ -34,10 +37,9 @@ def takes_options(*refused: str, **defaults: object) -> Callable[[Function], Fun
 
 
 def _summaries(doc: str, values: dict[str, Any]) -> str:
-    """Return the first line on each option in the docstring of ScanOptions, unless `doc` describes the option."""
-    lines = [line.strip() for line in (ScanOptions.__doc__ or "").splitlines()]
+    """Return the text about the options that `doc` does not describe."""
     described = {line.strip().partition(":")[0] for line in doc.splitlines()}
-    summaries = [line for line in lines if line.partition(":")[0] in values.keys() - described]
+    summaries = [line for name, line in SUMMARIES.items() if name in values and name not in described]
     indent = doc.rpartition("\n")[2]
     heading = ["", "Options, see `ScanOptions` for details:"]
     return f"\n{indent}".join([*heading, *(f"    {line}" for line in summaries), ""]) if summaries else ""
@@ -58,8 +60,7 @@ def _shown(function: Any, values: dict[str, Any]) -> Any:
     named = own[positional - len(defaults) : positional]
     shown.__defaults__ = tuple(values.get(name, default) for name, default in zip(named, defaults, strict=True))
     shown.__kwdefaults__ = {**values, **(function.__kwdefaults__ or {})}
-    hints = {name: getattr(hint, "__forward_arg__", hint) for name, hint in OptionFields.__annotations__.items()}
-    shown.__annotations__ = {**hints, **function.__annotations__}
+    shown.__annotations__ = {**OptionFields.__annotations__, **function.__annotations__}
     return shown
 
 

@@ -108,9 +108,8 @@ def annotations() -> dict[str, str]:
     found = {}
     for node in fields.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            constant = isinstance(node.annotation, ast.Constant)
-            text = node.annotation.value if constant else ast.unparse(node.annotation)
-            found[node.target.id] = f"str | {text}" if node.target.id in options.WITH_UNITS else str(text)
+            text = ast.unparse(node.annotation)
+            found[node.target.id] = f"str | {text}" if node.target.id in options.WITH_UNITS else text
     return found | NARROWED
 
 
