@@ -370,7 +370,7 @@ class ScanOptions(_ScanOptions):
 
     Pass an instance as `options=` to reuse settings. Keywords beside it override it. An option that has its default
     value here counts as not set. To *skip* a directory is to list its name, but not to enter it. To *exclude* an entry
-    is to ignore it altogether. Options that take several values also take a single one.
+    is to ignore it altogether. Patterns, names, types, sizes and fields may be one value or several.
 
     followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
     backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
@@ -381,8 +381,8 @@ class ScanOptions(_ScanOptions):
         More workers than processors help only if directories wait for a network or a disk.
     start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.
         `fork` is fastest, but unsafe in a process with threads. The others take 50 to 150 ms longer. The default is
-        `fork` on Linux in a process with a single thread and less than 1 GiB of memory, otherwise `forkserver` where
-        it exists. Forked workers close the file descriptors that they inherit.
+        `fork` on Linux in a process with a single thread and less than 1 GiB of memory, otherwise `forkserver`. Forked
+        workers close the file descriptors that they inherit.
     timeout: Time limit for the whole scan in seconds, or text like "1.5h". Default: None (no limit).
         It is checked between directories. A directory that never answers blocks `serial`, and also `auto` while it
         reads in the calling thread: see `dir_timeout`.

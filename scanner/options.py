@@ -37,9 +37,9 @@ BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 START_METHODS: tuple[StartMethod, ...] = get_args(StartMethod)
 MAX_WORKERS = 256
 WINDOW = 16 << 20  # bytes
-MAX_DEPTH = 1 << 17  # levels: more than any honest tree has
+MAX_DEPTH = 1 << 17  # levels: more than any real tree has
 MAX_HUNG = 3
-FORK_BYTES = 1 << 30  # of memory: to fork a process that has more takes long
+FORK_BYTES = 1 << 30  # of memory: forking a larger process is slow
 MAX_IN_FLIGHT = 64
 MOST_IN_FLIGHT = 4096
 EXACT_SINKS = ("text", "ncdu")
@@ -119,7 +119,7 @@ class ScanOptions(OptionFields):
 
     Pass an instance as `options=` to reuse settings. Keywords beside it override it. An option that has its default
     value here counts as not set. To *skip* a directory is to list its name, but not to enter it. To *exclude* an entry
-    is to ignore it altogether. Options that take several values also take a single one.
+    is to ignore it altogether. Patterns, names, types, sizes and fields may be one value or several.
 
     followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
     backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
@@ -130,8 +130,8 @@ class ScanOptions(OptionFields):
         More workers than processors help only if directories wait for a network or a disk.
     start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.
         `fork` is fastest, but unsafe in a process with threads. The others take 50 to 150 ms longer. The default is
-        `fork` on Linux in a process with a single thread and less than 1 GiB of memory, otherwise `forkserver` where
-        it exists. Forked workers close the file descriptors that they inherit.
+        `fork` on Linux in a process with a single thread and less than 1 GiB of memory, otherwise `forkserver`. Forked
+        workers close the file descriptors that they inherit.
     timeout: Time limit for the whole scan in seconds, or text like "1.5h". Default: None (no limit).
         It is checked between directories. A directory that never answers blocks `serial`, and also `auto` while it
         reads in the calling thread: see `dir_timeout`.
@@ -199,7 +199,7 @@ class ScanOptions(OptionFields):
     __slots__ = ()  # a tuple rather than a dataclass: those take 8 ms to import
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        if len(args) < len(cls._fields):  # not so when it is unpickled
+        if len(args) < len(cls._fields):  # false while unpickling, which passes all fields
             kwargs.setdefault("pure", os.environ.get("SCANNER_PURE", "") not in ("", "0"))
         for name, parse in WITH_UNITS.items():
             if isinstance(kwargs.get(name), str):

@@ -1,4 +1,4 @@
-"""The line on the terminal while a scan runs. Loads rich, so only where there is a terminal."""
+"""The progress line on a terminal. Imports rich, so it is imported only if there is a terminal."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ REFRESH = 0.1  # seconds
 
 
 class ProgressLine:
-    """A live line on stderr; call `update` as often as there is news. A context manager: the line goes at its end."""
+    """A live line on stderr, removed when the context ends. Call `update` at any rate."""
 
     def __init__(self, stats: ScanStats, memory: Callable[[], int], shown: Callable[[str | bytes], str]) -> None:
         self._stats = stats
         self._memory = memory
         self._shown = shown
         self._console = Console(stderr=True)
-        self._console.width = max(20, self._console.width - 3)  # or the terminal's ^C would break the line in two
+        self._console.width = max(20, self._console.width - 3)  # room for the ^C of the terminal
         self._live = Live(Text(), console=self._console, transient=True, auto_refresh=False)
         self._due = 0.0
 

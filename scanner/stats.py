@@ -1,4 +1,4 @@
-"""What a scan has cost: counted from Chunks, and measured by the monitor."""
+"""Statistics of a scan: counted from Chunks, and measured by the monitor."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import Any
 from scanner.model import Chunk, Fault, Path
 
 
-class Share:
-    """What one process has done: Tasks, directories, entries; seconds of reading, in all its threads together, and of
-    work among these.
+class WorkerStats:
+    """Statistics of one process.
+
+    seconds  time spent reading directories, summed over all threads
+    cpu      processor time within it; the rest is waiting
     """
 
     __slots__ = ("cpu", "directories", "entries", "seconds", "tasks")
@@ -31,20 +33,28 @@ class Share:
 
 
 class ScanStats:
-    """The figures of one scan. They grow while it runs and stand still once it is finished.
+    """Statistics of one scan, live while it runs and final at its end.
 
-    `directories`: listed whole; `entries`: all names read; `files`: those that are no directories (to Python a link
-    to a directory is one, as in `os.walk`; to the shell it is not, as in `find`); `tasks`: Tasks given out; `retries`:
-    what was tried again; `clamped_times`: times before 1677-09-21 or after 2262-04-11, which columns of 64 bits hold as
-    the nearest value; `worker_deaths`: workers that died and were replaced; `hung_directories`: that were given up;
-    `abandoned_workers`: that could not be killed; `lost_protections`: names of options that could not be honoured
-    because no worker process could be started (`dir_timeout`);
-    `most_in_flight`: directories read at a time, at most, and `pace`: why so many; `waiting_share`: of the time for
-    reading them, what was waiting;
-    `backend`, `start_method`, `max_workers`: what it ran on; `reader`: what read directories, compiled or python;
-    `workers`: what each process has done, 0 for this one; `bytes_received`: from other processes;
-    `latencies`: how long directories took, by mount, and `slowest` which most; `resources`: what the monitor has
-    sampled.
+    directories        directories listed completely
+    entries            names read
+    files              names that are not directories. In Python a symbolic link to a directory is one, as in `os.walk`;
+                       in the shell it is not, as in `find`.
+    tasks, retries     Tasks started, and operations repeated
+    clamped_times      times before 1677-09-21 or after 2262-04-11, stored as the nearest value of 64 bits
+    worker_deaths      workers that died and were replaced
+    hung_directories   directories that exceeded `dir_timeout`
+    abandoned_workers  workers that did not react to SIGKILL
+    lost_protections   options without effect because no worker process could start: `dir_timeout`
+    most_in_flight     largest number of directories read concurrently, and `pace`, the reason for it
+    waiting_share      share of the reading time spent waiting, 0 to 1
+    backend, start_method, max_workers
+                       as used by the scan
+    reader             `compiled` or `python`
+    workers            WorkerStats by number of process; 0 is the calling process
+    bytes_received     bytes from worker processes
+    latencies          times to read a directory, by mount
+    slowest            the slowest directories: seconds and path
+    resources          processor time and memory sampled by the monitor
     """
 
     def __init__(self, backend: str, max_workers: int, reader: str) -> None:
@@ -64,7 +74,7 @@ class ScanStats:
         self.lost_protections: list[str] = []
         self.most_in_flight = 0
         self.pace = ""
-        self.workers: defaultdict[int, Share] = defaultdict(Share)
+        self.workers: defaultdict[int, WorkerStats] = defaultdict(WorkerStats)
         self.bytes_received = 0
         self.errors: Counter[str] = Counter()
         self.faults: list[Fault] = []
@@ -95,7 +105,7 @@ class ScanStats:
         self.faults.append(fault)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Plain values only: what still measures does not travel to another process."""
+        """Pickle plain values only, without the running monitor."""
         return {**self.__dict__, "resources": self.resources, "_resources": dict}
 
     def finish(self) -> None:
@@ -107,12 +117,12 @@ class ScanStats:
         return self._resources()
 
     def measured(self, figures: Callable[[], dict[str, Any]]) -> None:
-        """What gives `resources`, when somebody wants them."""
+        """Set the function that returns `resources`, called on first use."""
         self._resources = figures
 
     @property
     def waiting_share(self) -> float:
-        """Of the time for which directories were being read, how much was waiting and not work."""
+        """The share of the reading time spent waiting, 0 to 1."""
         reading = sum(share.seconds for share in self.workers.values())
         return max(0.0, 1 - sum(share.cpu for share in self.workers.values()) / reading) if reading else 0.0
 
@@ -121,7 +131,7 @@ class ScanStats:
         return (self._ended or time.monotonic()) - self._started
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, as plain values under the names that `get_stats()` promises."""
+        """Return all statistics as plain values."""
         elapsed = self.elapsed_seconds
         return {
             "scanned_directories": self.directories,

@@ -1,6 +1,6 @@
-"""Durations and sizes as people write them: `90`, `1.5h`, `2h30m`, `7d`, `1y`; `512`, `64K`, `1.5MB`, `2GiB`.
+"""Durations and sizes as text with units: `90`, `1.5h`, `2h30m`, `7d`, `1y`; `512`, `64K`, `1.5MB`, `2GiB`.
 
-One parser for all options: those of Python and of the shell, limits as well as filters.
+One parser serves all options, in Python and in the shell.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ DURATIONS = {
     "ms": SECOND // 1000, "s": SECOND, "sec": SECOND, "m": 60 * SECOND, "min": 60 * SECOND, "h": 3600 * SECOND,
     "d": 86_400 * SECOND, "w": 7 * 86_400 * SECOND, "mo": 30 * 86_400 * SECOND, "y": 365 * 86_400 * SECOND,
 }  # fmt: skip
-"""Nanoseconds of each unit. A month has 30 days, a year 365."""
+"""Nanoseconds in each unit. A month has 30 days, a year 365."""
 A_DURATION = "a duration like 90, 1.5h, 2h30m, 7d or 1y"
 POWERS = "KMGTPEZY"
 A_SIZE = "a size like 512, 64K, 1.5M or 2GB"
@@ -23,7 +23,7 @@ _SIZE = re.compile(rf"({_NUMBER})(?:([{POWERS}])(B|iB)?|B)?", re.IGNORECASE)
 
 
 def nanoseconds_of(text: str) -> int | None:
-    """An exact duration, whose parts all have a unit (`7d`, `1h30m`); None if it is none."""
+    """Parse a duration whose parts all have a unit, such as `7d` or `1h30m`. Return None if `text` is none."""
     parts = list(_PART.finditer(text))
     if not parts or "".join(part[0] for part in parts) != text:
         return None
@@ -31,7 +31,7 @@ def nanoseconds_of(text: str) -> int | None:
 
 
 def seconds_of(text: str) -> float | None:
-    """A duration, or a plain number of seconds, as Python writes floats; None if it is neither."""
+    """Parse a duration, or a plain number of seconds as Python writes it. Return None if `text` is neither."""
     if re.fullmatch(r"[-+0-9.eE]+", text):
         try:
             seconds = float(text)
@@ -43,7 +43,7 @@ def seconds_of(text: str) -> float | None:
 
 
 def bytes_of(text: str) -> int | None:
-    """A size: K is 1024 bytes, and so is KiB; KB is 1000. None if it is none."""
+    """Parse a size in bytes: K and KiB are 1024, KB is 1000. Return None if `text` is none."""
     match = _SIZE.fullmatch(text)
     if match is None:
         return None
@@ -53,7 +53,7 @@ def bytes_of(text: str) -> int | None:
 
 
 def _times(number: str, unit: int) -> int:
-    """The product, exact and rounded down."""
+    """Return the exact product, rounded down."""
     whole, _, fraction = number.partition(".")
     product: int = int(whole + fraction) * unit // 10 ** len(fraction)
     return product
