@@ -1,4 +1,4 @@
-"""Measure scanner beside what else there is, and tell the results to people and programs.
+"""Measure scanner beside other tools, compare results, and write reports.
 
 python -m benchmarks run [--quick] [-o DIRECTORY] [GROUP ...]
 python -m benchmarks compare OLD.json NEW.json [--fail-slower 1.3] [--junit FILE]
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import GROUPS
-from benchmarks.compare import Unlike, compare, junit, refuse_unlike, told
+from benchmarks.compare import Unlike, as_markdown, compare, junit, refuse_unlike
 from benchmarks.measure import ROOT, Failed
 from benchmarks.outputs import markdown, write_all
 from benchmarks.suite import SCHEMA, Suite
@@ -38,17 +38,17 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     two = commands.add_parser(
-        "compare", help="exit code 1 if something has become slower, as ratios beside the baselines"
+        "compare", help="compare ratios to the baselines of two results; exit code 1 if a case is slower"
     )
     two.add_argument("old", type=Path, metavar="OLD")
     two.add_argument("new", type=Path, metavar="NEW")
     two.add_argument(
         "--fail-slower", type=float, metavar="TIMES", default=1.3,
-        help="how many times slower is too slow (default: 1.3)",
+        help="ratio that counts as slower (default: 1.3)",
     )  # fmt: skip
     two.add_argument("--junit", type=Path, metavar="FILE", help="also write the outcome as JUnit XML")
     two.set_defaults(command=compare_command)
-    report = commands.add_parser("report", help="make the reports of a results.json once more")
+    report = commands.add_parser("report", help="write the reports of a results.json again")
     report.add_argument("results", type=Path, metavar="RESULTS")
     report.add_argument("-o", "--output", type=Path, metavar="DIRECTORY", default=Path("benchmark-report"))
     report.set_defaults(command=report_command)
@@ -62,7 +62,7 @@ def _add_run(commands: Any) -> None:
     run.add_argument("--runs", type=positive, metavar="N", help="pairs of runs (default: 7; with --quick 5)")
     run.add_argument(
         "--scratch", type=Path, metavar="DIRECTORY",
-        help="where trees are built, and kept for the next time (default: a temporary directory)",
+        help="directory of the trees, kept for the next run (default: a temporary one)",
     )  # fmt: skip
     run.add_argument(
         "--package", type=Path, metavar="DIRECTORY", default=ROOT,
@@ -70,7 +70,7 @@ def _add_run(commands: Any) -> None:
     )  # fmt: skip
     run.add_argument(
         "-o", "--output", type=Path, metavar="DIRECTORY", default=Path("benchmark-report"),
-        help="where results and reports go (default: benchmark-report)",
+        help="directory for results and reports (default: benchmark-report)",
     )  # fmt: skip
     run.set_defaults(command=run_command)
 
@@ -84,9 +84,9 @@ def positive(text: str) -> int:
 
 def run_command(args: argparse.Namespace) -> int:
     if unknown := set(args.groups) - set(GROUPS):
-        raise Failed(f"there is no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+        raise Failed(f"unknown group {', '.join(sorted(unknown))}: choose from {', '.join(GROUPS)}")
     if not (args.package / "scanner" / "__init__.py").exists():
-        raise Failed(f"--package {args.package}: there is no scanner in it")
+        raise Failed(f"--package {args.package}: no package scanner in this directory")
     args.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as own:
         scratch = (args.scratch or Path(own)).resolve()
@@ -102,7 +102,7 @@ def compare_command(args: argparse.Namespace) -> int:
     old, new = loaded(args.old), loaded(args.new)
     refuse_unlike(old, new)
     changes = compare(old, new, args.fail_slower)
-    print(told(changes, args.fail_slower), end="")
+    print(as_markdown(changes, args.fail_slower), end="")
     if args.junit:
         junit(changes, args.fail_slower, args.junit)
     return int(any(change.failed for change in changes))
@@ -118,9 +118,9 @@ def loaded(path: Path) -> dict[str, Any]:
     try:
         results: dict[str, Any] = json.loads(path.read_text())
     except ValueError as error:
-        raise Unlike(f"{path}: it is no JSON: {error}") from error
+        raise Unlike(f"{path}: invalid JSON: {error}") from error
     if not isinstance(results, dict) or results.get("schema") != SCHEMA or "cases" not in results:
-        raise Unlike(f"{path}: these are no results of schema {SCHEMA}")
+        raise Unlike(f"{path}: not benchmark results of schema {SCHEMA}")
     return results
 
 

@@ -1,4 +1,4 @@
-"""What is measured: each case is a candidate beside a baseline, on one tree."""
+"""Cases to measure: a candidate beside a baseline, on one tree."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ FAR = {"$": "synth", "fanout": [10, 10], "files": 3}  # 111 directories
 
 
 class Case(NamedTuple):
-    """`place`: where it stands in plots, by axis; `compared`: what both show must be the same; `before`: called before
-    each run; `runs`: not more often than that; `weighed`, `counted`: memory and system calls are of interest.
+    """One case. `place`: its position in plots, by axis. `compared`: both programs must find the same entries.
+    `before`: called before each run. `runs`: maximum number of pairs. `weighed`: measure memory; `counted`: calls.
     """
 
     group: str
@@ -41,7 +41,7 @@ class Case(NamedTuple):
 
 
 class Site(NamedTuple):
-    """Where cases are run: the trees, a place for files, and whether there is little time."""
+    """Trees, a directory for files, and whether to be quick."""
 
     corpora: Corpora
     scratch: Path
@@ -52,7 +52,7 @@ class Site(NamedTuple):
 
 
 def walking(site: Site) -> Iterator[Case]:
-    """scan and walk beside os.walk, on trees of every shape."""
+    """Compare scan and walk with os.walk, on trees of every shape."""
     for corpus in ("monorepo", "skewed", "deep", "flat"):
         top, entries = site.corpora.top(corpus), site.corpora.entries(corpus)
         whole = corpus == "monorepo"
@@ -70,7 +70,7 @@ def walking(site: Site) -> Iterator[Case]:
 
 
 def peers(site: Site) -> Iterator[Case]:
-    """scan beside others that walk for Python; the command beside others that list paths, whole processes."""
+    """Compare scan with other walkers for Python, and the command with other programs, as whole processes."""
     top, entries = site.corpora.top("monorepo"), site.corpora.entries("monorepo")
     for peer in programs.in_python(top):
         yield Case("peers", "monorepo", entries, scan(top), peer, weighed=not site.quick)
@@ -82,10 +82,10 @@ def peers(site: Site) -> Iterator[Case]:
 
 
 def limit(site: Site) -> Iterator[Case]:
-    """Beside what the system calls alone take, on one processor: with two, twice as fast would be the end."""
+    """Compare with the system calls alone on one processor: with two, the limit is twice as fast."""
     top, entries = site.corpora.top("monorepo"), site.corpora.entries("monorepo")
     names = programs.system_calls(top, str(site.scratch))
-    stats = programs.system_calls(top, str(site.scratch), asks=True)
+    stats = programs.system_calls(top, str(site.scratch), statx=True)
     yield Case("limit", "monorepo", entries, scan(top), names, compared=False)
     yield Case("limit", "monorepo", entries, os_walk(top), names, compared=False)
     yield Case("limit", "monorepo", entries, listing(top, site.out("list.txt")), names, compared=False)
@@ -96,7 +96,7 @@ def limit(site: Site) -> Iterator[Case]:
 
 
 def filters(site: Site) -> Iterator[Case]:
-    """What rules save and cost; beside ripgrep, which reads the same ones."""
+    """Measure gain and cost of rules, and compare with ripgrep, which reads the same files."""
     top, entries = site.corpora.top("ruled"), site.corpora.entries("ruled")
     unfiltered = scan(top, "backend='pool'")
     yield Case("filters", "ruled", entries, scan(top, "backend='pool', gitignore=True"), unfiltered, compared=False)
@@ -115,7 +115,7 @@ def filters(site: Site) -> Iterator[Case]:
 
 
 def metadata(site: Site) -> Iterator[Case]:
-    """Sizes and times, and what directories take."""
+    """Fetch sizes and times; compute disk usage."""
     top, entries = site.corpora.top("monorepo"), site.corpora.entries("monorepo")
     for backend in ("pool",) if site.quick else ("auto", "pool"):
         yield Case("metadata", "monorepo", entries, programs.scan_stated(top, backend),
@@ -123,7 +123,7 @@ def metadata(site: Site) -> Iterator[Case]:
     if not site.quick:
         yield Case("metadata", "monorepo", entries, programs.entries_stated(top), programs.os_walk_and_lstat(top))
     if (find := programs.find_printf(top)) is not None:
-        ours = listing(top, site.out("list.txt"), telling=("--template", "{size} {mtime_ns} {path}"))
+        ours = listing(top, site.out("list.txt"), fields=("--template", "{size} {mtime_ns} {path}"))
         yield Case("metadata", "monorepo", entries, ours, find, weighed=True, counted=True)
     for flags in ((),) if site.quick else ((), ("-s",)):
         if (du := programs.du(top, *flags)) is not None:
@@ -132,14 +132,14 @@ def metadata(site: Site) -> Iterator[Case]:
 
 
 def exports(site: Site) -> Iterator[Case]:
-    """Each format, whole process: beside find where it tells the same."""
+    """Write each format, as a whole process, beside `find -printf`."""
     find = programs.find_printf(site.corpora.top("monorepo"))
     sizes = [name for name in ("monorepo", "100,000", "1,000,000") if name in site.corpora]
     for suffix in ("ndjson",) if site.quick else FORMATS:
         for corpus in sizes[:1] if site.quick else sizes:
             top, entries = site.corpora.top(corpus), site.corpora.entries(corpus)
             fields = FIELDS if suffix.partition(".")[0] in ("ndjson", "csv", "parquet", "sqlite") else ()
-            ours = listing(top, site.out(f"list.{suffix}"), telling=fields, suffix=f".{suffix}")
+            ours = listing(top, site.out(f"list.{suffix}"), fields=fields, suffix=f".{suffix}")
             theirs = None if find is None else find._replace(command=[find.command[0], top, *find.command[2:]])
             if theirs is not None:
                 yield Case("exports", corpus, entries, ours, theirs, compared=False, weighed=True,
@@ -147,7 +147,7 @@ def exports(site: Site) -> Iterator[Case]:
 
 
 def workers(site: Site) -> Iterator[Case]:
-    """More and more workers."""
+    """Compare numbers of workers."""
     top, entries = site.corpora.top("monorepo"), site.corpora.entries("monorepo")
     most = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for number in sorted({1, 2, most} if site.quick else {1, 2, most, 2 * most}):
@@ -161,21 +161,21 @@ def workers(site: Site) -> Iterator[Case]:
 
 
 def sizes(site: Site) -> Iterator[Case]:
-    """Larger and larger trees, of one kind."""
+    """Compare sizes of trees of one kind."""
     repeats = {"tiny": 200, "small": 20, "medium": 4, "100,000": 1, "monorepo": 1, "1,000,000": 1}
     for corpus, repeat in repeats.items():
         if corpus in site.corpora:
             top, entries = site.corpora.top(corpus), site.corpora.entries(corpus)
             yield Case("sizes", corpus, entries, scan(top, name="scan()", repeat=repeat), os_walk(top, repeat=repeat),
                        {"entries": entries})  # fmt: skip
-    for corpus in () if site.quick else ("medium", "100,000", "1,000,000"):  # what the start of the command costs
+    for corpus in () if site.quick else ("medium", "100,000", "1,000,000"):  # cost of the command's start
         top, entries = site.corpora.top(corpus), site.corpora.entries(corpus)
         for lister in programs.listers(top):
             yield Case("sizes", corpus, entries, listing(top, site.out("list.txt")), lister)
 
 
 def latency(site: Site) -> Iterator[Case]:
-    """A file system that takes its time: a FUSE mount, as a cold NFS client (three round trips a directory)."""
+    """Walk a slow FUSE mount that behaves like a cold NFS client: three round trips per directory."""
     from tests.support.faultfs import FaultFS, unavailable
 
     if reason := unavailable():
@@ -193,7 +193,7 @@ def latency(site: Site) -> Iterator[Case]:
 
 
 def memory(site: Site) -> Iterator[Case]:
-    """Bounded memory: a consumer that is ten times slower than the walk, beside os.walk with the same one."""
+    """Measure memory with a consumer ten times slower than the walk, beside os.walk with the same consumer."""
     corpora = ("monorepo",) if site.quick else ("100,000", "1,000,000", "flat, 1,000,000")
     for corpus in corpora:
         top, entries = site.corpora.top(corpus), site.corpora.entries(corpus)

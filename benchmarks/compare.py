@@ -1,4 +1,4 @@
-"""Two results, case by case: ratios to the baseline of the same run, never seconds of two machines."""
+"""Compare two results case by case: ratios to the baseline of the same run, never seconds."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 from benchmarks.verdict import ENOUGH
 
 MACHINE = ("system", "cores", "filesystem", "reader")
-"""What ratios depend on: a result from another kind of machine says nothing about this one."""
+"""Properties that must be equal: ratios depend on them."""
 
 
 class Unlike(Exception):
-    """These cannot be compared, and why."""
+    """Two results cannot be compared; the message gives the reason."""
 
 
 class Change(NamedTuple):
-    """`slower`: how many times slower the new one is beside the same baseline; `sure`: the intervals do not overlap,
-    and come from enough pairs. `reason`: why it was not compared, or why it has failed without that.
+    """One case. `slower`: ratio of the old to the new ratio. `sure`: the intervals do not overlap and come from enough
+    pairs. `reason`: why the case was not compared, or why it failed.
     """
 
     name: str
@@ -30,20 +30,20 @@ class Change(NamedTuple):
 
 
 def refuse_unlike(old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Raise Unlike if the two have nothing to say about each other."""
-    for what in MACHINE:
-        ours, theirs = old["machine"].get(what), new["machine"].get(what)
+    """Raise Unlike if the two results cannot be compared."""
+    for name in MACHINE:
+        ours, theirs = old["machine"].get(name), new["machine"].get(name)
         if ours != theirs:
-            raise Unlike(f"these are results of unlike machines: {what} {ours} and {theirs}")
+            raise Unlike(f"the machines differ: {name} {ours} and {theirs}")
     for results in (old, new):
         if results.get("interrupted"):
-            raise Unlike(f"the results of {results['date']} were interrupted: they are not whole")
+            raise Unlike(f"the results of {results['date']} are incomplete: the run was interrupted")
     if old["suite"] != new["suite"]:
-        raise Unlike(f"one is of the {old['suite']} suite, the other of the {new['suite']} one")
+        raise Unlike(f"the suites differ: {old['suite']} and {new['suite']}")
     if python_of(old) != python_of(new):
-        raise Unlike(f"these are results of Python {python_of(old)} and {python_of(new)}, whose os.walk differ")
+        raise Unlike(f"the Pythons differ: {python_of(old)} and {python_of(new)} have different os.walk")
     if not timed(old).keys() & timed(new).keys():
-        raise Unlike("the two have no case in common")
+        raise Unlike("the results have no case in common")
 
 
 def python_of(results: dict[str, Any]) -> str:
@@ -58,7 +58,7 @@ def timed(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def compare(old: dict[str, Any], new: dict[str, Any], fail_slower: float) -> list[Change]:
-    """All cases of either. A failure: so many times slower, and not by chance; or that could not be measured."""
+    """Return the cases of both results. A case fails if unmeasured, or surely `fail_slower` times slower."""
     before, after = timed(old), timed(new)
     changes = [Change(error, failed=True, reason="it failed") for error in new["failed"]]
     for name in {**before, **after}:
@@ -86,8 +86,8 @@ def changed(name: str, old: dict[str, Any], new: dict[str, Any], fail_slower: fl
     return Change(name, old["times_as_fast"], new["times_as_fast"], slower, sure, sure and slower > fail_slower)
 
 
-def told(changes: list[Change], fail_slower: float) -> str:
-    """A table in Markdown, and one sentence."""
+def as_markdown(changes: list[Change], fail_slower: float) -> str:
+    """Return a table in Markdown, and a summary."""
     lines = ["| case / baseline | old | new | slower | |", "|---|--:|--:|--:|---|"]
     for change in changes:
         if change.reason:

@@ -1,4 +1,4 @@
-"""The trees that are walked: built here, the same ones each time, in two sizes."""
+"""Synthetic trees, reproducible, in two sizes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tools.make_tree import make_tree
 
 SEED = 1
 FILES_OF_RULES = 20
-IGNORED = 0.4  # of all entries
+IGNORED = 0.4  # share of all entries that rules exclude
 
 
 class Corpus(NamedTuple):
-    """Of which profile (see tools/make_tree.py), and how large."""
+    """Profile (see tools/make_tree.py) and size of a tree."""
 
     profile: str
     directories: int
     files: int
-    ruled: bool = False  # with files of rules in it
+    ruled: bool = False  # with .gitignore files
 
     @property
     def entries(self) -> int:
@@ -52,7 +52,7 @@ FULL = {
 
 
 class Corpora:
-    """Builds what is asked for, once; with a `scratch` directory that stays, once and for all."""
+    """Build trees on first use. They are reused if `scratch` is kept."""
 
     def __init__(self, scratch: Path, known: dict[str, Corpus]) -> None:
         self._scratch = scratch
@@ -81,7 +81,7 @@ class Corpora:
 
 
 def write_rules(top: Path) -> None:
-    """Files of rules in 20 directories that leave out, in all, two fifths of what is in the tree."""
+    """Write .gitignore files in 20 directories, which exclude two fifths of all entries."""
     sizes: dict[str, int] = {}
     for root, dirs, files in os.walk(top, topdown=False):
         sizes[root] = len(dirs) + len(files) + sum(sizes[os.path.join(root, name)] for name in dirs)

@@ -1,8 +1,8 @@
-"""What memory a list of 1 and of 10 million entries takes, and what the coordinator has of its processor time.
+"""Measure memory of lists of 1 and 10 million entries, and the coordinator's share of processor time.
 
     python benchmarks/huge.py
 
-Builds the trees of hard links (some ten minutes), measures, and removes them. Writes benchmarks/results/huge.json.
+Builds trees of hard links (about ten minutes), measures, and removes them. Writes benchmarks/results/huge.json.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from benchmarks.measure import Runner
 from benchmarks.programs import SCANNER, Program
 
 PER_DIRECTORY = 1_000
-LINKS = 60_000  # that one file may have on ext4
+LINKS = 60_000  # per file: the limit of ext4
 READERS = {"compiled": {}, "pure": {"SCANNER_PURE": "1"}}
 RESULTS = ROOT / "benchmarks" / "results" / "huge.json"
 
 
 def build(top: Path, entries: int) -> None:
-    """Directories of links, a hundred to a directory."""
+    """Create directories of hard links, a hundred directories in each."""
     (top / "files").mkdir(parents=True)
     made = 0
     for number in range(entries // PER_DIRECTORY):
@@ -50,9 +50,9 @@ def measure(scratch: Path, entries: int, runs: int) -> dict[str, Any]:
     build(top, entries)
     try:
         runner = Runner(ROOT, scratch / "out")
-        runner.run(listing(scratch, top, {}))  # warm from here on
+        runner.run(listing(scratch, top, {}))  # warm up
         lines = (scratch / "list.txt").read_bytes().count(b"\n")
-        assert lines >= entries, "all of it is listed"
+        assert lines >= entries, "the list is incomplete"
         with_both = {name: weigh(runner, top, extra, runs) for name, extra in READERS.items()}
         by_itself = memory(runner, listing(scratch, top, {}), runs)
         return {"entries": lines, "memory_by_itself": by_itself, "readers": with_both}
@@ -61,15 +61,15 @@ def measure(scratch: Path, entries: int, runs: int) -> dict[str, Any]:
 
 
 def weigh(runner: Runner, top: Path, environment: dict[str, str], runs: int) -> dict[str, Any]:
-    """With worker processes from the start, so that trees of any size are compared with the same processes."""
+    """Measure with worker processes from the start: trees of all sizes use the same processes."""
     scratch = top.parent
     report = scratch / "report.json"
     lists = {n: listing(scratch, top, environment, "--backend", "pool", "--workers", str(n)) for n in (1, 2)}
     bytes_taken = memory(runner, lists[2], runs)
     rounds = [{n: runner.run(each).seconds for n, each in lists.items()} for _ in range(runs)]
     seconds = {n: statistics.median(each[n] for each in rounds) for n in lists}
-    told = [*SCANNER, "scan", "--backend", "pool", "--report", str(report), str(top)]
-    runner.run(Program("scan", told, environment=environment))
+    command = [*SCANNER, "scan", "--backend", "pool", "--report", str(report), str(top)]
+    runner.run(Program("scan", command, environment=environment))
     return {"memory": bytes_taken, "seconds": seconds, "coordinator_share": share(report)}
 
 
@@ -79,17 +79,18 @@ def listing(scratch: Path, top: Path, environment: dict[str, str], *options: str
 
 
 def memory(runner: Runner, program: Program, runs: int) -> dict[str, int]:
-    """Of all its processes together, in bytes: what is taken half of the time, and the peak; of each the median of all
-    runs, and the highest peak.
+    """Return bytes of all processes together: the median over time (`usual`), the peak, and the highest peak of runs.
+
+    `usual` and `peak` are medians of the runs.
     """
-    weighed = [told for _ in range(runs) if (told := runner.weigh(program)) is not None]
+    weighed = [each for _ in range(runs) if (each := runner.weigh(program)) is not None]
     peaks = [peak for peak, _ in weighed]
     usual = [statistics.median(size for _, size in series) for _, series in weighed]
     return {"usual": int(statistics.median(usual)), "peak": int(statistics.median(peaks)), "highest": max(peaks)}
 
 
 def share(report: Path) -> float:
-    """Of the processor time of all processes, what the coordinator took."""
+    """Return the coordinator's share of the processor time of all processes."""
     processes = json.loads(report.read_text())["resources"]["processes"]
     spent = [each["cpu_user_seconds"] + each["cpu_system_seconds"] for each in processes]
     return float(spent[0] / sum(spent))

@@ -1,4 +1,4 @@
-"""One run of a program in a fresh process: time, processor, memory, system calls."""
+"""Run a program in a fresh process: time, processor time, memory, system calls."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ from benchmarks.programs import Program
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE_EVERY = 0.02  # seconds
-PATIENCE = 900  # seconds for one run
-SETTLING = 0.2  # seconds after caches were emptied
+PATIENCE = 900  # seconds: time limit of one run
+SETTLING = 0.2  # seconds to wait after dropping caches
 
 
 class Failed(Exception):
-    """A program could not be run, or what it says is wrong."""
+    """A program failed, or its result is wrong."""
 
 
 class Sample(NamedTuple):
-    """`seconds` of what is compared; `cpu` of the whole process and those it has waited for."""
+    """`seconds` of the compared part. `cpu`: processor seconds of the process and its children. `extra`: other figures
+    that the program printed.
+    """
 
     seconds: float
     cpu: float
-    told: dict[str, Any]
+    extra: dict[str, Any]
 
 
 class Runner:
-    """`package`: the directory whose `scanner` is measured; `out`: a file for what programs print."""
+    """Run programs. `package`: the directory of the measured `scanner`. `out`: file for their output."""
 
     def __init__(self, package: Path, out: Path) -> None:
         self.package = package
@@ -65,8 +67,8 @@ class Runner:
             seconds = time.perf_counter() - started
             process.returncode = os.waitstatus_to_exitcode(status)
             self._check(program, process, errors)
-        told = json.loads(self.out.read_bytes()) if program.inside else {}
-        return Sample(told.pop("seconds", seconds), used.ru_utime + used.ru_stime, told)
+        extra = json.loads(self.out.read_bytes()) if program.inside else {}
+        return Sample(extra.pop("seconds", seconds), used.ru_utime + used.ru_stime, extra)
 
     def _check(self, program: Program, process: subprocess.Popen[bytes], errors: Any) -> None:
         if process.returncode:
@@ -75,14 +77,15 @@ class Runner:
             raise Failed(f"{program.name}: exit code {process.returncode}: {message[-400:]}")
 
     def weigh(self, program: Program) -> tuple[int, list[tuple[float, int]]] | None:
-        """Peak of the memory of all its processes together, and how it went. What forked processes share with each
-        other counts once (PSS, not RSS). None where that cannot be told, or it was over too soon.
+        """Return the peak and the series of the memory of all processes together, or None without PSS or samples.
+
+        PSS counts pages shared by forked processes once.
         """
         series: list[tuple[float, int]] = []
         over = threading.Event()
         with open(self.out, "wb") as target, tempfile.TemporaryFile() as errors:
             process = self._start(program.command, program, target, errors)
-            top = psutil.Process(process.pid)  # here, where it cannot be gone: nobody has waited for it yet
+            top = psutil.Process(process.pid)  # safe: the process is not reaped before wait()
             watcher = threading.Thread(target=watch, args=(top, series, over))
             watcher.start()
             with killed_after(PATIENCE, process):
@@ -93,23 +96,21 @@ class Runner:
         return (max(size for _, size in series), series) if series else None
 
     def count_calls(self, program: Program) -> int | None:
-        """System calls of all its processes; None where nothing counts them."""
-        with tempfile.NamedTemporaryFile() as told, open(self.out, "wb") as target, tempfile.TemporaryFile() as errors:
+        """Return the number of system calls of all processes; None without perf or strace."""
+        with tempfile.NamedTemporaryFile() as log, open(self.out, "wb") as target, tempfile.TemporaryFile() as errors:
             for counter in (perf, strace):
-                command = counter(told.name, program.command)
+                command = counter(log.name, program.command)
                 if command is None:
                     continue
                 process = self._start(command, program, target, errors)
                 with killed_after(PATIENCE, process):
                     done = process.wait() == 0
-                if done and (count := counted(Path(told.name).read_text())) is not None:
+                if done and (count := counted(Path(log.name).read_text())) is not None:
                     return count
         return None
 
     def shown(self, program: Program, top: str) -> set[bytes]:
-        """What it finds: paths, or lines with them. Without the root itself and without slashes at the end, which some
-        print.
-        """
+        """Return the paths, or lines with paths, that a program prints, without the root and trailing slashes."""
         assert program.shows is not None
         result = subprocess.run(
             program.shows, capture_output=True, check=False, timeout=PATIENCE,
@@ -125,7 +126,7 @@ class Runner:
 
 @contextlib.contextmanager
 def killed_after(seconds: float, process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """So that one that hangs is a failure, and no more."""
+    """Kill a process that hangs, so that it counts as failed."""
     timer = threading.Timer(seconds, process.kill)
     timer.start()
     try:
@@ -141,26 +142,26 @@ def watch(top: psutil.Process, series: list[tuple[float, int]], over: threading.
         try:
             for process in (top, *top.children(recursive=True)):
                 total += process.memory_full_info().pss
-        except (psutil.Error, AttributeError):  # it ends; or a system without PSS
+        except (psutil.Error, AttributeError):  # the process ended, or the system has no PSS
             continue
         series.append((round(time.perf_counter() - started, 3), total))
 
 
-def perf(told: str, command: list[str]) -> list[str] | None:
+def perf(log: str, command: list[str]) -> list[str] | None:
     if (tool := shutil.which("perf")) is None:
         return None
-    return [tool, "stat", "-x", ",", "-e", "raw_syscalls:sys_enter", "-o", told, "--", *command]
+    return [tool, "stat", "-x", ",", "-e", "raw_syscalls:sys_enter", "-o", log, "--", *command]
 
 
-def strace(told: str, command: list[str]) -> list[str] | None:
+def strace(log: str, command: list[str]) -> list[str] | None:
     if (tool := shutil.which("strace")) is None:
         return None
-    return [tool, "-f", "-c", "-o", told, *command]
+    return [tool, "-f", "-c", "-o", log, *command]
 
 
 def counted(text: str) -> int | None:
-    """The number in what perf or strace have written."""
-    end = 0  # of the column of calls: another one may be empty
+    """Return the number of calls from the output of perf or strace."""
+    end = 0  # end of the column of calls: other columns may be empty
     for line in text.splitlines():
         if ",raw_syscalls:sys_enter" in line and (first := line.partition(",")[0]).isdigit():
             return int(first)
@@ -172,7 +173,7 @@ def counted(text: str) -> int | None:
 
 
 def drop_caches() -> None:
-    """Have the kernel forget names, and servers of slow file systems take note of that before anything is timed."""
-    with contextlib.suppress(OSError):  # not root: what the mount itself does not cache is cold anyway
+    """Drop the kernel's cache of names, and wait until FUSE servers have noticed."""
+    with contextlib.suppress(OSError):  # not root: then only what the mount does not cache is cold
         Path("/proc/sys/vm/drop_caches").write_text("2")
         time.sleep(SETTLING)

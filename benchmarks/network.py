@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What concurrency gains where a directory costs round trips, and how near measuring comes to the best.
+"""Measure the gain of concurrency where directories cost round trips, and how close adaptation comes to the optimum.
 
     python benchmarks/network.py [--runs 3] [--json FILE] [CASE ...]
 
 As root, or with fusermount3. Each case mounts a FUSE file system (tests/support/faultfs) that delays its answers, and
 empties the kernel's caches before each run (as root); each result is compared with that of `os.walk`. Prints Markdown.
-Requests are counted by the file system itself: they tell more than seconds on a noisy machine.
+The file system counts requests: they are more reliable than seconds on a noisy machine.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CAP = 64
 
 
 class Fixed(Pace):
-    """A number of slots that is not measured."""
+    """Fixed number of slots, without measuring."""
 
     def __init__(self, slots: int) -> None:
         super().__init__(slots, slots)
@@ -53,10 +53,10 @@ class Fixed(Pace):
 
 
 class Mount:
-    """A slow file system, and what runs on it have cost."""
+    """Slow file system, and the cost of runs on it."""
 
     def __init__(self, runs: int, *, at: Path | None = None, top: Path | None = None, **spec: Any) -> None:
-        """`at`: where to mount it; `top`: what is walked, if that is not the mount itself."""
+        """Mount at `at`. `top`: the root to walk, by default the mount."""
         self._fs = FaultFS(at or tempfile.mkdtemp(), **spec)
         self.top = str(top or self._fs.mnt)
         self._runs = runs
@@ -68,7 +68,7 @@ class Mount:
         return self
 
     def walk_at(self, top: str | Path, **options: Any) -> None:
-        """From now on, this is what is walked, with these options."""
+        """Walk `top` with these options from now on."""
         self.top, self._options = str(top), options
         self._fs.latency(0)
         outside = self._fs.mnt if options.get("one_file_system") else None
@@ -78,7 +78,7 @@ class Mount:
         self._fs.__exit__(*error)
 
     def measure(self, case: str, latency_ms: float, walk: Callable[[], Any], runs: int | None = None) -> float:
-        """The median of the seconds that `walk` takes with cold caches."""
+        """Return the median of the seconds of `walk` with cold caches."""
         seconds, stats = [], {}
         for _ in range(runs or self._runs):
             self._fs.latency(latency_ms)
@@ -88,7 +88,7 @@ class Mount:
             result = walk()
             seconds.append(time.perf_counter() - started)
             stats = self._fs.stats()
-            assert result == self.expected, f"{case}: not what os.walk gives"
+            assert result == self.expected, f"{case}: differs from os.walk"
         requests = sum(stats["ops"].get(name, 0) for name in COUNTED) / len(self.expected)
         row = {
             "case": case, "directories": len(self.expected), "seconds": round(statistics.median(seconds), 3),
@@ -99,7 +99,7 @@ class Mount:
         return statistics.median(seconds)
 
     def compare(self, baseline: float, seconds: float, against: str, row: int = -1) -> None:
-        """Say in a row of the table how many times as fast as something else it was."""
+        """Add the ratio to a baseline to a row of the table."""
         self.rows[row] |= {"times_as_fast": round(baseline / seconds, 2), "against": against}
 
     def scan(self, **options: Any) -> Any:
@@ -111,7 +111,7 @@ class Mount:
 
 
 def case_presets(runs: int) -> list[dict[str, Any]]:
-    """2 ms a round trip: as a cold NFS client (three a directory), and with no cache at all."""
+    """Round trips of 2 ms: like a cold NFS client (three per directory), and without any cache."""
     rows = []
     for preset in ("nfs", "strict"):
         with Mount(runs, tree=SMALL, preset=preset) as mount:
@@ -125,7 +125,7 @@ def case_presets(runs: int) -> list[dict[str, Any]]:
 
 
 def case_ramp(runs: int) -> list[dict[str, Any]]:
-    """What finding the number costs: beside having known it from the first directory on."""
+    """Cost of measuring, beside a number known from the start."""
     rows = []
     for tree in (SMALL, LARGE):
         with Mount(runs, tree=tree, preset="nfs") as mount:
@@ -137,7 +137,7 @@ def case_ramp(runs: int) -> list[dict[str, Any]]:
 
 
 def case_busy(runs: int) -> list[dict[str, Any]]:
-    """A server that answers 8 requests at a time: the best possible is 8 directories in three round trips."""
+    """Server that answers 8 requests at a time: the optimum is 8 directories in three round trips."""
     with Mount(runs, tree=SMALL, preset="nfs", slots=8) as mount:
         ours = mount.measure("nfs, 2 ms, 8 at a time, scan", 2, mount.scan)
         best = len(mount.expected) * 3 * 0.002 / 8
@@ -146,7 +146,7 @@ def case_busy(runs: int) -> list[dict[str, Any]]:
 
 
 def case_settings(runs: int) -> list[dict[str, Any]]:
-    """Fixed numbers beside the one that is found: near and far servers."""
+    """Fixed concurrency beside measured concurrency, for near and far servers."""
     rows = []
     for latency in (10, 2, 0.2):
         with Mount(runs, tree=SMALL, preset="nfs") as mount:
@@ -164,7 +164,7 @@ def case_settings(runs: int) -> list[dict[str, Any]]:
 
 
 def case_mixed(runs: int) -> list[dict[str, Any]]:
-    """A slow mount in a local tree: as long as the slower of the two takes by itself, if neither holds up the other."""
+    """Slow mount in a local tree: takes as long as the slower part alone if neither delays the other."""
     with tempfile.TemporaryDirectory() as scratch:
         local = Path(scratch, "local")
         make_tree("monorepo", local, 30_000, 300_000)
@@ -181,7 +181,7 @@ def case_mixed(runs: int) -> list[dict[str, Any]]:
 
 
 def case_rate(runs: int) -> list[dict[str, Any]]:
-    """`max_rate=1000`: directories a second over the whole scan."""
+    """Measure directories per second of `max_rate=1000`, over the whole scan."""
     with Mount(runs, tree=SMALL, preset="nfs") as mount:
         seconds = mount.measure("nfs, 0.2 ms, max_rate=1000", 0.2, lambda: mount.scan(max_rate=1000))
         mount.rows[-1]["rate"] = round(len(mount.expected) / seconds)
@@ -189,7 +189,7 @@ def case_rate(runs: int) -> list[dict[str, Any]]:
 
 
 def case_flat(runs: int) -> list[dict[str, Any]]:
-    """One directory of which no type is told, each asked for at 2 ms: many at a time, and one."""
+    """One directory without types, each look-up 2 ms: concurrently, and one at a time."""
     spec = {"preset": "nfs", "readdirplus": False, "entry_timeout": 0, "attr_timeout": 0}
     tree = {"flat": {"$": "flat", "n": 4000, "dirs": 5}}
     with Mount(runs, tree=tree, rules=[{"path": "*", "dtype": "unknown"}], **spec) as mount:
@@ -200,18 +200,18 @@ def case_flat(runs: int) -> list[dict[str, Any]]:
 
 
 def case_metadata(runs: int) -> list[dict[str, Any]]:
-    """Size and time of everything: where listings bring them along, and where each costs two requests."""
-    asked = {"stat": ("size", "mtime_ns")}
+    """Sizes and times: included in listings, and for two requests each."""
+    fields = {"stat": ("size", "mtime_ns")}
     with Mount(runs, tree=SMALL, preset="nfs") as mount:
         theirs = mount.measure("nfs, 2 ms, os.walk and os.lstat", 2, lambda: walk_and_lstat(mount.top), runs=1)
-        ours = mount.measure("nfs, 2 ms, scan(stat=('size', 'mtime_ns'))", 2, lambda: mount.scan(**asked))
+        ours = mount.measure("nfs, 2 ms, scan(stat=('size', 'mtime_ns'))", 2, lambda: mount.scan(**fields))
         mount.compare(theirs, ours, "os.walk and os.lstat")
         rows = mount.rows
     with Mount(runs, tree={"flat": {"$": "flat", "n": 2000, "dirs": 0}}, preset="strict") as mount:
         one = mount.measure(
-            "2,000 sizes and times at 2 ms, one at a time", 2, lambda: mount.scan(max_in_flight=1, **asked), runs=1
+            "2,000 sizes and times at 2 ms, one at a time", 2, lambda: mount.scan(max_in_flight=1, **fields), runs=1
         )
-        many = mount.measure("2,000 sizes and times at 2 ms, scan", 2, lambda: mount.scan(**asked))
+        many = mount.measure("2,000 sizes and times at 2 ms, scan", 2, lambda: mount.scan(**fields))
         mount.compare(one, many, "one at a time")
         return rows + mount.rows
 
@@ -238,7 +238,7 @@ CASES: dict[str, Callable[[int], list[dict[str, Any]]]] = {
 
 
 def report(rows: list[dict[str, Any]], to: Path | None) -> None:
-    """Print the rows as Markdown; write them to a file of JSON as well."""
+    """Print the rows as Markdown, and write them to a JSON file."""
     about = machine(Path(tempfile.gettempdir()))
     print(", ".join(f"{name} {value}" for name, value in about.items()) + "\n\n" + markdown(rows), end="")
     if to is not None:
@@ -263,7 +263,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to FILE")
     args = parser.parse_args()
     if unknown := set(args.cases) - set(CASES):
-        parser.error(f"unknown case {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+        parser.error(f"unknown case {', '.join(sorted(unknown))}: choose from {', '.join(CASES)}")
     if reason := unavailable():
         parser.error(reason)
     rows = []

@@ -1,4 +1,4 @@
-"""Results for people and programs: Markdown, a page, what github-action-benchmark and pyperf read."""
+"""Write results as JSON, Markdown and HTML, and for github-action-benchmark and pyperf."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Cells = tuple[str, ...]
 
 
 def write_all(results: dict[str, Any], directory: Path) -> None:
-    """Results first: from these everything else can be made once more."""
+    """Write results first: everything else can be made from them again."""
     (directory / "results.json").write_text(json_of(results))
     (directory / "results.md").write_text(markdown(results))
     for name, rows in (("smaller", smaller_is_better(results)), ("bigger", bigger_is_better(results))):
         (directory / f"github-{name}-is-better.json").write_text(json.dumps(list(rows), indent=2) + "\n")
-    from benchmarks.page import page  # with libraries that take their time
+    from benchmarks.page import page  # imports matplotlib
 
     (directory / "results.html").write_text(page(results))
     write_pyperf(results, directory / "pyperf.json")
 
 
 def json_of(results: dict[str, Any]) -> str:
-    """A line for each list of numbers: the file is kept, and looked at in diffs."""
+    """Return JSON with each list of numbers on one line: the file is versioned and read in diffs."""
     text = json.dumps(results, indent=1)
     return re.sub(r"\[\s+([-+.\d\s,e]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
@@ -55,18 +55,18 @@ def confidences(results: dict[str, Any]) -> str:
 
 
 def conclusions(results: dict[str, Any]) -> dict[str, list[str]]:
-    """What is slower than its baseline, what the machine was too noisy for, and what went wrong."""
-    told: dict[str, list[str]] = {word: [] for word in ("slower", "unstable", "unsure")}
+    """Return cases that are slower or inconclusive, and failures, by heading."""
+    cases: dict[str, list[str]] = {word: [] for word in ("slower", "unstable", "unsure")}
     for row in results["cases"]:
-        if row.get("verdict") in told and row["group"] != "limit":  # nobody else goes below that
-            told[row["verdict"]].append(f"{case_of(row)}: {row['times_as_fast']:.2f}")
+        if row.get("verdict") in cases and row["group"] != "limit":  # a lower bound: always faster
+            cases[row["verdict"]].append(f"{case_of(row)}: {row['times_as_fast']:.2f}")
     return {
-        "Interrupted": ["this is not the whole suite"] if results["interrupted"] else [],
+        "Interrupted": ["the suite is incomplete"] if results["interrupted"] else [],
         "Failed": results["failed"],
-        "Left out": results["left_out"],
-        "Slower": told["slower"],
-        "Unstable here": told["unstable"],
-        "After too few pairs": told["unsure"],
+        "Skipped": results["left_out"],
+        "Slower": cases["slower"],
+        "Unstable here": cases["unstable"],
+        "After too few pairs": cases["unsure"],
     }
 
 
@@ -91,7 +91,7 @@ def tables(results: dict[str, Any], groups: Iterable[str] = ()) -> Iterator[str]
 
 
 def speeds(rows: list[dict[str, Any]]) -> list[str]:
-    """Ratios and seconds."""
+    """Return a table of ratios and seconds."""
     heads = ("case", "against", "times as fast", "", "seconds", "its seconds", "entries/s")
     lines = []
     for row in (row for row in rows if "times_as_fast" in row):
@@ -103,26 +103,26 @@ def speeds(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def costs(rows: list[dict[str, Any]]) -> list[str]:
-    """What was weighed and counted."""
+    """Return a table of memory, processor time and system calls."""
     heads, lines = costs_table(rows)
     return table(heads, lines, words=2)
 
 
 def costs_table(rows: list[dict[str, Any]]) -> tuple[Cells, list[Cells]]:
-    """Heads and rows; what was measured of none is left out."""
+    """Return headings and rows, without empty columns."""
     heads = ("case", "against", "peak memory", "CPU", "system calls", "tasks, bytes between")
     lines = [(*heads, "its memory", "its CPU", "its calls")]
     for row in rows:
         if costly(row):
             cells = *costs_of(row, "candidate"), between(row), *costs_of(row, "baseline")
             lines.append((row["name"], row["baseline"], *cells))
-    wanted = [number for number in range(len(lines[0])) if any(line[number] for line in lines[1:])]
-    told = [tuple(line[number] for number in wanted) for line in lines]
-    return told[0], told[1:]
+    filled = [number for number in range(len(lines[0])) if any(line[number] for line in lines[1:])]
+    kept = [tuple(line[number] for number in filled) for line in lines]
+    return kept[0], kept[1:]
 
 
 def table(heads: Cells, lines: list[Cells], *, words: int) -> list[str]:
-    """`words`: how many of the first columns are no figures."""
+    """Return a table in Markdown. `words`: number of leading columns with text."""
     if not lines:
         return []
     rules = ["---" if number < words and number != 2 else "--:" for number in range(len(heads))]
@@ -142,12 +142,12 @@ def costs_of(row: dict[str, Any], who: str) -> list[str]:
 
 
 def between(row: dict[str, Any]) -> str:
-    """What went between processes."""
+    """Return the number of Tasks, and bytes sent between processes."""
     return f"{row['tasks']:,}, {row['bytes_between'] / 1e6:.1f} MB" if "tasks" in row else ""
 
 
 def smaller_is_better(results: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """For github-action-benchmark's `customSmallerIsBetter`: seconds, peak memory, system calls."""
+    """Yield entries for `customSmallerIsBetter` of github-action-benchmark: seconds, peak memory, system calls."""
     for row in results["cases"]:
         beside = f"(beside {row['baseline']})"
         if "candidate_seconds" in row:
@@ -166,7 +166,7 @@ def smaller_is_better(results: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def bigger_is_better(results: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """For github-action-benchmark's `customBiggerIsBetter`: ratios, which do not depend on the machine of the day."""
+    """Yield entries for `customBiggerIsBetter` of github-action-benchmark: ratios, which depend less on the runner."""
     for row in results["cases"]:
         if "times_as_fast" in row:
             yield {
@@ -179,7 +179,7 @@ def bigger_is_better(results: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def write_pyperf(results: dict[str, Any], file: Path) -> None:
-    """What `pyperf compare_to` and its other commands read: a benchmark for each candidate and baseline."""
+    """Write a file for `pyperf compare_to`, with a benchmark for each candidate and baseline."""
     import pyperf
 
     machine = results["machine"]

@@ -1,4 +1,4 @@
-"""The results as a page, with plots."""
+"""Write the results as an HTML page with plots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AXES = {
 }
 LOOKS = {"faster": ("#0072b2", "o"), "slower": ("#d55e00", "s"), "same": ("#767676", "D"), "unstable": ("#cc79a7", "X"),
          "unsure": ("#e69f00", "v")}  # fmt: skip
-"""Colour and mark of each verdict: neither is all that tells them apart."""
+"""Colour and mark of each verdict: distinguishable by either."""
 
 
 def page(results: dict[str, Any]) -> str:
@@ -45,13 +45,13 @@ def pictures(results: dict[str, Any]) -> Iterator[str]:
             whole = "" if logarithmic else "x"
             draw = lines(series, label, "times as fast as its baseline", marks=True, whole=whole)
             yield plot(
-                f"speed-{axis}", title, told(series), logarithmically(draw) if logarithmic else draw, HEIGHT + 0.2
+                f"speed-{axis}", title, described(series), logarithmically(draw) if logarithmic else draw, HEIGHT + 0.2
             )
     yield from _memories(results)
 
 
 def speeds(rows: list[dict[str, Any]], axis: str) -> Series:
-    """By baseline."""
+    """Return ratios by baseline."""
     series: Series = {}
     for row in sorted(rows, key=lambda row: row["place"][axis]):
         xs, ys = series.setdefault(f"beside {row['baseline']}", ([], []))
@@ -60,7 +60,8 @@ def speeds(rows: list[dict[str, Any]], axis: str) -> Series:
     return series
 
 
-def told(series: Series) -> str:
+def described(series: Series) -> str:
+    """Return the series as text, for screen readers."""
     return "; ".join(
         f"{name}: " + ", ".join(f"{y:.1f} at {x:g}" for x, y in zip(*points, strict=True))
         for name, points in series.items()
@@ -76,7 +77,7 @@ def logarithmically(draw: Any) -> Any:
 
 
 def _ratios(rows: list[dict[str, Any]]) -> str:
-    """All of them, with their intervals."""
+    """Plot all ratios with their intervals."""
     rows = [row for row in rows if not row["place"]][::-1]
 
     def draw(axes: Any) -> None:
@@ -97,8 +98,8 @@ def _ratios(rows: list[dict[str, Any]]) -> str:
         axes.set_xlabel("times as fast as its baseline (logarithmic)")
         axes.legend(ncols=len(LOOKS), loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
 
-    heard = ", ".join(f"{case_of(row)} {row['times_as_fast']:.2f}" for row in reversed(rows))
-    return plot("ratios", "", heard, draw, 1.2 + 0.36 * len(rows), width=7)
+    spoken = ", ".join(f"{case_of(row)} {row['times_as_fast']:.2f}" for row in reversed(rows))
+    return plot("ratios", "", spoken, draw, 1.2 + 0.36 * len(rows), width=7)
 
 
 def ticks(rows: list[dict[str, Any]]) -> list[float]:
@@ -127,12 +128,12 @@ def tables(results: dict[str, Any], group: str) -> Iterator[ReportTable]:
     if timed:
         heads = ("times as fast", "between", "verdict", "seconds", "its seconds", "case / baseline")
         yield ReportTable(group.capitalize(), heads, [(*_figures(row), case_of(row)) for row in timed])
-    heads, told = costs_table(rows)
-    if told:
+    heads, lines_of_costs = costs_table(rows)
+    if lines_of_costs:
         yield ReportTable(
-            f"{group.capitalize()}: what it costs",
+            f"{group.capitalize()}: cost",
             (*heads[2:], "case / baseline"),
-            [(*line[2:], " / ".join(line[:2])) for line in told],
+            [(*line[2:], " / ".join(line[:2])) for line in lines_of_costs],
         )
 
 

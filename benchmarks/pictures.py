@@ -3,8 +3,8 @@
 
     python benchmarks/pictures.py
 
-`speed-*.svg` shows medians of benchmarks/results/full.json. `treemap-*.svg` is the output of `scanner.report.treemap` for
-a tree that is built here and removed. Requires the extra `report`, and 300 MB of disk space for a moment.
+`speed-*.svg` shows medians of benchmarks/results/full.json. `treemap-*.svg` is the output of `scanner treemap` for a
+tree that is built here and removed. Requires the extra `report`, and 300 MB of disk space for a moment.
 """
 
 from __future__ import annotations
@@ -79,10 +79,11 @@ def speed_svg(theme: Theme) -> str:
     for number, (name, value) in enumerate(seconds.items()):
         top, last = TOP + ROW * number, number == len(seconds) - 1
         weight, fill = ("700", theme.ours) if last else ("400", theme.others)
+        text, length = f'<text y="{top + 18}" fill="{theme.ink}" font-weight="{weight}"', value * scale
         lines += [
-            f'<text x="{LABEL - 12}" y="{top + 18}" fill="{theme.ink}" font-weight="{weight}" text-anchor="end">{name}</text>',
-            f'<rect x="{LABEL}" y="{top}" width="{value * scale:.1f}" height="{ROW - 10}" rx="3" fill="{fill}"/>',
-            f'<text x="{LABEL + value * scale + 10:.1f}" y="{top + 18}" fill="{theme.ink}" font-weight="{weight}">{value:.2f}</text>',
+            f'{text} x="{LABEL - 12}" text-anchor="end">{name}</text>',
+            f'<rect x="{LABEL}" y="{top}" width="{length:.1f}" height="{ROW - 10}" rx="3" fill="{fill}"/>',
+            f'{text} x="{LABEL + length + 10:.1f}">{value:.2f}</text>',
         ]
     return "\n".join([*lines, "</svg>"]) + "\n"
 

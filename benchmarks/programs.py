@@ -1,4 +1,4 @@
-"""What is run: scanner, and what else there is on the machine that walks trees."""
+"""Programs to measure: scanner, and other tools of the machine that walk trees."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ started = time.perf_counter()
 for _ in range({repeat}):
     {code}
 seconds = (time.perf_counter() - started) / {repeat}
-told = {{"seconds": seconds, {told}}}
-sys.stdout.write(json.dumps(told)); sys.stdout.flush(); os._exit(0)
+figures = {{"seconds": seconds, {extra}}}
+sys.stdout.write(json.dumps(figures)); sys.stdout.flush(); os._exit(0)
 """
 SHOWING = """
 import os, sys
@@ -73,10 +73,11 @@ def stated(top):
 
 
 class Program(NamedTuple):
-    """`name`: in tables. `inside`: it measures itself and prints that as JSON; otherwise it is measured from start to
-    end. `shows`: a command that prints what it finds, each ended by NUL: what is compared before its time counts.
-    `environment`: beside the usual one. `version`: of a peer. `writes`: a file that it makes, gone before it starts:
-    what others print is cut off before their time begins, too.
+    """One program. `inside`: it measures itself and prints seconds as JSON; otherwise the whole process is measured.
+
+    `shows`: command that prints the entries found, each ended by NUL; they are compared before the time counts.
+    `environment`: additional variables. `version`: of a peer. `writes`: its output file, removed before each run, as
+    the output of other programs is truncated.
     """
 
     name: str
@@ -88,13 +89,13 @@ class Program(NamedTuple):
     writes: str = ""
 
 
-def python(name: str, walk: str, top: str, *, prelude: str, into: str = "list", repeat: int = 1, told: str = "",
+def python(name: str, walk: str, top: str, *, prelude: str, into: str = "list", repeat: int = 1, extra: str = "",
            environment: dict[str, str] | None = None) -> Program:  # fmt: skip
-    """Python code that gives (root, dirs, files); start-up and imports apart."""
+    """Return Python code that yields (root, dirs, files), measured without start-up and imports."""
     loop = f"result = list({walk})" if into == "list" else f"n = sum(len(files) for _, _, files in {walk})"
     if into == "itself":
         loop = f"result = {walk}"
-    code = INSIDE.format(prelude=prelude, code=loop, repeat=repeat, told=told)
+    code = INSIDE.format(prelude=prelude, code=loop, repeat=repeat, extra=extra)
     shows = [*PYTHON, "-c", SHOWING.format(prelude=prelude, walk=walk), top]
     return Program(name, [*PYTHON, "-c", code, top], True, shows, environment or {})
 
@@ -102,11 +103,11 @@ def python(name: str, walk: str, top: str, *, prelude: str, into: str = "list", 
 def scan(
     top: str, options: str = "", *, name: str = "", repeat: int = 1, environment: dict[str, str] | None = None
 ) -> Program:
-    """`scanner.scan`, which also tells what it has sent between processes."""
-    told = '"tasks": result.stats.tasks, "bytes_between": result.stats.bytes_received'
+    """Return `scanner.scan`, which also reports Tasks and bytes sent between processes."""
+    extra = '"tasks": result.stats.tasks, "bytes_between": result.stats.bytes_received'
     walk = f"scanner.scan(TOP{', ' if options else ''}{options})"
     name = name or f"scan({options})"
-    return python(name, walk, top, prelude="import scanner; scanner.scan", into="itself", repeat=repeat, told=told,
+    return python(name, walk, top, prelude="import scanner; scanner.scan", into="itself", repeat=repeat, extra=extra,
                   environment=environment)  # fmt: skip
 
 
@@ -121,14 +122,14 @@ def os_walk(top: str, *, into: str = "list", repeat: int = 1) -> Program:
 
 
 def os_walk_and_lstat(top: str) -> Program:
-    code = INSIDE.format(prelude=LSTAT, code="result = list(stated(TOP))", repeat=1, told="")
+    code = INSIDE.format(prelude=LSTAT, code="result = list(stated(TOP))", repeat=1, extra="")
     shows = [*PYTHON, "-c", SHOWING_STATED.format(prelude=LSTAT, stated="stated(TOP)"), top]
     return Program("os.walk and os.lstat", [*PYTHON, "-c", code, top], True, shows)
 
 
 def scan_stated(top: str, backend: str) -> Program:
     walk = f"scanner.scan(TOP, stat=('size', 'mtime_ns'), backend={backend!r})"
-    code = INSIDE.format(prelude="import scanner; scanner.scan", code=f"result = {walk}", repeat=1, told="")
+    code = INSIDE.format(prelude="import scanner; scanner.scan", code=f"result = {walk}", repeat=1, extra="")
     stated = f"((entry.path, entry.size, entry.mtime_ns) for entry in {walk}.entries() if entry.path != TOP)"
     shows = [*PYTHON, "-c", SHOWING_STATED.format(prelude="import scanner", stated=stated), top]
     name = f"scan(stat=('size', 'mtime_ns'), backend={backend!r})"
@@ -136,10 +137,10 @@ def scan_stated(top: str, backend: str) -> Program:
 
 
 def entries_stated(top: str) -> Program:
-    """`scanner.entries`, each of them looked at."""
+    """Return `scanner.entries`, reading a field of each entry."""
     walk = "scanner.entries(TOP, stat=('size', 'mtime_ns'))"
     code = INSIDE.format(
-        prelude="import scanner; scanner.entries", repeat=1, told="",
+        prelude="import scanner; scanner.entries", repeat=1, extra="",
         code=f"n = sum(1 for entry in {walk} if entry.size is not None)",
     )  # fmt: skip
     stated = f"((entry.path, entry.size, entry.mtime_ns) for entry in {walk} if entry.path != TOP)"
@@ -148,7 +149,7 @@ def entries_stated(top: str) -> Program:
 
 
 def in_python(top: str) -> Iterator[Program]:
-    """Others that give to Python what os.walk gives, if not in its order."""
+    """Yield other walkers for Python, in any order."""
     yield python("a walk with a pool of threads", "threads(TOP)", top, prelude=THREADS)
     try:
         import scandir_rs
@@ -158,10 +159,10 @@ def in_python(top: str) -> Iterator[Program]:
     yield python("scandir-rs (Walk)", "rust(TOP)", top, prelude=f"import scandir_rs{RUST}")._replace(version=version)
 
 
-def listing(top: str, out: str, *selecting: str, telling: tuple[str, ...] = (), suffix: str = "") -> Program:
-    """`scanner list -o FILE`: which entries, and what about them."""
-    flags = [*selecting, *(f"{flag!r}" if " " in flag else flag for flag in telling), ""]
-    command = [*SCANNER, "list", *selecting, *telling, "-o", out, top]
+def listing(top: str, out: str, *selecting: str, fields: tuple[str, ...] = (), suffix: str = "") -> Program:
+    """Return `scanner list -o FILE`, with flags that select entries and fields."""
+    flags = [*selecting, *(f"{flag!r}" if " " in flag else flag for flag in fields), ""]
+    command = [*SCANNER, "list", *selecting, *fields, "-o", out, top]
     return Program(
         f"scanner list {' '.join(flags)}-o FILE{suffix}", command, shows=[*SCANNER, "list", "-0", *selecting, top],
         writes=out,
@@ -169,7 +170,7 @@ def listing(top: str, out: str, *selecting: str, telling: tuple[str, ...] = (), 
 
 
 def listers(top: str) -> Iterator[Program]:
-    """Others that print the paths of all files and directories; links and hidden ones, too."""
+    """Yield other programs that print all paths, including symlinks and hidden files."""
     for names, flags, nul in (
         (("find",), [], "-print0"), (("fdfind", "fd"), ["-u"], "-0"), (("bfs",), [], "-print0"),
     ):  # fmt: skip
@@ -180,7 +181,7 @@ def listers(top: str) -> Iterator[Program]:
 
 
 def ripgrep(top: str, *flags: str) -> Program | None:
-    """It prints files only."""
+    """Return `rg --files`, which prints files only."""
     command = found("rg")
     if command is None:
         return None
@@ -220,26 +221,26 @@ def version_of(command: str) -> str:
     return result.stdout.partition("\n")[0].strip()
 
 
-def system_calls(top: str, scratch: str, *, asks: bool = False) -> Program:
-    """What cannot be gone below: a loop in C that makes the system calls, on one processor, and keeps nothing."""
+def system_calls(top: str, scratch: str, *, statx: bool = False) -> Program:
+    """Return a loop in C that makes the system calls on one processor and keeps nothing: the lower bound."""
     compiler, command = found("cc"), f"{scratch}/limit"
     if compiler is None or sys.platform != "linux":
-        raise NotHere("limit: there is no C compiler, or no Linux")
+        raise NotHere("limit: requires Linux and a C compiler")
     source = str(Path(__file__).with_name("limit.c"))
     subprocess.run([compiler, "-O2", "-o", command, source], check=True, capture_output=True)
-    name = "its system calls in C, with statx" if asks else "its system calls in C"
-    return Program(name, [command, top, *(["asks"] if asks else [])])
+    name = "its system calls in C, with statx" if statx else "its system calls in C"
+    return Program(name, [command, top, *(["statx"] if statx else [])])
 
 
 class NotHere(Exception):
-    """A group of cases cannot be run on this machine."""
+    """A group of cases cannot run on this machine."""
 
 
 KINDS = ("*.{}", "*.{}", "{}", "{}/", "/{}/", "{}/{}/*.{}", "*-{}.{}", "{}*", "**/{}/{}", "!{}.{}")
 
 
 def patterns(count: int = 500) -> str:
-    """A file of patterns of all kinds, of which none matches: all of the work and none of the gain."""
+    """Return patterns of all kinds that match nothing: the most expensive case."""
     chosen = random.Random(3)
     names = ("".join(chosen.choices(string.ascii_lowercase, k=chosen.randint(3, 9))) for _ in iter(int, 1))
     lines = [KINDS[number % len(KINDS)].format(next(names), next(names), next(names)) for number in range(count)]
@@ -250,7 +251,7 @@ SLOW = """
 seen = 0
 for _, dirs, files in {walk}:
     seen += len(dirs) + len(files)
-    # ten times the microsecond that the walk of an entry takes
+    # ten times as long as the walk, which takes a microsecond per entry
     while time.perf_counter() - started < seen * 10e-6:
         time.sleep(0.001)
 """
@@ -267,11 +268,11 @@ sys.exit(process.wait())
 
 
 def slow_consumers(top: str) -> Iterator[tuple[Program, Program]]:
-    """Candidates that are read slowly, and baselines."""
+    """Yield candidates with a slow consumer, and their baselines."""
 
     def slow(name: str, walk: str, prelude: str) -> Program:
         code = SLOW.format(walk=walk).strip().replace("\n", "\n    ")
-        whole = INSIDE.format(prelude=prelude, code=code, repeat=1, told="")
+        whole = INSIDE.format(prelude=prelude, code=code, repeat=1, extra="")
         return Program(name, [*PYTHON, "-c", whole, top], inside=True)
 
     yield (

@@ -1,4 +1,4 @@
-"""Runs cases and puts together what they say."""
+"""Run cases and collect their results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TROUBLE = (Failed, OSError, subprocess.SubprocessError)
 
 
 class Suite:
-    """`say` hears how it goes."""
+    """One run of the suite. Progress goes to stderr."""
 
     def __init__(self, scratch: Path, *, quick: bool, runs: int | None, package: Path = ROOT) -> None:
         self._kind = "quick" if quick else "full"
@@ -38,12 +38,12 @@ class Suite:
         self._failed: list[str] = []
 
     def run(self, groups: list[str]) -> dict[str, Any]:
-        """The results, also if some cases have failed or somebody has had enough."""
+        """Return the results, also after failed cases or Ctrl-C."""
         started, interrupted = time.time(), False
         try:
             for group in groups or GROUPS:
                 self._run_group(group)
-        except KeyboardInterrupt:  # what was measured until then is worth keeping
+        except KeyboardInterrupt:  # keep the results so far
             interrupted = True
         return {
             "schema": SCHEMA,
@@ -61,7 +61,7 @@ class Suite:
         }
 
     def _command(self, groups: list[str]) -> str:
-        """What gives such results anywhere: without directories of this machine."""
+        """Return the command that reproduces the results, without directories of this machine."""
         quick = ["--quick"] if self._kind == "quick" else []
         runs = [] if self._runs == RUNS[self._kind] else ["--runs", str(self._runs)]
         return " ".join(["tools/bench", *quick, *runs, *groups])
@@ -74,7 +74,7 @@ class Suite:
         except NotHere as reason:
             say(f"  {reason}")
             self._left_out.append(str(reason))
-        except TROUBLE as error:  # with a tree, or a mount
+        except TROUBLE as error:  # building a tree, or mounting
             self._fail(f"{group}: {error}")
 
     def _run_case(self, case: Case) -> None:
@@ -83,7 +83,7 @@ class Suite:
         except TROUBLE as error:
             self._fail(str(error))
         else:
-            say(f"  {case.name}: {told(row)}")
+            say(f"  {case.name}: {outcome_of(row)}")
             self._rows.append(row)
 
     def _fail(self, reason: str) -> None:
@@ -109,7 +109,7 @@ class Suite:
         return row
 
     def _compare(self, case: Case) -> None:
-        """Raise Failed unless both find the same. Once is enough for each two."""
+        """Raise Failed unless both programs find the same entries. Each pair is compared once."""
         top = case.candidate.command[-1] if case.candidate.command[-1] == case.baseline.command[-1] else ""
         top = top or self._corpora.top(case.corpus)
         if case.candidate.shows is None or case.baseline.shows is None:
@@ -135,22 +135,22 @@ class Suite:
                 case.before()
                 pair.append(self._runner.run(program))
             samples.append(pair)
-        says = verdict([(ours.seconds, theirs.seconds) for ours, theirs in samples])
+        found = verdict([(ours.seconds, theirs.seconds) for ours, theirs in samples])
         return {
-            "times_as_fast": round(says.ratio, 3),
-            "deviation": round(says.deviation, 3),
-            "interval": [round(says.low, 3), round(says.high, 3)],
-            "confidence": round(says.confidence, 3),
-            "verdict": says.word,
+            "times_as_fast": round(found.ratio, 3),
+            "deviation": round(found.deviation, 3),
+            "interval": [round(found.low, 3), round(found.high, 3)],
+            "confidence": round(found.confidence, 3),
+            "verdict": found.word,
             "candidate_seconds": [round(ours.seconds, 6) for ours, _ in samples],
             "baseline_seconds": [round(theirs.seconds, 6) for _, theirs in samples],
             "candidate_cpu_seconds": round(statistics.median(ours.cpu for ours, _ in samples), 4),
             "baseline_cpu_seconds": round(statistics.median(theirs.cpu for _, theirs in samples), 4),
-            **samples[-1][0].told,
+            **samples[-1][0].extra,
         }
 
 
-def told(row: dict[str, Any]) -> str:
+def outcome_of(row: dict[str, Any]) -> str:
     if "times_as_fast" not in row:
         ours, theirs = (row.get(f"{who}_peak_bytes", 0) / 1e6 for who in ("candidate", "baseline"))
         return f"{ours:.1f} MB, {row['baseline']} {theirs:.1f} MB"
@@ -167,7 +167,7 @@ def series_of(series: list[tuple[float, int]], most: int = 120) -> dict[str, lis
 
 
 def machine(scratch: Path, package: Path = ROOT) -> dict[str, Any]:
-    """What figures depend on that are measured in `scratch`."""
+    """Return the properties of the machine on which figures measured in `scratch` depend."""
     return {
         "system": platform.system(),
         "kernel": platform.release(),
@@ -190,9 +190,8 @@ def processor() -> str:
 
 
 def reader(package: Path) -> str:
-    """What reads directories in the `scanner` that is measured."""
-    code = "from scanner.kernel.facts import reader_name as told; from scanner.options import ScanOptions as O"
-    code += "; print(told(O()))"
+    """Return the name of the reader that the measured `scanner` uses: compiled or python."""
+    code = "import scanner, tempfile\nwith tempfile.TemporaryDirectory() as top: print(scanner.scan(top).stats.reader)"
     result = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": str(package)},
@@ -201,7 +200,7 @@ def reader(package: Path) -> str:
 
 
 def revision(package: Path) -> str:
-    """Of git, with a + where something is changed."""
+    """Return the revision of git, with a + for uncommitted changes."""
     result = subprocess.run(
         ["git", "-C", str(package), "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=False
     )

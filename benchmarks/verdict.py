@@ -1,4 +1,4 @@
-"""What pairs of runs say: a ratio, how sure it is, and whether that is enough for a word."""
+"""Statistics of paired runs: the median ratio, its interval, and a verdict."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-CONFIDENCE = 0.95  # aimed at
-ENOUGH = 0.9  # for a word
-NOISY = 0.1  # of the median: a deviation of ratios beyond which small differences cannot be told
-WIDE = 1.25  # between the ends of an interval that says nothing
+CONFIDENCE = 0.95  # of an interval, if there are enough pairs
+ENOUGH = 0.9  # confidence that a verdict requires
+NOISY = 0.1  # deviation of ratios, as a share of the median, above which "same" is not claimed
+WIDE = 1.25  # ratio of the ends of an interval above which "same" is not claimed
 
 
 class Verdict(NamedTuple):
-    """`ratio`: how many times as fast as the baseline; the true median lies between `low` and `high` with `confidence`;
-    `deviation`: the median absolute one, of ratios. `word`: faster, slower, same, unstable; or unsure, after too few
-    pairs.
+    """`ratio`: times as fast as the baseline. The true median lies between `low` and `high` with `confidence`.
+    `deviation`: median absolute deviation of ratios. `word`: faster, slower, same, unstable, or unsure (too few pairs).
     """
 
     ratio: float
@@ -28,7 +27,7 @@ class Verdict(NamedTuple):
 
 
 def verdict(pairs: Sequence[tuple[float, float]]) -> Verdict:
-    """Of seconds of the candidate and of the baseline, run in turn."""
+    """Return the verdict on pairs of seconds: candidate and baseline, run in turn."""
     ratios = sorted(theirs / ours for ours, theirs in pairs)
     middle = statistics.median(ratios)
     skipped, confidence = ends(len(ratios))
@@ -43,9 +42,9 @@ def verdict(pairs: Sequence[tuple[float, float]]) -> Verdict:
 
 
 def ends(count: int) -> tuple[int, float]:
-    """How many values at each end of `count` sorted ones lie outside of an interval for the median; how sure that is.
+    """Return how many of `count` sorted values to skip at each end for an interval of the median, and its confidence.
 
-    By signs: each value lies on either side of the true median as a coin falls, whatever the distribution.
+    This is the sign test: each value lies above or below the true median with equal chance, for any distribution.
     """
     best = 0, coverage(count, 0)
     for skipped in range(1, (count - 1) // 2 + 1):
@@ -59,6 +58,6 @@ def coverage(count: int, skipped: int) -> float:
 
 
 def deviation(values: Sequence[float]) -> float:
-    """The median absolute deviation."""
+    """Return the median absolute deviation."""
     middle = statistics.median(values)
     return statistics.median(abs(value - middle) for value in values)

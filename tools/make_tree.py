@@ -8,9 +8,9 @@ Profiles
     skewed    the same, but 95 % of everything lies under one top-level directory
     flat      one directory that holds all the files
     chains    chains of 200 directories
-    deep      the same, and a chain of 5,000 (beyond PATH_MAX: made by descriptor)
-    odd       newlines, control characters, names that are no UTF-8, 255-byte names, links of all
-              kinds (also to ancestors and to nothing), FIFOs, sockets, empty directories
+    deep      the same, and a chain of 5,000 (beyond PATH_MAX: created by file descriptor)
+    odd       newlines, control characters, names that are not UTF-8, 255-byte names, symlinks of all
+              kinds (also to ancestors and broken ones), FIFOs, sockets, empty directories
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ ODD_NAMES = (
 
 
 class Grower:
-    """Spreads `directories` and `files` over a tree, breadth first, from one random number generator."""
+    """Spread directories and files over a tree, breadth first, from one random number generator."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
 
     def directories(self, top: Path, count: int, named: str = "d") -> list[Path]:
-        """Make `count` directories below `top` and return them, parents first."""
+        """Create `count` directories below `top` and return them, parents first."""
         made: list[Path] = []
         open_parents = [top]
         position = 0
@@ -71,7 +71,7 @@ class Grower:
         return made
 
     def files(self, places: list[Path], count: int) -> None:
-        """Make `count` empty files in `places`: a few directories get many, most get few."""
+        """Create `count` empty files in `places`: a few directories get many, most get few."""
         weights = [self.rng.paretovariate(1.6) for _ in places]
         scale = count / sum(weights)
         shares = [int(weight * scale) for weight in weights]
@@ -122,7 +122,7 @@ def chains(top: Path, directories: int, files: int, _: random.Random) -> None:
 
 
 def chain(top: Path, name: str, levels: int, files: int = 0) -> None:
-    """A chain of `levels` directories with `files` spread along it, by descriptor: paths may exceed PATH_MAX."""
+    """Create a chain of `levels` directories with `files` along it, by file descriptor: paths may exceed PATH_MAX."""
     descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
     for level in range(levels):
         step = name if level == 0 else "d"
@@ -166,7 +166,7 @@ def touch(path: bytes) -> None:
 
 
 def bind_socket(path: Path) -> None:
-    """Unix socket addresses are short: bind by way of the directory's descriptor."""
+    """Bind through the file descriptor of the directory: addresses of Unix sockets are short."""
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with socket.socket(socket.AF_UNIX) as server:

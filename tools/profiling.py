@@ -1,11 +1,11 @@
-"""Show where the time of one scan went, by process: walking, packing, transport, planning and merging, output, waiting.
+"""Profile one scan by process: walking, packing, transport, planning, merging, output, waiting.
 
     tools/profile_scan list -o out.txt /usr        any command of scanner, with its options
     tools/profile_scan tuples /usr                 scanner.scan(ROOT), as from Python
 
-Of the seconds of all threads together. `waiting`: for the file system, the disk, a lock or the other side; what is in
-no column is `rest`: start, loops, options. With the compiled reader names are packed while they are read, so `pack` is
-what comes after that. Workers are forked, so that they measure, too; measuring adds some microseconds a directory.
+Shares are of the seconds of all threads of a process. `waiting` is for the file system, the disk, a lock or the other
+process. `rest` is everything else: start, loops, options. The compiled reader packs names while it reads, so `pack` is
+the remaining packing. Workers are forked and therefore measured, too. Measuring adds some microseconds per directory.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ PARTS = ("walk", "pack", "transport", "plan", "merge", "sink", "waiting")
 
 
 class Times:
-    """Of one thread. A part within another is not counted in that."""
+    """Seconds by part of one thread. A nested part counts once, for itself."""
 
     def __init__(self, started: float) -> None:
         self.started = self.ended = started
         self.seconds: Counter[str] = Counter()
-        self.inside = 0.0, 0.0  # seconds of the parts within the one that runs; of the processor
+        self.inside = 0.0, 0.0  # seconds, and processor seconds, of parts nested in the current one
 
 
 class Meter:
-    """Seconds of each part, of all threads of this process. What is not work of the processor is waiting."""
+    """Measure seconds of each part, in all threads of this process. Time off the processor is `waiting`."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -43,12 +43,12 @@ class Meter:
         os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        self._telling = threading.Lock()
+        self._writing = threading.Lock()
         self._main = threading.get_ident()
         self._threads = {self._main: Times(time.perf_counter())}
 
     def of(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function`, its time counted as `part`."""
+        """Return `function` with its time counted as `part`."""
 
         @functools.wraps(function)
         def metered(*args: Any, **kwargs: Any) -> Any:
@@ -71,21 +71,21 @@ class Meter:
         for name in names:
             setattr(place, name, self.of(part, getattr(place, name)))
 
-    def tell(self, name: str) -> None:
-        """Leave the figures so far for whoever makes the table."""
-        with self._telling:
+    def write(self, name: str) -> None:
+        """Write the figures so far to a file, for the table."""
+        with self._writing:
             threads = list(self._threads.values())
             self._threads[self._main].ended = time.perf_counter()
             seconds = sum((times.seconds for times in threads), Counter())
             whole = sum(times.ended - times.started for times in threads)
-            told = {"process": name, "all": whole, "threads": len(threads), **seconds}
+            figures = {"process": name, "all": whole, "threads": len(threads), **seconds}
             part = self._directory / f".{name}-{os.getpid()}"
-            part.write_text(json.dumps(told))
-            part.rename(self._directory / part.name[1:])  # whole, whenever a worker ends
+            part.write_text(json.dumps(figures))
+            part.rename(self._directory / part.name[1:])  # atomic: a worker may end at any moment
 
 
 class Metered:
-    """A Packer whose methods are counted."""
+    """A Packer whose methods are measured."""
 
     def __init__(self, meter: Meter, packer: Any) -> None:
         self._packer = packer
@@ -101,7 +101,7 @@ class Metered:
 
 
 def instrument(meter: Meter) -> None:
-    """Have the rooms of scanner count what they do."""
+    """Measure the functions of each room of scanner."""
     from scanner import engine, run
     from scanner.backends import pool, wire, worker
     from scanner.export import output
@@ -122,7 +122,7 @@ def instrument(meter: Meter) -> None:
 
     def delivered(crew: Any, *args: Any) -> None:
         deliver(crew, *args)
-        meter.tell("worker")
+        meter.write("worker")
 
     worker.Crew._deliver = delivered  # type: ignore[method-assign]
 
@@ -162,7 +162,7 @@ def main() -> int:
         meter = Meter(Path(scratch))
         instrument(meter)
         code = run(sys.argv[1:])
-        meter.tell("coordinator")
+        meter.write("coordinator")
         print(table(Path(scratch)), file=sys.stderr, end="")
     return code
 

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""Scan for N minutes while workers are killed all the time, and check that every result is right and nothing leaks.
+"""Scan for N minutes while workers are killed, and check each result and that nothing leaks.
 
     tools/soak.py --minutes 10
     tools/soak.py --minutes 1 --start-method spawn --seed 7
 
-Each round is one of these, at random:
+Each round is one of these, chosen at random:
 
     killed     workers are killed
-    importing  the same, while a thread of the caller imports modules: it holds locks of the interpreter
-    orphaned   the same, with SIGCHLD ignored, or with a handler that waits for all children
-    forked     this process forks beside warm workers; children and parent scan at once
+    importing  the same, while a thread of the caller imports modules and so holds locks of the interpreter
+    orphaned   the same, with SIGCHLD ignored, or with a handler that reaps all children
+    forked     this process forks beside warm workers; children and parent scan concurrently
 
-Builds its trees in a temporary directory. Prints a line a minute. Exit code 0: all was well; 1: something was not,
-which is printed; 2: wrong usage.
+Builds its trees in a temporary directory. Prints a line per minute. Exit code 0: no error; 1: an error, which is
+printed; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ from tests.support.leaks import left_since, present
 from tools.make_tree import make_tree
 
 TREES = {"monorepo": (2_000, 30_000), "skewed": (2_000, 30_000), "odd": (60, 500)}
-SETTLED = 20  # scans after which the memory that a process needs has been seen
-MEMORY_SLACK = 30 << 20  # bytes that may come on top of it
+SETTLED = 20  # scans after which memory must not grow
+MEMORY_SLACK = 30 << 20  # bytes of growth that are allowed
 CHILDREN, CHILD_SECONDS = 3, 60
 SLOW_MODULE, SLOW_MODULES = "scanner_soak_slow_module_", 5
 
 
 def wait_for_all(*_: Any) -> None:
-    """A handler of SIGCHLD that leaves nobody else a child to wait for."""
+    """Handle SIGCHLD by reaping all children, so that no other code can."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -76,7 +76,7 @@ class Soak:
         self.before = present()
 
     def round(self, pools: list[Any]) -> list[str]:
-        """Scans while something goes on; what was wrong."""
+        """Run one scenario and return the errors found."""
         scenario = self.chance.choice([self.killed, self.importing, self.orphaned, self.forked])
         self.rounds[scenario.__name__] += 1
         wrong = scenario(pools)
@@ -86,7 +86,7 @@ class Soak:
         return {"backend": "pool", "start_method": self.chance.choice(self.methods), "max_workers": 3}
 
     def killed(self, pools: list[Any]) -> list[str]:
-        """One scan with a killer at work."""
+        """Scan once while workers are killed."""
         tree, options = self.chance.choice(self.trees), self.options()
         killer = Killer(pools, self.chance.randrange(1 << 30))
         with killer.at_work():
@@ -96,15 +96,15 @@ class Soak:
                 self.deaths += result.stats.worker_deaths
                 found: list[Any] = result
             else:
-                told: list[OSError] = []
-                found = list(scanner.walk(tree, onerror=told.append, **options))
-                errors = [(error.filename, f"lost: {error.strerror}") for error in told]
+                raised: list[OSError] = []
+                found = list(scanner.walk(tree, onerror=raised.append, **options))
+                errors = [(error.filename, f"lost: {error.strerror}") for error in raised]
         self.scans += 1
         self.kills += killer.kills
         return self.compared(tree, found, errors, options)
 
     def compared(self, tree: Path, found: list[Any], errors: list[tuple[Any, str]], options: Any) -> list[str]:
-        """What is wrong. A directory over which several workers were killed, by chance, is lost, and reported."""
+        """Return the errors. A directory that happened to cost several workers is lost and reported: no error."""
         lost = [path for path, why in errors if why.startswith("lost: ") and why.endswith("died over it")]
         self.lost += len(lost)
         wrong = [f"{path}: {why}" for path, why in errors if path not in lost]
@@ -124,7 +124,7 @@ class Soak:
             thread.join()
 
     def import_slowly(self, ended: threading.Event) -> None:
-        """Import the modules of a directory, which take their time, again and again."""
+        """Import slow modules repeatedly."""
         while not ended.is_set():
             for number in range(SLOW_MODULES):
                 name = f"{SLOW_MODULE}{number}"
@@ -139,7 +139,7 @@ class Soak:
             signal.signal(signal.SIGCHLD, before)
 
     def forked(self, _: list[Any]) -> list[str]:
-        """Children and parent scan at once with one warm scanner."""
+        """Scan concurrently in children and parent with one warm scanner."""
         seeds = [self.chance.randrange(1 << 30) for _ in range(CHILDREN)]
         with scanner.ParallelScanner(**self.options()) as scanning:
             wrong = self.scan_some(scanning, random.Random(1), 1)
@@ -154,7 +154,7 @@ class Soak:
     def fork(self, scanning: scanner.ParallelScanner, seed: int) -> int:
         if child := os.fork():
             return child
-        wrong = ["it has not come to an end"]
+        wrong = ["the forked child did not finish"]
         try:
             signal.alarm(CHILD_SECONDS)
             wrong = self.scan_some(scanning, random.Random(seed), 1)
@@ -164,7 +164,7 @@ class Soak:
             os._exit(1 if wrong else 0)
 
     def scan_some(self, scanning: scanner.ParallelScanner, chance: random.Random, count: int) -> list[str]:
-        """What was wrong with `count` scans."""
+        """Scan `count` times and return the errors."""
         wrong = []
         for _ in range(count):
             tree = chance.choice(self.trees)
@@ -174,7 +174,7 @@ class Soak:
         return wrong
 
     def leaks(self) -> list[str]:
-        """Processes, threads, descriptors and memory that were not given back."""
+        """Return leaked processes, threads and file descriptors, and growth of memory."""
         gc.collect()
         wrong = left_since(self.before)
         memory = psutil.Process().memory_info().rss
@@ -194,13 +194,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch, pools_started() as pools:
         soak = Soak(Path(scratch), [args.start_method] if args.start_method else list(START_METHODS), args.seed)
         end = time.monotonic() + 60 * args.minutes
-        told = time.monotonic()
+        printed = time.monotonic()
         while time.monotonic() < end:
             if wrong := soak.round(pools):
                 print(*wrong, sep="\n")
                 return 1
-            if time.monotonic() > told + 60:
-                told = time.monotonic()
+            if time.monotonic() > printed + 60:
+                printed = time.monotonic()
                 print(summary(soak), flush=True)
         print(summary(soak))
     return 0
@@ -209,8 +209,8 @@ def main() -> int:
 def summary(soak: Soak) -> str:
     rounds = ", ".join(f"{count} {name}" for name, count in sorted(soak.rounds.items()))
     return (
-        f"{soak.scans} scans, {soak.kills} workers killed ({rounds}), {soak.lost} directories lost with several of "
-        "them and reported, all results right, nothing left behind"
+        f"{soak.scans} scans, {soak.kills} workers killed ({rounds}), {soak.lost} directories lost and "
+        "reported, all results right, nothing left behind"
     )
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Compare scanner with os.walk (order) and find (set of paths) on a real tree, and say where they differ.
+"""Compare scanner with os.walk (order) and find (set of paths) on a real tree, and print differences.
 
     tools/validate.py /usr
     tools/validate.py --backend pool --workers 4 /srv
 
-Nothing may change in the tree meanwhile. Exit code 0: no difference; 1: differences, which are printed;
-2: wrong usage; 3: the tree cannot be read, or find is missing.
+The tree must not change during the run. Exit code 0: no difference; 1: differences; 2: wrong usage; 3: the tree is
+unreadable, or find is missing.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ MOST_SHOWN = 5
 
 
 def order_differences(top: str, options: dict[str, Any], topdown: bool) -> Iterator[str]:
-    """Where `walk` gives something else than `os.walk` at the same place, or another error."""
+    """Yield each element and the errors in which `walk` and `os.walk` differ."""
     theirs_errors: list[str] = []
     ours_errors: list[str] = []
     theirs = os.walk(top, topdown, onerror=lambda error: theirs_errors.append(str(error)))
     ours = scanner.walk(top, topdown, onerror=lambda error: ours_errors.append(str(error)), **options)
     for number, (expected, given) in enumerate(itertools.zip_longest(theirs, ours)):
         if expected != given:
-            yield f"element {number}: os.walk gives {expected!r:.200}, scanner {given!r:.200}"
+            yield f"element {number}: os.walk yields {expected!r:.200}, scanner {given!r:.200}"
     if theirs_errors != ours_errors:
         yield f"errors: os.walk has {len(theirs_errors)}, scanner {len(ours_errors)}"
 
 
 def set_differences(top: str, arguments: list[str]) -> Iterator[str]:
-    """Paths that only one of `find` and `scanner list` prints."""
+    """Yield paths that only one of `find` and `scanner list` prints."""
     root = Path(__file__).resolve().parents[1]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     command = [sys.executable, "-m", "scanner", "list", "-0", "-q", *arguments, top]
@@ -87,7 +87,7 @@ def report(checks: dict[str, Iterator[str]]) -> int:
         shown = list(itertools.islice(differences, MOST_SHOWN))
         more = sum(1 for _ in differences)
         differing += bool(shown)
-        print(f"{name}: {f'{len(shown) + more} differences' if shown else 'the same'}")
+        print(f"{name}: {f'{len(shown) + more} differences' if shown else 'no difference'}")
         for line in shown:
             print(f"  {line}")
         if more:

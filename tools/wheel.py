@@ -1,8 +1,8 @@
-"""Wheel tags, named in pyproject.toml as the `bdist_wheel` command.
+"""Tags of wheels. pyproject.toml names the class below as the command `bdist_wheel`.
 
-cp311-abi3-linux_*   Linux: one wheel for Python 3.11 and newer
-cp3XXt-cp3XXt-*      Linux, free-threaded Python: it has no limited API, so one wheel per version
-py3-none-any         other systems, or with SCANNER_PURE=1: without the compiled reader
+- Linux: `cp311-abi3`, one wheel for Python 3.11 and newer.
+- Linux, free-threaded Python: one wheel per version, because there is no limited API.
+- Other systems, or SCANNER_PURE=1: `py3-none-any`, without the compiled reader.
 """
 
 from __future__ import annotations

@@ -2,13 +2,13 @@
 
     python -m benchmarks.real.delayed_sftp ONE_WAY_MS
 
-Prints its port and serves one connection. Each direction is late by so many milliseconds, like a long wire and not like
-a slow server: what is on the way at the same time is late at the same time.
+Prints its port and serves one connection. Bytes arrive ONE_WAY_MS late in each direction, as on a long wire: concurrent
+requests are delayed concurrently, not one after the other as by a slow server.
 
     client -> queue of (when due, bytes) -> sftp-server
     client <- queue of (when due, bytes) <- sftp-server
 
-One thread turns both: a reader and a writer for each direction took a fifth of the processors from what is measured.
+One thread serves both directions: a reader and a writer each took a fifth of the processors from the measured program.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OnTheWay = deque[tuple[float, bytes]]
 
 
 def take_due(on_the_way: OnTheWay) -> bytes:
-    """What is due by now."""
+    """Remove and return the bytes that are due."""
     now, due = time.monotonic(), []
     while on_the_way and on_the_way[0][0] <= now:
         due.append(on_the_way.popleft()[1])
@@ -36,12 +36,12 @@ def take_due(on_the_way: OnTheWay) -> bytes:
 
 
 def carry(client: socket.socket, server: socket.socket, delay: float) -> None:
-    """Carry all bytes from each to the other, each late by `delay` seconds, until one of them closes."""
+    """Forward bytes in both directions, `delay` seconds late, until one side closes."""
     ways: dict[socket.socket, OnTheWay] = {client: deque(), server: deque()}
     while True:
         first_due = min((way[0][0] for way in ways.values() if way), default=None)
         wait = None if first_due is None else max(0.0, first_due - time.monotonic())
-        # Not poll or epoll: they wait whole milliseconds.
+        # Not poll or epoll: their timeouts are whole milliseconds.
         for source in select.select(list(ways), [], [], wait)[0]:
             piece = source.recv(PIECE)
             if not piece:

@@ -1,9 +1,9 @@
-/* For LD_PRELOAD into sshfs: as many requests at a time as there are walkers, which is how NFS behaves.
+/* For LD_PRELOAD into sshfs: serve one request per walker concurrently, as NFS does.
 
-   1. libfuse 3 serves at most 10 requests at a time for programs that were built against its interface before 3.12, as
-      Debian 12's sshfs is, which has no option for it: here it serves FUSE_THREADS.
-   2. libfuse before 3.16 does not pass FUSE_PARALLEL_DIROPS on to the kernel, which then looks up names in one directory
-      one after the other. The flag is put into the answer to INIT as it is written. */
+   1. libfuse 3 serves at most 10 concurrent requests for programs built against its interface before 3.12, as Debian
+      12's sshfs is. sshfs has no option for it. Here FUSE_THREADS requests are served.
+   2. libfuse before 3.16 does not pass FUSE_PARALLEL_DIROPS to the kernel, which then serializes look-ups in one
+      directory. The flag is inserted into the reply to INIT when it is written. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>

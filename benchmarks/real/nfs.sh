@@ -1,16 +1,16 @@
 #!/bin/bash
-# A second opinion on benchmarks/network.py: the kernel's own NFS client and server, behind a long wire.
+# Repeat benchmarks/network.py on the kernel's NFS client and server, with a delayed network.
 #
 #   benchmarks/real/nfs.sh PACKAGES [ONE_WAY_MS=4] [PYTHON=python3]
 #
-# Boots User-Mode Linux (a kernel as an ordinary process: no root, no modules, one processor), which serves a tree in its
-# memory by NFSv4.2 to itself over a delayed loopback, and runs nfs_inside.py there. PYTHON has scanner's dependencies.
-# PACKAGES is a directory for what is needed; nothing is installed. Debian 12:
+# Boots User-Mode Linux (a kernel as an ordinary process: no root, no modules, one processor). It exports a tree in memory
+# by NFSv4.2 to itself over a delayed loopback, and runs nfs_inside.py. PYTHON must have the dependencies of scanner.
+# PACKAGES is a directory with unpacked packages; nothing is installed. Debian 12:
 #   mkdir PACKAGES && cd PACKAGES && apt-get download user-mode-linux nfs-kernel-server nfs-common libnfsidmap1 libwrap0
 #   for package in *.deb; do dpkg-deb -x "$package" unpacked; done
 #
-# It is kept on one processor of the machine: its kernel and what runs in it are two processes, one of which always waits
-# for the other. On two processors each system call there wakes the other one up, and the figures are about that.
+# It is pinned to one processor: its kernel and the program in it are two processes that wait for each other. On two
+# processors each system call would wake up the other processor, and dominate the figures.
 set -eu
 packages=$(realpath "$1")
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -1,4 +1,4 @@
-"""What nfs.sh runs: `os.walk` and `scan` on a cold NFS mount, with the requests that each has made. Prints Markdown."""
+"""Run by nfs.sh: measure `os.walk` and `scan` on a cold NFS mount, and count requests. Prints Markdown."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def build() -> None:
 
 
 def requests() -> Counter[str]:
-    """What the client has sent so far."""
+    """Return the requests that the client has sent so far."""
     lines = Path("/proc/self/mountstats").read_text().splitlines()
     found = (re.match(r"\s+([A-Z_]+): (\d+) ", line) for line in lines)
     return Counter({match[1]: int(match[2]) for match in found if match})
 
 
 def measure(case: str, walk: Callable[[], list[Any]], directories: int, runs: int = 1) -> list[Any]:
-    """Prints a line: the median of so many cold runs, the fastest and the slowest, and the requests of the last."""
+    """Print the median, fastest and slowest of cold runs, and the requests of the last run."""
     seconds = []
     for _ in range(runs):
         Path("/proc/sys/vm/drop_caches").write_text("3")
@@ -58,7 +58,7 @@ def measure(case: str, walk: Callable[[], list[Any]], directories: int, runs: in
 
 def main() -> None:
     build()
-    scanner.scan(f"{EXPORTED}/tree")  # imports what it needs
+    scanner.scan(f"{EXPORTED}/tree")  # warm up: import modules
     print("| case | seconds | requests a directory | |\n|---|--:|--:|---|", flush=True)
     for name in ("tree", "flat"):
         top = f"{MOUNTED}/{name}"
@@ -68,7 +68,7 @@ def main() -> None:
             measure(f"{name}, scan, one at a time", lambda top=top: scanner.scan(top, max_in_flight=1), count),  # type: ignore[misc]
             measure(f"{name}, os.walk", lambda top=top: list(os.walk(top)), count),  # type: ignore[misc]
         ]
-        assert all(result == results[-1] for result in results), "not what os.walk gives"
+        assert all(result == results[-1] for result in results), "differs from os.walk"
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""A second opinion on benchmarks/network.py: sshfs, a network file system that others have written.
+"""Repeat benchmarks/network.py on sshfs, an independent network file system.
 
     python benchmarks/real/sshfs.py [--runs 3] [--one-way-ms 1] [--json FILE]
 
 As root, on Linux, with sshfs, fusermount3, openssh's sftp-server and gcc (Debian: sshfs fuse3 openssh-sftp-server).
-The kernel keeps names and attributes for 30 s, as for NFS, but no listings; its caches are emptied before each run.
+The kernel keeps names and attributes for 30 s, as for NFS, but no listings. Its caches are dropped before each run.
 Each result is compared with that of `os.walk` on the tree itself. Prints Markdown.
 """
 
@@ -37,7 +37,7 @@ FUSE_THREADS = "64"
 
 @contextlib.contextmanager
 def mounted(tree: Path, point: Path, one_way_ms: float) -> Iterator[None]:
-    """`tree`, seen through sshfs at `point`."""
+    """Mount `tree` through sshfs at `point`."""
     preload = point.with_suffix(".so")
     compiler = ["gcc", "-shared", "-fPIC", "-O2", "-o", preload, HERE / "more_fuse_threads.c", "-ldl"]
     subprocess.run(compiler, check=True)
@@ -58,14 +58,14 @@ def mounted(tree: Path, point: Path, one_way_ms: float) -> Iterator[None]:
 
 
 def measure(runs: int, walk: Callable[[], Any], expected: list[Any]) -> float:
-    """The median of the seconds that `walk` takes with cold caches."""
+    """Return the median of the seconds of `walk` with cold caches."""
     seconds = []
     for _ in range(runs):
         drop_caches()
         started = time.perf_counter()
         result = walk()
         seconds.append(time.perf_counter() - started)
-        assert result == expected, "not what os.walk gives"
+        assert result == expected, "differs from os.walk"
     return statistics.median(seconds)
 
 

@@ -62,16 +62,18 @@ def test_the_pages_have_blocks_and_commands() -> None:
     assert {page for page, _ in PYTHON + RUN} >= {"README.md-python-0", "python.md-python-0", "formats.md-console-0"}
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("block", [text for _, text in PYTHON], ids=[name for name, _ in PYTHON])
 def test_a_python_block_runs(block: str, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
         [sys.executable, "-P", "-W", "error", "-c", block],
-        capture_output=True, text=True, timeout=50, check=False, cwd=tmp_path, env=environment,
+        capture_output=True, text=True, timeout=170, check=False, cwd=tmp_path, env=environment,
     )  # fmt: skip
     assert (result.returncode, result.stderr) == (0, "")
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("lines", [lines for _, lines in RUN], ids=[name for name, _ in RUN])
 def test_a_console_block_runs(lines: list[str], tmp_path: Path, shell: dict[str, str]) -> None:
     """In an empty directory; a command may use files of the one before."""
@@ -82,7 +84,7 @@ def test_a_console_block_runs(lines: list[str], tmp_path: Path, shell: dict[str,
         script = re.sub(rf"(?<!\S){place}(?!\S)", str(tmp_path / "tree"), script)
     result = subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", script],
-        capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path / "cwd", env=shell,
+        capture_output=True, text=True, timeout=170, check=False, cwd=tmp_path / "cwd", env=shell,
     )  # fmt: skip
     assert (result.returncode, result.stderr) == (0, "")
 
