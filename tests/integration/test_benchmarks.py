@@ -198,11 +198,11 @@ def test_all_listers_show_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "nothing"], "there is no group nothing; there are walking, peers,"),
-        (["run", "--package", "/nowhere"], "--package /nowhere: there is no scanner in it"),
+        (["run", "nothing"], "unknown group nothing: choose from walking, peers,"),
+        (["run", "--package", "/nowhere"], "--package /nowhere: no package scanner in this directory"),
         (["compare", "/nowhere", "/nowhere"], "No such file or directory: '/nowhere'"),
-        (["compare", __file__, __file__], "it is no JSON"),
-        (["report", str(ROOT / "docs" / "report.schema.json")], "these are no results of schema 1"),
+        (["compare", __file__, __file__], "invalid JSON"),
+        (["report", str(ROOT / "docs" / "report.schema.json")], "not benchmark results of schema 1"),
     ],
 )
 def test_what_is_refused(

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.compare import Unlike, compare, junit, refuse_unlike, told
+from benchmarks.compare import Unlike, as_markdown, compare, junit, refuse_unlike
 from benchmarks.measure import counted
 from benchmarks.verdict import coverage, ends, verdict
 
@@ -89,26 +89,26 @@ def results(ratio: float, spread: float = 0.05, **changes: Any) -> dict[str, Any
 def test_slower_by_more_than_is_allowed_fails(old: float, new: float, failed: bool) -> None:
     (change,) = compare(results(old), results(new), 1.3)
     assert change.failed == failed
-    assert ("too slow" in told([change], 1.3)) == failed
+    assert ("too slow" in as_markdown([change], 1.3)) == failed
 
 
 def test_what_may_be_chance_does_not_fail() -> None:
     (change,) = compare(results(2.0, spread=0.8), results(1.4, spread=0.5), 1.3)
     assert change.slower > 1.3
     assert not change.failed
-    assert "the intervals overlap" in told([change], 1.3)
+    assert "the intervals overlap" in as_markdown([change], 1.3)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"cores": 8}, "unlike machines: cores 2 and 8"),
-        ({"filesystem": "nfs4"}, "unlike machines: filesystem ext4 and nfs4"),
-        ({"suite": "full"}, "one is of the quick suite, the other of the full one"),
-        ({"python": "3.13.1"}, "Python 3.11 and 3.13, whose os.walk differ"),
-        ({"reader": "python"}, "unlike machines: reader compiled and python"),
-        ({"interrupted": True}, "the results of 2026-11-24T03:00:00.0000 were interrupted"),
-        ({"cases": []}, "the two have no case in common"),
+        ({"cores": 8}, "the machines differ: cores 2 and 8"),
+        ({"filesystem": "nfs4"}, "the machines differ: filesystem ext4 and nfs4"),
+        ({"suite": "full"}, "the suites differ: quick and full"),
+        ({"python": "3.13.1"}, "the Pythons differ: 3.11 and 3.13"),
+        ({"reader": "python"}, "the machines differ: reader compiled and python"),
+        ({"interrupted": True}, "the results of 2026-11-24T03:00:00.0000 are incomplete"),
+        ({"cases": []}, "the results have no case in common"),
     ],
 )
 def test_unlike_results_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -132,13 +132,13 @@ def test_unlike_cases_are_excluded(changes: dict[str, Any], reason: str) -> None
 def test_what_comes_of_too_few_pairs_does_not_fail() -> None:
     (change,) = compare(results(2.0), results(1.0, confidence=0.75), 1.3)
     assert not change.failed
-    assert "too few pairs" in told([change], 1.3)
+    assert "too few pairs" in as_markdown([change], 1.3)
 
 
 def test_a_case_without_measurement_fails(tmp_path: Path) -> None:
     changes = compare(results(2.0), results(2.0, failed=["scan() differs"]), 1.3)
     assert [change.failed for change in changes] == [True, False]
-    assert told(changes, 1.3).endswith("\n0 of 1 cases more than 1.3 times slower. 1 could not be measured.\n")
+    assert as_markdown(changes, 1.3).endswith("\n0 of 1 cases more than 1.3 times slower. 1 could not be measured.\n")
     junit(changes, 1.3, tmp_path / "junit.xml")
     suite = ElementTree.parse(tmp_path / "junit.xml").getroot().find("testsuite")
     assert suite is not None
