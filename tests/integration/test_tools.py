@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -31,7 +33,8 @@ def shares(table: str) -> dict[str, dict[str, float]]:
 
 
 def test_a_profile_of_a_list(trees: dict[str, Path], tmp_path: Path) -> None:
-    result = profile("list", "--backend", "pool", "--workers", "2", "-o", tmp_path / "out", trees["monorepo"])
+    padded = ("--template", "{path:>4096}{path:>4096}")  # 40 MB: the share of writing them does not round to 0
+    result = profile("list", "--backend", "pool", *padded, "--workers", "2", "-o", tmp_path / "out", trees["monorepo"])
     assert result.returncode == 0
     measured = shares(result.stderr)
     assert set(measured) >= {"coordinator", "worker 1"}
@@ -50,8 +53,8 @@ def test_a_profile_of_tuples(trees: dict[str, Path]) -> None:
 
 
 @pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
-def test_a_profile_of_what_waits(tmp_path: Path) -> None:
-    """Also where many threads do."""
+def test_a_profile_of_a_slow_file_system(tmp_path: Path) -> None:
+    """Many threads wait."""
     (tmp_path / "mount").mkdir()
     with FaultFS(tmp_path / "mount", tree={"$": "synth", "fanout": [10, 10], "files": 3}, preset="nfs") as fs:
         fs.latency(5)
@@ -73,7 +76,76 @@ def test_the_readers_are_the_same_on_random_trees() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_without_arguments_it_says_what_it_does() -> None:
+def test_without_arguments_profile_scan_prints_its_usage() -> None:
     result = profile()
     assert result.returncode == 2
     assert "tools/profile_scan list" in result.stdout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of this checkout without what is built."""
+    built = shutil.ignore_patterns(".git", ".venv*", "__pycache__", "*.so", "*.egg-info", ".*_cache")
+    copy = Path(shutil.copytree(ROOT, tmp_path / "checkout", ignore=built, symlinks=True))
+    for name in ("build", "dist"):
+        shutil.rmtree(copy / name, ignore_errors=True)
+    return copy
+
+
+@pytest.fixture
+def no_compiler(tmp_path: Path) -> dict[str, str]:
+    """An environment whose PATH holds every program of this machine but compilers."""
+    (tmp_path / "bin").mkdir()
+    for directory in reversed(os.environ["PATH"].split(":")):
+        for program in Path(directory).glob("*"):
+            if not re.search(r"(^|-)(cc|c[89]9|gcc|g\+\+|c\+\+|clang|cpp|tcc)\b", program.name):
+                (tmp_path / "bin" / program.name).unlink(missing_ok=True)
+                (tmp_path / "bin" / program.name).symlink_to(program)
+    return {**os.environ, "PATH": str(tmp_path / "bin")}
+
+
+def scan_twice(checkout: Path, environment: dict[str, str]) -> list[subprocess.CompletedProcess[str]]:
+    command = [checkout / "tools" / "run", "scan", checkout / "docs"]
+    return [
+        subprocess.run(
+            command, capture_output=True, text=True, check=True, env={"PYTHON": sys.executable, **environment}
+        )
+        for _ in "ab"
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(sys.platform != "linux", reason="the compiled reader requires Linux")
+def test_a_missing_compiler_is_reported_once(checkout: Path, no_compiler: dict[str, str]) -> None:
+    first, second = scan_twice(checkout, no_compiler)
+    (line,) = (line for line in first.stderr.splitlines() if "slower reader" in line)
+    assert "gcc" in line
+    assert "python reader" in first.stdout
+    assert second.stderr == ""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_package_is_built_and_works_on_each_python(checkout: Path, tmp_path: Path) -> None:
+    result = subprocess.run(
+        [checkout / "tools" / "build", tmp_path / "dist"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    names = {path.name for path in (tmp_path / "dist").iterdir()}
+    assert {name.partition("-0")[0] for name in names} == {"parallel_scanner"}
+    if sys.platform == "linux":
+        assert any("-cp311-abi3-linux_" in name for name in names)
+    assert any("-py3-none-any" in name for name in names)
+    assert result.stdout.count(": ok\n") >= len(names)
+    (sdist,) = (tmp_path / "dist").glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert held >= {"CHANGELOG.md", "docs/README.md", "tools/build", "tests/conftest.py", "benchmarks/suite.py"}
+
+
+def test_build_refuses_a_directory_that_is_not_empty(tmp_path: Path) -> None:
+    (tmp_path / "old.whl").touch()
+    result = subprocess.run([ROOT / "tools" / "build", tmp_path], capture_output=True, text=True, check=False)
+    message = f"build: {tmp_path} is not empty: remove it, or name another directory\n"
+    assert (result.returncode, result.stderr) == (2, message)
