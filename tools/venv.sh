@@ -7,7 +7,7 @@ ensure_venv() {
     # The stamp is written last: an interrupted set-up is repeated, and so is one older than its sources. The stamp
     # holds the state of the compiled reader: built, none (compilation failed), without (no compiler yet).
     local sources=("$root"/scanner/kernel/*.c)
-    if [ -e "$venv/.ready" ] && [ -z "$(find "$root/pyproject.toml" "$root"/scanner/kernel/*.[ch] -newer "$venv/.ready")" ]; then
+    if [ -e "$venv/.ready" ] && [ -z "$(find "$root/pyproject.toml" "$root"/setup.* "$root"/scanner/kernel/*.[ch] -newer "$venv/.ready")" ]; then
         case $(cat "$venv/.ready") in
         built) all_built && return ;;
         without) command -v cc >/dev/null || return 0 ;;
