@@ -189,7 +189,7 @@ def test_options_that_only_compare_on_any_tree(
     outputs = [{name: each[name] for name in ("stat", "sinks") if name in each} for each in OPTIONS]
     options = {**options, **outputs[number % len(outputs)]}
     with tempfile.TemporaryDirectory() as folder:
-        build(os.fsencode(folder), tree)
+        build(os.fsencode(folder), {b"a": {b".h": tree, b".f": None, b"b": {b"c": tree, b"d": {}}}})
         assert walked(folder, False, True, options, entries) == walked(folder, True, True, options, entries)
 
 
