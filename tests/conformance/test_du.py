@@ -183,11 +183,10 @@ WRONG = [
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_spellings_of_a_block_size(spelling: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 999_501)
-    for flag in (f"-B{spelling}", f"--block-size={spelling}"):
-        for size in ([], ["--apparent-size"]):
-            mine = run("du", *size, flag, tmp_path / "file")
-            theirs = subprocess.run(["du", *size, flag, tmp_path / "file"], check=True, capture_output=True)
-            assert (mine.returncode, mine.stdout, mine.stderr) == (0, theirs.stdout, b"")
+    for flags in ([f"-B{spelling}"], ["--apparent-size", f"--block-size={spelling}"]):
+        mine = run("du", *flags, tmp_path / "file")
+        theirs = subprocess.run(["du", *flags, tmp_path / "file"], check=True, capture_output=True)
+        assert (mine.returncode, mine.stdout, mine.stderr) == (0, theirs.stdout, b"")
 
 
 @pytest.mark.parametrize("spelling", WRONG)

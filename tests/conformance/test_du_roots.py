@@ -6,11 +6,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import READERS, use
 from tests.support.mounting import mounting
+from tests.support.pairwise import pairwise
 from tests.support.shell import run
 from tests.support.trees import make
 
@@ -62,19 +65,22 @@ ROOTS: list[list[str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("how", WAYS, ids=str)
-@pytest.mark.parametrize("flags", [["-c"], ["-s", "-c", "-x"], ["-L", "-s", "-c"]], ids=str)
-def test_one_tree_that_is_mounted_twice(flags: list[str], how: list[str], twice: Path, reader: str) -> None:
-    for names in ROOTS:
+FLAGS = [["-c"], ["-s", "-c", "-x"], ["-L", "-s", "-c"]]
+CASES = pairwise([*ROOTS, ["."]], FLAGS, WAYS, [*READERS])
+
+
+@pytest.mark.parametrize("flags", FLAGS, ids=str)
+def test_one_tree_that_is_mounted_twice(flags: list[str], twice: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for names, _, how, reader in (case for case in CASES if case[1] == flags):
+        use(reader, monkeypatch)
         assert_as_du(twice, how, flags, names)
-    assert_as_du(twice, how, flags, ["."])
 
 
-@pytest.mark.parametrize("how", WAYS, ids=str)
 @pytest.mark.parametrize("flags", [["-c"], ["-s"], ["-l", "-c"]], ids=str)
-def test_roots_below_each_other(flags: list[str], how: list[str], plain: Path) -> None:
+def test_roots_below_each_other(flags: list[str], plain: Path) -> None:
     there = [names for names in ROOTS if all((plain / name).exists() for name in names)]
-    for names in [*there, [".", "./a", "."], [os.fspath(plain), "a"], ["a/f", "a", "a/f", "a"]]:
+    more = [[".", "./a", "."], [os.fspath(plain), "a"], ["a/f", "a", "a/f", "a"]]
+    for names, how in zip(there + more, cycle(WAYS), strict=False):
         assert_as_du(plain, how, flags, names)
 
 

@@ -41,12 +41,17 @@ def test_walk_and_scan_equal_os_walk(
 ) -> None:
     profile, followlinks = followed
     top = PATH_TYPES[path_type](str(trees[profile]))
-    expected = os_walk(top, topdown=topdown, followlinks=followlinks)
+    expected = walked_by_os(top, topdown, followlinks)
     walked = list(scanner.walk(top, topdown, None, followlinks, **backend))
     scanned = scanner.scan(top, topdown, followlinks=followlinks, **backend)
     assert as_far_as_os_walk_comes(walked) == expected
     assert as_far_as_os_walk_comes(scanned) == expected
     assert scanned == walked
+
+
+@functools.cache
+def walked_by_os(top: Any, topdown: bool, followlinks: bool) -> list[Any]:
+    return os_walk(top, topdown=topdown, followlinks=followlinks)
 
 
 def as_far_as_os_walk_comes(walked: list[Any]) -> list[Any]:
