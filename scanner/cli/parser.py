@@ -153,7 +153,7 @@ def _options_of(name: str) -> list[str]:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return the most similar of the `known` words, as a question, or an empty string."""
-    from difflib import get_close_matches  # seldom needed
+    from difflib import get_close_matches  # rarely needed
 
     near = get_close_matches(word, known, 1)
     return f" (did you mean {near[0]}?)" if near else ""
@@ -169,9 +169,9 @@ def make_parsers(arguments: Sequence[str] = ()) -> tuple[Parser, dict[str, Parse
     top.add_argument("--version", action="version", version=f"scanner {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", prog="scanner")
     chosen = command_in(arguments)
-    made: dict[str, Parser] = {}
+    parsers: dict[str, Parser] = {}
     for name, (summary, examples) in SUMMARIES.items():
-        command = made[name] = commands.add_parser(
+        command = parsers[name] = commands.add_parser(
             name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=examples,
             formatter_class=WHILE_BUILT,
             add_help=name != "du",  # there, -h has another meaning
@@ -180,7 +180,7 @@ def make_parsers(arguments: Sequence[str] = ()) -> tuple[Parser, dict[str, Parse
             add_options(command, name)
         command.formatter_class = argparse.RawDescriptionHelpFormatter
     top.formatter_class = argparse.RawDescriptionHelpFormatter
-    return top, made
+    return top, parsers
 
 
 def add_options(command: argparse.ArgumentParser, name: str) -> None:

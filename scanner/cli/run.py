@@ -119,7 +119,11 @@ class ScanReport:
         data = report_data(self._roots, outcome.word, stats, self._filesystems, __version__, **self._details.data())
         for write, output in self._files:
             with self._outputs.attempt(output):
-                output.write(write(data, self._details.treemap).encode())
+                try:
+                    text = write(data, self._details.treemap)
+                except Exception as error:  # of a drawing library: all other reports are still written and printed
+                    raise output.failed(str(error)) from error
+                output.write(text.encode())
                 output.publish()
         return outcome._replace(report=data)
 

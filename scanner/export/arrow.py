@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scanner.export.formats import missing_extra
-from scanner.export.writers import Record
 from scanner.fields import NULL, Columns, columns_of, type_of
 from scanner.model import Chunk, Walked
 
 if TYPE_CHECKING:
     from scanner.entry import Stated
+    from scanner.export.writers import Record
 
 ROW_GROUP = 1 << 17  # rows
 BATCH = 1 << 17  # entries: their paths must fit into the 2 GiB of an Arrow array

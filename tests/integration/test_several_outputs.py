@@ -201,6 +201,22 @@ def test_every_command_that_scans_writes_reports(command: list[str], way: str, t
     assert "<html" in (tmp_path / "r.html").read_text()
 
 
+def test_a_report_that_cannot_be_drawn_costs_no_other(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Broken:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'scanner.report.html': raise RuntimeError('no fonts')\n"
+        "sys.meta_path.insert(0, Broken())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    result = run("scan", "--report", "r.html", "--report", "r.md", ".", cwd=tmp_path, env=environment)
+    assert (result.returncode, result.stderr) == (3, b"scanner: cannot write 'r.html': no fonts\n")
+    assert b"Outcome             complete" in result.stdout
+    assert (tmp_path / "r.md").exists()
+    assert not (tmp_path / "r.html").exists()
+
+
 def test_a_list_whose_output_fails_still_has_a_report(trees: dict[str, Path], tmp_path: Path) -> None:
     result = run("list", "-o", "/dev/full", "--report", tmp_path / "r.json", trees["flat"])
     assert (result.returncode, json.loads((tmp_path / "r.json").read_text())["outcome"]) == (3, "complete")
