@@ -34,7 +34,7 @@ from scanner.model import Chunk, Fault, Task, names
 from scanner.options import ScanOptions, SinkSpec
 
 BYTES = [bytes([byte]) for byte in range(1, 256) if byte != ord("/")]
-TOLD = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "opening", "slow", "listings", "output")]
+COMPARED = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "opening", "slow", "listings", "output")]
 MARSHALLED = ("profile", "sizes", "summary")  # equal values may be written in two ways
 ASKABLE = [name for name in STATUS if name != "atime_ns"]  # times of access change with us
 SINKS: list[tuple[tuple[SinkSpec, ...] | None, Any]] = [
@@ -140,7 +140,7 @@ def walked(
 
     `slow`: as if each directory had been.
     """
-    told, faults, kinds = list[Any](), list[Any](), [sink.kind for sink in options.sinks or ()]
+    seen, faults, kinds = list[Any](), list[Any](), [sink.kind for sink in options.sinks or ()]
     walker = Walker(options, joined=joined, most_open=most_open, place=Heartbeat(memoryview(bytearray(SIZE))))
     try:
         while task.directories:
@@ -149,19 +149,19 @@ def walked(
             listed = [(path, *map(names, packed)) for path, *packed in chunk]
             if moving is None and news < 0:
                 made = zip(kinds, apart(chunk.output, len(kinds)), strict=True) if kinds else ()
-                told += listed, [marshal.loads(each) if kind in MARSHALLED else bytes(each) for kind, each in made]
-                told.append([getattr(chunk, name) for name in TOLD])
+                seen += listed, [marshal.loads(each) if kind in MARSHALLED else bytes(each) for kind, each in made]
+                seen.append([getattr(chunk, name) for name in COMPARED])
             for each in [*listed, *chunk.faults] if moving is not None or news >= 0 else ():
                 path = os.fsencode(each[0])
                 if moving is None or not path.startswith(moving):
-                    (faults if isinstance(each, Fault) else told).append(each)
+                    (faults if isinstance(each, Fault) else seen).append(each)
                 elif not STIRRED.fullmatch(path[len(moving) :]):
-                    told.append(("got out by a link", joined, path))
+                    seen.append(("got out by a link", joined, path))
             rules = {**task.rules, **chunk.rules}
             task = task._replace(directories=chunk.leftovers, position=chunk.position, rules=rules)
     finally:
         walker.close()
-    return told, faults
+    return seen, faults
 
 
 def play(seed: int, folder: bytes) -> bool:

@@ -112,8 +112,8 @@ static inline int reserve_block(struct listing *listing)
     return 1;
 }
 
-/* An NFS client sends types with a listing only while somebody uses attributes of entries already listed (see
-   typing.py). So use some before reading on in a large directory. */
+/* An NFS client sends types with a listing only while attributes of entries already listed are requested (see
+   requests.py). So request some before reading on in a large directory. */
 static inline void probe_attributes(struct listing *listing, int descriptor)
 {
     struct statfs about;

@@ -1,12 +1,12 @@
-"""Opening directories from their parents, not by their paths.
+"""Opening directories from their parents, not by their paths. `_walk.h` does the same for runs; GAP is common to both.
 
-    root --> a --> b --> c          open: a descriptor each, closed when the walk has left it
-                         |-- d      opened by its name from c, never through a link
+    root --> a --> b --> c          open: a file descriptor each, closed when the walk has left it
+                         |-- d      opened by its name from c, never through a symlink
 
-So a directory that is replaced by a link while the scan runs cannot lead it out of the root, a path may be longer
-than the system takes, and no path is looked up again from its start for each directory (on an uncached network file
-system every component of it is a round trip). In a bare loop this takes as long as opening by path, within 2 %; but in
-Python an open directory lists its names as str only, which a scan for bytes has to encode again.
+So a directory that is replaced by a symlink during the scan cannot lead it out of the root, a path may be longer than
+PATH_MAX, and no path is looked up again from its start for each directory (on an uncached network file system every
+component costs a round trip). In a bare loop this takes as long as opening by path, within 2 %. In Python an open
+directory lists its names as str only, and a scan for bytes has to encode them again.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from typing import Any
 
 from scanner.model import Path, prefix_of
 
-HERE = -100  # AT_FDCWD: no descriptor, paths mean what they mean to everybody
-MOST_OPEN = 48  # descriptors for the way down; a deeper one is thinned out, and what is missing opened again
-GAP = 4  # how many times as far from each other as from the bottom two of them may be, at most
+HERE = -100  # AT_FDCWD: no descriptor, relative to the current directory
+MOST_OPEN = 48  # descriptors for the way down; a longer way is thinned out, and the missing ones are opened again
+GAP = 4  # the gap between two of them is at most this many times the distance to the bottom
 _READ = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_NO_ATIME = getattr(os, "O_NOATIME", 0)  # our reading is nobody's access
+_NO_ATIME = getattr(os, "O_NOATIME", 0)  # do not change access times
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # enough to go on from; needs no permission
 
 
 class Descent:
-    """The directories that are open on the way from a root to where the walk is. Not for use by two threads."""
+    """The open directories on the way from a root to the current directory. Not for use by two threads."""
 
     def __init__(self, roots: Sequence[Path], *, follow: bool, most_open: int = MOST_OPEN) -> None:
-        """`follow`: links below the roots may be gone through; the roots themselves may always be links."""
+        """follow: open symlinks below the roots. The roots themselves may always be symlinks."""
         self._roots = sorted(roots, key=len, reverse=True)
         self._several = len(roots) > 1
         self._nested = are_nested(roots)
@@ -46,7 +46,7 @@ class Descent:
         self._mounts: dict[Any, bytes] = {}  # of roots
 
     def place(self, path: Any) -> tuple[int, Any, bool]:
-        """From where to open the directory `path`, by which name, and whether links are refused. Raises OSError."""
+        """Return from where to open `path`, by which name, and whether symlinks are refused. Raises OSError."""
         if not self._begin(path):
             return HERE, path, False
         while not path.startswith(self._prefix):
@@ -54,12 +54,12 @@ class Descent:
         return self._parent, path[len(self._prefix) :] or os.curdir, self._no_link
 
     def _begin(self, path: Any) -> bool:
-        """Have the root that `path` lies below open; False: it is one itself, or below none. Raises OSError."""
+        """Open the root above `path`. Return False if `path` is a root, or below none. Raises OSError."""
         if self._several and path in self._roots:  # also one below another, and it may be a link
-            self.close()  # what it is kept on top of must not be another root's
+            self.close()  # it must not be kept below another root
             return False
         if self._nested and self._way and (root := self._root_of(path)) and self._way[0][0] != prefix_of(root):
-            self.close()  # to that root may lead a link, which is only gone through where it is opened as a root
+            self.close()  # that root may be a symlink, which is followed only where it is opened as a root
         if self._way and not path.startswith(self._way[0][0]):
             self.close()
         if not self._way:
@@ -77,9 +77,9 @@ class Descent:
         return 0 if root is None else len(os.fsencode(prefix_of(root)))
 
     def lend(self, path: Any) -> list[tuple[Any, int]]:
-        """What is open on the way to `path` and elsewhere below its root: what paths there begin with, descriptors.
+        """Return the open directories below the root of `path`: their paths with a slash, and descriptors.
 
-        All but the first are the caller's, to close or to `keep`. Nothing if `path` is a root, or below none. Raises
+        All but the first are the caller's, to close or to `keep`. Empty if `path` is a root, or below none. Raises
         OSError.
         """
         if not self._begin(path):
@@ -89,7 +89,7 @@ class Descent:
         return way
 
     def open(self, path: Any) -> int:
-        """A descriptor of the directory `path`: the caller's, to close or to `keep`. Raises OSError, ValueError."""
+        """Open the directory `path`. The descriptor is the caller's, to close or `keep`. Raises OSError, ValueError."""
         parent, name, no_link = self.place(path)
         if parent == HERE:
             descriptor = os.open(path, _READ)
@@ -98,12 +98,12 @@ class Descent:
                 name = self._step_down(path)
             descriptor = os.open(name, _READ | (os.O_NOFOLLOW if no_link else 0), dir_fd=self._parent)
         if _NO_ATIME:
-            with contextlib.suppress(OSError):  # refused for what others own, also where it could be set at once
+            with contextlib.suppress(OSError):  # refused for directories of other owners, also as a flag of `open`
                 fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_RDONLY | _NO_ATIME)
         return descriptor
 
     def _root_of(self, path: Any) -> Any:
-        """The root that `path` lies below; None if it is one, or below none (a path that the caller has added)."""
+        """Return the root above `path`; None if `path` is one, or below none (added by the caller of `walk`)."""
         if path in self._roots:
             return None
         return next((root for root in self._roots if path.startswith(prefix_of(root))), None)
@@ -112,7 +112,7 @@ class Descent:
         return path in self._roots
 
     def depth(self, path: Any) -> int:
-        """How many levels below its root `path` lies."""
+        """Return how many levels `path` lies below its root."""
         root = self._root_of(path)
         if root is None:
             return 0
@@ -121,11 +121,11 @@ class Descent:
         return count + 1
 
     def is_elsewhere(self, path: Any, device: int) -> bool:
-        """Whether the directory `path`, on this device, is on another file system than its root. Raises OSError."""
+        """Return whether `path`, on this device, is on another file system than its root. Raises OSError."""
         return self._root_of(path) is not None and device != self.device(path)
 
     def device(self, path: Any) -> int:
-        """Return that of the root that `path` is or lies below. Raises OSError."""
+        """Return the device of the root that `path` is or lies below. Raises OSError."""
         root = self._root_of(path)
         root = path if root is None else root
         if root not in self._devices:
@@ -142,7 +142,7 @@ class Descent:
         return mount_number(place) != self._mounts[root]
 
     def above(self, path: Any) -> Iterator[Any]:
-        """The directories above `path`, from its parent up to its root."""
+        """Yield the directories above `path`, from its parent up to its root."""
         root = self._root_of(path)
         if root is None:
             return
@@ -154,17 +154,17 @@ class Descent:
         yield root
 
     def _step_down(self, path: Any) -> Any:
-        """Open what lies above `path`, several names away, one at a time; the name that is left."""
+        """Open the directories above `path`, one name after the other. Return the last name."""
         start = len(self._prefix)
         no_link = os.O_NOFOLLOW if self._no_link else 0
         while (end := path.find(self._separator, start)) >= 0:
-            if end > start:  # a name that the caller of `walk` has added may hold several separators in a row
+            if end > start:  # a path added by the caller of `walk` may have double slashes
                 self.keep(path[:end], os.open(path[start:end], _PASS | no_link, dir_fd=self._parent))
             start = end + 1
         return path[start:] or os.curdir
 
     def is_link(self, path: Any) -> bool:
-        """Whether the directory opened last is reached by a link, below its root."""
+        """Return whether the directory opened last is a symlink below its root."""
         if not self._way:
             return False
         try:
@@ -174,7 +174,7 @@ class Descent:
         return True
 
     def keep(self, path: Any, descriptor: int) -> None:
-        """Go on from `descriptor`, which is `path`'s: what is opened next may lie below it."""
+        """Take over the descriptor of `path`: the next directory may lie below it."""
         if len(self._way) >= self.most_open:
             self._thin_out()
         self._prefix = prefix_of(path)
@@ -188,9 +188,9 @@ class Descent:
             self._prefix, self._parent = self._way[-1]
 
     def _thin_out(self) -> None:
-        """Keep the lowest, and of those above only so many that between two there is never more than GAP times what
-        lies below them: so the way back up is gone down again from somewhere near. Where that is still too much, every
-        other.
+        """Keep the lowest open. Of those above, keep enough that a gap between two is never more than GAP times the
+        distance to the bottom: so the way back up always starts from a directory nearby. Where that keeps too many,
+        close every other. `thin_out` in _walk.h does the same.
         """
         bottom = below = len(self._way[-1][0])
         lowest = self.most_open // 4 + 1
@@ -206,14 +206,14 @@ class Descent:
             self._close_every_other()
 
     def _close_every_other(self) -> None:
-        """Of the upper ones."""
+        """Close every other one of the upper three quarters."""
         some = slice(1, max(2, self.most_open * 3 // 4), 2) if self.most_open > 1 else slice(None)
         for _, descriptor in self._way[some]:
             os.close(descriptor)
         del self._way[some]
 
     def make_do_with_less(self) -> None:
-        """Descriptors are short: hold fewer of them, at the price of opening more often."""
+        """Hold fewer descriptors, at the price of opening more often: the process has run out of them."""
         self.most_open = max(1, self.most_open // 8)
 
     def close(self) -> None:

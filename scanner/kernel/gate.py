@@ -1,4 +1,4 @@
-"""What is in the way of entering a directory: its depth, another file system, a link that leads back."""
+"""Checks before a directory is entered: its depth, its file system, symlinks that lead back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Elsewhere(Exception):
 
 
 class Gate:
-    """Opens directories for one Reader, with all that has to be looked at first."""
+    """Opens directories for one Reader, after these checks."""
 
     def __init__(self, options: ScanOptions, descent: Descent) -> None:
         self._descent = descent
@@ -37,7 +37,7 @@ class Gate:
         self.opening = 0.0  # seconds spent on it
 
     def is_last(self, path: Path) -> bool:
-        """Whether nothing below `path` is to be entered."""
+        """Return whether the depth limit excludes everything below `path`."""
         return self._max_depth < sys.maxsize and self._descent.depth(path) + 1 >= self._max_depth
 
     def too_deep(self, path: Path) -> Fault | None:
@@ -49,7 +49,7 @@ class Gate:
         return None
 
     def open(self, path: Any) -> int:
-        """A descriptor of the directory `path`: the caller's. Raises OSError, ValueError, Elsewhere."""
+        """Open the directory `path`. The descriptor is the caller's. Raises OSError, ValueError, Elsewhere."""
         started = time.monotonic()
         try:
             descriptor = self._descent.open(path)

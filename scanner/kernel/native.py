@@ -44,8 +44,8 @@ class ListRequest(NamedTuple):
     keep: bool
 
 
-class ListResult(NamedTuple):
-    """What `list_directory` returns, as a plain tuple."""
+class ListResult:
+    """What `list_directory` returns: a plain tuple of these."""
 
     descriptor: int  # -1: closed
     dirs: list[Any]
@@ -70,8 +70,8 @@ class RowsRequest(NamedTuple):
     last: int
 
 
-class RowsResult(NamedTuple):
-    """What `fill_rows` returns, as a plain tuple."""
+class RowsResult:
+    """What `fill_rows` returns: a plain tuple of these."""
 
     row: int  # the next one; `last` if all were filled
     failures: int
@@ -177,9 +177,14 @@ class Native(Protocol):
     def keep_memory(self) -> None: ...
 
 
+def fields_in(table: type[Any]) -> tuple[str, ...]:
+    """Return the names of the fields of a request or result, in their order."""
+    return tuple(table.__annotations__)
+
+
 def layout() -> dict[str, Any]:
     """Return everything that C code must agree on, as it stands in Python."""
-    names = {name: "".join(f" {field}" for field in table._fields) for name, table in TABLES.items()}
+    names = {name: "".join(f" {field}" for field in fields_in(table)) for name, table in TABLES.items()}
     numbers = {"gap": GAP, "probes": FEW, "slow_micros": round(SLOW * 1e6)}
     return {"rules": LINK_RULES, "forms": FORMS, "columns": COLUMNS, **numbers, **names}
 

@@ -60,7 +60,7 @@ def pack(names: list[Any], path: Any, form: int, separator: bytes) -> Any:
 
 
 def join(names: list[Any], path: Any) -> Any:
-    """Join names by NULs: one large string is cheap to send, and stays whole until somebody needs the names."""
+    """Join names by NULs: one large string is cheap to send, and is split only when the names are needed."""
     separator: Any = "\0" if isinstance(path, str) else b"\0"
     return separator.join(names)
 

@@ -75,9 +75,13 @@ class Reader:
         if options.filter is not None:
             from scanner.kernel.sift import Sifter  # not needed otherwise
 
-            tells = any(sink.kind == "ncdu" for sink in options.sinks or ())
+            records = any(sink.kind == "ncdu" for sink in options.sinks or ())
             self.sifter = Sifter(
-                options.filter, self._descent, by_path=self._by_path, follow=options.followlinks, tells=tells
+                options.filter,
+                self._descent,
+                by_path=self._by_path,
+                follow=options.followlinks,
+                records_excluded=records,
             )
         self.statuses: Statuses | None = None
         if facts.form == STATED and facts.columns:

@@ -1,7 +1,7 @@
 """Requests to the file system where each costs a round trip: several in flight, and repeated after transient errors.
 
-An NFS client sends types with the first thousand names or so, and then no more, unless somebody requests attributes of
-entries already listed. Then it goes on to fetch them along with the names, a thousand in one round trip:
+An NFS client sends types with the first thousand names or so, and then no more, unless attributes of entries
+already listed are requested. Then it goes on to fetch them along with the names, a thousand in one round trip:
 
     list some -> have types? -> list more -> no types: request all of these, several in flight
                                              '-> from then on, request a few of each thousand: the client fetches all

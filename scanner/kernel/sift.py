@@ -1,4 +1,4 @@
-"""Between reading a directory and packing it: what is left out goes, and what is shown stays."""
+"""Apply the filter between reading a directory and packing it."""
 
 from __future__ import annotations
 
@@ -15,23 +15,28 @@ from scanner.model import Fault, Path, names
 
 
 class Sifter:
-    """The Filter of one Reader. `follow`: links are what they lead to. `tells`: what is left out is wanted as well."""
+    """The Filter of one Reader.
 
-    def __init__(self, spec: Spec, descent: Descent, *, by_path: bool, follow: bool, tells: bool) -> None:
+    follow            symlinks count as their targets.
+    records_excluded  excluded names are needed as well.
+    """
+
+    def __init__(self, spec: Spec, descent: Descent, *, by_path: bool, follow: bool, records_excluded: bool) -> None:
         self.filter = Filter(spec)
-        self.shown = True  # whether the directory that was sifted last is shown itself
-        self.left_out: list[Any] = []  # of the directory that was sifted last
+        self.shown = True  # whether the directory sifted last is shown itself
+        self.left_out: list[Any] = []  # excluded names of the directory sifted last
         self.asks = self.filter.selection.asks
-        self._descent, self._by_path, self._follow, self._tells = descent, by_path, follow, tells
+        self._descent, self._by_path, self._follow = descent, by_path, follow
+        self._records_excluded = records_excluded
         self._own = frozenset(kind(name) for name in spec.own for kind in (os.fsdecode, os.fsencode))
 
     def sift(self, path: Path, part: Part, entry_of: dict[Any, Any], *, first: bool, known: bool) -> Part:
-        """Without what is left out. `first`: nothing of it was read before; `known`: these are all names there are."""
+        """Return the part without excluded entries. `first`: it is the first one; `known`: there is no other."""
         dirs, links, packed, _, faults, more, read = part
         files = listed = names(packed)
         if not self._own.isdisjoint(files):
             files = [name for name in files if name not in self._own]
-        everything = dirs + files if self._tells else []
+        everything = dirs + files if self._records_excluded else []
         if first and self.filter.looks:
             there = dirs + files if known else None
             refusal, useless = self.filter.enter(path, there, lambda name: self._content(path, name))
@@ -45,7 +50,7 @@ class Sifter:
         if not self.filter.selection.all:
             dirs, links, files, useless = self._select(path, dirs, links, files, entry_of)
             faults[:0] = useless
-        if self._tells:
+        if self._records_excluded:
             kept = {*dirs, *files}
             self.left_out = [name for name in everything if name not in kept]
         return dirs, links, packed if files is listed else files, len(files), faults, more, read
@@ -53,7 +58,7 @@ class Sifter:
     def _select(
         self, path: Path, dirs: list[Any], links: list[Any], files: list[Any], entry_of: dict[Any, Any]
     ) -> tuple[list[Any], list[Any], list[Any], list[Fault]]:
-        """Only what is shown, and directories to be entered."""
+        """Return the entries that are shown, and the directories to enter."""
         faults: list[Fault] = []
         shown = self.filter.select(path, files + links)
         if self.asks:
@@ -68,7 +73,7 @@ class Sifter:
         )
 
     def shows(self, path: Path) -> bool:
-        """Whether a directory that is not entered is shown."""
+        """Return whether a directory that is not entered is shown."""
         return self._shows(path, lambda: os.stat(path, follow_symlinks=False))
 
     def _shows(self, path: Path, status: Any) -> bool:
@@ -85,7 +90,7 @@ class Sifter:
             os.close(descriptor)
 
     def _content(self, path: Any, name: Any) -> bytes | None:
-        """Of a file of rules in the directory `path`. Raises OSError."""
+        """Return the content of a file of rules in the directory `path`. Raises OSError."""
         if self._by_path:
             return read_rules(os.path.join(path, name))
         descriptor = self._descent.open(path)

@@ -1,7 +1,7 @@
-"""Asking what entries are: size, times, owner. By descriptor and name, many at a time where each costs a round trip.
+"""Requesting `stat` of entries: size, times, owner. By descriptor and name, several in flight where they are slow.
 
-Rows hold the answers: columns of 64-bit numbers one after the other, each with a value for every entry asked about.
-What cannot be asked is a Fault `stat` and NULL in each column; the name stays.
+Rows hold the results: columns of 64-bit numbers one after the other, each with a value for every entry. After a failure
+there is a Fault `stat`, and NULL in each column of the row; the name stays.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from scanner.kernel.requests import FEW, LEAST, SLOW, Retries, in_threads
 from scanner.model import ENCODING, ERRORS, Fault, Path, names, prefix_of
 from scanner.options import ScanOptions
 
-SLICE = LEAST  # entries that a thread asks for before it takes the next
+SLICE = LEAST  # entries that a thread requests before it takes the next slice
 BROKEN = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR}  # errors of following a link that leads nowhere
 
 
 class Statuses:
-    """Asks for one Reader, with its Retries."""
+    """Requests rows for one Reader, with its Retries."""
 
     def __init__(self, options: ScanOptions, facts: ScanFacts, descent: Descent, retries: Retries) -> None:
         self._numbers = facts.numbers
@@ -45,15 +45,16 @@ class Statuses:
     def of_directory(
         self, path: Path, place: Any, files: Any, entry_of: dict[Any, Any], threads: int, faults: list[Fault]
     ) -> bytes:
-        """Rows of the directory `path` itself, open as or found at `place`, and of `files` in it.
+        """Return rows of the directory `path` itself, open as or found at `place`, and of `files` in it.
 
-        `entry_of`: their entries, if they were read in Python. The last of `faults` stays the last.
+        entry_of  their entries, if they were read in Python.
+        faults    new ones are inserted at the start: the last one says why a listing broke off.
         """
         new: list[Fault] = []
         if entry_of or self._native is None:
             entries = [entry_of[name] for name in names(files)]
-            told = {fault.path for fault in faults}
-            rows = self._of_entries(path, place, entries, threads, new, told)
+            reported = {fault.path for fault in faults}
+            rows = self._of_entries(path, place, entries, threads, new, reported)
         else:
             joined = files if isinstance(files, str | bytes) else join(files, path)
             rows = self._of_names(path, place, joined, threads, new)
@@ -61,8 +62,9 @@ class Statuses:
         return self._counted(path, rows)
 
     def of_some(self, place: Any, some: Sequence[tuple[Path, Any]], faults: list[Fault]) -> bytes:
-        """Rows of entries of the directory that is open as, or found at, `place`: their paths, and names unless they
-        are not to be asked about.
+        """Return rows of entries of the directory that is open as, or found at, `place`.
+
+        some  path and name of each; no name: its row is NULL, without a request.
         """
         if isinstance(place, int):
             rows = self._of_places(some, place, faults)
@@ -71,7 +73,7 @@ class Statuses:
         return self._counted(some[0][0], rows) if some else rows
 
     def of_one(self, path: Path) -> bytes:
-        """The row of the directory `path`, which cannot be listed: asked for by its name."""
+        """Return the row of the directory `path`, which cannot be listed: requested by its name."""
         try:
             parent, name, _ = self._descent.place(path)
         except OSError:
@@ -79,7 +81,7 @@ class Statuses:
         return self._counted(path, self._of_places([(path, name)], None if parent == HERE else parent, []))
 
     def _counted(self, path: Path, rows: bytes) -> bytes:
-        """Return the rows, those blank that do not count."""
+        """Return the rows, with NULL in those of another device where only one counts."""
         if not self._one_device.is_needed:
             return rows
         try:
@@ -100,25 +102,25 @@ class Statuses:
         return self._packed(rows)
 
     def _of_entries(
-        self, path: Path, place: Any, entries: list[Any], threads: int, faults: list[Fault], told: set[Path]
+        self, path: Path, place: Any, entries: list[Any], threads: int, faults: list[Fault], reported: set[Path]
     ) -> bytes:
         follow, prefix = self._follow, prefix_of(path)
 
-        def ask(entry: os.DirEntry[Any]) -> None:
-            entry.stat(follow_symlinks=follow)  # it remembers
+        def request(entry: os.DirEntry[Any]) -> None:
+            entry.stat(follow_symlinks=follow)  # the entry keeps it
 
         started = time.monotonic()
-        in_threads(entries[:FEW], ask, 1)
+        in_threads(entries[:FEW], request, 1)
         if time.monotonic() - started > FEW * SLOW:
-            in_threads(entries[FEW:], ask, threads)
-        rows = [self._one(path, lambda _: os.stat(place), faults, told)]
+            in_threads(entries[FEW:], request, threads)
+        rows = [self._one(path, lambda _: os.stat(place), faults, reported)]
         for entry in entries:
             name = entry.name if isinstance(path, str) else os.fsencode(entry.name)
 
             def status(follow: bool, entry: Any = entry) -> os.stat_result:
                 return entry.stat(follow_symlinks=follow)  # type: ignore[no-any-return]
 
-            rows.append(self._one(prefix + name, status, faults, told))
+            rows.append(self._one(prefix + name, status, faults, reported))
         return self._packed(rows)
 
     def _of_names(self, path: Path, descriptor: int, joined: Any, threads: int, faults: list[Fault]) -> bytes:
@@ -139,7 +141,7 @@ class Statuses:
         return bytes(rows)
 
     def _fill_at_once(self, fill: Callable[..., tuple[int, int]], listed: list[bytes], row: int, threads: int) -> int:
-        """The rows from `row` on, many at a time. How many could not be asked."""
+        """Fill the rows from `row` on, in several threads. Return how many are unknown."""
         failures: list[int] = []
 
         def fill_slice(first: int) -> None:
@@ -167,9 +169,11 @@ class Statuses:
                 pack_into("q", rows, 8 * (column * count + row), value)
 
     def _one(
-        self, path: Path, status: Callable[[bool], os.stat_result], faults: list[Fault], told: set[Path]
+        self, path: Path, status: Callable[[bool], os.stat_result], faults: list[Fault], reported: set[Path]
     ) -> os.stat_result | None:
-        """What `status` tells, tried again where that is worth it. `told`: of these the failure is known already."""
+        """Return what `status` returns; repeat after errors that may be transient. None after a failure, which is a new
+        Fault unless its path is in `reported`.
+        """
         attempts = 0
         while True:
             attempts += 1
@@ -179,7 +183,7 @@ class Statuses:
                 if self._follow and error.errno in BROKEN and (link := _link(status)) is not None:
                     return link
                 if not self._retries.may_repeat(error.errno or 0, attempts):
-                    if path not in told:
+                    if path not in reported:
                         faults.append(Fault.of(error, path, "stat", attempts))
                     return None
 
@@ -194,12 +198,12 @@ class Statuses:
 
 
 def nothing(width: int, count: int) -> bytes:
-    """Rows of so many entries that nothing is known of."""
+    """Return `count` rows of NULL."""
     return array("q", [NULL]).tobytes() * (width * count)
 
 
 def _link(status: Callable[[bool], os.stat_result]) -> os.stat_result | None:
-    """What a link itself is; None if it is none."""
+    """Return the status of a symlink itself; None if it is none."""
     try:
         found = status(False)
     except OSError:
@@ -208,7 +212,7 @@ def _link(status: Callable[[bool], os.stat_result]) -> os.stat_result | None:
 
 
 def _getter(column: str) -> Callable[[os.stat_result], int]:
-    """Gives the value of a column in 64 bits with a sign, as `value_of` in _columns.h does."""
+    """Return a function for the value of a column, as a signed 64-bit number: see `value_of` in _columns.h."""
     field = next((each for each, parts in EXACT.items() if column in parts), column)
     value: Callable[[os.stat_result], int] = attrgetter(f"st_{field}")
     if field != column:
@@ -220,5 +224,5 @@ def _getter(column: str) -> Callable[[os.stat_result], int]:
 
 
 def _signed(value: int) -> int:
-    """Numbers of inodes and devices have no sign."""
+    """Return an unsigned number of an inode or a device as a signed one."""
     return value - (1 << 64) if value > LAST else value

@@ -1,7 +1,7 @@
 """Walking one Task: an iterative, depth-first walk over a stack of directories that stops at its budget.
 
 The order is that of `os.walk`: a directory, then the whole subtree of each of its children in turn. So a Chunk
-is an unbroken run in walk order, and what is left on the stack, read from the top, is all that comes after it.
+is an unbroken part of the walk order, and the stack, read from the top, is all that comes after it.
 """
 
 from __future__ import annotations
@@ -21,28 +21,42 @@ from scanner.kernel.runs import News, Runs, SharedPlace
 from scanner.model import Chunk, Fault, Path, Task, children, is_below
 from scanner.options import ScanOptions
 
-SLOW = 0.0005  # seconds for a directory that are worth telling; on a local disk few take as long
+SLOW = 0.0005  # seconds for a directory, from which on it is reported; on a local disk few take as long
 LOOK_EVERY = 0.002  # seconds between two looks at whether another slot is idle
 CHUNK_TEXT = 4 << 20  # characters of paths in a Chunk: reached before its budget of entries only in very deep trees
 NOT_THERE = {"vanished", "loop"}  # kinds of Faults for directories that `find` would not print either
 
 
 def nowhere(path: Path) -> None:
-    """Nobody needs to know where the walk is."""
+    """Publish nothing: no coordinator watches this walk."""
 
 
 class Progress:
-    """A Task under way: what is left of it, and what has come of it so far.
+    """A Task in progress: what remains of it, and what was found so far.
 
-    `asked` tells that another slot is idle: what is left is then given up early, unless that is only one directory.
+    is_wanted  whether another slot is idle: the rest is given up early then, unless it is a single directory.
     """
 
     __slots__ = (
-        "_asked", "_deadline", "_look", "_quota", "directories", "entries", "faults", "files", "now", "opening",
-        "position", "slow", "stack", "started", "task", "text",
+        "_deadline",
+        "_is_wanted",
+        "_look",
+        "_quota",
+        "directories",
+        "entries",
+        "faults",
+        "files",
+        "now",
+        "opening",
+        "position",
+        "slow",
+        "stack",
+        "started",
+        "task",
+        "text",
     )  # fmt: skip
 
-    def __init__(self, task: Task, asked: Callable[[], bool] | None) -> None:
+    def __init__(self, task: Task, is_wanted: Callable[[], bool] | None) -> None:
         self.task = task
         self.stack = task.directories[::-1]
         self.position = task.position  # in the directory on top of it
@@ -51,16 +65,16 @@ class Progress:
         self.directories = self.entries = self.files = self.text = 0
         self.opening = 0.0
         self.now = self.started = time.monotonic()
-        self._asked, self._quota = asked, task.quota or sys.maxsize
+        self._is_wanted, self._quota = is_wanted, task.quota or sys.maxsize
         self._deadline, self._look = self.now + task.seconds, self.now + LOOK_EVERY
 
     def budget(self) -> tuple[int, int, int, float]:
-        """Entries, directories, characters of paths and seconds that are left."""
+        """Return the entries, directories, characters of paths and seconds that remain."""
         seconds = self._deadline - self.now
         return self.task.entries - self.entries, self._quota - self.directories, CHUNK_TEXT - self.text, seconds
 
     def took_long(self, path: Path) -> bool:
-        """Whether the directory `path` has, which was read since the last time."""
+        """Return whether the directory `path`, read since the last call, was slow. Note it if so."""
         before, self.now = self.now, time.monotonic()
         if self.now - before < SLOW:
             return False
@@ -68,7 +82,7 @@ class Progress:
         return True
 
     def is_over(self) -> bool:
-        """Whether the budget is used up, or somebody else wants what is left."""
+        """Return whether the budget is used up, or another slot wants the rest."""
         if self.entries >= self.task.entries or self.now >= self._deadline:
             return True
         if self.text >= CHUNK_TEXT or self.directories >= self._quota:
@@ -76,11 +90,11 @@ class Progress:
         if self.now < self._look:
             return False
         self._look = self.now + LOOK_EVERY
-        return self._asked is not None and len(self.stack) > 1 and self._asked()
+        return self._is_wanted is not None and len(self.stack) > 1 and self._is_wanted()
 
 
 class Walker:
-    """Walks Tasks for one scan. One a slot; not for use by two threads."""
+    """Walks Tasks for one scan. Each slot has its own; not for use by two threads."""
 
     def __init__(
         self,
@@ -109,16 +123,18 @@ class Walker:
             deepest = self._reader.deepest
             self._runs = Runs(options, self._facts, descent, place, slow=SLOW, deepest=deepest, filters=filters)
 
-    def walk(self, task: Task, asked: Callable[[], bool] | None = None, news: News = -1) -> Chunk:
-        """Walk `task`, no further than its budget, or until `asked` (see Progress), which need not be called where
-        nothing shows in `news`.
+    def walk(self, task: Task, is_wanted: Callable[[], bool] | None = None, news: News = -1) -> Chunk:
+        """Walk `task` until its budget is used up, or another slot wants the rest.
+
+        is_wanted  returns whether it does.
+        news       shows the same to the compiled walker, which calls nothing.
         """
         reader, sifter = self._reader, self._sifter
         retries, opening, reader.threads = reader.retries, reader.opening, task.threads
         if sifter is not None:
             sifter.filter.begin(task.rules)
         cpu = time.thread_time()
-        progress = Progress(task, asked)
+        progress = Progress(task, is_wanted)
         packer = new_packer(self._options, self._facts)
         self._walk(progress, packer, news)
         left = progress.stack[::-1]
@@ -141,7 +157,7 @@ class Walker:
             if runs is not None and not (progress.position or self._apart):
                 run = self._walk_many(runs, progress, packer, news)
             if run is not None:
-                # What has failed is tried again here and now: whoever else got it would not know that it had.
+                # Repeat a failed directory here and now: another worker would not know that it has failed.
                 if run.directories and not run.error and progress.is_over():
                     break
                 if not run.trouble:
@@ -154,13 +170,13 @@ class Walker:
 
     @property
     def _apart(self) -> bool:
-        """Whether directories are read one at a time: entries are slowly asked about, and a run would only come as far
-        as the first few.
+        """Return whether directories are read singly: `stat` or types are slow, and a run would end after the first
+        few entries.
         """
         return self._reader.wary and (self._asks or self._reader.untyped)
 
     def _walk_many(self, runs: Runs, progress: Progress, packer: Packer, news: News) -> WalkedRun | None:
-        """Walk directories as long as nothing about them is out of the ordinary; None if that cannot be."""
+        """Walk a run: directories until one is out of the ordinary. None if that is not possible."""
         stack, limit = progress.stack, progress.task.entries
         near = self._reader.wary
         if near:  # the root may have to be opened first, which may take for ever
@@ -183,7 +199,7 @@ class Walker:
         return run
 
     def _walk_one(self, progress: Progress, packer: Packer, shut: dict[Path, Fault], failure: int) -> bool:
-        """Read the directory on top of the stack, or the next part of it; whether more parts are to come."""
+        """Read the directory on top of the stack, or its next part. Return whether more parts follow."""
         reader, stack, position, limit = self._reader, progress.stack, progress.position, progress.task.entries
         path = stack.pop()
         below: list[Path] = []
@@ -215,7 +231,7 @@ class Walker:
         return False
 
     def _shut(self, task: Task) -> dict[Path, Fault]:
-        """The Faults of what must not be entered: as the Task says, and those of its directories that lie below."""
+        """Return the Faults of directories that the Task shuts, and of its directories below them."""
         shut = {path: refused(path, *reason) for path, reason in task.shut.items()}
         for path in task.directories if shut else ():
             above = next((each for each in task.shut if is_below(path, each)), None)
@@ -224,7 +240,7 @@ class Walker:
         return shut
 
     def _drop(self, path: Path, troubles: list[Fault], position: int, packer: Packer, shut: dict[Path, Fault]) -> bool:
-        """Whether nothing of `path` is to be kept, for want of a (whole) listing."""
+        """Return whether to keep nothing of `path`, because it has no (whole) listing."""
         last = troubles[-1]
         if not last.drops_listing:
             return False
@@ -242,5 +258,5 @@ class Walker:
 
 
 def refused(path: Path, kind: Any, message: str) -> Fault:
-    """The Fault of a directory that is not entered because of what happened before."""
+    """Return the Fault of a directory that is not entered because of an earlier one."""
     return Fault(path, "open", errno.ETIMEDOUT if kind == "timeout" else errno.EIO, message, kind)

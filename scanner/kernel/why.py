@@ -1,4 +1,4 @@
-"""Why something is not in a scan: the way down to it, read by the same Reader."""
+"""Explain why a path is not in a scan: read the way down to it by the same Reader."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ALL = 1 << 62  # entries
 
 
 class Answer(NamedTuple):
-    """`reason`: why it is out; None: it is in. `known`: else it cannot be told, and `reason` says why not."""
+    """`reason`: why it is excluded; None: it is included. Not `known`: `reason` says why there is no answer."""
 
     reason: str | None
     known: bool = True
 
 
 def why(root: str, path: str, options: ScanOptions) -> Answer:
-    """Whether a scan of `root` shows `path`, and if not, why. Raises OptionError."""
+    """Return whether a scan of `root` shows `path`, and if not, why. Raises OptionError."""
     if not path:
         raise OptionError("PATH is empty: say what to look for")
     options = options.starting_at([root])._replace(sinks=None)
@@ -129,7 +129,7 @@ def _missing(reader: Reader, directory: str, name: str) -> Answer:
 
 
 def _shut(options: ScanOptions, place: str, is_file: bool) -> str:
-    """Why something on the way is not gone through."""
+    """Return why a place on the way is not entered."""
     if os.path.islink(place):
         return f"'{place}' is a link, which is not followed"
     if is_file:
