@@ -15,27 +15,32 @@ from tests.conftest import use
 from tests.support import churn
 from tests.support.trees import make
 
+SCANS = 12
+
 
 def test_a_tree_is_changed_all_the_time(backend: dict[str, Any], tmp_path: Path) -> None:
     """Stable entries are found once, errors lie only below changed names, and nothing outside is found."""
     top, outside = tmp_path / "top", make(tmp_path / "outside", {"secret": {"file": None}})
     top.mkdir()
     directories, files = churn.make_stable(top)
-    process = subprocess.Popen([sys.executable, churn.__file__, top, outside, "2"])
-    scans = 0
-    while process.poll() is None:
-        result = scanner.scan(top, **backend)
-        found = Counter(root for root, _, _ in result)
-        listed = Counter(os.path.join(root, name) for root, _, names in result for name in names)
-        assert {path: found[path] for path in directories} == dict.fromkeys(directories, 1)
-        assert {path: listed[path] for path in files} == dict.fromkeys(files, 1)
-        assert {fault.kind for fault in result.errors} <= {"vanished"}
-        assert all("/c" in str(fault.path).removeprefix(str(top)) for fault in result.errors)
-        assert not [path for path in found if "secret" in path]
-        assert list(scanner.walk(top, topdown=False, **backend))
-        scans += 1
-    assert process.returncode == 0
-    assert scans >= 2
+    process = subprocess.Popen([sys.executable, churn.__file__, top, outside, "100"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        process.stdout.readline()  # changes have begun
+        for _ in range(SCANS):
+            result = scanner.scan(top, **backend)
+            found = Counter(root for root, _, _ in result)
+            listed = Counter(os.path.join(root, name) for root, _, names in result for name in names)
+            assert {path: found[path] for path in directories} == dict.fromkeys(directories, 1)
+            assert {path: listed[path] for path in files} == dict.fromkeys(files, 1)
+            assert {fault.kind for fault in result.errors} <= {"vanished"}
+            assert all("/c" in str(fault.path).removeprefix(str(top)) for fault in result.errors)
+            assert not [path for path in found if "secret" in path]
+            assert list(scanner.walk(top, topdown=False, **backend))
+        assert process.poll() is None, "changes went on until now"
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def swapping(monkeypatch: Any, when: str, what: Path, target: Path) -> None:

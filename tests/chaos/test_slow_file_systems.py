@@ -155,6 +155,7 @@ def test_a_busy_server_gets_few_more_requests_than_it_can_answer(mounted: Mounte
     assert result == without_latency(fs)
 
 
+@pytest.mark.alone
 def test_a_local_tree_is_read_by_one_thread_a_worker(trees: dict[str, Path], backend: dict[str, Any]) -> None:
     most = (scanner.scan(trees["monorepo"], **backend).stats.most_in_flight for _ in range(5))
     assert any(count <= 2 for count in most), "one per worker, unless these wait for a processor"

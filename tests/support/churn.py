@@ -1,4 +1,4 @@
-"""Changing a tree while it is scanned, as fast as one process can: what never changes must be found all the same."""
+"""Change a tree while it is scanned, as fast as one process can. Stable entries must be found all the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STABLE = 40
 
 
 def make_stable(top: Path) -> tuple[set[str], set[str]]:
-    """Directories and files that stay as they are; all of them."""
+    """Make directories and files that never change, and return their paths."""
     directories, files = {str(top)}, set()
     for number in range(STABLE):
         place = top / f"stable{number % 8}" / f"stable{number}"
@@ -28,7 +28,7 @@ def make_stable(top: Path) -> tuple[set[str], set[str]]:
 
 
 def churn(top: str, outside: str) -> Iterator[None]:
-    """Make, rename, remove and replace directories by files and by links, to `outside` too; one change a step."""
+    """Make, rename, remove and replace directories by files and symlinks, also to `outside`; one change per step."""
     chance = random.Random(1)
     homes = [root for root, _, _ in os.walk(top)]
     while True:
@@ -58,8 +58,10 @@ def _replace(path: str) -> None:
         os.unlink(path)
 
 
-if __name__ == "__main__":  # TOP OUTSIDE SECONDS
+if __name__ == "__main__":  # TOP OUTSIDE SECONDS; prints a line after the first changes
     end = time.monotonic() + float(sys.argv[3])
-    for _ in churn(sys.argv[1], sys.argv[2]):
+    for number, _ in enumerate(churn(sys.argv[1], sys.argv[2])):
+        if number == 100:
+            print("changing", flush=True)
         if time.monotonic() > end:
             break
