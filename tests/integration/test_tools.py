@@ -32,6 +32,7 @@ def shares(table: str) -> dict[str, dict[str, float]]:
     }
 
 
+@pytest.mark.alone
 def test_a_profile_of_a_list(trees: dict[str, Path], tmp_path: Path) -> None:
     padded = ("--template", "{path:>4096}{path:>4096}")  # 40 MB: the share of writing them does not round to 0
     result = profile("list", "--backend", "pool", *padded, "--workers", "2", "-o", tmp_path / "out", trees["monorepo"])
@@ -46,12 +47,14 @@ def test_a_profile_of_a_list(trees: dict[str, Path], tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes().count(b"\n") > 100
 
 
+@pytest.mark.alone
 def test_a_profile_of_tuples(trees: dict[str, Path]) -> None:
     measured = shares(profile("tuples", trees["monorepo"]).stderr)
     assert measured["coordinator"]["merge"] > 0
     assert measured["coordinator"]["walk"] == 0, "that is for the workers"
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 def test_a_profile_of_a_slow_file_system(tmp_path: Path) -> None:
     """Many threads wait."""
