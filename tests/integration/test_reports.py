@@ -18,6 +18,7 @@ import pytest
 from scanner.cli.terminal import colours_wanted, painted
 from scanner.export.tree import Total
 from scanner.kernel.sinks.summary import suffix_of
+from scanner.report.names import MOST_SUFFIXES, OTHER
 from scanner.report.treemap import GAP, LETTER, Box, Node, Treemap, columns, label
 from tests.support.shell import ROOT, run
 from tests.support.trees import make
@@ -264,6 +265,14 @@ def test_suffixes_that_are_equal_as_utf8_are_merged(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "report.json").read_text())
     assert data["names"]["by_suffix"] == [{"suffix": ".\ufffd", "files": 2}, {"suffix": ".文件", "files": 1}]
     assert {each["suffix"]: each["files"] for each in data["sizes"]["by_suffix"]} == {".\ufffd": 2, ".文件": 1}
+
+
+def test_suffixes_after_the_first_ten_thousand_count_as_one(tmp_path: Path) -> None:
+    tree = make(tmp_path / "tree", {f"file.{number}": None for number in range(MOST_SUFFIXES + 5)})
+    for way in WAYS.values():
+        report = report_of(tmp_path, *way, "--sizes", tree)
+        assert report["names"]["by_suffix"][:2] == [{"suffix": OTHER, "files": 5}, {"suffix": ".0", "files": 1}]
+        assert report["sizes"]["by_suffix"][0] == {"suffix": OTHER, "files": 5, "bytes": 0}
 
 
 def test_json_does_not_depend_on_the_locale(tmp_path: Path) -> None:
