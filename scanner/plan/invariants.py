@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from scanner.model import ChunkArrived
-from scanner.plan.events import AddDirectories, Event
+from scanner.plan.events import Event
 
 if TYPE_CHECKING:
     from scanner.plan.planner import Planner
@@ -15,21 +15,21 @@ KEPT = 500  # events
 
 
 class Recorder:
-    """Keeps the last events of a Planner: a short summary of each, so that no Chunk stays in memory."""
+    """Keeps the last events of a Planner. Of a Chunk it keeps a summary, so that none stays in memory."""
 
     def __init__(self) -> None:
         self._events: deque[object] = deque(maxlen=KEPT)
 
-    def record(self, event: Event) -> None:
-        if isinstance(event, ChunkArrived):
-            slot, chunk = event
-            left = len(chunk.leftovers)
-            self._events.append(("ChunkArrived", slot, "task", chunk.task, "visited", chunk.visited, "leftovers", left))
-        else:
-            self._events.append(("Add", len(event.directories)) if isinstance(event, AddDirectories) else event)
+    def record(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            if type(event) is ChunkArrived:
+                slot, chunk = event
+                self._events.append(("chunk", slot, chunk.task, chunk.visited, len(chunk.leftovers)))
+            else:
+                self._events.append(event)
 
     def text(self) -> str:
-        """Return one line for each event, the oldest first."""
+        """Return one line for each event, the oldest first. Of Chunks: slot, Task, directories visited and left."""
         return "\n".join([f"last {len(self._events)} events of the planner:", *map(repr, self._events)])
 
 

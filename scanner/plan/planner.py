@@ -112,6 +112,7 @@ class Planner:
         An exception, which is always a bug, carries the last events as a note. With `validates`, the invariants are
         checked after each call.
         """
+        self._recorder.record(events)
         try:
             instructions = self._handle(events)
             if self._validates:
@@ -124,7 +125,6 @@ class Planner:
     def _handle(self, events: tuple[Event, ...]) -> list[Instruction]:
         instructions: list[Instruction] = []
         for event in events:
-            self._recorder.record(event)
             instructions += self._note(event)
         # Taking a Chunk in its turn lets a Task begin only where memory was short.
         if self._short or not self.ordered or any(not isinstance(event, ConsumerWaits) for event in events):

@@ -74,7 +74,7 @@ def test_a_broken_invariant_is_reported_with_the_last_events() -> None:
     (note,) = caught.value.__notes__
     first, *_, last = note.splitlines()
     assert (first, len(note.splitlines())) == (f"last {KEPT} events of the planner:", KEPT + 1)
-    assert last == "('ChunkArrived', 1, 'task', 0, 'visited', 1, 'leftovers', 2)"
+    assert last == "('chunk', 1, 0, 1, 2)"
 
 
 def test_an_impossible_event_is_reported_with_the_last_events() -> None:
