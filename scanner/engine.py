@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -65,7 +66,7 @@ class Engine:
         self.backend = backend
         self.planner = Planner(
             ordered=ordered, slots=options.workers, most=options.max_in_flight, window=options.window,
-            max_hung=options.max_hung, seconds=backend.task_seconds[0],
+            max_hung=options.max_hung, limit=ZoneLimit(sys.maxsize, backend.task_seconds[0]),
             validates=os.environ.get("SCANNER_VALIDATE") == "1",
         )  # fmt: skip
         self.paces = Paces(backend.concurrency, options.max_in_flight, backend.task_seconds)

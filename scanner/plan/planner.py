@@ -20,18 +20,7 @@ from __future__ import annotations
 import sys
 from itertools import islice
 
-from scanner.model import (
-    TASK_SECONDS,
-    Chunk,
-    ChunkArrived,
-    Path,
-    SlotDown,
-    SlotLost,
-    SlotStuck,
-    SlotUp,
-    Task,
-    below_any,
-)
+from scanner.model import Chunk, ChunkArrived, Path, SlotDown, SlotLost, SlotStuck, SlotUp, Task, below_any
 from scanner.plan.events import (
     AddDirectories,
     AllowDirectories,
@@ -55,6 +44,7 @@ from scanner.plan.zones import Capacity, Tops
 
 FRONT_SHARE = 8  # one in so many Tasks under way is at the front, where the consumer waits
 MOST_UNEXPLAINED = 5  # deaths of slots with one Task while no directory was being read
+ANY_NUMBER = ZoneLimit(sys.maxsize)  # of Tasks
 
 
 class Planner:
@@ -62,21 +52,14 @@ class Planner:
 
     `ordered`: deliver in walk order, on demand; otherwise as Chunks arrive. `slots`: number of slots that share the
     work (`share` changes it); `most`: Tasks at a time, in all; `window`: bytes that may wait for the consumer;
-    `max_hung`: late directories of one mount before the mount is closed (0: any number); `seconds`: duration of a Task
-    until a `ZoneLimit` says otherwise; `validates`: check the invariants after each call of `handle`.
+    `max_hung`: late directories of one mount before the mount is closed (0: any number); `limit`: until another one
+    comes; `validates`: check the invariants after each call of `handle`.
     """
 
     def __init__(
-        self,
-        *,
-        ordered: bool,
-        slots: int,
-        window: int,
-        max_hung: int = 0,
-        most: int = sys.maxsize,
-        seconds: float = TASK_SECONDS,
-        validates: bool = False,
-    ) -> None:
+        self, *, ordered: bool, slots: int, window: int, max_hung: int = 0, most: int = sys.maxsize,
+        limit: ZoneLimit = ANY_NUMBER, validates: bool = False,
+    ) -> None:  # fmt: skip
         self.ordered = ordered
         self.window = window
         self.waiting_bytes = 0
@@ -87,15 +70,14 @@ class Planner:
         self.hung = 0  # directories that did not answer in time
         self.share = slots
         self._allowed: int | None = None  # directories that may be read beyond those under way; None: any number
-        self._validates = validates
-        self._recorder = Recorder()
+        self._validates, self._recorder = validates, Recorder()
         self.lost: list[Chunk] = []  # made here, in place of the Chunks that no slot could bring
         self._quarantine = Quarantine(max_hung)
         self.rules = KnownRules()
         self.line = Line()
         self.roster = Roster()
         self.tops = Tops({})
-        self._limits = {0: ZoneLimit(sys.maxsize, seconds)}  # by zone
+        self._limits = {0: limit}  # by zone
         self._most = most
         self._some_are_choosy = False  # some Segment passed in the last search may only start on another slot
         self._passed = self.line.start  # no Segment up to here may start in this turn, on any slot
@@ -107,11 +89,7 @@ class Planner:
         self._wanted: Path | None = None
 
     def handle(self, *events: Event) -> list[Instruction]:
-        """Return the instructions that follow from `events`.
-
-        An exception, which is always a bug, carries the last events as a note. With `validates`, the invariants are
-        checked after each call.
-        """
+        """Return the instructions that follow from `events`. An exception is a bug; its note has the last events."""
         self._recorder.record(events)
         try:
             instructions = self._handle(events)
@@ -278,7 +256,7 @@ class Planner:
         self._wanted = path
         if path is not None and path not in self._home:  # a name that the caller added
             self.known += 1
-            self._to_the_front(path)
+            self._queue([path], self.line.start)
         return []
 
     def _prune(self, path: Path) -> None:
@@ -320,7 +298,8 @@ class Planner:
         if wanted is not None and self._may_take(slot, wanted, capacity):
             return wanted
         self._some_are_choosy = wanted is not None
-        farthest, before = self._farthest(), self._passed_bytes
+        slots, under_way, before = len(self.roster), self.roster.under_way.total(), self._passed_bytes
+        farthest = reach(self.window, self.waiting_bytes, self._largest, slots, under_way)
         for segment in self.line.beyond(self._passed):
             if before >= farthest and not (self.ordered and segment is self.line.first):
                 self._short = True
@@ -335,11 +314,6 @@ class Planner:
                     self._passed, self._passed_bytes = segment.before, before
                 return segment
         return None
-
-    def _farthest(self) -> int:
-        """Return how many bytes may wait in the line before a Segment that is to start."""
-        slots, under_way = len(self.roster), self.roster.under_way.total()
-        return reach(self.window, self.waiting_bytes, self._largest, slots, under_way)
 
     def _trim(self, segment: Segment) -> bool:
         """Drop pruned and moved directories from the front of a queued Segment. Returns whether any are left.
@@ -363,15 +337,7 @@ class Planner:
             return False
         if capacity.left.get(segment.zone, 0) <= 0 or not capacity.fair(segment.zone, self.roster.worker(slot)):
             return False
-        return self._alone_enough(slot, careful=segment.careful)
-
-    def _alone_enough(self, slot: int, *, careful: bool) -> bool:
-        """Return whether the Tasks of the same process allow another one. A careful Task runs alone in its process, so
-        that a death is blamed on the right directory.
-        """
-        if len(self.roster) <= self.share or not (careful or self.roster.careful):
-            return True
-        return not any(careful or segment.careful for segment in self.roster.beside(slot))
+        return self.roster.allows(slot, self.share, careful=segment.careful)
 
     def _wanted_segment(self) -> Segment | None:
         """Return a queued Segment that begins with the directory that the consumer waits for; move it if necessary."""
@@ -380,10 +346,7 @@ class Planner:
         segment = self._home.get(self._wanted)
         if segment is None or segment.slot is not None:
             return None
-        return segment if segment.directories[0] == self._wanted else self._to_the_front(self._wanted)
-
-    def _to_the_front(self, path: Path) -> Segment:
-        return self._queue([path], self.line.start)
+        return segment if segment.directories[0] == self._wanted else self._queue([self._wanted], self.line.start)
 
     def _lease(self, segment: Segment, slot: int, capacity: Capacity) -> DispatchTask:
         """Give the front of a queued Segment to an idle slot."""

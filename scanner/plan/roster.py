@@ -104,3 +104,11 @@ class Roster:
 
     def is_idle(self, slot: int | None) -> bool:
         return slot in self._slots and self._slots[slot] is None
+
+    def allows(self, slot: int, share: int, *, careful: bool) -> bool:
+        """Return whether the Tasks of the same process allow another one. A careful Task runs alone in its process, so
+        that a death is blamed on the right directory. `share`: number of slots up to which each has its own process.
+        """
+        if len(self._slots) <= share or not (careful or self.careful):
+            return True
+        return not any(careful or segment.careful for segment in self.beside(slot))
