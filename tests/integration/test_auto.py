@@ -233,7 +233,7 @@ def test_a_pool_that_fails_after_it_took_over(
     def wait(*_: int) -> None:
         late.wait()
         if late.pools and late.pools[0].ready:
-            late.pools[0].failure = "as if all had died for good"
+            late.pools[0]._processes.failure = "as if all had died for good"
 
     result = scanner.scan(trees["monorepo"], progress_callback=wait, max_workers=WORKERS, timeout=60)
     assert result == list(os.walk(trees["monorepo"]))
