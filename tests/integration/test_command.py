@@ -352,7 +352,8 @@ def test_an_early_interrupt_makes_no_noise(delay: float, how: list[str]) -> None
 
 def test_two_reports_cannot_go_to_one_file(tmp_path: Path) -> None:
     result = run("scan", "--report", "r.json", "--report", "./r.json", tmp_path, cwd=tmp_path)
-    assert result.stderr == b"scanner: --report, --errors: two outputs cannot go to one file\n"
+    message = "--report './r.json' and --report 'r.json': two outputs cannot go to one file"
+    assert result.stderr.decode() == f"scanner: {message}\n"
     assert result.returncode == 2
 
 
