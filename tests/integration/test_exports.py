@@ -231,7 +231,7 @@ def test_reading_does_not_change_access_times(reader: str, tmp_path: Path) -> No
 def test_python_says_so_as_well(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="stat must be True, False, or some of type, size"):
         scanner.scan(tmp_path, stat="weight")
-    with pytest.raises(OptionError, match="stat must name what entries are asked for"):
+    with pytest.raises(OptionError, match="stat must name the fields to fetch"):
         next(scanner.entries(tmp_path, stat=False))
     with pytest.raises(ValueError, match="no fields were requested: scan with stat=True"):
         scanner.scan(tmp_path).to_arrow()
