@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, get_args
 
 from scanner.errors import OptionError
@@ -109,7 +110,6 @@ class OptionFields(NamedTuple):
 _INTERNAL = ("roots", "cwd", "sinks", "barred", "filter", "own", "pure")
 PUBLIC = tuple(name for name in OptionFields._fields if name not in _INTERNAL)
 DEFAULTS = OptionFields._field_defaults
-_SWITCHES = tuple(name for name, default in DEFAULTS.items() if isinstance(default, bool) and name != "stat")
 _FIRST_FILTER, _LAST_FILTER = (OptionFields._fields.index(name) for name in ("exclude", "prune"))
 _NO_FILTERS = OptionFields()[_FIRST_FILTER : _LAST_FILTER + 1]
 
@@ -209,7 +209,9 @@ class ScanOptions(OptionFields):
 
             kwargs["exclude_from"] = read_once(kwargs["exclude_from"])
         options = super().__new__(cls, *args, **kwargs)
-        options._check_values()
+        for name, value, default in zip(PUBLIC, options, DEFAULTS.values(), strict=False):
+            if value is not default and name in CHECKS:
+                CHECKS[name](name, value)
         if options.filters:
             from scanner.filters.spec import refuse_prune, spec_of  # not needed otherwise
 
@@ -217,26 +219,6 @@ class ScanOptions(OptionFields):
             if options.prune is not None and options.backend != "serial":
                 refuse_prune(options.prune, options.method)
         return options
-
-    def _check_values(self) -> None:
-        for name in _SWITCHES:
-            if getattr(self, name) not in (True, False):
-                raise OptionError(f"{name} must be True or False, not {getattr(self, name)!r}")
-        _one_of("backend", self.backend, BACKENDS)
-        if self.start_method is not None:
-            _one_of("start_method", self.start_method, START_METHODS)
-        for name, (low, high) in _WHOLE_NUMBERS.items():
-            if getattr(self, name) is not None or DEFAULTS[name] is not None:
-                _whole_number(name, getattr(self, name), low, high)
-        for name, what in _POSITIVE.items():
-            if getattr(self, name) is not None:
-                _positive(name, getattr(self, name), what)
-        if isinstance(self.skip_fs, str) or not all(isinstance(kind, str) and kind for kind in self.skip_fs):
-            raise OptionError(f"skip_fs must be the names of types of file systems, not {self.skip_fs!r}")
-        for kind in self.skip_fs:
-            _encodable("skip_fs", kind)
-        if self.stat:
-            fields_of(self.stat)
 
     @classmethod
     def of(cls, keywords: dict[str, Any], options: Self | None = None, **defaults: Any) -> Self:
@@ -350,13 +332,6 @@ def _bytes(name: str, text: str) -> int:
 
 WITH_UNITS: dict[str, Callable[[str, str], float]] = {"timeout": _seconds, "dir_timeout": _seconds, "window": _bytes}
 """Options that accept text with a unit."""
-_WHOLE_NUMBERS = {
-    "max_workers": (1, MAX_WORKERS), "window": (1, sys.maxsize), "max_hung": (0, sys.maxsize),
-    "max_in_flight": (1, MOST_IN_FLIGHT), "min_depth": (0, sys.maxsize), "max_depth": (0, sys.maxsize),
-}  # fmt: skip
-_POSITIVE = {
-    "timeout": "number of seconds", "dir_timeout": "number of seconds", "max_rate": "number of directories a second",
-}  # fmt: skip
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -380,3 +355,37 @@ def _whole_number(name: str, value: object, low: int, high: int) -> None:
 def _positive(name: str, value: object, what: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise OptionError(f"{name} must be a positive {what}, or None for no limit, not {value!r}")
+
+
+def _switch(name: str, value: object) -> None:
+    if value not in (True, False):
+        raise OptionError(f"{name} must be True or False, not {value!r}")
+
+
+def _file_systems(name: str, value: Any) -> None:
+    if isinstance(value, str) or not all(isinstance(kind, str) and kind for kind in value):
+        raise OptionError(f"{name} must be the names of types of file systems, not {value!r}")
+    for kind in value:
+        _encodable(name, kind)
+
+
+def _fields(_: str, value: Any) -> None:
+    fields_of(value or ())
+
+
+CHECKS: dict[str, Callable[[str, Any], None]] = {
+    **{name: _switch for name, default in DEFAULTS.items() if isinstance(default, bool)},
+    "backend": partial(_one_of, allowed=BACKENDS),
+    "max_workers": partial(_whole_number, low=1, high=MAX_WORKERS),
+    "start_method": partial(_one_of, allowed=START_METHODS),
+    "timeout": partial(_positive, what="number of seconds"),
+    "window": partial(_whole_number, low=1, high=sys.maxsize),
+    "dir_timeout": partial(_positive, what="number of seconds"),
+    "max_hung": partial(_whole_number, low=0, high=sys.maxsize),
+    "max_in_flight": partial(_whole_number, low=1, high=MOST_IN_FLIGHT),
+    "max_rate": partial(_positive, what="number of directories a second"),
+    "skip_fs": _file_systems,
+    "min_depth": partial(_whole_number, low=0, high=sys.maxsize),
+    "max_depth": partial(_whole_number, low=0, high=sys.maxsize),
+    "stat": _fields,
+}
