@@ -59,6 +59,7 @@ def as_far_as_os_walk_comes(walked: list[Any]) -> list[Any]:
     return [item for item in walked if len(os.fsencode(item[0])) < PATH_MAX]
 
 
+@pytest.mark.parametrize("backend", ["serial", "auto", "pool-fork", "serial pure"], indirect=True)
 def test_beyond_path_max_the_walk_goes_on(backend: dict[str, Any], trees: dict[str, Path]) -> None:
     top = str(trees["deep"])
     expected = list(deep_walk(top))
