@@ -8,7 +8,7 @@ import pytest
 
 from scanner.kernel.facts import READERS, facts_of, reader_for, runs_unlocked
 from scanner.kernel.native import native
-from scanner.kernel.sinks.sizes import FIELDS as SIZES_FIELDS
+from scanner.kernel.sinks.sizes import SIZE_FIELDS
 from scanner.options import ScanOptions, SinkSpec
 
 PATHS, NCDU, SIZES = ((SinkSpec(kind, arguments),) for kind, arguments in (
@@ -33,9 +33,9 @@ def options_of(*roots: str, **keywords: Any) -> ScanOptions:
         ({"hidden": False}, "many"),
         ({"types": "f"}, "many"),
         ({"types": "f", "max_depth": 3, "min_depth": 1, "sinks": PATHS}, "many"),
-        ({"types": "d", "stat": SIZES_FIELDS, "sinks": SIZES}, "many"),
-        ({"types": "f", "stat": SIZES_FIELDS, "sinks": SIZES}, "single"),
-        ({"min_depth": 1, "stat": SIZES_FIELDS, "sinks": SIZES}, "single"),
+        ({"types": "d", "stat": SIZE_FIELDS, "sinks": SIZES}, "many"),
+        ({"types": "f", "stat": SIZE_FIELDS, "sinks": SIZES}, "single"),
+        ({"min_depth": 1, "stat": SIZE_FIELDS, "sinks": SIZES}, "single"),
         ({"max_depth": 3, "stat": True, "sinks": NCDU}, "many"),
         ({"hidden": False, "stat": True, "sinks": NCDU}, "single"),
         ({"exclude": "*.c"}, "many"),
