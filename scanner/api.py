@@ -14,7 +14,7 @@ from scanner.errors import OptionError, ScanTimeout
 from scanner.fields import Columns
 from scanner.kernel.read import Reader
 from scanner.model import Fault, Listing, Path, Walked
-from scanner.options import UNSET, ScanOptions, SinkSpec
+from scanner.options import UNSET, ProducerSpec, ScanOptions
 from scanner.plan.merge import Lookahead, OnError, bottom_up, top_down
 from scanner.run import ProgressCallback, Run, ScanResult, refuse_nul
 from scanner.signature import takes_options
@@ -182,7 +182,7 @@ def _entries(top: Path, onerror: OnError, options: ScanOptions) -> Iterator[Entr
     columns = Columns(options.fields)
     if not columns.width:
         raise OptionError("stat must name the fields to fetch: True, or size, mtime_ns, ...")
-    with Run([top], options._replace(sinks=(SinkSpec("table", (options.fields,)),)), monitored=False) as run:
+    with Run([top], options._replace(producers=(ProducerSpec("table", (options.fields,)),)), monitored=False) as run:
         for chunk in run.chunks():
             for fault in chunk.faults:
                 if onerror is not None and fault.is_error:

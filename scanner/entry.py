@@ -78,7 +78,7 @@ def made(columns: Columns, paths: Sequence[Any], rows: memoryview) -> Iterator[E
 
 
 def entries_of(columns: Columns, table: bytes | memoryview, as_bytes: bool) -> Iterator[Entry]:
-    """Return the entries in the output of the sink `table`."""
+    """Return the entries in the output of the producer `table`."""
     joined, rows = columns.take_apart(table)
     if not joined:
         return iter(())

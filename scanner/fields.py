@@ -65,7 +65,7 @@ class Columns:
         self.width = len(self._columns)
 
     def take_apart(self, table: bytes | memoryview) -> tuple[bytes, memoryview]:
-        """Split the output of the sink `table` into joined paths and rows."""
+        """Split the output of the producer `table` into joined paths and rows."""
         view = memoryview(table)
         end = 8 + 8 * self.width * int.from_bytes(view[:8], "little")
         return bytes(view[end:]), view[8:end].cast("q")

@@ -43,7 +43,7 @@ MAX_HUNG = 3
 FORK_BYTES = 1 << 30  # of memory: forking a larger process is slow
 MAX_IN_FLIGHT = 64
 MOST_IN_FLIGHT = 4096
-EXACT_SINKS = ("text", "ncdu")
+EXACT_PRODUCERS = ("text", "ncdu")
 UNSET: Any = object()
 """Default of a parameter that is an option: the caller has not given it."""
 
@@ -56,8 +56,8 @@ def cpu_count() -> int:
     return os.cpu_count() or 1
 
 
-class SinkSpec(NamedTuple):
-    """Output that workers make of entries: see `kernel.sinks`."""
+class ProducerSpec(NamedTuple):
+    """Output that workers make of entries: see `kernel.producers`."""
 
     kind: str
     arguments: tuple[Any, ...] = ()
@@ -100,14 +100,14 @@ class OptionFields(NamedTuple):
     # Internal, set by the entry points: where a scan begins, what workers make of entries, what they must not enter.
     roots: tuple[Path, ...] = ()
     cwd: str = ""  # base of relative roots: workers may have been started elsewhere
-    sinks: tuple[SinkSpec, ...] | None = None  # what workers make of entries; None: tuples of names
+    producers: tuple[ProducerSpec, ...] | None = None  # what workers make of entries; None: tuples of names
     barred: tuple[Path, ...] = ()  # mount points that are not entered
     filter: Any = None  # a Spec: the filters in the form in which names are compared
     own: tuple[str, ...] = ()  # names of our own temporary files, excluded from all scans
     pure: bool = False  # read directories in Python although the compiled reader is available
 
 
-_INTERNAL = ("roots", "cwd", "sinks", "barred", "filter", "own", "pure")
+_INTERNAL = ("roots", "cwd", "producers", "barred", "filter", "own", "pure")
 PUBLIC = tuple(name for name in OptionFields._fields if name not in _INTERNAL)
 DEFAULTS = OptionFields._field_defaults
 _FIRST_FILTER, _LAST_FILTER = (OptionFields._fields.index(name) for name in ("exclude", "prune"))
@@ -271,14 +271,15 @@ class ScanOptions(OptionFields):
 
     @property
     def separator(self) -> bytes:
-        """The end of each path in the output of the sink `paths`."""
-        return self.sinks[0].arguments[0] if self.sinks and self.sinks[0].kind == "paths" else b"\n"
+        """The end of each path in the output of the producer `paths`."""
+        return self.producers[0].arguments[0] if self.producers and self.producers[0].kind == "paths" else b"\n"
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields and columns to fetch. Text has exact times, which 64 bits may not hold."""
         fields = fields_of(self.stat)
-        return with_exact_times(fields) if any(sink.kind in EXACT_SINKS for sink in self.sinks or ()) else fields
+        exact = any(producer.kind in EXACT_PRODUCERS for producer in self.producers or ())
+        return with_exact_times(fields) if exact else fields
 
     @property
     def workers(self) -> int:

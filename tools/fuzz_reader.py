@@ -25,24 +25,26 @@ from typing import Any
 from scanner.backends.heartbeat import SIZE, Heartbeat
 from scanner.fields import STATUS
 from scanner.kernel.native import native
-from scanner.kernel.sinks.base import apart
-from scanner.kernel.sinks.ncdu import NCDU_FIELDS
-from scanner.kernel.sinks.sizes import SIZE_FIELDS
-from scanner.kernel.sinks.summary import SUMMARY_FIELDS
+from scanner.kernel.producers.base import apart
+from scanner.kernel.producers.ncdu import NCDU_FIELDS
+from scanner.kernel.producers.sizes import SIZE_FIELDS
+from scanner.kernel.producers.summary import SUMMARY_FIELDS
 from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Fault, Task, names
-from scanner.options import ScanOptions, SinkSpec
+from scanner.options import ProducerSpec, ScanOptions
 
 BYTES = [bytes([byte]) for byte in range(1, 256) if byte != ord("/")]
 COMPARED = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "opening", "slow", "listings", "output")]
 MARSHALLED = ("profile", "sizes", "summary")  # equal values may be written in two ways
 ASKABLE = [name for name in STATUS if name != "atime_ns"]  # times of access change with us
-SINKS: list[tuple[tuple[SinkSpec, ...] | None, Any]] = [
-    (None, False), ((), False), ((SinkSpec("paths", (b"\n",)),), False), ((SinkSpec("paths", (b"\0",)),), False),
-    ((SinkSpec("table", (("size", "ino"),)),), ("size", "ino")), ((SinkSpec("profile", (3,)),), False),
-    ((SinkSpec("text", ("ndjson", ("type", "size"))),), ("size", "mode")),
-    ((SinkSpec("text", ("csv", ("size", "mtime_ns"))),), ("size", "mtime_ns")), ((SinkSpec("ncdu"),), NCDU_FIELDS),
-    ((SinkSpec("sizes", (None, False)),), SIZE_FIELDS), ((SinkSpec("summary", (0, 3)),), SUMMARY_FIELDS),
+PRODUCERS: list[tuple[tuple[ProducerSpec, ...] | None, Any]] = [
+    (None, False), ((), False),
+    ((ProducerSpec("paths", (b"\n",)),), False), ((ProducerSpec("paths", (b"\0",)),), False),
+    ((ProducerSpec("table", (("size", "ino"),)),), ("size", "ino")), ((ProducerSpec("profile", (3,)),), False),
+    ((ProducerSpec("text", ("ndjson", ("type", "size"))),), ("size", "mode")),
+    ((ProducerSpec("text", ("csv", ("size", "mtime_ns"))),), ("size", "mtime_ns")),
+    ((ProducerSpec("ncdu"),), NCDU_FIELDS),
+    ((ProducerSpec("sizes", (None, False)),), SIZE_FIELDS), ((ProducerSpec("summary", (0, 3)),), SUMMARY_FIELDS),
 ]  # fmt: skip
 STIRRED = re.compile(rb"(/keep|/\d+(/a(/b)?)?)?")  # what may be below `moving`
 
@@ -140,7 +142,7 @@ def walked(
 
     `slow`: as if each directory had been.
     """
-    seen, faults, kinds = list[Any](), list[Any](), [sink.kind for sink in options.sinks or ()]
+    seen, faults, kinds = list[Any](), list[Any](), [producer.kind for producer in options.producers or ()]
     walker = Walker(options, joined=joined, most_open=most_open, place=Heartbeat(memoryview(bytearray(SIZE))))
     try:
         while task.directories:
@@ -171,8 +173,8 @@ def play(seed: int, folder: bytes) -> bool:
     top = os.path.join(folder, any_name(rng))
     plant(rng, top, limit)
     loose = rng.random() < 0.3  # without regard to where Chunks end
-    sinks, fields = (None, False) if loose else rng.choice(SINKS)
-    if sinks is None and not loose and rng.random() < 0.6:
+    producers, fields = (None, False) if loose else rng.choice(PRODUCERS)
+    if producers is None and not loose and rng.random() < 0.6:
         fields = tuple(rng.sample(ASKABLE, rng.randint(1, len(ASKABLE))))
     special: dict[str, Any] = rng.choice([{}] * 5 + [{"followlinks": True, "detect_loops": True, "max_depth": 3}])
     special = rng.choice([special] * 5 + [{"one_file_system": True}, {"partial_listings": True}])
@@ -182,7 +184,7 @@ def play(seed: int, folder: bytes) -> bool:
         special = {**special, **comparisons(rng)}
     moves = loose and "followlinks" not in special and rng.random() < 0.5
     moving = os.path.join(top, b".moving") if moves else None
-    path: Any = top if sinks is None and rng.random() < 0.5 else os.fsdecode(top)
+    path: Any = top if producers is None and rng.random() < 0.5 else os.fsdecode(top)
     end: Any = rng.choice((path[:0], path[:0], b"/" if isinstance(path, bytes) else "/"))
     some = sorted(each.path for each in os.scandir(path) if os.path.isdir(each.path))[: rng.choice((0, 0, 2))]
     roots = (path + end, *([] if moves or fields is NCDU_FIELDS else some))
@@ -194,7 +196,7 @@ def play(seed: int, folder: bytes) -> bool:
     with stirred(moving) if moving is not None else contextlib.nullcontext():
         found = []
         for pure in (False, True):
-            options = ScanOptions(sinks=sinks, stat=fields, pure=pure, **special).starting_at(roots)
+            options = ScanOptions(producers=producers, stat=fields, pure=pure, **special).starting_at(roots)
             found.append(walked(options, task, most_open, joined, moving, reader if loose else -1, slow=slow))
     os.close(reader)
     os.close(writer)

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PARTS = ("walk", "pack", "transport", "plan", "merge", "sink", "waiting")
+PARTS = ("walk", "pack", "transport", "plan", "merge", "write", "waiting")
 
 
 class Times:
@@ -116,7 +116,7 @@ def instrument(meter: Meter) -> None:
     meter.wrap("transport", wire.Outbox, "send")
     meter.wrap("plan", engine.Planner, "handle")
     meter.wrap("merge", run.Collector, "add")
-    meter.wrap("sink", output.Output, "write", "__exit__")
+    meter.wrap("write", output.Output, "write", "__exit__")
     meter.wrap("waiting", pool.selectors.DefaultSelector, "select")
     deliver = worker.Crew._deliver
 

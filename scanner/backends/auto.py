@@ -227,7 +227,7 @@ class AutoBackend(Backend):
             return False
         kind = self._growth.kind(self._work, in_threads=self._in_threads)
         self._in_threads = self._in_threads or (kind != "here" and self._growth.threads_gain)
-        self._extra = int(self._in_threads and self._work >= EXTRA_AFTER and self._options.sinks is None)
+        self._extra = int(self._in_threads and self._work >= EXTRA_AFTER and self._options.producers is None)
         if self._options.start_method == "fork" and self._serial is not None and len(self._serial.slots) > 1:
             return False
         return self._divisible and kind == "process"

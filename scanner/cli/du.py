@@ -19,7 +19,7 @@ from scanner.export.output import STDOUT, Output
 from scanner.export.tree import DistinctTree, Total, Tree, key_of
 from scanner.model import Chunk, Path, is_below, prefix_of, printable, terminal_bytes, utf8_text
 from scanner.mounts import are_shared
-from scanner.options import ScanOptions, SinkSpec
+from scanner.options import ProducerSpec, ScanOptions
 
 UNITS = "KMGTPEZY"
 BLOCK_SIZE = re.compile(r"'?(?: *\+?([0-9]+))?(?:([kKmMgGtTPEZY])(B|iB)?)?")  # as in coreutils' human.c and xstrtol.c
@@ -43,7 +43,7 @@ def du_command(args: argparse.Namespace, options: ScanOptions, interruption: exi
     is_once = several or (options.followlinks and not args.count_links)
     depth = None if is_once else args.shown_depth  # a directory that may be met twice needs its own record
     options = options._replace(
-        sinks=(SinkSpec("sizes", (depth, args.count_links, known, several)),),
+        producers=(ProducerSpec("sizes", (depth, args.count_links, known, several)),),
         stat=SIZES_FIELDS,
         barred=() if args.count_links else counted_before(args.roots),
     )

@@ -16,9 +16,9 @@ from scanner.errors import OptionError, OutputError
 from scanner.export.formats import OutputSpec, output_specs
 from scanner.export.output import Output
 from scanner.export.writers import Writer, writer_of
-from scanner.kernel.sinks.base import apart
+from scanner.kernel.producers.base import apart
 from scanner.model import Chunk
-from scanner.options import ScanOptions, SinkSpec
+from scanner.options import ProducerSpec, ScanOptions
 from scanner.report.data import scan_record
 
 
@@ -37,15 +37,15 @@ def list_command(args: argparse.Namespace, options: ScanOptions, interruption: I
     )
     if any(spec.format == "ncdu" for spec in specs):
         refuse_selection(args)
-    sinks = tuple(dict.fromkeys(spec.sink for spec in specs))
-    options = options._replace(sinks=sinks, stat=tuple({field for spec in specs for field in spec.fields}))
+    producers = tuple(dict.fromkeys(spec.producer for spec in specs))
+    options = options._replace(producers=producers, stat=tuple({field for spec in specs for field in spec.fields}))
     roots = list(args.roots)
     with Outputs(quiet=args.quiet) as outputs:
         opened = [each for spec in specs for each in _open_output(spec, roots, outputs, interruption)]
         if not (opened or args.errors or args.report):
             return _exit_without_outputs(BrokenPipeError(), outputs.failures)
         try:
-            deliver = partial(_deliver_chunk, sinks, opened, outputs)
+            deliver = partial(_deliver_chunk, producers, opened, outputs)
             outcome = run_scan(args, options, deliver, interruption)
         except (OutputError, BrokenPipeError) as error:
             return _exit_without_outputs(error, outputs.failures)
@@ -83,12 +83,12 @@ def _open_output(
         yield ListOutput(spec, output, writer_of(spec, output, write, roots))
 
 
-def _deliver_chunk(sinks: Sequence[SinkSpec], opened: list[ListOutput], outputs: Outputs, chunk: Chunk) -> None:
+def _deliver_chunk(producers: Sequence[ProducerSpec], opened: list[ListOutput], outputs: Outputs, chunk: Chunk) -> None:
     """Pass the Chunk to every output, with the bytes made for it. An output that fails is dropped; the last raises."""
-    made = dict(zip(sinks, apart(chunk.output, len(sinks)), strict=True))
+    made = dict(zip(producers, apart(chunk.output, len(producers)), strict=True))
     for each in tuple(opened):
         try:
-            each.writer.write_chunk(chunk, made[each.spec.sink])
+            each.writer.write_chunk(chunk, made[each.spec.producer])
         except (OutputError, BrokenPipeError) as error:
             outputs.discard(each.output, error)
             opened.remove(each)

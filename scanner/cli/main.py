@@ -92,7 +92,7 @@ def options_from(args: argparse.Namespace) -> ScanOptions:
         "dir_timeout": given.get("dir_timeout") or None,
         "detect_loops": True,
         "partial_listings": True,
-        "sinks": (),
+        "producers": (),
     }
     return ScanOptions(**{name: given[name] for name in PUBLIC if given.get(name) not in (None, [])} | chosen)
 

@@ -13,9 +13,9 @@ from scanner.cli.roots import refuse_shared_directories
 from scanner.cli.run import Details, conclude, run_scan
 from scanner.cli.terminal import colours_wanted, painted
 from scanner.export.output import Output
-from scanner.kernel.sinks.base import apart
+from scanner.kernel.producers.base import apart
 from scanner.model import Chunk
-from scanner.options import ScanOptions, SinkSpec
+from scanner.options import ProducerSpec, ScanOptions
 from scanner.report.formats import json_report, takes_longest
 from scanner.report.text import text_report
 
@@ -56,18 +56,18 @@ class Collected:
             self._sizes = SizeReport(args.roots, self.treemap)
 
     @property
-    def _sinks(self) -> Sequence[SinkSpec]:
-        return (*(self._names.SINKS if self._names else ()), *(self._sizes.sinks if self._sizes else ()))
+    def _producers(self) -> Sequence[ProducerSpec]:
+        return (*(self._names.PRODUCERS if self._names else ()), *(self._sizes.producers if self._sizes else ()))
 
     def add_to(self, options: ScanOptions) -> ScanOptions:
-        """Return the options with the fields and sinks that the details need."""
+        """Return the options with the fields and producers that the details need."""
         fields = self._sizes.FIELDS if self._sizes else ()
-        return options._replace(stat=fields, sinks=tuple(self._sinks))
+        return options._replace(stat=fields, producers=tuple(self._producers))
 
     def take(self, chunk: Chunk) -> None:
         if not chunk.output:
             return
-        outputs = list(apart(chunk.output, len(self._sinks)))
+        outputs = list(apart(chunk.output, len(self._producers)))
         if self._names:
             self._names.take(outputs.pop(0))
         if self._sizes:

@@ -13,7 +13,7 @@ from scanner.errors import OptionError
 from scanner.export.formats import SIZES_FIELDS, suffixes_of
 from scanner.export.tree import Tree
 from scanner.model import Chunk
-from scanner.options import ScanOptions, SinkSpec
+from scanner.options import ProducerSpec, ScanOptions
 from scanner.report.data import shown
 from scanner.report.treemap import Treemap
 
@@ -29,7 +29,7 @@ def treemap_command(args: argparse.Namespace, options: ScanOptions, interruption
         for total in tree.add(chunk.output):
             treemap.add(total)
 
-    options = options._replace(sinks=(SinkSpec("sizes", (None, False)),), stat=SIZES_FIELDS)
+    options = options._replace(producers=(ProducerSpec("sizes", (None, False)),), stat=SIZES_FIELDS)
     with Outputs(quiet=args.quiet) as outputs:
         output = outputs.open(args.output)
         outcome = run_scan(args, options, take, interruption)

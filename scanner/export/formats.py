@@ -11,7 +11,7 @@ from typing import NamedTuple
 from scanner.errors import OptionError
 from scanner.export.output import STDOUT
 from scanner.fields import COLUMNS, FIELDS, fields_of
-from scanner.options import SinkSpec
+from scanner.options import ProducerSpec
 
 SUFFIXES = {
     ".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet", ".sqlite": "sqlite",
@@ -53,7 +53,7 @@ class OutputSpec(NamedTuple):
     format: str
     compression: str | None
     fields: tuple[str, ...]
-    sink: SinkSpec
+    producer: ProducerSpec
     trailer: bool = False
 
 
@@ -100,7 +100,7 @@ def _spec(
         raise OptionError(f"-0 is for paths and --template, not for {format}")
     selected = USUAL_FIELDS if fields is None else FIELDS if fields == "all" else parse_fields(fields)
     on_terminal = end != b"\0" and is_terminal(path)  # as in find: -print0 does not escape names
-    return OutputSpec(path, format, compression, *_fields_and_sink(format, selected, template, end, on_terminal))
+    return OutputSpec(path, format, compression, *_fields_and_producer(format, selected, template, end, on_terminal))
 
 
 def is_terminal(path: str | None) -> bool:
@@ -144,26 +144,25 @@ def parse_fields(text: str) -> tuple[str, ...]:
         raise OptionError(f"--fields {text!r}: must be all, or of path, {', '.join(FIELDS)}") from error
 
 
-def _fields_and_sink(
+def _fields_and_producer(
     format: str, fields: tuple[str, ...], template: str | None, end: bytes, on_terminal: bool
-) -> tuple[tuple[str, ...], SinkSpec]:
+) -> tuple[tuple[str, ...], ProducerSpec]:
     """`on_terminal`: on a terminal."""
     if format == "paths":
-        return (), SinkSpec("text", ("template", (), "{path}", end.decode(), True)) if on_terminal else SinkSpec(
-            "paths", (end,)
-        )
+        escaped = ("template", (), "{path}", end.decode(), True)
+        return (), ProducerSpec("text", escaped) if on_terminal else ProducerSpec("paths", (end,))
     if format == "template":
         text, needed = parse_template(template or "")
-        return needed, SinkSpec("text", ("template", needed, text, end.decode(), on_terminal))
+        return needed, ProducerSpec("text", ("template", needed, text, end.decode(), on_terminal))
     if format == "csv":
-        return fields, SinkSpec("text", (format, fields, on_terminal))
+        return fields, ProducerSpec("text", (format, fields, on_terminal))
     if format == "ndjson":
-        return fields, SinkSpec("text", (format, fields))
+        return fields, ProducerSpec("text", (format, fields))
     if format == "ncdu":
-        return NCDU_FIELDS, SinkSpec("ncdu", (on_terminal,))
+        return NCDU_FIELDS, ProducerSpec("ncdu", (on_terminal,))
     if format == "folded":
-        return SIZES_FIELDS, SinkSpec("sizes", (None, False))
-    return fields, SinkSpec("table", (fields,))
+        return SIZES_FIELDS, ProducerSpec("sizes", (None, False))
+    return fields, ProducerSpec("table", (fields,))
 
 
 def parse_template(text: str) -> tuple[str, tuple[str, ...]]:

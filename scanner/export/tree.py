@@ -43,7 +43,7 @@ class Tree:
         self._met: set[int] = set()  # keys of files with several names: 60 to 100 bytes each
 
     def add(self, records: bytes | memoryview) -> Iterator[Total]:
-        """Add the records of one Chunk, from the sink `sizes`; yield the completed directories, the deepest first."""
+        """Add the records that `DirectorySizes` made for one Chunk; yield completed directories, the deepest first."""
         for path, size, blocks, entries, shared in marshal.loads(records) if records else ():
             if self._is_again(path, shared):
                 continue

@@ -14,8 +14,8 @@ from scanner.options import ScanOptions
 ReaderKind = Literal["python", "single", "many"]
 """Who reads directories: `os.scandir`; the compiled reader, one at a time; or the compiled walker, many in one call,
 with one of the others for each directory that it leaves over."""
-LINE_SINKS = ("paths", "text", "table")
-"""Sinks that take a run as lines: a directory that is not shown has none there."""
+LINE_PRODUCERS = ("paths", "text", "table")
+"""Producers that take a run as lines: a directory that is not shown has none there."""
 
 
 def by_whole_paths(options: ScanOptions) -> bool:
@@ -38,12 +38,12 @@ def _filters_in_python(options: ScanOptions) -> bool:
 
 
 def _needs_place_of_hidden(options: ScanOptions) -> bool:
-    kinds = [sink.kind for sink in options.sinks or ()]
+    kinds = [producer.kind for producer in options.producers or ()]
     if options.filter is None or not kinds:
         return False
     if "ncdu" in kinds and options.filter.hides_entries:
         return True
-    return options.filter.hides_directories and not (len(kinds) == 1 and kinds[0] in LINE_SINKS)
+    return options.filter.hides_directories and not (len(kinds) == 1 and kinds[0] in LINE_PRODUCERS)
 
 
 READERS: tuple[tuple[Callable[[ScanOptions], bool], ReaderKind, str], ...] = (
@@ -53,7 +53,7 @@ READERS: tuple[tuple[Callable[[ScanOptions], bool], ReaderKind, str], ...] = (
     (_has_undecodable_root, "single", "the encoding of a root does not give its name back"),
     (_counts_from_several_roots, "single", "depth counts from the nearest root above"),
     (_filters_in_python, "single", "the filter needs more than names, types and depths"),
-    (_needs_place_of_hidden, "single", "a sink records excluded names, or which directories are shown"),
+    (_needs_place_of_hidden, "single", "a producer records excluded names, or which directories are shown"),
 )
 """Who reads directories: the first row whose condition holds decides. Otherwise it is the compiled walker."""
 
@@ -100,7 +100,7 @@ def facts_of(options: ScanOptions, *, joined: bool = False, listed: bool = False
     reader = reader_for(options)
     columns = columns_of(options.fields)
     form = LIST if listed else _form_of(options, joined=joined or reader == "many")
-    links: LinkRule = "enter" if options.followlinks else "mark" if options.sinks is None else "file"
+    links: LinkRule = "enter" if options.followlinks else "mark" if options.producers is None else "file"
     return ScanFacts(
         reader, native() if reader != "python" else None, links, form, by_whole_paths(options), columns,
         bytes(map(COLUMNS.index, columns)), options.separator, options.filter is not None and options.filter.asks,
@@ -108,8 +108,8 @@ def facts_of(options: ScanOptions, *, joined: bool = False, listed: bool = False
 
 
 def _form_of(options: ScanOptions, *, joined: bool) -> int:
-    if options.sinks is None:
+    if options.producers is None:
         return STATED if options.stat else JOINED if joined else LIST
-    if not options.sinks:
+    if not options.producers:
         return COUNT
-    return LINES if not options.stat and [sink.kind for sink in options.sinks] == ["paths"] else STATED
+    return LINES if not options.stat and [producer.kind for producer in options.producers] == ["paths"] else STATED

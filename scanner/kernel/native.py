@@ -23,7 +23,7 @@ LinkRule = Literal["mark", "enter", "file"]
 or no directory at all (`find`: costs no `stat` of the target)."""
 LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")
 LIST, JOINED, LINES, COUNT, STATED = range(5)
-"""Forms of the names of files: a list; one string, separated by NULs; the lines that a sink of paths writes; nothing;
+"""Forms of the names of files: a list; one string, separated by NULs; the lines that `PathLines` writes; nothing;
 joined, with rows of columns. The compiled reader does not know the last."""
 FORMS = ("list", "joined", "lines", "count")
 NO_LIMIT = (1 << 63) - 1

@@ -1,4 +1,4 @@
-"""Packing: what was read of directories becomes names for tuples, finished bytes for a sink, or counts only.
+"""Packing: what was read of directories becomes names for tuples, finished bytes for a producer, or counts only.
 
 The names of files are packed where a directory is read, in one of the forms of `native`, so that the compiled reader
 need not make a Python object of each.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ENDS = (struct.pack("q", FIRST), struct.pack("q", LAST))
 SUMS = ("sizes", "summary")
-"""Sinks that add up sizes."""
+"""Producers that add up sizes."""
 
 Part: TypeAlias = tuple[list[Any], list[Any], Any, int, list[Fault], bool, int]
 """A directory, or a part of a huge one, as it was read: directory names; links, which are those of them that are not
@@ -39,7 +39,7 @@ class FilesWithRows(NamedTuple):
     """The names of files, joined, with rows of columns (see `status`).
 
     `rows`: of the directory itself, then of its files; `links`: of the directories in it that are not entered;
-    `left_out`: excluded names, for a sink that records them.
+    `left_out`: excluded names, for a producer that records them.
     """
 
     files: Any
@@ -88,7 +88,7 @@ class OneDevice:
     """
 
     def __init__(self, options: ScanOptions, columns: Sequence[str]) -> None:
-        sums = options.one_file_system and any(sink.kind in SUMS for sink in options.sinks or ())
+        sums = options.one_file_system and any(producer.kind in SUMS for producer in options.producers or ())
         self._width, self._dev = len(columns), columns.index("dev") if "dev" in columns else -1
         self.is_needed = sums and self._dev >= 0
 
@@ -227,10 +227,10 @@ class RowsPacker(JoinedPacker):
 
 
 def new_packer(options: ScanOptions, facts: ScanFacts) -> Packer:
-    if options.sinks is None:
+    if options.producers is None:
         if facts.form == STATED:
             return RowsPacker(options.partial_listings, facts.columns)
         return (JoinedPacker if facts.form == JOINED else ListPacker)(options.partial_listings)
-    from scanner.kernel.sinks import producer_of  # not needed otherwise
+    from scanner.kernel.producers import producer_of  # not needed otherwise
 
     return producer_of(options)

@@ -58,7 +58,7 @@ class Reader:
         self.wary = True  # whether they may be: a directory was slow just now
         self.untyped = False  # whether the directory read last had entries without a type
         self._form = facts.form
-        self._sink = options.sinks is not None
+        self._producer = options.producers is not None
         self._native = None if facts.asks else facts.native  # it reports names only
         listed = JOINED if facts.form == STATED else facts.form  # the form in which names are read
         if options.filter is not None and facts.form != JOINED:
@@ -75,7 +75,7 @@ class Reader:
         if options.filter is not None:
             from scanner.kernel.sift import Sifter  # not needed otherwise
 
-            records = any(sink.kind == "ncdu" for sink in options.sinks or ())
+            records = any(producer.kind == "ncdu" for producer in options.producers or ())
             self.sifter = Sifter(
                 options.filter,
                 self._descent,
@@ -131,7 +131,7 @@ class Reader:
         last = self._gate.is_last(path)
         marked = set(links)
         links = links + [name for name in dirs if (last or prefix + name in self._barred) and name not in marked]
-        if self.sifter is not None and self._sink and links:
+        if self.sifter is not None and self._producer and links:
             hidden = {name for name in links if not self.sifter.shows(prefix + name)}
             dirs, links = ([name for name in names if name not in hidden] for names in (dirs, links))
         return dirs, links

@@ -26,7 +26,7 @@ def why(root: str, path: str, options: ScanOptions) -> Answer:
     """Return whether a scan of `root` shows `path`, and if not, why. Raises OptionError."""
     if not path:
         raise OptionError("PATH is empty: say what to look for")
-    options = options.starting_at([root])._replace(sinks=None)
+    options = options.starting_at([root])._replace(producers=None)
     names = _names_below(root, path)
     if names is None:
         return Answer(f"it does not lie in '{root}'", known=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scanner.errors import OptionError, OutputError
 from scanner.export.formats import require_extra
-from scanner.kernel.sinks.base import json_escaped
+from scanner.kernel.producers.base import json_escaped
 from scanner.report.text import markdown_report
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any
 
 from scanner.model import Path
-from scanner.options import SinkSpec
+from scanner.options import ProducerSpec
 from scanner.report.data import path_fields, valid_utf8
 
 MOST = 10  # directories
@@ -26,7 +26,7 @@ def suffix_key(suffix: str, counts: Collection[str]) -> str:
 class NameReport:
     """Merges the outputs of its producer, in walk order."""
 
-    SINKS = (SinkSpec("profile", (MOST,)),)
+    PRODUCERS = (ProducerSpec("profile", (MOST,)),)
 
     def __init__(self) -> None:
         self._suffixes: Counter[str] = Counter()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from scanner.export.tree import Total, Tree
 from scanner.fields import TYPES
-from scanner.kernel.sinks.summary import AGES, DAY, FUTURE, SUMMARY_FIELDS, LargeFile, largest, size_class
+from scanner.kernel.producers.summary import AGES, DAY, FUTURE, SUMMARY_FIELDS, LargeFile, largest, size_class
 from scanner.model import Path
-from scanner.options import SinkSpec
+from scanner.options import ProducerSpec
 from scanner.report.data import path_fields, valid_text
 from scanner.report.names import suffix_key
 
@@ -34,7 +34,7 @@ class SizeReport:
 
     def __init__(self, roots: Sequence[Path], treemap: Treemap | None = None) -> None:
         """`treemap`: gets the total of each directory as well."""
-        self.sinks = (SinkSpec("sizes", (None, False)), SinkSpec("summary", (time.time_ns(), MOST)))
+        self.producers = (ProducerSpec("sizes", (None, False)), ProducerSpec("summary", (time.time_ns(), MOST)))
         self._treemap = treemap
         self._roots = set(roots)
         self._tree = Tree(roots)

@@ -23,69 +23,67 @@ from hypothesis import strategies as st
 
 import scanner
 from scanner.kernel.facts import reader_name
-from scanner.kernel.sinks.base import apart
-from scanner.kernel.sinks.sizes import SIZE_FIELDS
+from scanner.kernel.producers.base import apart
+from scanner.kernel.producers.sizes import SIZE_FIELDS
 from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task, names
-from scanner.options import ScanOptions, SinkSpec
+from scanner.options import ProducerSpec, ScanOptions
 from tests.conformance.test_any_tree import TREES, build
 from tests.conftest import use
 from tests.support.faultfs import FaultFS, unavailable
 from tests.support.pairwise import pairwise
 from tests.support.shell import ROOT
 
+PATHS = (ProducerSpec("paths", (b"\n",)),)
+LINES = (ProducerSpec("text", ("ndjson", ("type", "size"))),)
+PROFILES = tuple(ProducerSpec("profile", (most,)) for most in (3, 4))
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"followlinks": True, "detect_loops": True},
-    {"sinks": (SinkSpec("paths", (b"\n",)),)},
-    {"sinks": (SinkSpec("paths", (b"\0",)),)},
-    {"sinks": ()},
-    {"sinks": (SinkSpec("profile", (3,)),)},
+    {"producers": PATHS},
+    {"producers": (ProducerSpec("paths", (b"\0",)),)},
+    {"producers": ()},
+    {"producers": (ProducerSpec("profile", (3,)),)},
     {"stat": ("size", "mode", "mtime_ns")},
-    {"stat": True, "sinks": (SinkSpec("table", (("size", "ino"),)),)},
-    {"stat": ("size", "mode"), "sinks": (SinkSpec("text", ("ndjson", ("type", "size"))),)},
-    {"stat": SIZE_FIELDS, "sinks": (SinkSpec("sizes", (None, False)),)},
-    {"stat": SIZE_FIELDS, "sinks": (SinkSpec("sizes", (1, False)), *(SinkSpec("profile", (n,)) for n in (3, 4)))},
-    {"stat": True, "sinks": (SinkSpec("ncdu"),)},
-    {"stat": True, "sinks": (SinkSpec("summary", (0, 3)),)},
+    {"stat": True, "producers": (ProducerSpec("table", (("size", "ino"),)),)},
+    {"stat": ("size", "mode"), "producers": LINES},
+    {"stat": SIZE_FIELDS, "producers": (ProducerSpec("sizes", (None, False)),)},
+    {"stat": SIZE_FIELDS, "producers": (ProducerSpec("sizes", (1, False)), *PROFILES)},
+    {"stat": True, "producers": (ProducerSpec("ncdu"),)},
+    {"stat": True, "producers": (ProducerSpec("summary", (0, 3)),)},
     {"one_file_system": True},
     {"max_depth": 3},
     {"max_depth": 2, "stat": ("size",)},
-    {"max_depth": 2, "sinks": (SinkSpec("paths", (b"\n",)),)},
-    {"max_depth": 1, "min_depth": 1, "sinks": (SinkSpec("paths", (b"\n",)),)},
-    {"max_depth": 2, "stat": SIZE_FIELDS, "sinks": (SinkSpec("sizes", (None, False)),)},
-    {"max_depth": 2, "sinks": (SinkSpec("profile", (3,)),)},
-    {"max_depth": 2, "stat": True, "sinks": (SinkSpec("ncdu"),)},
+    {"max_depth": 2, "producers": PATHS},
+    {"max_depth": 1, "min_depth": 1, "producers": PATHS},
+    {"max_depth": 2, "stat": SIZE_FIELDS, "producers": (ProducerSpec("sizes", (None, False)),)},
+    {"max_depth": 2, "producers": (ProducerSpec("profile", (3,)),)},
+    {"max_depth": 2, "stat": True, "producers": (ProducerSpec("ncdu"),)},
     {"max_depth": 3, "types": "f"},
-    {"max_depth": 3, "types": "d", "stat": True, "sinks": (SinkSpec("table", (("size", "ino"),)),)},
-    {
-        "max_depth": 3,
-        "min_depth": 2,
-        "stat": ("size", "mode"),
-        "sinks": (SinkSpec("text", ("ndjson", ("type", "size"))),),
-    },
-    {"max_depth": 3, "types": "f,l", "hidden": False, "sinks": ()},
+    {"max_depth": 3, "types": "d", "stat": True, "producers": (ProducerSpec("table", (("size", "ino"),)),)},
+    {"max_depth": 3, "min_depth": 2, "stat": ("size", "mode"), "producers": LINES},
+    {"max_depth": 3, "types": "f,l", "hidden": False, "producers": ()},
     {"min_depth": 2},
     {"min_depth": 3, "types": "l,d", "stat": ("size",)},
-    {"min_depth": 2, "stat": True, "sinks": (SinkSpec("summary", (0, 3)),)},
+    {"min_depth": 2, "stat": True, "producers": (ProducerSpec("summary", (0, 3)),)},
     {"hidden": False},
-    {"hidden": False, "max_depth": 3, "exclude": "*.py", "sinks": (SinkSpec("paths", (b"\0",)),)},
-    {"hidden": False, "stat": True, "sinks": (SinkSpec("ncdu"),)},
+    {"hidden": False, "max_depth": 3, "exclude": "*.py", "producers": (ProducerSpec("paths", (b"\0",)),)},
+    {"hidden": False, "stat": True, "producers": (ProducerSpec("ncdu"),)},
     {"exclude": ("*.py", "/d1*", "*2", "!d12*")},
     {"exclude": ("no such name", "*.nothing", "nothing*", "a/b/c", "?no")},
     {"exclude": "*a*b*", "gitignore": True},
-    {"hidden": False, "exclude_if_present": "f1", "exclude_caches": True, "sinks": (SinkSpec("paths", (b"\n",)),)},
+    {"hidden": False, "exclude_if_present": "f1", "exclude_caches": True, "producers": PATHS},
     {"exclude": "[!d]*", "stat": ("size",)},
     {"exclude": "D*", "ignore_case": True},
     {"include": "*.c"},
     {"types": "f"},
     {"types": "l,s", "stat": ("size",)},
-    {"types": "f", "sinks": (SinkSpec("paths", (b"\n",)),)},
-    {"types": "d,l,p", "exclude": "d1*", "sinks": (SinkSpec("paths", (b"\n",)),)},
-    {"types": "f", "sinks": ()},
-    {"types": "f", "stat": True, "sinks": (SinkSpec("table", (("size", "ino"),)),)},
-    {"types": "f", "stat": ("size", "mode"), "sinks": (SinkSpec("text", ("ndjson", ("type", "size"))),)},
-    {"types": "f", "stat": True, "sinks": tuple(SinkSpec("table", ((name,),)) for name in ("size", "ino"))},
+    {"types": "f", "producers": PATHS},
+    {"types": "d,l,p", "exclude": "d1*", "producers": PATHS},
+    {"types": "f", "producers": ()},
+    {"types": "f", "stat": True, "producers": (ProducerSpec("table", (("size", "ino"),)),)},
+    {"types": "f", "stat": ("size", "mode"), "producers": LINES},
+    {"types": "f", "stat": True, "producers": tuple(ProducerSpec("table", ((name,),)) for name in ("size", "ino"))},
 ]
 
 
@@ -94,8 +92,8 @@ MARSHALLED = ("profile", "sizes", "summary")  # equal values may be written in t
 
 
 def output_of(chunk: Chunk, options: dict[str, Any]) -> list[Any]:
-    """Return the output of each sink."""
-    kinds = [sink.kind for sink in options.get("sinks") or ()]
+    """Return the output of each producer."""
+    kinds = [producer.kind for producer in options.get("producers") or ()]
     made = zip(kinds, apart(chunk.output, len(kinds)), strict=True) if kinds else ()
     return [marshal.loads(each) if kind in MARSHALLED else bytes(each) for kind, each in made]
 
@@ -155,7 +153,7 @@ def test_on_every_profile(
     if profile == "odd" and "followlinks" in options:
         pytest.skip("its symlinks lead through the whole machine")
     tops: list[Any] = [str(trees[profile])]
-    if options.get("sinks") is None:
+    if options.get("producers") is None:
         tops.append(os.fsencode(tops[0]))
     for top in tops:
         compiled, pure = (walked(top, pure, joined, options, entries) for pure in (False, True))
@@ -186,7 +184,7 @@ def test_options_that_only_compare_on_any_tree(
     tree: dict[bytes, Any], options: dict[str, Any], number: int, entries: int
 ) -> None:
     """With every kind of output, in Chunks of any size."""
-    outputs = [{name: each[name] for name in ("stat", "sinks") if name in each} for each in OPTIONS]
+    outputs = [{name: each[name] for name in ("stat", "producers") if name in each} for each in OPTIONS]
     options = {**options, **outputs[number % len(outputs)]}
     with tempfile.TemporaryDirectory() as folder:
         build(os.fsencode(folder), {b"a": {b".h": tree, b".f": None, b"b": {b"c": tree, b"d": {}}}})

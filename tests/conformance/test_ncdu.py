@@ -18,9 +18,9 @@ import pytest
 from scanner.export.writers import NcduWriter
 from scanner.fields import FIRST, LAST, columns_of, with_exact_times
 from scanner.kernel.pack import FilesWithRows
-from scanner.kernel.sinks.ncdu import NCDU_FIELDS, Ncdu
+from scanner.kernel.producers.ncdu import NCDU_FIELDS, Ncdu
 from scanner.model import Chunk
-from scanner.options import ScanOptions, SinkSpec
+from scanner.options import ProducerSpec, ScanOptions
 from tests.conftest import READERS
 from tests.support.shell import run
 
@@ -139,7 +139,7 @@ EXTREMES = {
 def test_ncdu_loads_any_values_of_stat(root: str, tmp_path: Path) -> None:
     """File systems in user space may report any values."""
     rng = random.Random(27)
-    options = ScanOptions(stat=NCDU_FIELDS, roots=(root,), sinks=(SinkSpec("ncdu"),))
+    options = ScanOptions(stat=NCDU_FIELDS, roots=(root,), producers=(ProducerSpec("ncdu"),))
     columns = columns_of(with_exact_times(NCDU_FIELDS))
     producer = Ncdu(options)
     count = 300

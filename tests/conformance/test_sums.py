@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from scanner.kernel.sinks.summary import suffix_of
+from scanner.kernel.producers.summary import suffix_of
 from tests.conftest import READERS
 from tests.support.shell import run
 

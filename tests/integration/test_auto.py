@@ -20,9 +20,9 @@ from scanner.backends.serial import SLOT
 from scanner.engine import Engine
 from scanner.kernel.facts import runs_unlocked
 from scanner.kernel.read import Reader
-from scanner.options import ScanOptions, SinkSpec
+from scanner.options import ProducerSpec, ScanOptions
 from scanner.plan import pace, planner
-from scanner.plan.paces import Paces
+from scanner.plan.zones import Paces
 from tests.conftest import use
 from tests.support.shell import ROOT
 
@@ -52,19 +52,19 @@ def test_a_thread_a_worker_where_threads_do_not_wait_for_each_other(trees: dict[
 
 
 @pytest.mark.parametrize(
-    ("sinks", "threads"),
+    ("producers", "threads"),
     [
         pytest.param(None, WORKERS + 1, id="one of them waits while the caller's thread makes tuples"),
-        pytest.param((SinkSpec("paths", (b"\n",)),), WORKERS, id="lines are ready when they come"),
+        pytest.param((ProducerSpec("paths", (b"\n",)),), WORKERS, id="lines are ready when they come"),
     ],
 )
 def test_a_thread_more_where_the_caller_s_own_has_work(
-    trees: dict[str, Path], at_once: None, monkeypatch: pytest.MonkeyPatch, sinks: Any, threads: int
+    trees: dict[str, Path], at_once: None, monkeypatch: pytest.MonkeyPatch, producers: Any, threads: int
 ) -> None:
     monkeypatch.setattr(auto, "EXTRA_AFTER", 0)
     monkeypatch.setattr(planner, "TASK_ENTRIES", 50)
     monkeypatch.setattr(pace, "WAITING_SHARE", 2)  # none because directories are slow
-    options = ScanOptions(sinks=sinks, max_workers=WORKERS).starting_at([str(trees["monorepo"])])
+    options = ScanOptions(producers=producers, max_workers=WORKERS).starting_at([str(trees["monorepo"])])
     engine = Engine(options, auto.AutoBackend(options, eager=False), ordered=True)
     seen = [walking() for _ in engine.run([str(trees["monorepo"])])]
     engine.stop(wait=True)

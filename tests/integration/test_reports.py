@@ -17,7 +17,7 @@ import pytest
 
 from scanner.cli.terminal import colours_wanted, painted
 from scanner.export.tree import Total
-from scanner.kernel.sinks.summary import suffix_of
+from scanner.kernel.producers.summary import suffix_of
 from scanner.report.names import MOST_SUFFIXES, OTHER
 from scanner.report.treemap import GAP, LETTER, Box, Node, Treemap, columns, label
 from tests.support.shell import ROOT, run

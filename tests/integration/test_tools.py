@@ -43,7 +43,7 @@ def test_a_profile_of_a_list(trees: dict[str, Path], tmp_path: Path) -> None:
         assert 99 < sum(row.values()) - row["seconds"] - row["threads"] < 101
         assert row["rest"] >= 0
     assert measured["worker 1"]["walk"] > 0
-    assert measured["coordinator"]["sink"] > 0
+    assert measured["coordinator"]["write"] > 0
     assert (tmp_path / "out").read_bytes().count(b"\n") > 100
 
 

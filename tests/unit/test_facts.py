@@ -8,10 +8,10 @@ import pytest
 
 from scanner.kernel.facts import READERS, facts_of, reader_for, runs_unlocked
 from scanner.kernel.native import native
-from scanner.kernel.sinks.sizes import SIZE_FIELDS
-from scanner.options import ScanOptions, SinkSpec
+from scanner.kernel.producers.sizes import SIZE_FIELDS
+from scanner.options import ProducerSpec, ScanOptions
 
-PATHS, NCDU, SIZES = ((SinkSpec(kind, arguments),) for kind, arguments in (
+PATHS, NCDU, SIZES = ((ProducerSpec(kind, arguments),) for kind, arguments in (
     ("paths", (b"\n",)), ("ncdu", ()), ("sizes", (None, False)),
 ))  # fmt: skip
 pytestmark = pytest.mark.skipif(native() is None, reason="requires the compiled reader")
@@ -32,12 +32,12 @@ def options_of(*roots: str, **keywords: Any) -> ScanOptions:
         ({"min_depth": 3}, "many"),
         ({"hidden": False}, "many"),
         ({"types": "f"}, "many"),
-        ({"types": "f", "max_depth": 3, "min_depth": 1, "sinks": PATHS}, "many"),
-        ({"types": "d", "stat": SIZE_FIELDS, "sinks": SIZES}, "many"),
-        ({"types": "f", "stat": SIZE_FIELDS, "sinks": SIZES}, "single"),
-        ({"min_depth": 1, "stat": SIZE_FIELDS, "sinks": SIZES}, "single"),
-        ({"max_depth": 3, "stat": True, "sinks": NCDU}, "many"),
-        ({"hidden": False, "stat": True, "sinks": NCDU}, "single"),
+        ({"types": "f", "max_depth": 3, "min_depth": 1, "producers": PATHS}, "many"),
+        ({"types": "d", "stat": SIZE_FIELDS, "producers": SIZES}, "many"),
+        ({"types": "f", "stat": SIZE_FIELDS, "producers": SIZES}, "single"),
+        ({"min_depth": 1, "stat": SIZE_FIELDS, "producers": SIZES}, "single"),
+        ({"max_depth": 3, "stat": True, "producers": NCDU}, "many"),
+        ({"hidden": False, "stat": True, "producers": NCDU}, "single"),
         ({"exclude": "*.c"}, "many"),
         ({"exclude": "*.c", "ignore_case": True}, "single"),
         ({"include": "*.c"}, "single"),

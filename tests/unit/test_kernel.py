@@ -15,10 +15,10 @@ from scanner.kernel.native import native
 from scanner.kernel.read import HELD_DIRECTORIES
 from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task, names
-from scanner.options import ScanOptions, SinkSpec
+from scanner.options import ProducerSpec, ScanOptions
 from tests.support.trees import make
 
-PATHS = (SinkSpec("paths", (b"\n",)),)
+PATHS = (ProducerSpec("paths", (b"\n",)),)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_a_listing_that_breaks_off_is_a_fault(new_walker: Callable[..., Walker])
     path = f"/proc/{pid}/net"
     try:
         chunk = new_walker().walk(task(path))
-        kept = new_walker(sinks=PATHS).walk(task(path))
+        kept = new_walker(producers=PATHS).walk(task(path))
         names_kept = new_walker(partial_listings=True).walk(task(path))
     finally:
         os.waitpid(pid, 0)
@@ -189,13 +189,13 @@ def test_links_are_marked_or_entered_or_files(new_walker: Callable[..., Walker],
     chunk, fields = listing(followlinks=True)
     assert fields == [["d", "to-d"], [], ["to-nothing"]]
     assert chunk.directories == 3
-    counted = new_walker(sinks=()).walk(task(top))
+    counted = new_walker(producers=()).walk(task(top))
     assert (counted.directories, counted.files, counted.listings, counted.output) == (2, 3, (), b"")
 
 
 def test_paths_are_ready_to_be_written(new_walker: Callable[..., Walker], tmp_path: Path) -> None:
     make(tmp_path, {"f": None, "d": {"g": None}, "e": {}})
-    chunk = new_walker(sinks=(SinkSpec("paths", (b"\0",)),)).walk(task(str(tmp_path)))
+    chunk = new_walker(producers=(ProducerSpec("paths", (b"\0",)),)).walk(task(str(tmp_path)))
     top = os.fsencode(tmp_path)
     paths = bytes(chunk.output).split(b"\0")
     assert paths.pop() == b""
@@ -204,7 +204,7 @@ def test_paths_are_ready_to_be_written(new_walker: Callable[..., Walker], tmp_pa
 
 
 def test_the_root_of_the_machine_has_one_slash(new_walker: Callable[..., Walker]) -> None:
-    chunk = new_walker(sinks=PATHS).walk(task("/", seconds=0))
+    chunk = new_walker(producers=PATHS).walk(task("/", seconds=0))
     assert b"//" not in chunk.output
     assert "/usr" in chunk.leftovers
 
@@ -214,13 +214,13 @@ def test_what_earlier_parts_have_named_is_walked_even_if_the_rest_cannot_be_read
 ) -> None:
     make(tmp_path, {f"d{i}": {"f": None} for i in range(20)})
     names_in_order = next(os.walk(tmp_path))[1]
-    begun = new_walker(sinks=PATHS).walk(task(str(tmp_path), entries=15))
+    begun = new_walker(producers=PATHS).walk(task(str(tmp_path), entries=15))
     for name in names_in_order[15:]:
         (tmp_path / name / "f").unlink()
         (tmp_path / name).rmdir()
     (tmp_path / names_in_order[0] / "f").unlink()
     (tmp_path / names_in_order[0]).rmdir()
-    chunk = new_walker(sinks=PATHS).walk(task(*begun.leftovers, position=15))
+    chunk = new_walker(producers=PATHS).walk(task(*begun.leftovers, position=15))
     assert [(fault.operation, fault.kind) for fault in chunk.faults] == [("read", "io")]
     assert {os.fsencode(tmp_path / name / "f") for name in names_in_order[1:15]} <= set(chunk.output.split(b"\n"))
 
@@ -287,7 +287,7 @@ def barred_walker(top: Path, mount: Path, **options: Any) -> Walker:
 
 def test_only_the_directory_above_a_mount_is_read_singly(reader: str, tmp_path: Path) -> None:
     make(tmp_path, {"a": {"b": {"m": {"inside": None}, "n": {}}, "c": {"d": {"e": {}}}}})
-    walker = barred_walker(tmp_path, tmp_path / "a" / "b" / "m", sinks=PATHS)
+    walker = barred_walker(tmp_path, tmp_path / "a" / "b" / "m", producers=PATHS)
     try:
         chunk, found = read_singly(walker, str(tmp_path))
     finally:
@@ -302,7 +302,7 @@ def test_only_the_directory_above_a_mount_is_read_singly(reader: str, tmp_path: 
 @pytest.mark.parametrize("options", [{"types": "f"}, {"min_depth": 9}], ids=str)
 def test_a_mount_that_is_not_shown_is_not_entered_either(reader: str, options: dict[str, Any], tmp_path: Path) -> None:
     make(tmp_path, {"a": {"m": {"inside": None}, "f": None}})
-    walker = barred_walker(tmp_path, tmp_path / "a" / "m", sinks=PATHS, **options)
+    walker = barred_walker(tmp_path, tmp_path / "a" / "m", producers=PATHS, **options)
     try:
         chunk = walker.walk(task(str(tmp_path)))
     finally:

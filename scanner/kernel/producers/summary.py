@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 from scanner.fields import Columns
 from scanner.kernel.native import JOINED
 from scanner.kernel.pack import FilesWithRows
-from scanner.kernel.sinks.base import Producer
-from scanner.kernel.sinks.sizes import SIZE_FIELDS, SharedFiles
+from scanner.kernel.producers.base import Producer
+from scanner.kernel.producers.sizes import SIZE_FIELDS, SharedFiles
 from scanner.model import Fault, prefix_of, utf8_bytes, utf8_text
 from scanner.options import ScanOptions
 

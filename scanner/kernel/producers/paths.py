@@ -6,7 +6,7 @@ from typing import Any
 
 from scanner.kernel.native import WalkedRun
 from scanner.kernel.pack import FilesWithRows
-from scanner.kernel.sinks.base import EntryProducer
+from scanner.kernel.producers.base import EntryProducer
 from scanner.model import ENCODING, ERRORS, prefix_of
 from scanner.options import ScanOptions
 

@@ -17,7 +17,7 @@ from typing import Any
 from scanner.fields import NULL, columns_of
 from scanner.kernel.native import COUNT, WalkedRun
 from scanner.kernel.pack import FilesWithRows, without_first
-from scanner.kernel.sinks.base import Producer
+from scanner.kernel.producers.base import Producer
 from scanner.kernel.status import nothing
 from scanner.model import Fault, prefix_of
 from scanner.options import ScanOptions

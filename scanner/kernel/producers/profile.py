@@ -11,8 +11,8 @@ from typing import Any
 from scanner.fields import columns_of
 from scanner.kernel.native import JOINED
 from scanner.kernel.pack import FilesWithRows
-from scanner.kernel.sinks.base import Producer, depth_below, nul_of
-from scanner.kernel.sinks.summary import LONGEST_SUFFIX
+from scanner.kernel.producers.base import Producer, depth_below, nul_of
+from scanner.kernel.producers.summary import LONGEST_SUFFIX
 from scanner.model import is_below, utf8_text
 from scanner.options import ScanOptions
 

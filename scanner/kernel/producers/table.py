@@ -7,7 +7,7 @@ from typing import Any
 
 from scanner.fields import columns_of
 from scanner.kernel.pack import Rows, count_clamped, times_among
-from scanner.kernel.sinks.base import EntryProducer, nul_of
+from scanner.kernel.producers.base import EntryProducer, nul_of
 from scanner.model import ENCODING, ERRORS
 from scanner.options import ScanOptions
 

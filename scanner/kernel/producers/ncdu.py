@@ -16,8 +16,8 @@ from typing import Any
 from scanner.fields import Columns
 from scanner.kernel.native import JOINED
 from scanner.kernel.pack import FilesWithRows
-from scanner.kernel.sinks.base import Producer, depth_below, json_escaped
-from scanner.kernel.sinks.sizes import SIZE_FIELDS
+from scanner.kernel.producers.base import Producer, depth_below, json_escaped
+from scanner.kernel.producers.sizes import SIZE_FIELDS
 from scanner.kernel.status import nothing
 from scanner.model import EXCLUDED, Fault, prefix_of, utf8_bytes, utf8_text
 from scanner.options import ScanOptions

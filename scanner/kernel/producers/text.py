@@ -13,7 +13,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from scanner.fields import Columns
-from scanner.kernel.sinks.base import EntryProducer, json_escaped
+from scanner.kernel.producers.base import EntryProducer, json_escaped
 from scanner.model import printable, terminal_bytes, utf8_bytes, utf8_text
 from scanner.options import ScanOptions
 

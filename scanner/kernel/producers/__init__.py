@@ -5,19 +5,19 @@ from __future__ import annotations
 from importlib import import_module
 
 from scanner.fields import columns_of
-from scanner.kernel.sinks.base import CombinedProducer, Producer
-from scanner.options import ScanOptions, SinkSpec
+from scanner.kernel.producers.base import CombinedProducer, Producer
+from scanner.options import ProducerSpec, ScanOptions
 
 
 def producer_of(options: ScanOptions) -> Producer:
-    """Return the producer of everything that `options.sinks` lists."""
-    producers = [_load(sink, options) for sink in options.sinks or ()]
+    """Return the producer of everything that `options.producers` lists."""
+    producers = [_load(producer, options) for producer in options.producers or ()]
     if not producers:
         return Producer()
     return producers[0] if len(producers) == 1 else CombinedProducer(producers, len(columns_of(options.fields)))
 
 
-def _load(sink: SinkSpec, options: ScanOptions) -> Producer:
+def _load(spec: ProducerSpec, options: ScanOptions) -> Producer:
     """Make a producer by the module of its kind. Most scans need one module at most."""
-    producer: Producer = import_module(f"{__name__}.{sink.kind}").PRODUCER(options, *sink.arguments)
+    producer: Producer = import_module(f"{__name__}.{spec.kind}").PRODUCER(options, *spec.arguments)
     return producer
