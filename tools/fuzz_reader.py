@@ -34,7 +34,7 @@ from scanner.model import Chunk, Fault, Task, names
 from scanner.options import ProducerSpec, ScanOptions
 
 BYTES = [bytes([byte]) for byte in range(1, 256) if byte != ord("/")]
-COMPARED = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "opening", "slow", "listings", "output")]
+COMPARED = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "opening", "slow", "listings", "output", "size")]
 MARSHALLED = ("profile", "sizes", "summary")  # equal values may be written in two ways
 ASKABLE = [name for name in STATUS if name != "atime_ns"]  # times of access change with us
 PRODUCERS: list[tuple[tuple[ProducerSpec, ...] | None, Any]] = [

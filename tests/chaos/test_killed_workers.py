@@ -106,12 +106,13 @@ def test_a_worker_dies_in_the_middle_of_a_message(
 ) -> None:
     original, done = wire.send, tmp_path / "done"
 
-    def send(descriptor: int, body: bytes, bulk: bytes | memoryview = b"") -> None:
+    def send(descriptor: int, *pieces: wire.Piece) -> None:
+        body = b"".join(pieces)
         if len(body) > 10_000 and not done.exists():
             done.touch()
             os.write(descriptor, (len(body).to_bytes(8, "little") + body)[:5000])
             os._exit(1)
-        original(descriptor, body, bulk)
+        original(descriptor, *pieces)
 
     monkeypatch.setattr(wire, "send", send)
     result = scanner.scan(trees["monorepo"], backend="pool", max_workers=2, start_method="fork")

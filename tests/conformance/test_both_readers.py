@@ -84,7 +84,8 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-COMPARED = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "opening", "slow", "listings", "output")]
+NOT_COMPARED = ("seconds", "cpu", "opening", "slow", "listings", "output", "size")  # the size: lists are only estimated
+COMPARED = [name for name in Chunk.__slots__ if name not in NOT_COMPARED]
 MARSHALLED = ("profile", "sizes", "summary")  # equal values may be written in two ways
 
 
