@@ -34,7 +34,8 @@ from scanner.model import Chunk, Fault, Task, names
 from scanner.options import ProducerSpec, ScanOptions
 
 BYTES = [bytes([byte]) for byte in range(1, 256) if byte != ord("/")]
-COMPARED = [name for name in Chunk.__slots__ if name not in ("seconds", "cpu", "opening", "slow", "listings", "output", "size")]
+NOT_COMPARED = ("seconds", "cpu", "opening", "slow", "listings", "output", "size")  # the size: lists are only estimated
+COMPARED = [name for name in Chunk.__slots__ if name not in NOT_COMPARED]
 MARSHALLED = ("profile", "sizes", "summary")  # equal values may be written in two ways
 ASKABLE = [name for name in STATUS if name != "atime_ns"]  # times of access change with us
 PRODUCERS: list[tuple[tuple[ProducerSpec, ...] | None, Any]] = [

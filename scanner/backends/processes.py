@@ -26,7 +26,7 @@ from scanner.options import ScanOptions, may_be_forked
 if TYPE_CHECKING:  # multiprocessing takes 20 ms to import, which the thread does that starts the Pool
     from scanner.backends.start import SlotContext, SlotProcess
 
-PATIENCE = 0.25  # seconds for the Pool's thread to end; for workers when asked, after SIGTERM, after SIGKILL
+PATIENCE = 0.25  # seconds for the Pool's thread to end; for workers after QUIT, after SIGTERM, after SIGKILL
 START_PATIENCE = 30.0  # seconds for a start to end
 THREAD_END_PATIENCE = 0.1  # seconds for the system to count a thread that has ended no more
 

@@ -306,7 +306,7 @@ class SlotContext(context.BaseContext):
                 os.kill(server._forkserver_pid, signal.SIGKILL)
             try:
                 server._stop_unlocked()
-            except ChildProcessError:  # SIGCHLD is ignored, or somebody else has waited for it
+            except ChildProcessError:  # SIGCHLD is ignored, or other code has waited for it
                 server._forkserver_pid = None
                 with contextlib.suppress(OSError):
                     os.unlink(server._forkserver_address)
