@@ -149,6 +149,6 @@ def test_ncdu_loads_any_values_of_stat(root: str, tmp_path: Path) -> None:
     with open(tmp_path / "a.ncdu", "wb") as file:
         writer = NcduWriter(file.write)
         made = producer.output()
-        writer.write_chunk(Chunk(0, (), made, [], 0, [], 1, count, count), made)
+        writer.write_chunk(Chunk(0, root, output=made), made)
         writer.finish(dict)
     assert b'"f299"' in loaded(tmp_path / "a.ncdu")
