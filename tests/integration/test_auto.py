@@ -118,8 +118,8 @@ def test_the_caller_s_own_thread_walks_nothing_beside_the_others(
     [
         pytest.param({"start_method": "fork"}, id="nothing is forked beside threads"),
         pytest.param({"nice": True}, id="only processes can be nice on their own"),
-        pytest.param({"hidden": False}, id="filters need the interpreter"),
-        pytest.param({"max_depth": 1000}, id="what is read one by one needs the interpreter"),
+        pytest.param({"exclude": "*.o"}, id="patterns need the interpreter"),
+        pytest.param({"followlinks": True, "detect_loops": True}, id="directories read one by one need the interpreter"),
         pytest.param({"max_workers": 1}, id="no more than one is wanted"),
         pytest.param({"max_in_flight": 1}, id="no more than one at a time is allowed"),
     ],
@@ -127,6 +127,11 @@ def test_the_caller_s_own_thread_walks_nothing_beside_the_others(
 def test_no_threads(trees: dict[str, Path], at_once: None, options: dict[str, Any]) -> None:
     assert auto.threads_pay(ScanOptions(max_workers=2))
     assert not auto.threads_pay(ScanOptions.of({"max_workers": 2, **options}).starting_at([str(trees["odd"])]))
+
+
+@pytest.mark.parametrize("options", [{"hidden": False}, {"max_depth": 1000}, {"types": "f"}], ids=str)
+def test_threads_where_options_only_compare(trees: dict[str, Path], at_once: None, options: dict[str, Any]) -> None:
+    assert auto.threads_pay(ScanOptions.of({"max_workers": 2, **options}).starting_at([str(trees["odd"])]))
 
 
 def test_no_threads_where_python_reads(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:

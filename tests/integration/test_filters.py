@@ -274,7 +274,7 @@ def test_an_unreadable_rule_file_is_an_error_but_an_invalid_line_is_not(tree: Pa
     os.mkfifo(tree / ".scanignore")
     result = run("list", "--ignore-file", ".scanignore", tree)
     assert result.returncode == 1
-    assert b"it is not a regular file" in result.stderr
+    assert b"not a regular file" in result.stderr
 
 
 def test_excluded_directories_are_not_opened(tree: Path) -> None:
