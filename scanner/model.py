@@ -22,8 +22,8 @@ Path: TypeAlias = str | bytes
 Walked: TypeAlias = tuple[PathText, list[PathText], list[PathText]]
 """The tuple that `os.walk` yields: root, names of directories, names of files; all str or all bytes."""
 FaultKind = Literal[
-    "denied", "depth", "excluded", "io", "lost", "loop", "name", "pattern", "prune", "rules", "timeout", "unexpected",
-    "vanished",
+    "denied", "depth", "excluded", "io", "lost", "loop", "name", "not_directory", "not_found", "pattern", "prune", "rules",
+    "timeout", "unexpected", "vanished",
 ]  # fmt: skip
 Operation = Literal["open", "read", "stat", "rules", "prune", "expect"]
 
@@ -40,6 +40,7 @@ _KINDS: dict[int, FaultKind] = {
     errno.ELOOP: "loop",
     errno.ENAMETOOLONG: "name",
 }
+_ROOT_KINDS: dict[int, FaultKind] = {errno.ENOENT: "not_found", errno.ENOTDIR: "not_directory"}
 EXCLUDED: FaultKind = "excluded"
 """Kind of a directory that an option excludes once it is open: not an error."""
 UNEXPECTED: FaultKind = "unexpected"
@@ -57,8 +58,9 @@ class Fault(NamedTuple, Generic[PathText]):
                `expect`: a root differs from what the caller expects
     errno      error number of the system, or 0
     message    text of the error
-    kind       denied, vanished (not found, or not a directory), timeout, lost (workers died reading it), loop, depth,
-               name (no system can have it), rules, pattern, prune, unexpected, or io for all other errors
+    kind       denied, vanished (a directory that was listed is not there any more, or replaced), timeout, lost (workers
+               died reading it), loop, depth, name (no system can have it), rules, pattern, prune, unexpected, or io for
+               all other errors; of a root also not_found and not_directory
     attempts   how many times the operation was tried
     partial    True if the names read before the error are in the result
     """
@@ -80,6 +82,10 @@ class Fault(NamedTuple, Generic[PathText]):
     def is_error(self) -> bool:
         """Whether the Fault is reported."""
         return self.kind != EXCLUDED
+
+    def as_root(self) -> Self:
+        """Return the Fault of a root: nothing has listed it, so it cannot have vanished."""
+        return self._replace(kind=_ROOT_KINDS.get(self.errno, self.kind))
 
     def as_error(self) -> OSError:
         """Return the OSError that `os.walk` passes to `onerror`."""

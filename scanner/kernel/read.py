@@ -184,7 +184,8 @@ class Reader:
         except OSError as error:
             if descriptor >= 0:
                 os.close(descriptor)
-            return no_listing(Fault.of(error, path, "open"))
+            fault = Fault.of(error, path, "open")
+            return no_listing(fault.as_root() if self._descent.is_root(path) else fault)
         except Elsewhere:
             return no_listing(excluded(path, "it is on another file system"))
         except ValueError as error:  # a NUL in a name that the caller has added

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import scanner
 from scanner.backends.heartbeat import SIZE, Heartbeat
 from scanner.kernel.native import native
 from scanner.kernel.read import HELD_DIRECTORIES
@@ -153,6 +154,14 @@ def test_faults_take_the_place_of_listings(walker: Walker, tmp_path: Path) -> No
         ("open", "name"),
     ]
     assert [path for path, *_ in chunk] == [str(tmp_path / "there")]
+
+
+def test_a_root_that_is_missing_or_a_file(reader: str, tmp_path: Path) -> None:
+    """Nothing has listed it, so it cannot have vanished."""
+    make(tmp_path, {"file": None})
+    (tmp_path / "dangling").symlink_to("missing")
+    for name, kind in (("missing", "not_found"), ("dangling", "not_found"), ("file", "not_directory")):
+        assert [fault.kind for fault in scanner.scan(tmp_path / name, backend="serial").errors] == [kind]
 
 
 def test_a_listing_that_breaks_off_is_a_fault(new_walker: Callable[..., Walker]) -> None:
