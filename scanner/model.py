@@ -22,8 +22,8 @@ Path: TypeAlias = str | bytes
 Walked: TypeAlias = tuple[PathText, list[PathText], list[PathText]]
 """The tuple that `os.walk` yields: root, names of directories, names of files; all str or all bytes."""
 FaultKind = Literal[
-    "denied", "depth", "excluded", "io", "lost", "loop", "name", "not_directory", "not_found", "pattern", "prune", "rules",
-    "timeout", "unexpected", "vanished",
+    "denied", "depth", "excluded", "io", "lost", "loop", "name", "not_directory", "not_found", "pattern", "prune",
+    "rules", "timeout", "unexpected", "vanished",
 ]  # fmt: skip
 Operation = Literal["open", "read", "stat", "rules", "prune", "expect"]
 

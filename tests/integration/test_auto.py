@@ -119,7 +119,7 @@ def test_the_caller_s_own_thread_walks_nothing_beside_the_others(
         pytest.param({"start_method": "fork"}, id="nothing is forked beside threads"),
         pytest.param({"nice": True}, id="only processes can be nice on their own"),
         pytest.param({"exclude": "*.o"}, id="patterns need the interpreter"),
-        pytest.param({"followlinks": True, "detect_loops": True}, id="directories read one by one need the interpreter"),
+        pytest.param({"followlinks": True, "detect_loops": True}, id="what is read one by one needs the interpreter"),
         pytest.param({"max_workers": 1}, id="no more than one is wanted"),
         pytest.param({"max_in_flight": 1}, id="no more than one at a time is allowed"),
     ],
