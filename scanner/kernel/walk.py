@@ -24,7 +24,7 @@ from scanner.options import ScanOptions
 SLOW = 0.0005  # seconds for a directory, from which on it is reported; on a local disk few take as long
 LOOK_EVERY = 0.002  # seconds between two looks at whether another slot is idle
 CHUNK_TEXT = 4 << 20  # characters of paths in a Chunk: reached before its budget of entries only in very deep trees
-NOT_THERE = {"vanished", "not_found", "not_directory", "loop"}  # kinds for directories that `find` does not print either
+NOT_THERE = {"vanished", "not_found", "not_directory", "loop"}  # `find` does not print such directories either
 
 
 def nowhere(path: Path) -> None:
