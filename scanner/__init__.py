@@ -21,26 +21,6 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Entry",
-    "Fault",
-    "OptionError",
-    "OutputError",
-    "ParallelScanner",
-    "ScanCancelled",
-    "ScanError",
-    "ScanForked",
-    "ScanOptions",
-    "ScanResult",
-    "ScanStats",
-    "ScanTimeout",
-    "__version__",
-    "entries",
-    "scan",
-    "scan_parallel",
-    "walk",
-]
-
 # Names are loaded when they are first used: worker processes need few of them. Type checkers read __init__.pyi.
 _HOMES = {
     "entries": "api",
@@ -60,6 +40,7 @@ _HOMES = {
     "ScanResult": "run",
     "ScanStats": "stats",
 }
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -42,23 +42,23 @@ from scanner.run import ProgressCallback
 
 __version__: str
 __all__ = [
+    "entries",
+    "scan",
+    "walk",
     "Entry",
-    "Fault",
     "OptionError",
     "OutputError",
-    "ParallelScanner",
     "ScanCancelled",
     "ScanError",
     "ScanForked",
+    "ScanTimeout",
+    "Fault",
     "ScanOptions",
+    "ParallelScanner",
+    "scan_parallel",
     "ScanResult",
     "ScanStats",
-    "ScanTimeout",
     "__version__",
-    "entries",
-    "scan",
-    "scan_parallel",
-    "walk",
 ]
 
 def walk(
@@ -375,8 +375,8 @@ class ScanOptions(_ScanOptions):
     followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
     backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
         `auto` reads in this process until the tree proves large, then in threads or worker processes. Threads are used
-        if the compiled walker needs no interpreter lock (no filters, no `nice`, no `start_method="fork"`): they start
-        at once, so that processes are faster only for trees that take seconds.
+        if the compiled walker needs no interpreter lock (no patterns, sizes, times or `prune`, no `nice`, no
+        `start_method="fork"`): they start at once, so that processes are faster only for trees that take seconds.
     max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
         More workers than processors help only if directories wait for a network or a disk.
     start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.

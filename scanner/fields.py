@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, get_args
 
 from scanner.errors import OptionError
@@ -34,7 +34,7 @@ def fields_of(wanted: bool | Sequence[str]) -> tuple[str, ...]:
     """Return the fields that the option `stat` selects, in the order of FIELDS. Raises OptionError."""
     if isinstance(wanted, bool):
         return FIELDS if wanted else ()
-    names = wanted.split(",") if isinstance(wanted, str) else tuple(wanted)
+    names = wanted.split(",") if isinstance(wanted, str) else wanted if isinstance(wanted, Collection) else (wanted,)
     for name in names:
         if name not in FIELDS:
             raise OptionError(f"stat must be True, False, or some of {', '.join(FIELDS)}; not {name!r}")

@@ -124,8 +124,8 @@ class ScanOptions(OptionFields):
     followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
     backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
         `auto` reads in this process until the tree proves large, then in threads or worker processes. Threads are used
-        if the compiled walker needs no interpreter lock (no filters, no `nice`, no `start_method="fork"`): they start
-        at once, so that processes are faster only for trees that take seconds.
+        if the compiled walker needs no interpreter lock (no patterns, sizes, times or `prune`, no `nice`, no
+        `start_method="fork"`): they start at once, so that processes are faster only for trees that take seconds.
     max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
         More workers than processors help only if directories wait for a network or a disk.
     start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.
@@ -364,14 +364,14 @@ def _switch(name: str, value: object) -> None:
 
 
 def _file_systems(name: str, value: Any) -> None:
-    if isinstance(value, str) or not all(isinstance(kind, str) and kind for kind in value):
+    if value is None or isinstance(value, str) or not all(isinstance(kind, str) and kind for kind in value):
         raise OptionError(f"{name} must be the names of types of file systems, not {value!r}")
     for kind in value:
         _encodable(name, kind)
 
 
 def _fields(_: str, value: Any) -> None:
-    fields_of(value or ())
+    fields_of(value)
 
 
 CHECKS: dict[str, Callable[[str, Any], None]] = {

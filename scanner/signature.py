@@ -54,7 +54,7 @@ def _shown(function: Any, values: dict[str, Any]) -> Any:
         _not_called.__code__.replace(
             co_argcount=positional, co_kwonlyargcount=len(names) - positional, co_varnames=names, co_nlocals=len(names),
             co_filename=code.co_filename, co_firstlineno=code.co_firstlineno,
-        ), {}, function.__name__,
+        ), function.__globals__, function.__name__,
     )  # fmt: skip
     defaults = function.__defaults__ or ()
     named = own[positional - len(defaults) : positional]

@@ -70,7 +70,7 @@ def run_scan(
     """Scan `args.roots`, pass each Chunk, in order, to `take`, and write the files of --errors and --report.
 
     With `details` the outcome has the report's data also without --report. Exceptions of `take` are raised; an output
-    that fails there raises only after both kinds of files are written. A signal is deferred until these are complete.
+    that fails there raises only after both kinds of files are written. A signal is deferred until the reports are.
     """
     expected = Expectations(args)
     with Outputs(quiet=args.quiet) as outputs:
@@ -89,6 +89,7 @@ def run_scan(
             outcome = _outcome(args.roots, run, take, expected, with_progress=with_progress)
             outcome = report.write(outcome.with_signal(interruption))
         outcome = outcome.with_signal(interruption)
+        report.write_errors(outcome.stats.faults)  # its reader may block: here a signal ends the command at once
     if until_failure.error is not None:
         raise next(iter(outputs.failures), until_failure.error)
     return outcome.with_failures(outputs.failures)
@@ -108,12 +109,8 @@ class ScanReport:
         self._filesystems = [filesystem_type(root) for root in args.roots] if self.is_wanted else []
 
     def write(self, outcome: Outcome) -> Outcome:
-        """Write all files, and return the outcome with the report's data."""
+        """Write the files of --report, and return the outcome with the report's data."""
         stats = outcome.stats
-        if self._errors is not None:
-            with self._outputs.attempt(self._errors):
-                write_errors(self._errors, stats.faults)
-                self._errors.publish()
         if not self.is_wanted:
             return outcome
         data = report_data(self._roots, outcome.word, stats, self._filesystems, __version__, **self._details.data())
@@ -122,10 +119,21 @@ class ScanReport:
                 try:
                     text = write(data, self._details.treemap)
                 except Exception as error:  # of a drawing library: all other reports are still written and printed
-                    raise output.failed(str(error)) from error
+                    raise output.failed(f"{type(error).__name__}: {error}") from error
                 output.write(text.encode())
                 output.publish()
         return outcome._replace(report=data)
+
+    def write_errors(self, faults: Sequence[Fault]) -> None:
+        """Write the file of --errors: one JSON object a line."""
+        if self._errors is None:
+            return
+        import json
+
+        with self._outputs.attempt(self._errors):
+            for fault in faults:
+                self._errors.write(json.dumps(fault_fields(fault)).encode() + b"\n")
+            self._errors.publish()
 
 
 def _open_reports(paths: Sequence[str], outputs: Outputs) -> Iterator[tuple[Write, Output]]:
@@ -144,14 +152,6 @@ def _open_errors(path: str | None, outputs: Outputs) -> Output | None:
     if suffix in OTHER_COMPRESSIONS or suffix in COMPRESSIONS:
         raise OptionError(f"--errors {path!r}: errors are written as NDJSON without compression; use another suffix")
     return outputs.open(None if path == "-" else path)
-
-
-def write_errors(output: Output, faults: Sequence[Fault]) -> None:
-    """Write one JSON object a line."""
-    import json
-
-    for fault in faults:
-        output.write(json.dumps(fault_fields(fault)).encode() + b"\n")
 
 
 class UntilFailure:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from scanner.errors import OptionError, OutputError
+from scanner.errors import OptionError
 from scanner.export.formats import require_extra
 from scanner.kernel.producers.base import json_escaped
 from scanner.report.text import markdown_report
@@ -36,15 +36,12 @@ def writer_of(path: str) -> Write:
     if suffix == ".html":
         require_extra("report", "a report in HTML", "matplotlib", "jinja2")
     if suffix not in FORMATS:
-        raise OptionError(f"--report {path!r}: the suffix says the format, and must be one of {', '.join(FORMATS)}")
+        raise OptionError(f"--report {path!r}: the suffix selects the format, and must be one of {', '.join(FORMATS)}")
     return FORMATS[suffix]
 
 
 def _html(data: dict[str, Any], treemap: Treemap | None) -> str:
-    try:
-        from scanner.report.html import html_report  # its libraries take a second and memory: only after the scan
-    except ImportError as error:
-        raise OutputError(f"cannot make a report in HTML: {error}") from error
+    from scanner.report.html import html_report  # its libraries take a second and memory: only after the scan
 
     return html_report(data, treemap)
 

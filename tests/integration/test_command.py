@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
 import select
 import signal
 import subprocess
+import sys
+import termios
 import time
 from pathlib import Path
 
@@ -348,6 +351,30 @@ def test_an_early_interrupt_makes_no_noise(delay: float, how: list[str]) -> None
     if b"runpy" in errors or b"site.py" in errors or b"importlib" in errors:
         return  # Python was still starting: its own signal handler printed this
     assert b"Traceback" not in errors
+
+
+def waiting_bytes(pipe: int) -> int:
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+@pytest.mark.parametrize("command", ["list -o /dev/null", "du", "scan"])
+def test_one_interrupt_ends_a_command_whose_errors_nobody_reads(command: str, tmp_path: Path) -> None:
+    make(tmp_path / "tree", {f"{number}{'x' * 200}": "." for number in range(600)})  # symlinks: 600 loops
+    os.mkfifo(tmp_path / "errors")
+    reader = os.open(tmp_path / "errors", os.O_RDWR)
+    arguments = [*command.split(), "-q", "-L", "--errors", tmp_path / "errors", tmp_path / "tree"]
+    process = subprocess.Popen([*SCANNER, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        while waiting_bytes(reader) < 60_000 or psutil.Process(process.pid).status() != psutil.STATUS_SLEEPING:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(reader)
+    assert (process.returncode, errors) == (-signal.SIGINT, b"")
 
 
 def test_two_reports_cannot_go_to_one_file(tmp_path: Path) -> None:

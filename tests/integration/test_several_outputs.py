@@ -211,7 +211,7 @@ def test_a_report_that_cannot_be_drawn_costs_no_other(tmp_path: Path) -> None:
     )
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
     result = run("scan", "--report", "r.html", "--report", "r.md", ".", cwd=tmp_path, env=environment)
-    assert (result.returncode, result.stderr) == (3, b"scanner: cannot write 'r.html': no fonts\n")
+    assert (result.returncode, result.stderr) == (3, b"scanner: cannot write 'r.html': RuntimeError: no fonts\n")
     assert b"Outcome             complete" in result.stdout
     assert (tmp_path / "r.md").exists()
     assert not (tmp_path / "r.html").exists()
