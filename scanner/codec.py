@@ -3,8 +3,8 @@
     | magic | version | path type | separators | counts and sizes | integers | floats | blob sizes |
     | paths | texts | blob ... | bulk |
 
-Any Python version on any machine reads it: little-endian, fixed widths, UTF-8 with lone surrogates (undecodable bytes
-of names) kept. It holds plain data and its exact length: damaged or hostile input raises ValueError.
+Any Python version reads it, on any machine of the same byte order: fixed widths, UTF-8 with lone surrogates kept
+(undecodable bytes of names). It holds plain data and its exact length: damaged or hostile input raises ValueError.
 """
 
 from __future__ import annotations

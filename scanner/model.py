@@ -216,9 +216,9 @@ class Chunk:
         return split(self.listings)
 
     def to_bytes(self) -> bytes:
-        """Return a versioned binary form that `from_bytes` reads on any machine and Python version.
+        """Return a versioned binary form, for any Python version, and any machine of the same byte order.
 
-        Listings become joined. `codec.chunk_pieces` saves a copy of the contents.
+        The Chunk that is read has joined listings. `codec.chunk_pieces` saves a copy of the contents.
         """
         from scanner.codec import chunk_pieces  # which imports this module
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
-from scanner.model import Path, below_any, is_below, prefix_of, upwards
+from scanner.model import Path, below_any, is_below, prefix_of, printable, upwards, utf8_text
 
 MOUNTS = "/proc/self/mountinfo"
 MOST_LINKS = 40  # symbolic links in a path, as in the kernel
@@ -130,13 +130,7 @@ def filesystem_type(path: Path) -> str:
     """Return for example `ext4` or `nfs4`, with bytes that are not printable escaped; `unknown` without a table."""
     table = mounts()
     mount = _deepest(resolved(path, table), table)
-    return printable(os.fsencode(mount.kind)) if mount is not None else UNKNOWN
-
-
-def printable(name: bytes) -> str:
-    """Return a name with bytes escaped that are not printable."""
-    text = name.decode(errors="backslashreplace")
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return printable(utf8_text(mount.kind)) if mount is not None else UNKNOWN
 
 
 def anything_remote(roots: Sequence[Path]) -> bool:

@@ -181,7 +181,7 @@ class Run:
             stats.count(chunk)
             if self.monitor is not None:
                 self.latencies.count(chunk)
-        if any(chunk.worker for chunk in arrived):
+        if arrived and self.backend.name != "serial":
             stats.backend, stats.start_method = self.backend.name, self.backend.start_method
         planner = engine.planner
         stats.tasks, stats.worker_deaths, stats.hung_directories = planner.tasks, planner.deaths, planner.hung

@@ -175,16 +175,17 @@ class AutoBackend(Backend):
             return self.pool.grow(slots)
         return self._serial.grow(slots) if self._serial is not None else []
 
-    def _backend_of(self, slot: int) -> Backend | None:
-        """Return the part that the slot belongs to; None if that part has ended."""
-        return self.pool if slot >= FIRST_POOL_SLOT else self._serial
+    def _backend_of(self, slot: int) -> Backend:
+        """Return the part that the slot belongs to."""
+        backend = self.pool if slot >= FIRST_POOL_SLOT else self._serial
+        assert backend is not None, "a part ends after its slots"
+        return backend
 
     def dispatch(self, slot: int, task: Task) -> None:
         backend = self._backend_of(slot)
         if backend is self._serial and task.seconds > FIRST_SECONDS:  # shorter Tasks are within any budget
             task = task._replace(seconds=min(task.seconds, self._budget(slot)))
-        if backend is not None:
-            backend.dispatch(slot, task)
+        backend.dispatch(slot, task)
 
     def _budget(self, slot: int) -> float:
         """Return the most seconds for a Task here. In a thread, no more than the walk has taken so far: a caller that
@@ -197,9 +198,7 @@ class AutoBackend(Backend):
         return SERIAL_SECONDS if self._is_work() and not self._growth.threads_gain else FIRST_SECONDS
 
     def reclaim(self, slot: int) -> None:
-        backend = self._backend_of(slot)
-        if backend is not None:
-            backend.reclaim(slot)
+        self._backend_of(slot).reclaim(slot)
 
     def events(self, timeout: float) -> list[BackendEvent]:
         events = self._serial_events(timeout) if self._serial is not None else []

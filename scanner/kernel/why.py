@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from scanner.errors import OptionError
 from scanner.kernel.read import Reader
-from scanner.model import Fault, is_below, prefix_of, upwards
-from scanner.mounts import UNKNOWN, mounted_below, printable
+from scanner.model import Fault, is_below, prefix_of, printable, upwards, utf8_text
+from scanner.mounts import UNKNOWN, mounted_below
 from scanner.options import ScanOptions
 
 ALL = 1 << 62  # entries
@@ -136,6 +136,6 @@ def _shut(options: ScanOptions, place: str, is_file: bool) -> str:
         return f"'{place}' is no directory"
     if place in options.barred:
         kinds = dict(mounted_below(options.roots))
-        kind = printable(os.fsencode(kinds.get(place, UNKNOWN)))
+        kind = printable(utf8_text(kinds.get(place, UNKNOWN)))
         return f"'{place}' is not entered: a file system is mounted there ({kind})"
     return f"'{place}' is not entered: --max-depth {options.max_depth}"

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from scanner.model import ChunkArrived
-from scanner.plan.events import Event
+from scanner.plan.events import AddDirectories, Event
 
 if TYPE_CHECKING:
     from scanner.plan.planner import Planner
@@ -15,7 +15,7 @@ KEPT = 500  # events
 
 
 class Recorder:
-    """Keeps the last events of a Planner. Of a Chunk it keeps a summary, so that none stays in memory."""
+    """Keeps the last events of a Planner. Of long events it keeps a summary, so that none stays in memory."""
 
     def __init__(self) -> None:
         self._events: deque[object] = deque(maxlen=KEPT)
@@ -25,6 +25,8 @@ class Recorder:
             if type(event) is ChunkArrived:
                 slot, chunk = event
                 self._events.append(("chunk", slot, chunk.task, chunk.visited, len(chunk.leftovers)))
+            elif type(event) is AddDirectories:
+                self._events.append(("add", len(event.directories), event.alone))
             else:
                 self._events.append(event)
 

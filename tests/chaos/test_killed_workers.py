@@ -165,3 +165,4 @@ def test_directories_given_up_without_a_reason_are_in_the_errors(
     result = scanner.scan(trees["monorepo"], backend="pool", max_workers=1, start_method=start_method)  # type: ignore[arg-type]
     assert result == []
     assert [(fault.path, fault.kind) for fault in result.errors] == [(str(trees["monorepo"]), "lost")]
+    assert (result.stats.backend, result.stats.start_method) == ("pool", start_method)

@@ -114,3 +114,11 @@ def test_the_tests_that_the_table_of_faults_names_exist() -> None:
     }
     assert len(named) > 40
     assert named <= there
+
+
+def test_all_tests_run_without_arguments() -> None:
+    """`tools/test` names the directories that run side by side."""
+    groups = re.search(r"^groups=\((.*)\)$", (ROOT / "tools" / "test").read_text(), re.M)
+    assert groups is not None
+    named = re.findall(r"tests/\w+", groups[1])
+    assert sorted(named) == sorted({f"tests/{path.parent.name}" for path in (ROOT / "tests").rglob("test_*.py")})

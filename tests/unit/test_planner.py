@@ -78,9 +78,11 @@ def test_a_broken_invariant_is_reported_with_the_last_events() -> None:
 
 
 def test_an_impossible_event_is_reported_with_the_last_events() -> None:
+    directories = [f"/{number}" for number in range(10_000)]
     with pytest.raises(KeyError) as caught:
-        ordered().handle(SlotUp(1), ChunkArrived(2, chunk()))
-    assert "SlotUp(slot=1, worker=0, kind='process')" in caught.value.__notes__[0]
+        ordered().handle(SlotUp(1), AddDirectories(directories), ChunkArrived(2, chunk()))
+    (note,) = caught.value.__notes__
+    assert "SlotUp(slot=1, worker=0, kind='process')\n('add', 10000, False)" in note
 
 
 def test_the_environment_makes_a_scan_check_the_invariants(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
