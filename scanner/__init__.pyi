@@ -58,7 +58,6 @@ __all__ = [
     "scan_parallel",
     "ScanResult",
     "ScanStats",
-    "__version__",
 ]
 
 def walk(

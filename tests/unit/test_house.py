@@ -100,11 +100,6 @@ def test_every_public_name_is_there() -> None:
         _ = scanner.nothing
 
 
-def test_modules_stay_readable() -> None:
-    long = {str(module.relative_to(ROOT)): len(module.read_text().splitlines()) for module in MODULES}
-    assert {name: length for name, length in long.items() if length > 400} == {}
-
-
 def test_the_tests_that_the_table_of_faults_names_exist() -> None:
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "faults.md").read_text()))
     there = {
