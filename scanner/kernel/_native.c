@@ -24,6 +24,7 @@
    state between calls, so all of them can run in several threads at once. Two threads must not share a Python list that
    they pass. */
 
+#include <pyconfig.h> /* Py_GIL_DISABLED: free-threaded builds have no limited API */
 #ifndef Py_GIL_DISABLED
 #define Py_LIMITED_API 0x030B0000
 #endif
@@ -708,6 +709,7 @@ static int add_layout(PyObject *module)
                set_new(layout, "columns", names_tuple(NULL, COLUMNS)) &&
                set_new(layout, "gap", PyLong_FromLong(GAP)) &&
                set_new(layout, "probes", PyLong_FromLong(PROBES)) &&
+               set_new(layout, "place_header", PyLong_FromLong(PLACE_HEADER)) &&
                set_new(layout, "slow_micros", PyLong_FromLong(SLOW_MICROS)) &&
                set_new(layout, "ListRequest", PyUnicode_FromString(LIST_REQUEST(NAME))) &&
                set_new(layout, "ListResult", PyUnicode_FromString(LIST_RESULT(NAME))) &&

@@ -23,7 +23,7 @@
 #define NEWS_SECONDS 0.002    /* between two checks whether another slot wants work */
 #define MOST_FAR 16           /* directories that stay open on the way to a path longer than PATH_MAX */
 #define GAP 4                 /* as in descent.py, which `thin_out` mirrors */
-#define PLACE_HEADER 16       /* bytes, as in heartbeat.py: count of directories, length of the path */
+#define PLACE_HEADER 16       /* bytes, as in heartbeat.py and native.py: count of directories, length of the path */
 
 struct text { /* growing bytes */
     char *start;

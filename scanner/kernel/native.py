@@ -26,6 +26,7 @@ LIST, JOINED, LINES, COUNT, STATED = range(5)
 """Forms of the names of files: a list; one string, separated by NULs; the lines that `PathLines` writes; nothing;
 joined, with rows of columns. The compiled reader does not know the last."""
 FORMS = ("list", "joined", "lines", "count")
+PLACE_HEADER = 16  # bytes before the path in shared memory: see backends/heartbeat.py
 NO_LIMIT = (1 << 63) - 1
 
 
@@ -185,7 +186,7 @@ def fields_in(table: type[Any]) -> tuple[str, ...]:
 def layout() -> dict[str, Any]:
     """Return everything that C code must agree on, as it stands in Python."""
     names = {name: "".join(f" {field}" for field in fields_in(table)) for name, table in TABLES.items()}
-    numbers = {"gap": GAP, "probes": FEW, "slow_micros": round(SLOW * 1e6)}
+    numbers = {"gap": GAP, "probes": FEW, "place_header": PLACE_HEADER, "slow_micros": round(SLOW * 1e6)}
     return {"rules": LINK_RULES, "forms": FORMS, "columns": COLUMNS, **numbers, **names}
 
 

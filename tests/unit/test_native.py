@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import subprocess
 import sys
 import sysconfig
 from array import array
@@ -76,6 +77,7 @@ def test_the_build_fits_this_source(reader: str) -> None:
         ("COLUMNS", (*COLUMNS[1:], COLUMNS[0]), "columns"),
         ("GAP", 5, "gap"),
         ("FEW", 13, "probes"),
+        ("PLACE_HEADER", 24, "place_header"),
         ("SLOW", 301e-6, "slow_micros"),
         *((name, None, name) for name in door.TABLES),
     ],
@@ -110,6 +112,18 @@ def test_a_build_of_other_sources_is_not_used(
     with caplog.at_level(logging.WARNING, "scanner"):
         assert native() is None
     assert "the C sources have changed since it was built" in caplog.text
+
+
+def test_the_limited_api_is_not_used_on_free_threaded_builds(tmp_path: Path) -> None:
+    """There, `pyconfig.h` defines Py_GIL_DISABLED, and headers refuse the limited API."""
+    (tmp_path / "pyconfig.h").write_text("#include_next <pyconfig.h>\n#define Py_GIL_DISABLED 1\n")
+    command = [
+        *sysconfig.get_config_var("CC").split(), "-dM", "-E", "-I", tmp_path, "-I", sysconfig.get_path("include"),
+        Path(door.__file__).with_name("_native.c"),
+    ]  # fmt: skip
+    macros = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "#define Py_GIL_DISABLED" in macros
+    assert "#define Py_LIMITED_API" not in macros
 
 
 @pytest.mark.usefixtures("_checked_anew")
