@@ -63,7 +63,21 @@ class Growth:
 
     @cached_property
     def threads_gain(self) -> bool:
-        return threads_pay(self._options)
+        """Whether threads run in parallel here, and are allowed.
+
+        Nothing is forked beside threads, only processes have a `nice` value of their own, and each thread holds file
+        descriptors.
+        """
+        options = self._options
+        if (
+            min(options.workers, options.max_in_flight) < 2
+            or options.start_method == "fork"
+            or options.nice
+            or replaced_threads() is not None
+            or not runs_unlocked(options)
+        ):
+            return False
+        return descriptors_allowed() >= SPARE_DESCRIPTORS + DESCRIPTORS * (options.workers + 1)
 
     @cached_property
     def starts_in_processes(self) -> bool:
@@ -82,23 +96,6 @@ class Growth:
         from scanner.mounts import anything_remote  # not needed otherwise
 
         return anything_remote(self._options.roots)
-
-
-def threads_pay(options: ScanOptions) -> bool:
-    """Return whether threads run in parallel here, and are allowed.
-
-    Nothing is forked beside threads, only processes have a `nice` value of their own, and each thread holds file
-    descriptors.
-    """
-    if (
-        min(options.workers, options.max_in_flight) < 2
-        or options.start_method == "fork"
-        or options.nice
-        or replaced_threads() is not None
-        or not runs_unlocked(options)
-    ):
-        return False
-    return descriptors_allowed() >= SPARE_DESCRIPTORS + DESCRIPTORS * (options.workers + 1)
 
 
 class AutoBackend(Backend):

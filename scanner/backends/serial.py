@@ -21,8 +21,6 @@ from scanner.model import BackendEvent, Chunk, ChunkArrived, SlotDown, SlotUp, T
 from scanner.options import ScanOptions
 
 MOST_OPEN = 8  # directories that a thread holds open: threads share the file descriptors of the process
-
-
 GREEN = ("gevent", "eventlet")
 """Libraries that replace threads by coroutines in one thread."""
 SLOT = 0  # the slot of kind `here`; threads follow

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from scanner.fields import FIRST, LAST, NULL, TIMES
 from scanner.kernel.native import JOINED, LINES, LIST, STATED
-from scanner.model import ENCODING, ERRORS, Fault, prefix_of
+from scanner.model import ENCODING, ERRORS, Fault, joined, prefix_of
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
@@ -192,11 +192,7 @@ class JoinedPacker(ListPacker):
                 field.append(value)
 
     def listings(self) -> tuple[Any, ...]:
-        paths, *fields = super().listings() or ((),)
-        if not paths:
-            return ()
-        nul, slash = ("\0", "/") if isinstance(paths[0], str) else (b"\0", b"/")
-        return (nul.join(paths), *(slash.join(field) for field in fields))
+        return joined(super().listings())
 
 
 class RowsPacker(JoinedPacker):

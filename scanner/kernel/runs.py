@@ -43,7 +43,9 @@ class Runs:
         self, options: ScanOptions, facts: ScanFacts, descent: Descent, place: SharedPlace | None, *, slow: float,
         deepest: int, filters: Filter | None,
     ) -> None:  # fmt: skip
-        """Slow     seconds for a directory, from which on it is reported.
+        """Prepare runs.
+
+        slow     seconds for a directory, from which on it is reported.
         deepest  levels below the root: deeper directories are read singly, which reports them.
         """
         assert facts.native is not None

@@ -113,6 +113,11 @@ def test_the_caller_s_own_thread_walks_nothing_beside_the_others(
     assert not any(beside)
 
 
+def threads_gain(top: Path, options: dict[str, Any]) -> bool:
+    chosen = ScanOptions.of({"max_workers": 2, **options}).starting_at([str(top)])
+    return auto.Growth(chosen).threads_gain
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -125,18 +130,18 @@ def test_the_caller_s_own_thread_walks_nothing_beside_the_others(
     ],
 )
 def test_no_threads(trees: dict[str, Path], at_once: None, options: dict[str, Any]) -> None:
-    assert auto.threads_pay(ScanOptions(max_workers=2))
-    assert not auto.threads_pay(ScanOptions.of({"max_workers": 2, **options}).starting_at([str(trees["odd"])]))
+    assert auto.Growth(ScanOptions(max_workers=2)).threads_gain
+    assert not threads_gain(trees["odd"], options)
 
 
 @pytest.mark.parametrize("options", [{"hidden": False}, {"max_depth": 1000}, {"types": "f"}], ids=str)
 def test_threads_where_options_only_compare(trees: dict[str, Path], at_once: None, options: dict[str, Any]) -> None:
-    assert auto.threads_pay(ScanOptions.of({"max_workers": 2, **options}).starting_at([str(trees["odd"])]))
+    assert threads_gain(trees["odd"], options)
 
 
 def test_no_threads_where_python_reads(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
     use("pure", monkeypatch)
-    assert not auto.threads_pay(ScanOptions(max_workers=2))
+    assert not auto.Growth(ScanOptions(max_workers=2)).threads_gain
 
 
 class Late:
