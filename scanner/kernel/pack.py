@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from scanner.fields import FIRST, LAST, NULL, TIMES
 from scanner.kernel.native import JOINED, LINES, LIST, STATED
@@ -24,15 +24,31 @@ ENDS = (struct.pack("q", FIRST), struct.pack("q", LAST))
 SUMS = ("sizes", "summary")
 """Producers that add up sizes."""
 
-Part: TypeAlias = tuple[list[Any], list[Any], Any, int, list[Fault], bool, int]
-"""A directory, or a part of a huge one, as it was read: directory names; links, which are those of them that are not
-entered; names of files, packed; number of files; faults; whether there is more to read; number of entries read. Without
-a (whole) listing the last fault says why."""
+
+class ReadPart(NamedTuple):
+    """A directory, or a part of a huge one, as a Reader returns it.
+
+    dirs        names of sub-directories
+    links       names among `dirs` that are not entered
+    files       names of all other entries, packed in the form of the scan
+    file_count  number of these entries
+    faults      without a (whole) listing the last one gives the reason
+    more        whether the directory has more entries to read
+    entries     number of entries read, before filters
+    """
+
+    dirs: list[Any]
+    links: list[Any]
+    files: Any
+    file_count: int
+    faults: list[Fault]
+    more: bool
+    entries: int
 
 
-def no_listing(fault: Fault) -> Part:
-    """Return the Part of a directory that cannot be listed at all."""
-    return [], [], [], 0, [fault], False, 0
+def no_listing(fault: Fault) -> ReadPart:
+    """Return the ReadPart of an unreadable directory."""
+    return ReadPart([], [], [], 0, [fault], False, 0)
 
 
 class FilesWithRows(NamedTuple):

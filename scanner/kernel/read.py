@@ -13,7 +13,7 @@ from scanner.kernel.descent import Descent, has_steps
 from scanner.kernel.facts import ScanFacts, facts_of
 from scanner.kernel.gate import Elsewhere, Gate
 from scanner.kernel.native import COUNT, JOINED, LINES, LIST, STATED, ListRequest
-from scanner.kernel.pack import FilesWithRows, Part, join, no_listing, pack
+from scanner.kernel.pack import FilesWithRows, ReadPart, join, no_listing, pack
 from scanner.kernel.requests import RETRIES, EntrySorter, Retries
 from scanner.model import ENCODING, ERRORS, Fault, Path, children, excluded, prefix_of
 from scanner.options import ScanOptions
@@ -104,7 +104,7 @@ class Reader:
         """Seconds spent on opening directories."""
         return self._gate.opening
 
-    def read(self, path: Path, limit: int, failure: int = 0) -> Part:
+    def read(self, path: Path, limit: int, failure: int = 0) -> ReadPart:
         """Read the first `limit` entries of `path`, or all. Repeat after errors that may be transient.
 
         failure  errno with which the compiled walker could not open it; negative: with which its listing broke off.
@@ -121,7 +121,7 @@ class Reader:
             if abs(failure) in RETRIES:
                 attempts = 2
                 self._retries.count += 1
-        if part[4]:
+        if part.faults:
             part = self._insist(path, limit, part, attempts)
         return part
 
@@ -136,20 +136,20 @@ class Reader:
             dirs, links = ([name for name in names if name not in hidden] for names in (dirs, links))
         return dirs, links
 
-    def _insist(self, path: Path, limit: int, part: Part, attempts: int) -> Part:
+    def _insist(self, path: Path, limit: int, part: ReadPart, attempts: int) -> ReadPart:
         """Repeat, as often as the error may be transient."""
-        while part[4] and self._retries.may_repeat(self._failure(part), attempts):
+        while part.faults and self._retries.may_repeat(self._failure(part), attempts):
             self._make_room(self._failure(part))
             part = self._try(path, limit)
             attempts += 1
-        faults = part[4]
+        faults = part.faults
         if attempts > 1 and faults and faults[-1].drops_listing:
             faults[-1] = faults[-1]._replace(attempts=attempts)
         return part
 
-    def _failure(self, part: Part) -> int:
+    def _failure(self, part: ReadPart) -> int:
         """Return the errno for which there is no whole listing; 0 if there is one."""
-        fault = part[4][-1]
+        fault = part.faults[-1]
         return fault.errno if fault.drops_listing else 0
 
     def _make_room(self, failure: int) -> None:
@@ -161,7 +161,7 @@ class Reader:
         if failure == errno.ENOMEM:
             self._appetite = max(LEAST_APPETITE, min(self._appetite, FIRST_APPETITE) // 4)
 
-    def _try(self, path: Path, limit: int) -> Part:
+    def _try(self, path: Path, limit: int) -> ReadPart:
         # Only what nearly every directory needs: another call here is a percent of a scan.
         if limit > self._appetite:
             limit = self._appetite
@@ -196,10 +196,9 @@ class Reader:
             if descriptor >= 0:
                 os.close(descriptor)
             raise
-        dirs, _, _, _, faults, more, _ = part
-        if faults or more or descriptor < 0:
+        if part.faults or part.more or descriptor < 0:
             self._put_away(path, entries, descriptor, part)
-        elif dirs:
+        elif part.dirs:
             self._descent.keep(path, descriptor)
         else:
             os.close(descriptor)
@@ -223,30 +222,32 @@ class Reader:
     def _part_of(
         self, path: Path, descriptor: int, dirs: list[Any], links: list[Any], files: Any, count: int, error: int,
         more: bool, opening: float, *, held: Held | None = None,
-    ) -> Part:  # fmt: skip
-        """Make the Part of a listing. `held`: the earlier parts of the same directory."""
+    ) -> ReadPart:  # fmt: skip
+        """Make the ReadPart of a listing. `held`: the earlier parts of the same directory."""
         self._gate.opening += opening
         faults = [Fault.of(OSError(error, os.strerror(error)), path, "read")] if error else []
-        part = dirs, links, files, count, faults, more, len(dirs) + count
+        has_more, read = more, len(dirs) + count
+        position, below = (read, []) if held is None else (held.position + read, held.below)
         try:
             if self.sifter is not None:
+                part = ReadPart(dirs, links, files, count, faults, more, read)
                 part = self.sifter.sift(path, part, {}, first=held is None, known=not (error or more))
-            if self.sifter is not None or self._bars or self._form == STATED:
-                part = self._packed(path, part, descriptor, {})
+                dirs, links, files, count, faults, more, read = part
+            if self._bars:
+                dirs, links = self._bar(path, dirs, links)
+            if self.sifter is not None or self._form == STATED:
+                files = self._packed(path, links, files, faults, descriptor, {})
         finally:  # not before: opening something below would close it
-            if more:
-                before, below = (held.position, held.below) if held is not None else (0, [])
-                below = children(path, part[0], part[1]) + below
-                self._hold(path, Held(None, descriptor, before + len(dirs) + count, below))
+            if has_more:
+                self._hold(path, Held(None, descriptor, position, children(path, dirs, links) + below))
             elif descriptor >= 0:
                 self._descent.keep(path, descriptor)
-        return part
+        return ReadPart(dirs, links, files, count, faults, more, read)
 
-    def _packed(self, path: Path, part: Part, descriptor: int, entry_of: dict[Any, Any]) -> Part:
-        """Bar directories, and pack the names of files in the form of the scan."""
-        dirs, links, files, count, faults, *rest = part
-        if self._bars:  # before anything is held, to be entered later
-            dirs, links = self._bar(path, dirs, links)
+    def _packed(
+        self, path: Path, links: list[Any], files: Any, faults: list[Fault], descriptor: int, entry_of: dict[Any, Any]
+    ) -> Any:
+        """Return the names of files in the form of the scan. Rows that fail become new `faults`."""
         if self._form == STATED and not (faults and faults[-1].operation == "open"):
             rows = link_rows = b""
             if self.statuses is not None:
@@ -255,12 +256,10 @@ class Reader:
                 if links:
                     link_rows = self._rows_of_links(path, place, links, self.statuses, faults)
             left_out = self.sifter.left_out if self.sifter is not None else ()
-            files = FilesWithRows(
+            return FilesWithRows(
                 files if isinstance(files, str | bytes) else join(files, path), rows, link_rows, left_out
             )
-        elif isinstance(files, list):
-            files = pack(files, path, self._form, self._separator)
-        return (dirs, links, files, count, faults, *rest)
+        return pack(files, path, self._form, self._separator) if isinstance(files, list) else files
 
     def _rows_of_links(
         self, path: Path, place: Any, links: list[Any], statuses: Statuses, faults: list[Fault]
@@ -272,28 +271,32 @@ class Reader:
 
     def _sort(
         self, path: Path, entries: Iterator[os.DirEntry[str]], limit: int, *, first: bool, descriptor: int
-    ) -> Part:
+    ) -> ReadPart:
         """Read the next `limit` entries of an open directory by `os.scandir`."""
         threads = self.threads if self.wary else 0
-        dirs, marked, files, faults, entry_of = self._sorter.sort(path, islice(entries, limit), threads)
+        dirs, links, files, faults, entry_of = self._sorter.sort(path, islice(entries, limit), threads)
         count = len(files)
-        more = len(dirs) + count == limit and not (faults and faults[-1].drops_listing)
+        read = len(dirs) + count
+        more = read == limit and not (faults and faults[-1].drops_listing)
         if isinstance(path, bytes):  # an open directory is listed as str
-            dirs, marked, files = ([os.fsencode(name) for name in names] for names in (dirs, marked, files))
+            dirs, links, files = ([os.fsencode(name) for name in names] for names in (dirs, links, files))
             entry_of = {os.fsencode(name): entry for name, entry in entry_of.items()}
-        part = dirs, marked, files, count, faults, more, len(dirs) + count
         if self.sifter is not None:
             broken_off = bool(faults) and faults[-1].drops_listing
+            part = ReadPart(dirs, links, files, count, faults, more, read)
             part = self.sifter.sift(path, part, entry_of, first=first, known=not more and not broken_off)
-        return self._packed(path, part, descriptor, entry_of)
+            dirs, links, files, count, faults, more, read = part
+        if self._bars:  # before the part is held, whose directories are entered later
+            dirs, links = self._bar(path, dirs, links)
+        files = self._packed(path, links, files, faults, descriptor, entry_of)
+        return ReadPart(dirs, links, files, count, faults, more, read)
 
-    def _put_away(self, path: Path, entries: Any, descriptor: int, part: Part) -> None:
+    def _put_away(self, path: Path, entries: Any, descriptor: int, part: ReadPart) -> None:
         """Keep a directory open that has sub-directories, or more entries to read."""
-        dirs, links, _, _, faults, more, read = part
-        held = Held(entries, descriptor, read, [])
-        if more:
-            self._hold(path, held._replace(below=children(path, dirs, links)))
-        elif dirs and descriptor >= 0 and not (faults and faults[-1].drops_listing):
+        held = Held(entries, descriptor, part.entries, [])
+        if part.more:
+            self._hold(path, held._replace(below=children(path, part.dirs, part.links)))
+        elif part.dirs and descriptor >= 0 and not (part.faults and part.faults[-1].drops_listing):
             self._descent.keep(path, descriptor)
         else:
             held.close()
@@ -303,7 +306,7 @@ class Reader:
             self._held.pop(next(iter(self._held))).close()  # resuming it starts over and skips
         self._held[path] = held
 
-    def resume(self, path: Path, position: int, limit: int) -> tuple[Part, list[Path]]:
+    def resume(self, path: Path, position: int, limit: int) -> tuple[ReadPart, list[Path]]:
         """Read what follows the first `position` entries of a huge directory; return also its sub-directories among
         those.
         """
@@ -322,10 +325,9 @@ class Reader:
                 return no_listing(fault), below
             held = self._held.pop(path)
         part = self._sort(path, held.entries, min(limit, self._appetite), first=False, descriptor=held.descriptor)
-        dirs, links, _, _, _, more, read = part
-        if more:
-            below = children(path, dirs, links) + held.below
-            self._hold(path, held._replace(position=position + read, below=below))
+        if part.more:
+            below = children(path, part.dirs, part.links) + held.below
+            self._hold(path, held._replace(position=position + part.entries, below=below))
         else:
             held.close()
         return part, held.below
@@ -338,14 +340,13 @@ class Reader:
         """
         with self._in_python_counting():  # the compiled reader does whole directories only
             part = self.read(path, position)
-        while part[5] and (so_far := self._held[path].position) < position:  # the appetite is small
+        while part.more and (so_far := self._held[path].position) < position:  # the appetite is small
             part, _ = self.resume(path, so_far, position - so_far)
-        dirs, links, _, _, faults, more, _ = part
-        if faults and faults[-1].drops_listing:
-            return faults[-1]._replace(operation="read"), children(path, dirs, links)
-        if not more:  # which entries were listed before is unknown
-            fault = Fault(path, "read", errno.ESTALE, "it became shorter while it was read", "io")
-            return fault, children(path, dirs, links)
+        below = children(path, part.dirs, part.links)
+        if part.faults and part.faults[-1].drops_listing:
+            return part.faults[-1]._replace(operation="read"), below
+        if not part.more:  # which entries were listed before is unknown
+            return Fault(path, "read", errno.ESTALE, "it became shorter while it was read", "io"), below
         return None, []
 
     @contextlib.contextmanager

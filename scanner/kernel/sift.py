@@ -10,7 +10,7 @@ from scanner.filters.git import read_rules
 from scanner.filters.spec import Spec
 from scanner.filters.wildmatch import text_of
 from scanner.kernel.descent import Descent
-from scanner.kernel.pack import Part, no_listing
+from scanner.kernel.pack import ReadPart, no_listing
 from scanner.model import Fault, Path, names
 
 
@@ -30,7 +30,7 @@ class Sifter:
         self._records_excluded = records_excluded
         self._own = frozenset(kind(name) for name in spec.own for kind in (os.fsdecode, os.fsencode))
 
-    def sift(self, path: Path, part: Part, entry_of: dict[Any, Any], *, first: bool, known: bool) -> Part:
+    def sift(self, path: Path, part: ReadPart, entry_of: dict[Any, Any], *, first: bool, known: bool) -> ReadPart:
         """Return the part without excluded entries. `first`: it is the first one; `known`: there is no other."""
         dirs, links, packed, _, faults, more, read = part
         files = listed = names(packed)
@@ -53,7 +53,7 @@ class Sifter:
         if self._records_excluded:
             kept = {*dirs, *files}
             self.left_out = [name for name in everything if name not in kept]
-        return dirs, links, packed if files is listed else files, len(files), faults, more, read
+        return ReadPart(dirs, links, packed if files is listed else files, len(files), faults, more, read)
 
     def _select(
         self, path: Path, dirs: list[Any], links: list[Any], files: list[Any], entry_of: dict[Any, Any]

@@ -211,21 +211,22 @@ class Walker:
                 part, below = reader.resume(path, position, limit)
             else:
                 part = reader.read(path, limit, failure)
-        dirs, links, names, count, troubles, more, read = part
-        dropped = bool(troubles) and self._drop(path, troubles, position, packer, shut)
-        progress.faults += troubles
+        faults = part.faults
+        dropped = bool(faults) and self._drop(path, faults, position, packer, shut)
+        progress.faults += faults
         if not dropped:
-            packer.add(path, dirs, links, names, not position and (self._sifter is None or self._sifter.shown))
-            progress.files += count
-            progress.entries += read
+            is_first = not position and (self._sifter is None or self._sifter.shown)
+            packer.add(path, part.dirs, part.links, part.files, is_first)
+            progress.files += part.file_count
+            progress.entries += part.entries
             progress.text += len(path)
-            below = children(path, dirs, links) + below if dirs else below
-        if more and not dropped:
-            progress.position += read
+            below = children(path, part.dirs, part.links) + below if part.dirs else below
+        if part.more and not dropped:
+            progress.position += part.entries
             stack.append(path)
             return True
         progress.position = 0
-        progress.directories += not (troubles and troubles[-1].drops_listing)
+        progress.directories += not (faults and faults[-1].drops_listing)
         stack += () if dropped else below
         reader.wary = progress.took_long(path)
         return False
@@ -239,13 +240,13 @@ class Walker:
                 shut[path] = refused(path, *task.shut[above])
         return shut
 
-    def _drop(self, path: Path, troubles: list[Fault], position: int, packer: Packer, shut: dict[Path, Fault]) -> bool:
+    def _drop(self, path: Path, faults: list[Fault], position: int, packer: Packer, shut: dict[Path, Fault]) -> bool:
         """Return whether to keep nothing of `path`, because it has no (whole) listing."""
-        last = troubles[-1]
+        last = faults[-1]
         if not last.drops_listing:
             return False
         if packer.keeps_broken and (position or last.operation == "read"):
-            troubles[-1] = last._replace(partial=True)
+            faults[-1] = last._replace(partial=True)
             return False
         if not position and last.kind not in NOT_THERE and (self._sifter is None or self._sifter.shows(path)):
             statuses = self._reader.statuses

@@ -7,12 +7,11 @@ import stat
 from typing import NamedTuple
 
 from scanner.errors import OptionError
+from scanner.kernel.native import NO_LIMIT
 from scanner.kernel.read import Reader
 from scanner.model import Fault, is_below, prefix_of, printable, upwards, utf8_text
 from scanner.mounts import UNKNOWN, mounted_below
 from scanner.options import ScanOptions
-
-ALL = 1 << 62  # entries
 
 
 class Answer(NamedTuple):
@@ -80,18 +79,18 @@ def _names(path: str, top: str) -> list[str]:
 def _down(reader: Reader, options: ScanOptions, root: str, names: list[str]) -> Answer:
     here = root
     for count, name in enumerate(names, 1):
-        dirs, links, files, _, faults, _, _ = reader.read(here, ALL)
-        if faults and faults[-1].drops_listing:
-            return _not_entered(here, faults[-1], known=here != root)
-        if name not in files and name not in dirs:
+        part = reader.read(here, NO_LIMIT)
+        if part.faults and part.faults[-1].drops_listing:
+            return _not_entered(here, part.faults[-1], known=here != root)
+        if name not in part.files and name not in part.dirs:
             return _missing(reader, here, name)
         if count < len(names):
             here = prefix_of(here) + name
-            if name in files or name in links:
-                return Answer(_shut(options, here, name in files))
+            if name in part.files or name in part.links:
+                return Answer(_shut(options, here, name in part.files))
         elif (
-            name in dirs
-            and name not in links
+            name in part.dirs
+            and name not in part.links
             and reader.sifter is not None
             and not reader.sifter.shows(prefix_of(here) + name)
         ):
@@ -99,7 +98,7 @@ def _down(reader: Reader, options: ScanOptions, root: str, names: list[str]) -> 
                 "directories like this are entered, but not shown (--include, --min-depth, --type, --size, dates)"
             )
     if not names:
-        faults = reader.read(root, ALL)[4]
+        faults = reader.read(root, NO_LIMIT).faults
         if faults and faults[-1].drops_listing:
             return _not_entered(root, faults[-1], known=False)
         if reader.sifter is not None and not reader.sifter.shows(root):
