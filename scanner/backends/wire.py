@@ -15,6 +15,7 @@ import marshal
 import os
 import pickle
 import struct
+from typing import NamedTuple
 
 from scanner.codec import Piece, chunk_pieces
 from scanner.model import Chunk, Task
@@ -146,17 +147,28 @@ def pack_reclaim(thread: int) -> bytes:
     return RECLAIM + marshal.dumps((thread,))
 
 
-def unpack(body: bytes) -> tuple[int, ScanOptions | Task | None] | None:
-    """Return a message of the coordinator: the number of the worker and its options; or a thread and its Task, or None
-    to make it return its leftovers; or None: several threads from now on.
-    """
+class ScanBegins(NamedTuple):
+    """Message to a worker: its number, and the options of the next scan."""
+
+    worker: int
+    options: ScanOptions
+
+
+class ThreadTask(NamedTuple):
+    """Message to a thread of a worker: its next Task. None: return the leftovers of the running one."""
+
+    thread: int
+    task: Task | None
+
+
+def unpack(body: bytes) -> ScanBegins | ThreadTask | None:
+    """Return a message of the coordinator. None: the worker has several threads from now on."""
     if body == CREW:
         return None
     if body[:1] == OPTIONS:
-        begin: tuple[int, ScanOptions] = pickle.loads(body[1:])
-        return begin
+        return ScanBegins(*pickle.loads(body[1:]))
     thread, *fields = marshal.loads(body[1:])
-    return thread, Task(*fields) if body[:1] == TASK else None
+    return ThreadTask(thread, Task(*fields) if body[:1] == TASK else None)
 
 
 def pack_chunk(thread: int, chunk: Chunk) -> list[Piece]:

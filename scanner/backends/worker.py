@@ -74,16 +74,15 @@ def _serve(tasks: int, chunks: int, heartbeats: Heartbeats) -> None:
         if message is None:
             crew.grow()
             continue
-        number, content = message
-        if not isinstance(content, ScanOptions):
-            crew.handle(number, content)
+        if isinstance(message, wire.ThreadTask):
+            crew.handle(message.thread, message.task)
             continue
-        _go_to(content.cwd)
-        if content.nice:
+        _go_to(message.options.cwd)
+        if message.options.nice:
             from scanner.backends.nice import lower_priority  # with psutil: 15 ms
 
             lower_priority()
-        crew.begin(number, content)
+        crew.begin(message.worker, message.options)
 
 
 def end_with(tasks: int) -> NoReturn:
@@ -142,6 +141,7 @@ class Crew:
         self._walker = None
 
     def handle(self, number: int, task: Task | None) -> None:
+        """Walk the Task in the thread of that number. None: make it return the leftovers of its running Task."""
         if not self.alone:
             self._hand_over(number, task)
         elif task is not None:
@@ -193,7 +193,7 @@ class Crew:
 
 def report_mistake(chunks: int, error: BaseException) -> None:
     """Send a bug to the coordinator, which logs it and treats it as the death of this worker."""
-    import traceback  # seldom needed
+    import traceback  # not needed otherwise
 
     text = "".join(traceback.format_exception(error))
     with contextlib.suppress(OSError):
