@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
-from scanner.model import UNEXPECTED, Path
-from scanner.report.data import printable, shown
+from scanner.model import UNEXPECTED, Path, printable
+from scanner.report.data import shown
 from scanner.stats import ScanStats
 
 COMPLETE, INCOMPLETE, USAGE, NO_RESULT, OUT_OF_TIME = 0, 1, 2, 3, 75

@@ -153,7 +153,7 @@ def _options_of(name: str) -> list[str]:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return the most similar of the `known` words, as a question, or an empty string."""
-    from difflib import get_close_matches  # rarely needed
+    from difflib import get_close_matches  # not needed otherwise
 
     near = get_close_matches(word, known, 1)
     return f" (did you mean {near[0]}?)" if near else ""

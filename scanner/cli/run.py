@@ -23,7 +23,7 @@ from scanner.run import Run
 from scanner.stats import ScanStats
 
 if TYPE_CHECKING:
-    from scanner.report.formats import Write
+    from scanner.report.formats import ReportFunction
     from scanner.report.treemap import Treemap
 
 UNFINISHED = ("timeout", "interrupted", "failed")
@@ -136,11 +136,11 @@ class ScanReport:
             self._errors.publish()
 
 
-def _open_reports(paths: Sequence[str], outputs: Outputs) -> Iterator[tuple[Write, Output]]:
+def _open_reports(paths: Sequence[str], outputs: Outputs) -> Iterator[tuple[ReportFunction, Output]]:
     """Yield the files with what writes them, slow formats last. Raises OptionError, OutputError."""
-    from scanner.report.formats import takes_longest, writer_of
+    from scanner.report.formats import report_function, takes_longest
 
-    formats = [(writer_of(path), path) for path in sorted(paths, key=takes_longest)]
+    formats = [(report_function(path), path) for path in sorted(paths, key=takes_longest)]
     for write, path in formats:
         yield write, outputs.open(path)
 

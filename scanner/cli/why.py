@@ -8,8 +8,9 @@ import sys
 from scanner.cli import exits
 from scanner.export.output import Output
 from scanner.kernel.why import why
+from scanner.model import printable
 from scanner.options import ScanOptions
-from scanner.report.data import message_text, printable, shown
+from scanner.report.data import message_text, shown
 
 
 def why_command(args: argparse.Namespace, options: ScanOptions) -> int:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 ACL = "system.posix_acl_access"
 ACL_HEAD, ACL_ENTRY = 4, struct.Struct("<HHI")  # tag, permissions, id
-OWNER, OWNING_GROUP, OTHERS = 0x01, 0x04, 0x20  # tags
+OWNING_GROUP, OTHERS = 0x04, 0x20  # tags
 CONTENT_ATTRIBUTES = frozenset({"security.capability", "security.ima", "security.evm"})
 """Attributes that vouch for the old content."""
 NO_ACL = (errno.ENODATA, errno.ENOTSUP)
@@ -144,7 +144,7 @@ def copy(source: int, target: int) -> None:
 
     Space is reserved first, so that a full disk leaves the target as it was.
     """
-    from shutil import copyfileobj  # rarely needed
+    from shutil import copyfileobj  # not needed otherwise
 
     size, before = os.fstat(source).st_size, os.fstat(target).st_size
     try:

@@ -88,7 +88,7 @@ def path_fields(path: Path, name: str = "path") -> dict[str, str]:
     try:
         return {name: raw.decode()}
     except UnicodeDecodeError:
-        import base64  # rarely needed
+        import base64  # not needed otherwise
 
         return {name: raw.decode(errors="replace"), f"{name}_b64": base64.b64encode(raw).decode()}
 
@@ -121,6 +121,3 @@ def shown_text(text: str) -> str:
     if len(text) > LONGEST_SHOWN:
         text = f"{text[: LONGEST_SHOWN // 2]}[... {len(text):,} characters ...]{text[-LONGEST_SHOWN // 2 :]}"
     return printable(text)
-
-
-__all__ = ["SCHEMA", "fault_fields", "message_text", "path_fields", "printable", "report_data", "shown", "shown_text"]

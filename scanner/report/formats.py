@@ -15,7 +15,7 @@ from scanner.report.text import markdown_report
 if TYPE_CHECKING:
     from scanner.report.treemap import Treemap
 
-Write = Callable[[dict[str, Any], "Treemap | None"], str]
+ReportFunction = Callable[[dict[str, Any], "Treemap | None"], str]
 
 
 def takes_longest(path: str) -> bool:
@@ -27,7 +27,7 @@ def json_report(data: dict[str, Any], _: Treemap | None = None) -> str:
     return json_escaped(json.dumps(data, indent=2, ensure_ascii=False)) + "\n"
 
 
-def writer_of(path: str) -> Write:
+def report_function(path: str) -> ReportFunction:
     """Return the function that makes the report for a file name.
 
     Raises OptionError if the suffix is unknown, or if a required package is missing.
@@ -46,4 +46,8 @@ def _html(data: dict[str, Any], treemap: Treemap | None) -> str:
     return html_report(data, treemap)
 
 
-FORMATS: dict[str, Write] = {".json": json_report, ".md": lambda data, _: markdown_report(data), ".html": _html}
+FORMATS: dict[str, ReportFunction] = {
+    ".json": json_report,
+    ".md": lambda data, _: markdown_report(data),
+    ".html": _html,
+}

@@ -86,10 +86,10 @@ def size_tables(sizes: dict[str, Any]) -> Iterator[ReportTable]:
     ])  # fmt: skip
     counted = ("files", "bytes")
     yield from _some("Files by size", (*counted, "size"), [
-        (*_counts(each), size_class(each["below_bytes"])) for each in sizes["by_size"]
+        (*_counts(each), size_label(each["below_bytes"])) for each in sizes["by_size"]
     ])  # fmt: skip
     yield from _some("Files by modification time", (*counted, "age"), [
-        (*_counts(each), age_class(each["below_days"])) for each in sizes["by_age"]
+        (*_counts(each), age_label(each["below_days"])) for each in sizes["by_age"]
     ])  # fmt: skip
     yield from _some("Files by suffix", (*counted, "suffix"), [
         (*_counts(each), shown_text(each["suffix"]) or "none") for each in sizes["by_suffix"][:MOST_ROWS]
@@ -108,12 +108,12 @@ def _counts(each: dict[str, Any]) -> tuple[str, str]:
     return f"{each['files']:,}", human(each["bytes"])
 
 
-def size_class(below: int) -> str:
+def size_label(below: int) -> str:
     """Name a class of sizes by its end."""
     return "empty" if below == 1 else f"under {human(below)}"
 
 
-def age_class(days: int | None) -> str:
+def age_label(days: int | None) -> str:
     """Name a class of ages by its end."""
     if days is None:
         return "older"
