@@ -31,7 +31,7 @@ from scanner.plan.zones import Paces
 POLL_EVERY = 0.001  # seconds between polls while waiting Chunks are delivered, often hundreds of them
 SHORTEST_WAIT = 0.005  # seconds between two checks of `max_rate`
 MOST_ALLOWED = 1 << 40  # directories: a higher `max_rate` is no limit
-LOOK_EVERY = 0.02  # seconds between two checks which zones have work
+ZONE_CHECK_SECONDS = 0.02  # between two checks which zones have work
 HERE = "here", "thread"  # kinds of slots in this process
 LONGEST_WAIT = 0.1  # seconds: how late a timeout or a cancellation may be noticed
 
@@ -206,7 +206,7 @@ class Engine:
     def _shares(self) -> list[ZoneLimit]:
         """Return the limits of the zones that have work."""
         if self.paces.several and self._now >= self._next_look:
-            self._next_look = self._now + LOOK_EVERY
+            self._next_look = self._now + ZONE_CHECK_SECONDS
             self._at_work = self.planner.line.zones_with_work()
         return self.paces.limits(self._at_work)
 

@@ -104,6 +104,8 @@ def excluded(path: Path, message: str) -> Fault:
     return Fault(path, "open", 0, message, EXCLUDED)
 
 
+NAME_BYTES = 64
+"""Bytes that a short name occupies as a Python object, about."""
 TASK_SECONDS, LONGEST_TASK = 0.05, 0.2
 """Seconds that a Task takes on this machine: usually, and where directories are slow."""
 Rules: TypeAlias = dict[Path, tuple[tuple[int, str, bytes], ...]]
@@ -317,10 +319,10 @@ def joined(listings: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def held_bytes(listings: tuple[Any, ...], entries: int) -> int:
-    """Return roughly how many bytes Listings occupy. In a list, a string of a short name takes about 64."""
+    """Return roughly how many bytes Listings occupy."""
     if listings and not isinstance(listings[0], list):
         return sum(map(len, listings))
-    return 64 * entries
+    return NAME_BYTES * entries
 
 
 def names(packed: Any) -> list[Any]:

@@ -295,7 +295,7 @@ class ScanOptions(OptionFields):
 
 def descriptors_allowed() -> float:
     """Return the limit of open file descriptors of this process."""
-    import resource  # seldom needed
+    import resource  # not needed otherwise
 
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return math.inf if limit == resource.RLIM_INFINITY else limit
@@ -316,7 +316,7 @@ def resident_bytes() -> int:
 
 
 def _seconds(name: str, text: str) -> float:
-    from scanner.units import A_DURATION, seconds_of  # seldom needed
+    from scanner.units import A_DURATION, seconds_of  # not needed otherwise
 
     if (seconds := seconds_of(text)) is None:
         raise OptionError(f"{name} must be {A_DURATION} (without a unit: seconds), not {text!r}")
@@ -324,7 +324,7 @@ def _seconds(name: str, text: str) -> float:
 
 
 def _bytes(name: str, text: str) -> int:
-    from scanner.units import A_SIZE, bytes_of  # seldom needed
+    from scanner.units import A_SIZE, bytes_of  # not needed otherwise
 
     if (size := bytes_of(text)) is None:
         raise OptionError(f"{name} must be {A_SIZE}, not {text!r}")

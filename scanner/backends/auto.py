@@ -286,7 +286,7 @@ class AutoBackend(Backend):
 
 def start_pool(options: ScanOptions) -> Backend:
     """Start worker processes. Returns at once."""
-    from scanner.backends.pool import PoolBackend  # multiprocessing: 20 ms that a small tree need not spend
+    from scanner.backends.pool import PoolBackend  # with multiprocessing: 20 ms
 
     if options.nice:
         from scanner.backends.nice import log_refusals  # with psutil: 15 ms
@@ -297,7 +297,7 @@ def start_pool(options: ScanOptions) -> Backend:
 
 def report(failure: str, lost: Sequence[str] = ()) -> None:
     """Log that a scan continues without worker processes. `lost`: options that have no effect without them."""
-    import logging  # costs milliseconds that a scan without trouble need not spend
+    import logging  # slow to load, and not needed otherwise
 
     without = f", without {', '.join(lost)}" if lost else ""
     logging.getLogger("scanner").warning("no worker processes (%s): scanning in this process%s", failure, without)

@@ -199,7 +199,7 @@ def missing_extra(extra: str, feature: str) -> OptionError:
 
 def require_extra(extra: str, feature: str, *modules: str) -> None:
     """Raise OptionError unless all `modules` are installed. Does not import them."""
-    from importlib.util import find_spec  # rarely needed
+    from importlib.util import find_spec  # not needed otherwise
 
     if any(find_spec(module) is None for module in modules):
         raise missing_extra(extra, feature)

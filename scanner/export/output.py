@@ -84,7 +84,7 @@ class Output:
         except OSError:
             if not self._in_place:
                 raise
-            from tempfile import gettempdir  # rarely needed
+            from tempfile import gettempdir  # not needed otherwise
 
             self._descriptor = self._open_beside(gettempdir(), os.path.basename(path))
 

@@ -142,7 +142,7 @@ def writer_of(spec: OutputSpec, output: Output, write: Write, roots: Sequence[Pa
     All bytes go through `write`, except those of SQLite, which opens the file of `output` itself.
     """
     if spec.format == "parquet":
-        from scanner.export.arrow import ParquetWriter  # rarely needed, like those below
+        from scanner.export.arrow import ParquetWriter  # not needed otherwise
 
         return ParquetWriter(write, spec.fields)
     if spec.format == "sqlite":

@@ -25,10 +25,10 @@ class Selection:
         include = rules_of(spec.include, "include", spec.ignore_case) if spec.include else None
         self._include = Chain((Scope(COMMAND, include),), 0) if include is not None else None
         self._last = ("", False)
-        self.asks = spec.asks
-        self.all = not spec.asks and include is None and not spec.min_depth
+        self.needs_entries = spec.needs_entries
+        self.all = not spec.needs_entries and include is None and not spec.min_depth
         self.dates = spec.newer is not None or spec.older is not None
-        self.unwanted = unwanted(spec.types)
+        self.hidden_types = hidden_types_of(spec.types)
         """Types in listings that are not shown, as bits."""
 
     def names(self, relative: str, names: list[Any], texts: list[str]) -> list[Any]:
@@ -112,7 +112,7 @@ class Selection:
             return True
 
 
-def unwanted(types: str) -> int:
+def hidden_types_of(types: str) -> int:
     """Return the types in listings that are not selected, as bits."""
     return 0xFFFF & ~sum(1 << LISTED_TYPES[kind] for kind in types) if types else 0
 

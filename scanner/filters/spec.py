@@ -64,7 +64,7 @@ class Spec(NamedTuple):
     own: tuple[str, ...] = ()
 
     @property
-    def asks(self) -> bool:
+    def needs_entries(self) -> bool:
         """Whether the selection needs more of an entry than its name."""
         return bool(self.types or self.sizes) or self.newer is not None or self.older is not None
 

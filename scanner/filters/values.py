@@ -75,7 +75,7 @@ def _from_text(text: str) -> int | None:
     date = DATE.fullmatch(text)
     if date is None:
         return None
-    from datetime import datetime  # rarely needed
+    from datetime import datetime  # not needed otherwise
 
     beginning, fraction, zone = date.groups(default="")
     try:
@@ -90,7 +90,7 @@ def _of_datetime(value: Any) -> int:
 
     Does not call `datetime.timestamp`, which returns a float.
     """
-    from datetime import UTC, datetime, timedelta  # rarely needed
+    from datetime import UTC, datetime, timedelta  # not needed otherwise
 
     if not hasattr(value, "timestamp"):
         value = datetime(value.year, value.month, value.day)
@@ -103,7 +103,7 @@ def _of_datetime(value: Any) -> int:
 
 def _nanoseconds(seconds: int | float | str) -> int:
     """Convert seconds exactly. Raises ValueError or OverflowError if it is not a finite number."""
-    from fractions import Fraction  # rarely needed
+    from fractions import Fraction  # not needed otherwise
 
     return math.floor(Fraction(seconds) * 10**9)
 

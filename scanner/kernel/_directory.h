@@ -52,9 +52,9 @@ struct record { /* linux_dirent64 */
 };
 
 struct selection { /* what is selected by comparisons; all zero: everything */
-    unsigned unwanted;  /* bit set of d_type: entries that are not shown; directories are entered all the same */
-    int hides_dotfiles; /* names that begin with a dot are excluded, directories too */
-    int bars;           /* sub-directories are shown, but not entered */
+    unsigned hidden_types; /* bit set of d_type: entries that are not shown; directories are entered all the same */
+    int hides_dotfiles;    /* names that begin with a dot are excluded, directories too */
+    int bars;              /* sub-directories are shown, but not entered */
 };
 
 struct listing {
@@ -207,10 +207,10 @@ static inline int is_in(unsigned types, unsigned char type)
 
 /* Return whether d_type does not decide if an entry is shown: where some special files are shown, Python looks at each
    of them. */
-static inline int is_undecided(unsigned unwanted, unsigned char type)
+static inline int is_undecided(unsigned hidden_types, unsigned char type)
 {
     const unsigned special = 1u << DT_FIFO | 1u << DT_CHR | 1u << DT_BLK | 1u << DT_SOCK;
-    return type == DT_UNKNOWN || type >= DT_LIMIT || (is_in(special, type) && (unwanted & special) != special);
+    return type == DT_UNKNOWN || type >= DT_LIMIT || (is_in(special, type) && (hidden_types & special) != special);
 }
 
 /* Return the kind of a record, or -1 if Python must find it. Count the lookups in `stats`. */
@@ -223,9 +223,9 @@ static inline int kind_of(const struct record *record, const struct selection *s
         return SKIPPED;
     if (selection->hides_dotfiles && name[0] == '.')
         return UNWANTED;
-    if (selection->unwanted && is_undecided(selection->unwanted, type))
+    if (selection->hidden_types && is_undecided(selection->hidden_types, type))
         return -1;
-    if (type != DT_DIR && is_in(selection->unwanted, type))
+    if (type != DT_DIR && is_in(selection->hidden_types, type))
         return UNWANTED;
     int kind = type == DT_DIR ? DIRECTORY : OTHER;
     if (type == DT_UNKNOWN || type == DT_LNK) {

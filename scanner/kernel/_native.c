@@ -361,7 +361,8 @@ struct run_request {
     PyObject *way, *stack, *place, *news;
     Py_ssize_t most, limit, most_open, root_length;
     int rule, form, as_bytes;
-    Py_buffer columns, separator, words[PARTS], apart, view, flag; /* the last two: of `place` and `news`, or empty */
+    Py_buffer columns, separator, words[PARTS], mount_parents;
+    Py_buffer view, flag; /* of `place` and `news`, or empty */
     struct budget budget;
 };
 
@@ -389,18 +390,19 @@ struct run_request {
     F(as_bytes, "p", &request->as_bytes) \
     F(place, "O", &request->place) \
     F(slow_from, "d", &run->slow_from) \
-    F(unwanted, "I", &run->selection.unwanted) \
+    F(hidden_types, "I", &run->selection.hidden_types) \
     F(hides_dotfiles, "p", &run->selection.hides_dotfiles) \
     F(min_depth, "n", &run->min_depth) \
     F(last_depth, "n", &run->last_depth) \
     F(deepest, "n", &run->deepest) \
-    F(apart, "y*", &request->apart)
+    F(mount_parents, "y*", &request->mount_parents)
 
 static void release_request(struct run_request *request)
 {
     for (int part = WHOLE_NAME; part < PARTS; part++)
         PyBuffer_Release(&request->words[part]);
-    Py_buffer *buffers[] = {&request->columns, &request->separator, &request->apart, &request->view, &request->flag};
+    Py_buffer *buffers[] = {&request->columns, &request->separator, &request->mount_parents, &request->view,
+                            &request->flag};
     for (size_t at = 0; at < LENGTH(buffers); at++)
         PyBuffer_Release(buffers[at]); /* nothing to do for an empty one */
 }
@@ -632,7 +634,7 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
     struct run_request request = {.way = NULL};
     struct run run = {.no_atime = 1};
-    struct names *suspects = NULL, *apart = NULL;
+    struct names *suspects = NULL, *mount_parents = NULL;
     PyObject *result = NULL;
     int parsed;
     int usable = parse_request(arguments, &request, &run, &parsed);
@@ -641,7 +643,7 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
     if (usable && take_way(&run, request.way)) {
         int done = 1;
         run.suspects = suspects = new_names(request.words, PARTS, &done);
-        run.apart = apart = new_names(&request.apart, 1, &done);
+        run.mount_parents = mount_parents = new_names(&request.mount_parents, 1, &done);
         Py_ssize_t taken = done ? take_paths(&request, &run) : -1;
         if (taken >= 0)
             result = walk_taken(&run, &request, taken);
@@ -652,7 +654,7 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
         PyErr_NoMemory();
     clear_run(&run);
     clear_names(suspects);
-    clear_names(apart);
+    clear_names(mount_parents);
     release_request(&request);
     return result;
 }

@@ -70,7 +70,7 @@ struct run {
     struct selection selection;              /* of entries whose depth does not change it, */
     Py_ssize_t min_depth, last_depth, deepest; /* entries above are not shown; below are not entered; too deep for us */
     const struct names *suspects;            /* a directory with one of these is TROUBLE; NULL: none */
-    const struct names *apart;               /* paths of directories that are TROUBLE; NULL: none */
+    const struct names *mount_parents;       /* paths of directories above barred mounts: TROUBLE; NULL: none */
     long long device;                        /* of directories to enter; -1: any */
     size_t most_open;                        /* descriptors */
     int keep_way;                            /* keep open what is above the next directory, for the caller */
@@ -299,7 +299,7 @@ static struct selection selection_at(const struct run *run, Py_ssize_t depth)
 {
     struct selection selection = run->selection;
     if (depth + 1 < run->min_depth)
-        selection.unwanted |= (1u << DT_LIMIT) - 1; /* directories are entered all the same */
+        selection.hidden_types |= (1u << DT_LIMIT) - 1; /* directories are entered all the same */
     selection.bars = depth >= run->last_depth;
     return selection;
 }
@@ -358,7 +358,7 @@ static int add_row(struct run *run, int descriptor, const char *name, int flags)
 /* Return whether a directory at this depth has a line. In other forms each has its place, shown or not. */
 static int is_shown(const struct run *run, Py_ssize_t depth)
 {
-    return run->form != LINES || (depth >= run->min_depth && !is_in(run->selection.unwanted, DT_DIR));
+    return run->form != LINES || (depth >= run->min_depth && !is_in(run->selection.hidden_types, DT_DIR));
 }
 
 /* Add the rows of one kind. Return 0 if a row is unknown, or if rows are slow. */
@@ -583,7 +583,7 @@ static void walk(struct run *run, const struct budget *budget)
     while (run->text[STACK].used) {
         struct entry entry;
         run->trouble = !pop(run, &entry) || entry.depth > run->deepest ||
-                       has_match(run->apart, run->path.start, entry.length) ||
+                       has_match(run->mount_parents, run->path.start, entry.length) ||
                        reserve(&run->slow, sizeof(struct slow) + entry.length) == NULL;
         if (!run->trouble)
             walk_one(run, &entry);

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from scanner.fields import COLUMNS, columns_of
 from scanner.kernel.descent import are_nested
-from scanner.kernel.native import COUNT, JOINED, LINES, LINK_RULES, LIST, STATED, LinkRule, Native, native
+from scanner.kernel.native import COUNT, JOINED, LINES, LINK_RULES, LIST, WITH_ROWS, LinkRule, Native, native
 from scanner.options import ScanOptions
 
 ReaderKind = Literal["python", "single", "many"]
@@ -84,7 +84,7 @@ class ScanFacts(NamedTuple):
     columns: Sequence[str]
     numbers: bytes  # of the columns, as indices in COLUMNS
     separator: bytes
-    asks: bool  # whether the filter needs types or `stat` of entries
+    needs_entries: bool  # whether the filter needs types or `stat` of entries
 
     @property
     def rule(self) -> int:
@@ -103,13 +103,14 @@ def facts_of(options: ScanOptions, *, joined: bool = False, listed: bool = False
     links: LinkRule = "enter" if options.followlinks else "mark" if options.producers is None else "file"
     return ScanFacts(
         reader, native() if reader != "python" else None, links, form, by_whole_paths(options), columns,
-        bytes(map(COLUMNS.index, columns)), options.separator, options.filter is not None and options.filter.asks,
+        bytes(map(COLUMNS.index, columns)), options.separator,
+        options.filter is not None and options.filter.needs_entries,
     )  # fmt: skip
 
 
 def _form_of(options: ScanOptions, *, joined: bool) -> int:
     if options.producers is None:
-        return STATED if options.stat else JOINED if joined else LIST
+        return WITH_ROWS if options.stat else JOINED if joined else LIST
     if not options.producers:
         return COUNT
-    return LINES if not options.stat and [producer.kind for producer in options.producers] == ["paths"] else STATED
+    return LINES if not options.stat and [producer.kind for producer in options.producers] == ["paths"] else WITH_ROWS

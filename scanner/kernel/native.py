@@ -15,14 +15,14 @@ from zlib import crc32
 
 from scanner.fields import COLUMNS
 from scanner.kernel.descent import GAP
-from scanner.kernel.requests import FEW, SLOW
+from scanner.kernel.requests import PROBES, SLOW_REQUEST
 from scanner.model import Path, split
 
 LinkRule = Literal["mark", "enter", "file"]
 """What a symlink to a directory is: a directory that is not entered (`os.walk`), one that is entered (`followlinks`),
 or no directory at all (`find`: costs no `stat` of the target)."""
 LINK_RULES: tuple[LinkRule, ...] = ("mark", "enter", "file")
-LIST, JOINED, LINES, COUNT, STATED = range(5)
+LIST, JOINED, LINES, COUNT, WITH_ROWS = range(5)
 """Forms of the names of files: a list; one string, separated by NULs; the lines that `PathLines` writes; nothing;
 joined, with rows of columns. The compiled reader does not know the last."""
 FORMS = ("list", "joined", "lines", "count")
@@ -80,8 +80,8 @@ class RowsResult:
 
 class RunRequest(NamedTuple):
     """Arguments of `walk_run`. A run ends before a directory that is unreadable, that has `limit` entries or more, that
-    is not on `device`, that is deeper than `deepest`, whose path is in `apart`, or that has an entry which matches
-    `names`, `endings` or `beginnings` (each separated by NULs).
+    is not on `device`, that is deeper than `deepest`, whose path is in `mount_parents`, or that has an entry which
+    matches `names`, `endings` or `beginnings` (each separated by NULs).
     """
 
     way: list[tuple[Any, int]]
@@ -107,12 +107,12 @@ class RunRequest(NamedTuple):
     as_bytes: bool
     place: memoryview | None
     slow_from: float  # seconds for a directory, from which on it is reported
-    unwanted: int  # set of d_type that are not shown
+    hidden_types: int  # set of d_type that are not shown
     hides_dotfiles: bool
     min_depth: int  # levels below the root
     last_depth: int  # sub-directories at this depth are shown, but not entered
     deepest: int
-    apart: bytes
+    mount_parents: bytes
 
 
 class WalkedRun(NamedTuple):
@@ -144,7 +144,7 @@ class WalkedRun(NamedTuple):
         paths: list[Any] = joined.split("\0" if isinstance(joined, str) else b"\0")
         return paths
 
-    def apart(self, width: int) -> Iterator[tuple[Any, Any, Any, Any, bytes, bytes]]:
+    def by_directory(self, width: int) -> Iterator[tuple[Any, Any, Any, Any, bytes, bytes]]:
         """Yield for each directory: path, directories, links, files, rows of itself and its files, rows of links."""
         numbers = iter(memoryview(self.counts).cast("i").tolist()) if width else repeat(0)
         size, start = len(self.rows) // (width or 1), 0
@@ -186,7 +186,7 @@ def fields_in(table: type[Any]) -> tuple[str, ...]:
 def layout() -> dict[str, Any]:
     """Return everything that C code must agree on, as it stands in Python."""
     names = {name: "".join(f" {field}" for field in fields_in(table)) for name, table in TABLES.items()}
-    numbers = {"gap": GAP, "probes": FEW, "place_header": PLACE_HEADER, "slow_micros": round(SLOW * 1e6)}
+    numbers = {"gap": GAP, "probes": PROBES, "place_header": PLACE_HEADER, "slow_micros": round(SLOW_REQUEST * 1e6)}
     return {"rules": LINK_RULES, "forms": FORMS, "columns": COLUMNS, **numbers, **names}
 
 
@@ -220,7 +220,7 @@ def native() -> Native | None:
     if reason is None:
         found: Native = module
         return found
-    import logging  # costs milliseconds that other scans need not spend
+    import logging  # slow to load, and not needed otherwise
 
     logging.getLogger("scanner").warning(
         "scanner.kernel._native is outdated (%s): reading in Python; rebuild it: pip install --editable .", reason

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from scanner.fields import FIRST, LAST, NULL, TIMES
-from scanner.kernel.native import JOINED, LINES, LIST, STATED
+from scanner.kernel.native import JOINED, LINES, LIST, WITH_ROWS
 from scanner.model import ENCODING, ERRORS, Fault, joined, prefix_of
 from scanner.options import ScanOptions
 
@@ -54,14 +54,14 @@ def no_listing(fault: Fault) -> ReadPart:
 class FilesWithRows(NamedTuple):
     """The names of files, joined, with rows of columns (see `status`).
 
-    `rows`: of the directory itself, then of its files; `links`: of the directories in it that are not entered;
-    `left_out`: excluded names, for a producer that records them.
+    `rows`: rows of the directory itself, then of its files; `links`: rows of sub-directories that are not entered;
+    `excluded`: excluded names, for a producer that records them.
     """
 
-    files: Any
+    names: Any
     rows: bytes
     links: bytes = b""
-    left_out: Sequence[Any] = ()
+    excluded: Sequence[Any] = ()
 
 
 def pack(names: list[Any], path: Any, form: int, separator: bytes) -> Any:
@@ -221,12 +221,12 @@ class RowsPacker(JoinedPacker):
         self._times = times_among(columns)
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
-        stated = files if isinstance(files, FilesWithRows) else FilesWithRows(path[:0], b"")
-        super().add(path, dirs, links, stated.files, first)
-        for rows, start in ((stated.rows, 0 if first else 1), (stated.links, 0)):
+        with_rows = files if isinstance(files, FilesWithRows) else FilesWithRows(path[:0], b"")
+        super().add(path, dirs, links, with_rows.names, first)
+        for rows, start in ((with_rows.rows, 0 if first else 1), (with_rows.links, 0)):
             self._rows.add(rows)
             self.clamped += count_clamped(rows, self._times, self._width, start)
-        self._counts.extend((len(stated.rows) // (8 * self._width) - 1, len(stated.links) // (8 * self._width)))
+        self._counts.extend((len(with_rows.rows) // (8 * self._width) - 1, len(with_rows.links) // (8 * self._width)))
 
     def add_run(self, run: WalkedRun) -> None:
         super().add_run(run)
@@ -240,7 +240,7 @@ class RowsPacker(JoinedPacker):
 
 def new_packer(options: ScanOptions, facts: ScanFacts) -> Packer:
     if options.producers is None:
-        if facts.form == STATED:
+        if facts.form == WITH_ROWS:
             return RowsPacker(options.partial_listings, facts.columns)
         return (JoinedPacker if facts.form == JOINED else ListPacker)(options.partial_listings)
     from scanner.kernel.producers import producer_of  # not needed otherwise

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scanner.kernel.descent import Descent, has_steps
 from scanner.kernel.facts import ScanFacts, facts_of
 from scanner.kernel.gate import Elsewhere, Gate
-from scanner.kernel.native import COUNT, JOINED, LINES, LIST, STATED, ListRequest
+from scanner.kernel.native import COUNT, JOINED, LINES, LIST, WITH_ROWS, ListRequest
 from scanner.kernel.pack import FilesWithRows, ReadPart, join, no_listing, pack
 from scanner.kernel.requests import RETRIES, EntrySorter, Retries
 from scanner.model import ENCODING, ERRORS, Fault, Path, children, excluded, prefix_of
@@ -59,8 +59,8 @@ class Reader:
         self.untyped = False  # whether the directory read last had entries without a type
         self._form = facts.form
         self._producer = options.producers is not None
-        self._native = None if facts.asks else facts.native  # it reports names only
-        listed = JOINED if facts.form == STATED else facts.form  # the form in which names are read
+        self._native = None if facts.needs_entries else facts.native  # it reports names only
+        listed = JOINED if facts.form == WITH_ROWS else facts.form  # the form in which names are read
         if options.filter is not None and facts.form != JOINED:
             listed = LIST
         self._lines = listed == LINES
@@ -84,11 +84,11 @@ class Reader:
                 records_excluded=records,
             )
         self.statuses: Statuses | None = None
-        if facts.form == STATED and facts.columns:
+        if facts.form == WITH_ROWS and facts.columns:
             from scanner.kernel.status import Statuses  # not needed otherwise
 
             self.statuses = Statuses(options, facts, self._descent, self._retries)
-        keeps_entries = self.statuses is not None or facts.asks
+        keeps_entries = self.statuses is not None or facts.needs_entries
         self._sorter = EntrySorter(facts.links, self._retries, keeps_entries=keeps_entries)
         self._settings = facts.rule, listed, facts.separator, self.statuses is not None
         self._appetite = 1 << 62  # entries to read at a time: fewer when memory has run out
@@ -235,7 +235,7 @@ class Reader:
                 dirs, links, files, count, faults, more, read = part
             if self._bars:
                 dirs, links = self._bar(path, dirs, links)
-            if self.sifter is not None or self._form == STATED:
+            if self.sifter is not None or self._form == WITH_ROWS:
                 files = self._packed(path, links, files, faults, descriptor, {})
         finally:  # not before: opening something below would close it
             if has_more:
@@ -248,16 +248,16 @@ class Reader:
         self, path: Path, links: list[Any], files: Any, faults: list[Fault], descriptor: int, entry_of: dict[Any, Any]
     ) -> Any:
         """Return the names of files in the form of the scan. Rows that fail become new `faults`."""
-        if self._form == STATED and not (faults and faults[-1].operation == "open"):
+        if self._form == WITH_ROWS and not (faults and faults[-1].operation == "open"):
             rows = link_rows = b""
             if self.statuses is not None:
                 place = path if descriptor < 0 else descriptor
                 rows = self.statuses.of_directory(path, place, files, entry_of, self.threads, faults)
                 if links:
                     link_rows = self._rows_of_links(path, place, links, self.statuses, faults)
-            left_out = self.sifter.left_out if self.sifter is not None else ()
+            excluded_names = self.sifter.excluded_names if self.sifter is not None else ()
             return FilesWithRows(
-                files if isinstance(files, str | bytes) else join(files, path), rows, link_rows, left_out
+                files if isinstance(files, str | bytes) else join(files, path), rows, link_rows, excluded_names
             )
         return pack(files, path, self._form, self._separator) if isinstance(files, list) else files
 

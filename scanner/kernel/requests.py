@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 from scanner.model import Fault, Path, prefix_of
 
 T = TypeVar("T")
-FEW = 12  # entries that show whether requests are slow; a Linux client reacts to more than 8 of them
-SLOW = 300e-6  # seconds for one request
+PROBES = 12  # entries that show whether requests are slow; a Linux client reacts to more than 8 of them
+SLOW_REQUEST = 300e-6  # seconds for one request
 LEAST = 4  # entries for a thread
 BATCH = 512  # entries: of a page of a listing, which the client fetches with attributes or without
 RETRIES = {
@@ -66,17 +66,17 @@ def with_types(
             broken_off = error
         if not some:
             break
-        if slow and not _has_attributes(some[:FEW]):
+        if slow and not _has_attributes(some[:PROBES]):
             _request_types(some, follow, threads)
             yield some
             continue
-        for start in range(0, len(some), FEW):
+        for start in range(0, len(some), PROBES):
             started = time.monotonic()
-            yield some[start : start + FEW]
-            if time.monotonic() - started > FEW * SLOW:
+            yield some[start : start + PROBES]
+            if time.monotonic() - started > PROBES * SLOW_REQUEST:
                 slow = True
-                _request_types(some[start + FEW :], follow, threads)
-                yield some[start + FEW :]
+                _request_types(some[start + PROBES :], follow, threads)
+                yield some[start + PROBES :]
                 break
     if broken_off is not None:
         try:
@@ -91,7 +91,7 @@ def _has_attributes(entries: list[os.DirEntry[Any]]) -> bool:
         started = time.monotonic()
         with contextlib.suppress(OSError):
             entry.stat(follow_symlinks=False)
-        if time.monotonic() - started > SLOW:
+        if time.monotonic() - started > SLOW_REQUEST:
             return False
     return True
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from scanner.kernel.facts import ScanFacts
 
 MOST_TAKEN = 64  # directories to take from a stack: most stacks are shorter, and of a longer one most are given back
-ALL = MOST_TAKEN, b"", b"", b""
-FEW, MOST_PATIENCE = 4, 255  # directories: a shorter run does not pay; how many to read singly before the next attempt
+NO_SUSPECTS = MOST_TAKEN, b"", b"", b""  # as `Runs._suspects` returns them
+SHORTEST_PAYING_RUN = 4  # directories: after a shorter run the next ones are read singly
+MOST_PATIENCE = 255  # directories to read singly before the next attempt
 
 News = int | bytearray
 """How another slot shows that it wants work: a descriptor becomes readable, or the byte is not 0. -1: never."""
@@ -57,13 +58,14 @@ class Runs:
         self._last: tuple[Any, ...] | None = None
         self._patience = self._penalty = 0
         as_bytes = any(isinstance(root, bytes) for root in options.roots)
-        unwanted, hides_dotfiles = (filters.selection.unwanted, not filters.spec.hidden) if filters else (0, False)
+        hidden_types = filters.selection.hidden_types if filters else 0
+        hides_dotfiles = filters is not None and not filters.spec.hidden
         self._counts_depth = options.max_depth is not None or options.min_depth > 0
         last_depth = NO_LIMIT if options.max_depth is None else options.max_depth - 1
-        apart = b"\0".join({os.path.dirname(os.fsencode(mount)) for mount in options.barred})
+        mount_parents = b"\0".join({os.path.dirname(os.fsencode(mount)) for mount in options.barred})
         self._always: tuple[Any, ...] = (
-            facts.rule, facts.numbers, as_bytes, None if place is None else place.view, slow, unwanted, hides_dotfiles,
-            options.min_depth, last_depth, deepest, apart,
+            facts.rule, facts.numbers, as_bytes, None if place is None else place.view, slow, hidden_types,
+            hides_dotfiles, options.min_depth, last_depth, deepest, mount_parents,
         )  # fmt: skip
 
     def walk(
@@ -78,7 +80,7 @@ class Runs:
         near    looking up names is slow: what is open on the way to the next directory stays open, and several
                 directories with the same parent are opened from there.
         """
-        words = ALL if self._filter is None else self._suspects(self._filter, stack[-1])
+        words = NO_SUSPECTS if self._filter is None else self._suspects(self._filter, stack[-1])
         length = self._descent.root_length(stack[-1])
         if words is None or (self._counts_depth and not length):
             return None
@@ -130,7 +132,7 @@ class Runs:
 
     def learn(self, run: WalkedRun) -> None:
         """Note how far the run came: after short ones, directories are read singly for a while."""
-        if self._filter is None or not run.trouble or run.directories >= FEW:
+        if self._filter is None or not run.trouble or run.directories >= SHORTEST_PAYING_RUN:
             self._penalty = 0
         else:
             self._penalty = min(2 * self._penalty + 1, MOST_PATIENCE)

@@ -24,8 +24,8 @@ class Sifter:
     def __init__(self, spec: Spec, descent: Descent, *, by_path: bool, follow: bool, records_excluded: bool) -> None:
         self.filter = Filter(spec)
         self.shown = True  # whether the directory sifted last is shown itself
-        self.left_out: list[Any] = []  # excluded names of the directory sifted last
-        self.asks = self.filter.selection.asks
+        self.excluded_names: list[Any] = []  # excluded names of the directory sifted last
+        self.needs_entries = self.filter.selection.needs_entries
         self._descent, self._by_path, self._follow = descent, by_path, follow
         self._records_excluded = records_excluded
         self._own = frozenset(kind(name) for name in spec.own for kind in (os.fsdecode, os.fsencode))
@@ -52,7 +52,7 @@ class Sifter:
             faults[:0] = useless
         if self._records_excluded:
             kept = {*dirs, *files}
-            self.left_out = [name for name in everything if name not in kept]
+            self.excluded_names = [name for name in everything if name not in kept]
         return ReadPart(dirs, links, packed if files is listed else files, len(files), faults, more, read)
 
     def _select(
@@ -61,7 +61,7 @@ class Sifter:
         """Return the entries that are shown, and the directories to enter."""
         faults: list[Fault] = []
         shown = self.filter.select(path, files + links)
-        if self.asks:
+        if self.needs_entries:
             shown, faults = self.filter.selection.entries(shown, entry_of, path, self._follow)
         wanted = set(shown)
         gone = set(links).difference(wanted)

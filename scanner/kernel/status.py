@@ -21,7 +21,7 @@ from scanner.kernel.descent import HERE, Descent
 from scanner.kernel.facts import ScanFacts
 from scanner.kernel.native import RowsRequest
 from scanner.kernel.pack import OneDevice, join
-from scanner.kernel.requests import FEW, LEAST, SLOW, Retries, in_threads
+from scanner.kernel.requests import LEAST, PROBES, SLOW_REQUEST, Retries, in_threads
 from scanner.model import ENCODING, ERRORS, Fault, Path, names, prefix_of
 from scanner.options import ScanOptions
 
@@ -110,9 +110,9 @@ class Statuses:
             entry.stat(follow_symlinks=follow)  # the entry keeps it
 
         started = time.monotonic()
-        in_threads(entries[:FEW], request, 1)
-        if time.monotonic() - started > FEW * SLOW:
-            in_threads(entries[FEW:], request, threads)
+        in_threads(entries[:PROBES], request, 1)
+        if time.monotonic() - started > PROBES * SLOW_REQUEST:
+            in_threads(entries[PROBES:], request, threads)
         rows = [self._one(path, lambda _: os.stat(place), faults, reported)]
         for entry in entries:
             name = entry.name if isinstance(path, str) else os.fsencode(entry.name)

@@ -21,7 +21,7 @@ from scanner.kernel.runs import News, Runs, SharedPlace
 from scanner.model import Chunk, Fault, Path, Task, children, is_below
 from scanner.options import ScanOptions
 
-SLOW = 0.0005  # seconds for a directory, from which on it is reported; on a local disk few take as long
+SLOW_DIRECTORY = 0.0005  # seconds for a directory, from which on it is reported; on a local disk few take as long
 LOOK_EVERY = 0.002  # seconds between two looks at whether another slot is idle
 CHUNK_TEXT = 4 << 20  # characters of paths in a Chunk: reached before its budget of entries only in very deep trees
 NOT_THERE = {"vanished", "not_found", "not_directory", "loop"}  # `find` does not print such directories either
@@ -76,7 +76,7 @@ class Progress:
     def took_long(self, path: Path) -> bool:
         """Return whether the directory `path`, read since the last call, was slow. Note it if so."""
         before, self.now = self.now, time.monotonic()
-        if self.now - before < SLOW:
+        if self.now - before < SLOW_DIRECTORY:
             return False
         self.slow.append((self.now - before, path))
         return True
@@ -117,11 +117,13 @@ class Walker:
         self._reader = Reader(options, self._facts, descent)
         self._sifter = self._reader.sifter
         filters = None if self._sifter is None else self._sifter.filter
-        self._asks = self._reader.statuses is not None
+        self._has_statuses = self._reader.statuses is not None
         self._runs: Runs | None = None
         if self._facts.reader == "many":
             deepest = self._reader.deepest
-            self._runs = Runs(options, self._facts, descent, place, slow=SLOW, deepest=deepest, filters=filters)
+            self._runs = Runs(
+                options, self._facts, descent, place, slow=SLOW_DIRECTORY, deepest=deepest, filters=filters
+            )
 
     def walk(self, task: Task, is_wanted: Callable[[], bool] | None = None, news: News = -1) -> Chunk:
         """Walk `task` until its budget is used up, or another slot wants the rest.
@@ -154,7 +156,7 @@ class Walker:
         runs = None if shut or fences else self._runs
         while stack:
             run = None
-            if runs is not None and not (progress.position or self._apart):
+            if runs is not None and not (progress.position or self._reads_singly):
                 run = self._walk_many(runs, progress, packer, news)
             if run is not None:
                 # Repeat a failed directory here and now: another worker would not know that it has failed.
@@ -169,11 +171,11 @@ class Walker:
                 break
 
     @property
-    def _apart(self) -> bool:
+    def _reads_singly(self) -> bool:
         """Return whether directories are read singly: `stat` or types are slow, and a run would end after the first
         few entries.
         """
-        return self._reader.wary and (self._asks or self._reader.untyped)
+        return self._reader.wary and (self._has_statuses or self._reader.untyped)
 
     def _walk_many(self, runs: Runs, progress: Progress, packer: Packer, news: News) -> WalkedRun | None:
         """Walk a run: directories until one is out of the ordinary. None if that is not possible."""

@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-from scanner.model import Chunk, Fault, Listing, Path, Walked, below_any, children, fields_of, names
+from scanner.model import NAME_BYTES, Chunk, Fault, Listing, Path, Walked, below_any, children, fields_of, names
 from scanner.plan.events import AddDirectories, BytesWaiting, ConsumerWaits, DeliverChunk, DirectoryPruned, Event
 from scanner.plan.tasks import LISTING_BYTES
 
 LONGEST_WAIT = 0.1  # seconds for one poll while the requested directory has not arrived
 TAKES_PER_LOOK = 32  # listings taken between two looks at the clock, when none is missing
 POLL_EVERY = 0.0005  # seconds between two polls: one costs as much as eight directories
-NAME_BYTES = 64  # of a name that is a Python object
 
 NO_MORE: tuple[Any, Any] = None, None
 

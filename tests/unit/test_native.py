@@ -76,9 +76,9 @@ def test_the_build_fits_this_source(reader: str) -> None:
         ("FORMS", ("list", "lines", "joined", "count"), "forms"),
         ("COLUMNS", (*COLUMNS[1:], COLUMNS[0]), "columns"),
         ("GAP", 5, "gap"),
-        ("FEW", 13, "probes"),
+        ("PROBES", 13, "probes"),
         ("PLACE_HEADER", 24, "place_header"),
-        ("SLOW", 301e-6, "slow_micros"),
+        ("SLOW_REQUEST", 301e-6, "slow_micros"),
         *((name, None, name) for name in door.TABLES),
     ],
 )
@@ -150,7 +150,8 @@ def run(way: list[Any], stack: list[Any], **changes: Any) -> RunRequest:
         way=way, stack=stack, root_length=len(way[0][0]), limit=1 << 20, most_open=8, keep_way=False, device=-1,
         most=64, names=b"", endings=b"", beginnings=b"", entries=1 << 20, directories=1 << 20, text=1 << 20,
         seconds=60.0, news=-1, form=1, separator=b"\n", rule=2, columns=b"", as_bytes=False, place=None, slow_from=60.0,
-        unwanted=0, hides_dotfiles=False, min_depth=0, last_depth=door.NO_LIMIT, deepest=door.NO_LIMIT, apart=b"",
+        hidden_types=0, hides_dotfiles=False, min_depth=0, last_depth=door.NO_LIMIT, deepest=door.NO_LIMIT,
+        mount_parents=b"",
     )._replace(**changes)  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from scanner.kernel.requests import with_types
 
 @pytest.fixture
 def entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[os.DirEntry[str]]:
-    monkeypatch.setattr(requests, "SLOW", -1.0)
+    monkeypatch.setattr(requests, "SLOW_REQUEST", -1.0)
     monkeypatch.setattr(requests, "BATCH", 10)
     for number in range(45):
         (tmp_path / str(number)).touch()

@@ -27,12 +27,12 @@ class Producer:
         if isinstance(files, FilesWithRows):  # otherwise there is no listing
             self.take(path, links, files, first)
 
-    def take(self, path: Any, links: list[Any], stated: FilesWithRows, first: bool) -> None:
-        """Add the directory `path`, its files and its links. `first`: `stated` is the first part of the directory."""
+    def take(self, path: Any, links: list[Any], files: FilesWithRows, first: bool) -> None:
+        """Add the directory `path`, its files and its links. `first`: `files` is the first part of the directory."""
 
     def add_run(self, run: WalkedRun) -> None:
         if self.run_form == JOINED:
-            for path, dirs, links, files, rows, link_rows in run.apart(self.width):
+            for path, dirs, links, files, rows, link_rows in run.by_directory(self.width):
                 self.add(path, names(dirs), names(links), FilesWithRows(files, rows, link_rows), True)
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
@@ -57,15 +57,15 @@ class EntryProducer(Producer):
         """Add entries by their paths, joined by NULs, and their rows from row `start` on."""
         raise NotImplementedError
 
-    def take(self, path: Any, links: list[Any], stated: FilesWithRows, first: bool) -> None:
+    def take(self, path: Any, links: list[Any], files: FilesWithRows, first: bool) -> None:
         prefix, nul = prefix_of(path), nul_of(path)
-        paths = prefix + stated.files.replace(nul, nul + prefix) if stated.files else stated.files
+        paths = prefix + files.names.replace(nul, nul + prefix) if files.names else files.names
         if first:
-            self.add_entries(path + nul + paths if paths else path, stated.rows)
+            self.add_entries(path + nul + paths if paths else path, files.rows)
         elif paths:
-            self.add_entries(paths, stated.rows, 1)
+            self.add_entries(paths, files.rows, 1)
         if links:
-            self.add_entries(nul.join([prefix + name for name in links]), stated.links)
+            self.add_entries(nul.join([prefix + name for name in links]), files.links)
 
     def add_run(self, run: WalkedRun) -> None:
         if run.names[3]:

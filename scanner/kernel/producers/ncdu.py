@@ -44,21 +44,21 @@ class Ncdu(Producer):
         self._last = -1
         self._pieces: list[str] = []
 
-    def take(self, path: Any, links: list[Any], stated: FilesWithRows, first: bool) -> None:
-        rows = self._rows(stated.rows)
+    def take(self, path: Any, links: list[Any], files: FilesWithRows, first: bool) -> None:
+        rows = self._rows(files.rows)
         depth = depth_below(path, self._root)
         if first:
             self._open(depth, self._info(self._name(path), rows[0], directory=True))
         else:
             self._close_lists(depth + 1)
             self._last = depth
-        names = utf8_text(stated.files).split("\0") if stated.files else []
+        names = utf8_text(files.names).split("\0") if files.names else []
         for name, row in zip(names, rows[1:], strict=True):
             self._pieces.append(",\n{" + self._info(name, row) + "}")
-        for name, row in zip(links, self._rows(stated.links) if links else [], strict=True):
+        for name, row in zip(links, self._rows(files.links) if links else [], strict=True):
             mark = OTHER_FILE_SYSTEM if prefix_of(path) + name in self._barred else ""
             self._pieces.append(",\n[{" + self._info(utf8_text(name), row, directory=True) + mark + "}]")
-        for name in stated.left_out:
+        for name in files.excluded:
             self._pieces.append(",\n{" + _named(utf8_text(name)) + BY_PATTERN + "}")
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:

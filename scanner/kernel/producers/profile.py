@@ -35,7 +35,7 @@ class Profile(Producer):
         self._entries: list[tuple[int, Any]] = []
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
-        names = files.files if isinstance(files, FilesWithRows) else path[:0]
+        names = files.names if isinstance(files, FilesWithRows) else path[:0]
         count = names.count(nul_of(names)) + 1 if names else 0
         if names:
             self._suffixes.update(SUFFIX.findall(utf8_text(names)))

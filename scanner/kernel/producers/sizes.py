@@ -79,9 +79,9 @@ class DirectorySizes(Producer):
         self._only = self._roots[0] if depth == 0 and len(self._roots) == 1 else None
         self._records: list[list[Any]] = []
 
-    def take(self, path: Any, links: list[Any], stated: FilesWithRows, first: bool) -> None:
+    def take(self, path: Any, links: list[Any], files: FilesWithRows, first: bool) -> None:
         record = self._record(path)
-        for rows in (stated.rows if first else without_first(stated.rows, self.width), stated.links):
+        for rows in (files.rows if first else without_first(files.rows, self.width), files.links):
             self._add([record], [len(rows) // (8 * self.width)], rows)
 
     def add_run(self, run: WalkedRun) -> None:

@@ -51,11 +51,11 @@ class Summary(Producer):
         self._numbers = count()
         self._shared: list[tuple[Any, ...]] = []
 
-    def take(self, path: Any, links: list[Any], stated: FilesWithRows, first: bool) -> None:
-        names = ["", *utf8_text(stated.files).split("\0")] if stated.files else [""]
-        self._count(path, names, stated.rows, 0 if first else 1, (0,))
+    def take(self, path: Any, links: list[Any], files: FilesWithRows, first: bool) -> None:
+        names = ["", *utf8_text(files.names).split("\0")] if files.names else [""]
+        self._count(path, names, files.rows, 0 if first else 1, (0,))
         if links:
-            self._count(path, [""] * len(links), stated.links, 0)
+            self._count(path, [""] * len(links), files.links, 0)
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         if row:

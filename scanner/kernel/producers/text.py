@@ -28,7 +28,7 @@ class EntryText(EntryProducer):
     def __init__(self, options: ScanOptions, form: str, fields: Sequence[str], *arguments: Any) -> None:
         self._columns = Columns(options.fields, fields)
         self.width = self._columns.width
-        self._format: Formatter = FORMS[form](fields, *arguments)
+        self._format: Formatter = FORMATTERS[form](fields, *arguments)
         self._pieces: list[bytes] = []
 
     def add_entries(self, paths: Any, rows: bytes, start: int = 0) -> None:
@@ -142,4 +142,4 @@ class Csv:
         return (terminal_bytes if self._for_terminal else utf8_bytes)(text.getvalue())
 
 
-FORMS: dict[str, Callable[..., Formatter]] = {"template": Template, "ndjson": Ndjson, "csv": Csv}
+FORMATTERS: dict[str, Callable[..., Formatter]] = {"template": Template, "ndjson": Ndjson, "csv": Csv}
