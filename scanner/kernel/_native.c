@@ -714,6 +714,7 @@ static int add_layout(PyObject *module)
                set_new(layout, "place_header", PyLong_FromLong(PLACE_HEADER)) &&
                set_new(layout, "slow_micros", PyLong_FromLong(SLOW_MICROS)) &&
                set_new(layout, "ListRequest", PyUnicode_FromString(LIST_REQUEST(NAME))) &&
+               set_new(layout, "news_micros", PyLong_FromLong(NEWS_MICROS)) &&
                set_new(layout, "ListResult", PyUnicode_FromString(LIST_RESULT(NAME))) &&
                set_new(layout, "RowsRequest", PyUnicode_FromString(ROWS_REQUEST(NAME))) &&
                set_new(layout, "RowsResult", PyUnicode_FromString(ROWS_RESULT(NAME))) &&

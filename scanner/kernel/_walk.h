@@ -20,7 +20,7 @@
 #include "_names.h"
 
 #define ROWS_BETWEEN_LOOKS 16 /* rows filled between two looks at the clock */
-#define NEWS_SECONDS 0.002    /* between two checks whether another slot wants work */
+#define NEWS_MICROS 2000      /* microseconds between two checks whether another slot wants work */
 #define MOST_FAR 16           /* directories that stay open on the way to a path longer than PATH_MAX */
 #define GAP 4                 /* as in descent.py, which `thin_out` mirrors */
 #define PLACE_HEADER 16       /* bytes, as in heartbeat.py and native.py: count of directories, length of the path */
@@ -579,7 +579,7 @@ static void close_surplus(struct run *run)
 static void walk(struct run *run, const struct budget *budget)
 {
     run->now = seconds();
-    double deadline = run->now + budget->seconds, next_look = run->now + NEWS_SECONDS;
+    double deadline = run->now + budget->seconds, next_look = run->now + NEWS_MICROS * 1e-6;
     while (run->text[STACK].used) {
         struct entry entry;
         run->trouble = !pop(run, &entry) || entry.depth > run->deepest ||
@@ -602,7 +602,7 @@ static void walk(struct run *run, const struct budget *budget)
         if (is_over(run, budget, deadline))
             break;
         if (run->now >= next_look) {
-            next_look = run->now + NEWS_SECONDS;
+            next_look = run->now + NEWS_MICROS * 1e-6;
             if (is_wanted(run))
                 break;
         }

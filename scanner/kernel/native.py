@@ -27,6 +27,7 @@ LIST, JOINED, LINES, COUNT, WITH_ROWS = range(5)
 joined, with rows of columns. The compiled reader does not know the last."""
 FORMS = ("list", "joined", "lines", "count")
 PLACE_HEADER = 16  # bytes before the path in shared memory: see backends/heartbeat.py
+NEWS_SECONDS = 0.002  # between two checks whether another slot is idle
 NO_LIMIT = (1 << 63) - 1
 
 
@@ -186,7 +187,8 @@ def fields_in(table: type[Any]) -> tuple[str, ...]:
 def layout() -> dict[str, Any]:
     """Return everything that C code must agree on, as it stands in Python."""
     names = {name: "".join(f" {field}" for field in fields_in(table)) for name, table in TABLES.items()}
-    numbers = {"gap": GAP, "probes": PROBES, "place_header": PLACE_HEADER, "slow_micros": round(SLOW_REQUEST * 1e6)}
+    micros = {"slow_micros": round(SLOW_REQUEST * 1e6), "news_micros": round(NEWS_SECONDS * 1e6)}
+    numbers = {"gap": GAP, "probes": PROBES, "place_header": PLACE_HEADER, **micros}
     return {"rules": LINK_RULES, "forms": FORMS, "columns": COLUMNS, **numbers, **names}
 
 

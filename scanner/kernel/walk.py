@@ -14,7 +14,7 @@ from typing import Any
 
 from scanner.kernel.descent import MOST_OPEN, Descent
 from scanner.kernel.facts import facts_of
-from scanner.kernel.native import WalkedRun
+from scanner.kernel.native import NEWS_SECONDS, WalkedRun
 from scanner.kernel.pack import Packer, new_packer, no_listing
 from scanner.kernel.read import Reader
 from scanner.kernel.runs import News, Runs, SharedPlace
@@ -66,7 +66,7 @@ class Progress:
         self.opening = 0.0
         self.now = self.started = time.monotonic()
         self._is_wanted, self._quota = is_wanted, task.quota or sys.maxsize
-        self._deadline, self._look = self.now + task.seconds, self.now + LOOK_EVERY
+        self._deadline, self._look = self.now + task.seconds, self.now + NEWS_SECONDS
 
     def budget(self) -> tuple[int, int, int, float]:
         """Return the entries, directories, characters of paths and seconds that remain."""
@@ -89,7 +89,7 @@ class Progress:
             return True
         if self.now < self._look:
             return False
-        self._look = self.now + LOOK_EVERY
+        self._look = self.now + NEWS_SECONDS
         return self._is_wanted is not None and len(self.stack) > 1 and self._is_wanted()
 
 

@@ -95,14 +95,14 @@ def test_no_time_is_time_for_one_directory(walker: Walker, trees: dict[str, Path
 
 
 def test_a_slot_gives_up_on_request_what_it_can_share(walker: Walker, trees: dict[str, Path], monkeypatch: Any) -> None:
-    monkeypatch.setattr("scanner.kernel.walk.LOOK_EVERY", 0)
+    monkeypatch.setattr("scanner.kernel.walk.NEWS_SECONDS", 0)
     chunk = walker.walk(task(str(trees["monorepo"])), lambda: True)
     assert chunk.directories == 1
     assert len(chunk.leftovers) > 1
 
 
 def test_a_single_directory_is_not_given_up(walker: Walker, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("scanner.kernel.walk.LOOK_EVERY", 0)
+    monkeypatch.setattr("scanner.kernel.walk.NEWS_SECONDS", 0)
     make(tmp_path, {"a": {"b": {"c": {}}}})
     chunk = walker.walk(task(str(tmp_path)), lambda: True)
     assert (chunk.directories, chunk.leftovers) == (4, [])
