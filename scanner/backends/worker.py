@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from scanner.backends import wire
 from scanner.backends.serial import MOST_OPEN, WalkingThread
-from scanner.kernel.native import keep_memory
+from scanner.kernel.native import prepare_worker
 from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task
 from scanner.mounts import anything_remote
@@ -38,7 +38,7 @@ def serve() -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     gc.disable()  # nothing here makes cycles
-    keep_memory()
+    prepare_worker()
     _close_foreign_descriptors()
     process = cast("SlotProcess", current_process())
     chunks, home = process.chunk_writer.fileno(), os.getpid()

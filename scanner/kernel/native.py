@@ -211,9 +211,12 @@ def misfit(module: Native) -> str | None:
     return "the C sources have changed since it was built" if sources not in (0, module.BUILD_ID) else None
 
 
+_is_worker = False
+
+
 @cache
 def native() -> Native | None:
-    """Return the compiled reader if it was built from this source. Log once if it was built from another one."""
+    """Return the compiled reader if it was built from this source. Log an outdated build once, in the coordinator."""
     try:
         module: Any = import_module("scanner.kernel._native")
     except ImportError:
@@ -222,6 +225,8 @@ def native() -> Native | None:
     if reason is None:
         found: Native = module
         return found
+    if _is_worker:
+        return None
     import logging  # slow to load, and not needed otherwise
 
     logging.getLogger("scanner").warning(
@@ -230,8 +235,10 @@ def native() -> Native | None:
     return None
 
 
-def keep_memory() -> None:
-    """In a worker process: keep freed memory for the next Task, where that is possible."""
+def prepare_worker() -> None:
+    """Prepare a worker process: keep freed memory for the next Task, and leave it to the coordinator to log."""
+    global _is_worker  # noqa: PLW0603  # a process is a worker from its start to its end
+    _is_worker = True
     module = native()
     if module is not None:
         module.keep_memory()

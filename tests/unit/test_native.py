@@ -101,6 +101,17 @@ def test_a_build_that_differs_in_one_constant_is_not_used(
 
 
 @pytest.mark.usefixtures("_checked_anew")
+def test_a_worker_does_not_log_an_outdated_build(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(door, "GAP", 5)
+    monkeypatch.setattr(door, "_is_worker", False)  # restored after the test
+    door.prepare_worker()
+    assert native() is None
+    assert not caplog.records
+
+
+@pytest.mark.usefixtures("_checked_anew")
 def test_a_build_of_other_sources_is_not_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
