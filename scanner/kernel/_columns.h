@@ -48,7 +48,7 @@ struct columns { /* which columns are requested, and the union of their masks; c
 /* Return whether every number is that of a column, and none is given too often. */
 static inline int choose_columns(struct columns *columns, const unsigned char *numbers, size_t width)
 {
-    *columns = (struct columns){numbers, width, 0};
+    *columns = (struct columns){.numbers = numbers, .width = width};
     for (size_t at = 0; at < width; at++) {
         if (numbers[at] >= COLUMNS)
             return 0;

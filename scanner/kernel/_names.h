@@ -48,7 +48,8 @@ static inline int add_words(struct names *names, const char *text, size_t length
             names->words = words;
         }
         uint32_t key = key_of(part == BEGINNING ? text + start : text + end - bytes, bytes, part);
-        names->words[names->count] = (struct word){text + start, size, part, names->heads[key]};
+        struct word word = {.start = text + start, .length = size, .part = part, .next = names->heads[key]};
+        names->words[names->count] = word;
         names->heads[key] = ++names->count;
         names->keys[part] |= (unsigned char)(1 << bytes);
     }

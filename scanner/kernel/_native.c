@@ -42,7 +42,8 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
-/* A table of fields, F(name, format, targets...) for arguments or F(name, value) for results, and its columns. */
+/* A table of fields, F(name, format, targets...) for arguments or F(name, value) for results, and its columns. The order
+   of a table is the order of the tuple: nothing else states it, and native.py compares it. */
 #define NAME(name, ...) " " #name
 #define FORMAT(name, format, ...) format
 #define TARGETS(name, format, ...) , __VA_ARGS__
@@ -465,7 +466,7 @@ static int take_way(struct run *run, PyObject *list)
             Py_DECREF(prefix);
         }
         if (done)
-            run->way[run->way_used++] = (struct step){descriptor, run->path.used};
+            run->way[run->way_used++] = (struct step){.descriptor = descriptor, .prefix = run->path.used};
         else if (at > 0 && descriptor >= 0)
             close(descriptor);
     }
@@ -713,8 +714,8 @@ static int add_layout(PyObject *module)
                set_new(layout, "probes", PyLong_FromLong(PROBES)) &&
                set_new(layout, "place_header", PyLong_FromLong(PLACE_HEADER)) &&
                set_new(layout, "slow_micros", PyLong_FromLong(SLOW_MICROS)) &&
-               set_new(layout, "ListRequest", PyUnicode_FromString(LIST_REQUEST(NAME))) &&
                set_new(layout, "news_micros", PyLong_FromLong(NEWS_MICROS)) &&
+               set_new(layout, "ListRequest", PyUnicode_FromString(LIST_REQUEST(NAME))) &&
                set_new(layout, "ListResult", PyUnicode_FromString(LIST_RESULT(NAME))) &&
                set_new(layout, "RowsRequest", PyUnicode_FromString(ROWS_REQUEST(NAME))) &&
                set_new(layout, "RowsResult", PyUnicode_FromString(ROWS_RESULT(NAME))) &&

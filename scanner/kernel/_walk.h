@@ -122,7 +122,7 @@ static int push(struct run *run, const char *prefix, size_t prefix_length, const
                 Py_ssize_t depth)
 {
     struct text *stack = &run->text[STACK];
-    struct entry entry = {prefix_length + length, parent, depth};
+    struct entry entry = {.length = prefix_length + length, .parent = parent, .depth = depth};
     if (reserve(stack, entry.length + 1 + sizeof entry) == NULL)
         return 0;
     return append(stack, prefix, prefix_length) && append(stack, name, length) && append(stack, "", 1) &&
@@ -237,7 +237,7 @@ static int descend(struct run *run, int descriptor, size_t prefix)
     }
     if (run->open >= run->most_open)
         thin_out(run, run->most_open);
-    run->way[run->way_used++] = (struct step){descriptor, prefix};
+    run->way[run->way_used++] = (struct step){.descriptor = descriptor, .prefix = prefix};
     run->open++;
     return 1;
 }
@@ -543,8 +543,8 @@ static void walk_one(struct run *run, struct entry *entry)
 static int is_wanted(const struct run *run)
 {
     const struct text *stack = &run->text[STACK];
-    struct pollfd wanted = {run->news.descriptor, POLLIN, 0};
-    struct entry top = {0, 0, 0};
+    struct pollfd wanted = {.fd = run->news.descriptor, .events = POLLIN};
+    struct entry top = {.length = 0};
     if (stack->used)
         memcpy(&top, stack->start + stack->used - sizeof top, sizeof top);
     if (stack->used <= top.length + 1 + sizeof top)
@@ -593,7 +593,7 @@ static void walk(struct run *run, const struct budget *budget)
             break;
         }
         run->passed += (Py_ssize_t)entry.length;
-        struct slow slow = {seconds() - run->now, entry.length};
+        struct slow slow = {.seconds = seconds() - run->now, .length = entry.length};
         run->now += slow.seconds;
         if (slow.seconds >= run->slow_from) { /* there is room: see above */
             append(&run->slow, &slow, sizeof slow);
@@ -613,7 +613,7 @@ static void walk(struct run *run, const struct budget *budget)
 /* Reverse the order of the stack. */
 static int reverse_stack(struct run *run)
 {
-    struct text *stack = &run->text[STACK], reversed = {NULL, 0, 0};
+    struct text *stack = &run->text[STACK], reversed = {.start = NULL};
     if (stack->used && reserve(&reversed, stack->used) == NULL)
         return 0;
     for (size_t left = stack->used; left > 0;) {

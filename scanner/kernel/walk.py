@@ -22,7 +22,6 @@ from scanner.model import Chunk, Fault, Path, Task, children, is_below
 from scanner.options import ScanOptions
 
 SLOW_DIRECTORY = 0.0005  # seconds for a directory, from which on it is reported; on a local disk few take as long
-LOOK_EVERY = 0.002  # seconds between two looks at whether another slot is idle
 CHUNK_TEXT = 4 << 20  # characters of paths in a Chunk: reached before its budget of entries only in very deep trees
 NOT_THERE = {"vanished", "not_found", "not_directory", "loop"}  # `find` does not print such directories either
 
