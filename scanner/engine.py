@@ -72,19 +72,18 @@ class Engine:
         self.paces = Paces(backend.concurrency, options.max_in_flight, backend.task_seconds)
         self.finished = False
         self._limits: list[ZoneLimit] = []
-        self._divided = False  # whether the devices of the tree were looked up
+        self._divided = False  # whether the tree was divided by devices
         self._at_work: Collection[int] = [0]  # zones with work
-        self._next_look = 0.0  # when to update these
+        self._next_look = 0.0  # when to update `_at_work`
         self._sent: dict[int, tuple[float, int]] = {}
-        """Of each busy slot: when its Task was sent, and the number of threads that may `stat` for it."""
-        self._requests = 0  # the sum of these threads
+        """Time when the Task of each busy slot was sent, and the number of its `stat` calls in flight at most."""
+        self._requests = 0  # the sum of these numbers
         self._kinds: dict[int, SlotKind] = {}
-        self._worked = self._worked_elsewhere = (
-            0.0  # seconds of processor of Tasks in other threads; in other processes
-        )
+        self._worked = 0.0  # processor seconds of Tasks outside of this thread
+        self._worked_elsewhere = 0.0  # processor seconds of Tasks in other processes
         self._alone = threading.active_count() == 1
         self._allowed = 0  # directories so far
-        self._started = self._now = time.monotonic()  # `_now`: when it was last looked what the backend has
+        self._started = self._now = time.monotonic()  # `_now`: time of the last events of the backend
         self._home = os.getpid()
         self._cancelled = cancelled
         self._deadline = deadline
@@ -179,7 +178,7 @@ class Engine:
         return changes
 
     def _forget(self, slot: int) -> tuple[float, int]:
-        """Return when the Task of a slot was sent, and its threads."""
+        """Return when the Task of a slot was sent, and its number of requests in flight. Forget both."""
         sent = self._sent.pop(slot, (0.0, 0))
         self._requests -= sent[1]
         return sent
@@ -252,8 +251,8 @@ class Engine:
         return delivered
 
     def stop(self, *, wait: bool, keep_backend: bool = False) -> None:
-        """End the scan and, unless it is kept for another one, the backend. The plan is taken apart, so that it leaves
-        no work for the garbage collector: Chunks in `planner.line.waiting()` are gone afterwards.
+        """End the scan and, unless it is kept for another one, the backend. The line is dissolved, so that it
+        leaves no work for the garbage collector: Chunks in `planner.line.waiting()` are gone afterwards.
         """
         if not keep_backend:
             self.backend.stop(wait=wait)

@@ -58,7 +58,7 @@ class Entry(_Fields[PathText]):
 
 
 class Part(NamedTuple):
-    """Position in a table of the rows of a directory, or of a part of one: its own row, its files, its links."""
+    """Position of the rows of a directory, or of a part of one, in a table: its own row, its files, its links."""
 
     table: bytes  # 64-bit numbers
     start: int
@@ -71,7 +71,7 @@ _make = partial(tuple.__new__, Entry)
 
 
 def made(columns: Columns, paths: Sequence[Any], rows: memoryview) -> Iterator[Entry]:
-    """Return the entries of these paths."""
+    """Return the entries of `paths`, whose fields are in `rows`."""
     values = columns.values(rows)
     some = [values.get(name, repeat(None)) for name in FIELDS]
     return map(_make, zip(paths, *some, strict=False))
@@ -117,7 +117,7 @@ class Stated:
             yield from made(self._columns, paths, rows)
 
     def runs(self, walked: Walked) -> Iterator[tuple[list[Any], memoryview]]:
-        """Yield the same as paths and rows."""
+        """Yield the entries of `entries` as paths and their rows, in runs."""
         path, _, files = walked
         prefix = prefix_of(path)
         left = iter(files)

@@ -28,7 +28,7 @@ FaultKind = Literal[
 Operation = Literal["open", "read", "stat", "rules", "prune", "expect"]
 
 ENCODING, ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-"""Those of `os.fsencode`, for where it would be called once a directory: it takes twice as long."""
+"""Arguments of `encode` that give the result of `os.fsencode` in half the time: used once for each directory."""
 
 _KINDS: dict[int, FaultKind] = {
     errno.EACCES: "denied",

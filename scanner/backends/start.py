@@ -94,7 +94,7 @@ class SlotProcess(process.BaseProcess):
     def abandon(self) -> None:
         """Abandon a process that SIGKILL does not end. The Pool sees an exit code, and replaces the process."""
         self.abandoned = True
-        let_go(self)
+        release(self)
 
     @property
     def exitcode(self) -> int | None:
@@ -165,7 +165,7 @@ def _after_fork() -> None:
 
 
 def _disown() -> None:
-    """Let go of workers, pipes and locks in a new fork: they belong to the parent.
+    """Release workers, pipes and locks in a new fork: they belong to the parent.
 
     Otherwise both would read the same pipes, and the exit of this process would end the workers of the parent.
     """
@@ -181,7 +181,7 @@ def _disown() -> None:
         finalizer: Any = getattr(slot_process._popen, "finalizer", None)  # type: ignore[attr-defined]
         if finalizer is not None and finalizer.still_active():
             util.close_fds(*finalizer._args)  # type: ignore[attr-defined]
-        let_go(slot_process)
+        release(slot_process)
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_disown)
@@ -283,17 +283,18 @@ class SlotContext(context.BaseContext):
                 slot_process.close()
 
     def disown(self) -> None:
-        """Close the copy of a pipe in a forked process: the fork server ends with its parent only."""
+        """Close the copy of a pipe in a forked process, so that the fork server ends with its parent."""
         server, self._fork_server = self._fork_server, None
         if server is not None and server._forkserver_alive_fd is not None:
             with contextlib.suppress(OSError):
                 os.close(server._forkserver_alive_fd)
 
     def stop(self) -> None:
-        """Let go of the processes, and stop the fork server.
+        """Release the processes, and stop the fork server.
 
-        By itself it ends when the last copy of a pipe is closed, and the caller may have forked, so it is made to;
-        under its lock, or a start under way in another thread would find it dead and start another.
+        The fork server would end by itself only when the last copy of a pipe is closed, and a fork of the caller may
+        hold one: so it is killed. Its lock is held meanwhile, because another thread that starts a process would
+        otherwise find it dead and start a second one.
         """
         self.made.clear()
         server = self._fork_server
@@ -351,13 +352,13 @@ def end_pool(pool: Any) -> None:
 
 def close_queues(pool: Any) -> None:
     for queue in (pool._inqueue, pool._outqueue, pool._change_notifier):
-        # Now, and not when the last reference to the Pool goes: its semaphores are unregistered then, and the
+        # Now, not when the last reference to the Pool is dropped: its semaphores are unregistered then, and the
         # resource tracker fails if the garbage collector does that during one of its calls (since 3.13).
         queue.close()
         queue._rlock = queue._wlock = None
 
 
-def let_go(slot_process: SlotProcess) -> None:
+def release(slot_process: SlotProcess) -> None:
     """Remove a process that cannot be ended, so that the exit of the interpreter does not wait for it."""
     process._children.discard(slot_process)  # type: ignore[attr-defined]  # there is no public way
     popen = slot_process._popen  # type: ignore[attr-defined]

@@ -21,15 +21,15 @@ NEW_MODE = 0o666  # the umask applies
 
 
 class Output:
-    """A context manager that writes bytes to a file, or (None) to standard output.
+    """A context manager that writes bytes to a file, or to standard output (path None).
 
     A file is written beside its target, synced, and renamed over it at the end of the context. Until then, and after
-    any error, the old file stays. Devices and pipes are opened as they are. Entering raises OutputError also if the
-    target can be written but not replaced. A file that something is mounted on is overwritten in place at the end;
+    any error, the old file stays. Devices and pipes are written directly. Entering raises OutputError also if the
+    target can be written but not replaced. A target that is a mount point is overwritten in place at the end, and
     `notify` gets a message about it. All methods raise OutputError, or BrokenPipeError for a closed pipe.
 
-    `named`: a library opens the file by its name, `temporary`. `around`: makes the context, from the path, in which the
-    old file is replaced.
+    named   a library opens the file by its name, `temporary`
+    around  called with the path; returns the context in which the old file is replaced
     """
 
     def __init__(self, path: str | None, *, named: bool = False, notify: Callable[[str], object] | None = None) -> None:
@@ -95,7 +95,7 @@ class Output:
             self._notify(f"{self._given!r} is a mount point: it is overwritten in place at the end, not replaced")
 
     def _open_beside(self, directory: str, name: str) -> int:
-        """Open a new file in `directory`, without a name where possible: no scan, and no kill, leaves a trace of it."""
+        """Open a new file in `directory`, without a name where possible: a nameless file is never listed or left behind."""
         temporary = part_path(directory, name)
         descriptor = None if self._named else open_nameless(directory, self._mode)
         self._nameless = descriptor is not None
@@ -112,7 +112,7 @@ class Output:
 
     @property
     def _mode(self) -> int:
-        """The mode of the file while it is written. It stays where no mode can be set later."""
+        """The mode of the file while it is written, and afterwards on file systems without `chmod`."""
         return NEW_MODE if self._before is None else self._before.narrow_mode | 0o600
 
     @property

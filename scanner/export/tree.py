@@ -1,4 +1,4 @@
-"""Sums of directories with everything below them, from records in walk order. Memory holds only the open path."""
+"""Add up directories with everything below them, from records in walk order. Memory holds the current path only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_FILES: Mapping[Path, os.stat_result] = {}
 class Total(NamedTuple):
     """The apparent size, disk usage (both in bytes) and entries of a directory with everything below it.
 
-    `own_size`, `own_disk`: those of the entries directly in it.
+    `own_size`, `own_disk`: sums of the entries directly in it.
     """
 
     path: Path
@@ -32,8 +32,11 @@ class Tree:
     def __init__(
         self, roots: Sequence[Path], files: Mapping[Path, os.stat_result] = NO_FILES, *, every_name: bool = False
     ) -> None:
-        """`roots` are in the order of the scan; `files` has the status of those that are no directories: these were
-        not scanned. With `every_name` a file counts once for each of its names.
+        """Begin without any directory.
+
+        roots       in the order of the scan
+        files       status of the roots that are files, which no Task reads
+        every_name  a file counts once for each of its names
         """
         self._roots = {root for root in roots if root not in files}
         self._coming = list(reversed(roots))
@@ -114,7 +117,7 @@ class DistinctTree(Tree):
     each entry, the first of which is the directory's own.
     """
 
-    _excluded: Path | None = None  # the directory, met before, that the records belong to
+    _excluded: Path | None = None  # the skipped directory that the records belong to
 
     def _is_again(self, path: Any, shared: Sequence[int]) -> bool:
         above = self._excluded

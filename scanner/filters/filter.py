@@ -1,6 +1,6 @@
-"""Excludes entries of a directory where it is read, so that excluded directories are never opened.
+"""Exclude entries of a directory where it is read, so that excluded directories are never opened.
 
-listing -> enter()   may the directory be entered? reads its rule files into a Chain
+listing -> enter()   checks whether the directory may be entered; reads its rule files into a Chain
         -> sift()    removes excluded entries
         -> select()  removes files that are not selected; directories stay, to be entered
 """
@@ -74,8 +74,8 @@ class Filter:
         self._only = self._one()
 
     def suspects(self, path: Any) -> tuple[Suspects, bool] | None:
-        """What a name must have to be of any interest below the directory `path`, and whether that holds for nothing
-        else. None if every name may be. Only where the Spec `is_native`.
+        """Return the names that a rule may match in the directory `path` and below it, and whether other directories
+        have other ones. None if a rule may match any name. Called only if the Spec `is_native`.
         """
         if self._suspects is None or self._suspects[0] != len(self._found):
             all_rules = list(
@@ -92,7 +92,7 @@ class Filter:
         return suspects, bool(unclear)
 
     def _of_interest(self) -> Suspects:
-        """Return the names that matter whatever the rules are."""
+        """Return the names that the filter looks for with any rules."""
         suspects = Suspects()
         suspects.names = {text_of(name) for name, _ in self.spec.files} | {text_of(tag) for tag in self.spec.tags}
         suspects.names |= {CACHE_TAG} if self.spec.caches else set()
@@ -253,7 +253,7 @@ class Filter:
             message = f"prune failed, all subdirectories are kept: {type(error).__name__}: {error}"
             return dirs, [Fault(path, "prune", 0, message, "prune")]
 
-    def why_out(self, path: Any, name: Any, is_dir: bool) -> str | None:
+    def rule_excluding(self, path: Any, name: Any, is_dir: bool) -> str | None:
         """Return the rule or the option that excludes an entry by its name; None if it is included."""
         chain = self.chain(path)
         text = text_of(name)

@@ -1,4 +1,4 @@
-"""Checks before a directory is entered: its depth, its file system, symlinks that lead back."""
+"""Checks before a directory is entered: depth, file system, loops of symlinks."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Gate:
         self._way = Way(descent)
         self._followlinks = options.followlinks
         self._one_file_system = options.one_file_system
-        self._one_mount = options.one_mount and options.followlinks  # other mounts are barred by their names
-        self.stays = self._one_file_system or self._one_mount  # whether directories may be elsewhere
-        self.checks = self._detect_loops or self.stays  # whether to look once a directory is open
+        self._one_mount = options.one_mount and options.followlinks  # mounts found before the scan are barred by path
+        self.stays = self._one_file_system or self._one_mount  # whether directories on other mounts are refused
+        self.checks = self._detect_loops or self.stays  # whether an open directory is checked before it is read
         self._max_depth = sys.maxsize if options.max_depth is None else options.max_depth
-        self.deepest = min(self._max_depth - 1, MAX_DEPTH)  # levels: deeper directories are Faults
-        self.longest_sure = 2 * (self.deepest + 1)  # characters that cannot be too many levels
-        self.opening = 0.0  # seconds spent on it
+        self.deepest = min(self._max_depth - 1, MAX_DEPTH)  # level of the deepest directory that is read
+        self.longest_sure = 2 * (self.deepest + 1)  # characters: no shorter path has too many levels
+        self.opening = 0.0  # seconds spent on opening directories
 
     def is_last(self, path: Path) -> bool:
         """Return whether the depth limit excludes everything below `path`."""
@@ -68,8 +68,9 @@ class Gate:
         return descriptor
 
     def refuse_elsewhere(self, path: Any, place: Any) -> None:
-        """Raise Elsewhere if the directory `path`, open as or found at `place`, must be on its root's file system, or
-        mount, and is on another.
+        """Raise Elsewhere if a directory is on another file system or mount than its root, and an option forbids that.
+
+        place  the descriptor or the path of the directory
         """
         if self._one_file_system and self._descent.is_elsewhere(path, os.stat(place).st_dev):
             raise Elsewhere
@@ -77,9 +78,7 @@ class Gate:
             raise Elsewhere
 
     def _refuse_unreadable_elsewhere(self, path: Any) -> None:
-        """Raise Elsewhere if the directory `path`, which cannot be opened, is on another file system: then it is no
-        error.
-        """
+        """Raise Elsewhere if an unreadable directory is on another file system, where its error is not reported."""
         with contextlib.suppress(OSError):
             if self._one_file_system:
                 device = os.stat(path, follow_symlinks=self._followlinks).st_dev
@@ -87,9 +86,7 @@ class Gate:
                     raise Elsewhere
 
     def _refuse_loop(self, path: Any, descriptor: int) -> None:
-        """Raise OSError if `path` is a directory that the way to it has led through already: by a link to it or to one
-        above it, or because it is mounted there once more.
-        """
+        """Raise OSError if `path` is the same directory as one above it: by a symlink, or by a second mount."""
         above = self._way.met(path, os.fstat(descriptor))
         if above is None:
             return
@@ -99,6 +96,6 @@ class Gate:
             what = "a link above it"
         elif is_mounted_again(above, descriptor):
             what = "a mount that"
-        else:  # of a file system that gives several directories one number
+        else:  # the file system gives several directories the same number
             return
         raise OSError(errno.ELOOP, f"{what} leads back to '{os.fsdecode(above)}'")

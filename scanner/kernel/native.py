@@ -1,6 +1,6 @@
-"""The compiled reader: what its functions take and return, and whether this build fits this source.
+"""The compiled reader: arguments and results of its functions, and whether this build fits this source.
 
-Without it (no C compiler, not Linux) everything is read in Python, with the same result.
+Without it (no C compiler, not Linux) a reader in Python gives the same result.
 """
 
 # Without `from __future__ import annotations`, which NamedTuple would have to compile: a millisecond a module.
@@ -32,10 +32,10 @@ NO_LIMIT = (1 << 63) - 1
 
 
 class ListRequest(NamedTuple):
-    """Arguments of `list_directory`. `keep`: the descriptor is needed, even if nothing more is to be opened."""
+    """Arguments of `list_directory`. `keep`: leave the directory open, even if nothing below it is entered."""
 
     parent: int
-    name: Path | None  # None: `parent` is the directory itself, and is read on
+    name: Path | None  # None: read the next entries of `parent` itself
     no_link: bool  # refuse symlinks
     limit: int  # entries
     prefix: bytes  # of lines
@@ -47,20 +47,20 @@ class ListRequest(NamedTuple):
 
 
 class ListResult:
-    """What `list_directory` returns: a plain tuple of these."""
+    """Result of `list_directory`: a plain tuple of these."""
 
     descriptor: int  # -1: closed
     dirs: list[Any]
     links: list[Any]
     files: Any
     file_count: int
-    error: int  # errno with which the listing broke off; 0: it did not
+    error: int  # errno with which the listing broke off, or 0
     more: bool
     opening: float  # seconds
 
 
 class RowsRequest(NamedTuple):
-    """Arguments of `fill_rows`. `patient`: go on however slow it is."""
+    """Arguments of `fill_rows`. `patient`: do not stop when rows are slow."""
 
     directory: int
     names: bytes  # separated by NULs
@@ -73,9 +73,9 @@ class RowsRequest(NamedTuple):
 
 
 class RowsResult:
-    """What `fill_rows` returns: a plain tuple of these."""
+    """Result of `fill_rows`: a plain tuple of these."""
 
-    row: int  # the next one; `last` if all were filled
+    row: int  # the next row to fill; `last` if all were filled
     failures: int
 
 
@@ -90,7 +90,7 @@ class RunRequest(NamedTuple):
     root_length: int  # bytes of the root with its slash: depth counts from there
     limit: int
     most_open: int
-    keep_way: bool  # keep open what is above the next directory
+    keep_way: bool  # leave the directories above the next one open
     device: int  # -1: any
     most: int  # directories to take from the stack
     names: bytes
@@ -108,7 +108,7 @@ class RunRequest(NamedTuple):
     as_bytes: bool
     place: memoryview | None
     slow_from: float  # seconds for a directory, from which on it is reported
-    hidden_types: int  # set of d_type that are not shown
+    hidden_types: int  # bit set of d_type that are not selected
     hides_dotfiles: bool
     min_depth: int  # levels below the root
     last_depth: int  # sub-directories at this depth are shown, but not entered
@@ -117,13 +117,13 @@ class RunRequest(NamedTuple):
 
 
 class WalkedRun(NamedTuple):
-    """What `walk_run` returns: directories that follow one another in walk order, all of them read without trouble.
+    """Result of `walk_run`: consecutive directories in walk order, all of them read without trouble.
 
-    `trouble`: the next one has to be read by itself. `error`: errno of opening it; negative: of reading it. `lost`:
-    seconds spent on it. `slow`: seconds and path of each slow directory. `opening`: seconds spent on opening, in all.
-    `files`: number of entries that are no directories. `text`: characters of paths. `names`: as `Chunk.listings`, or
-    lines instead of files. `counts`: numbers of files and of links of each directory. `rows`: columns, each with a
-    value for each directory, its files, its links.
+    `trouble`: the next directory must be read singly. `error`: errno of opening it; negative: of reading it. `lost`:
+    seconds spent on that directory. `slow`: seconds and path of each slow directory. `opening`: seconds spent on
+    opening directories. `files`: number of entries that are not directories. `text`: characters of paths. `names`: as
+    `Chunk.listings`, or lines instead of files. `counts`: numbers of files and of links of each directory. `rows`:
+    columns, each with a value for each directory, its files, its links.
     """
 
     trouble: bool
@@ -180,12 +180,12 @@ class Native(Protocol):
 
 
 def fields_in(table: type[Any]) -> tuple[str, ...]:
-    """Return the names of the fields of a request or result, in their order."""
+    """Return the names of the fields of a request or result, in order."""
     return tuple(table.__annotations__)
 
 
 def layout() -> dict[str, Any]:
-    """Return everything that C code must agree on, as it stands in Python."""
+    """Return the constants and tables that the C code must share, as Python has them."""
     names = {name: "".join(f" {field}" for field in fields_in(table)) for name, table in TABLES.items()}
     micros = {"slow_micros": round(SLOW_REQUEST * 1e6), "news_micros": round(NEWS_SECONDS * 1e6)}
     numbers = {"gap": GAP, "probes": PROBES, "place_header": PLACE_HEADER, **micros}
@@ -202,7 +202,7 @@ def build_id(folder: str) -> int:
 
 
 def misfit(module: Native) -> str | None:
-    """Return in what way the build differs from this source; None if it fits."""
+    """Return how the build differs from this source; None if it fits."""
     ours, theirs = layout(), module.LAYOUT
     wrong = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
     if wrong:

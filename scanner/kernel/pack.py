@@ -1,7 +1,7 @@
-"""Packing: what was read of directories becomes names for tuples, finished bytes for a producer, or counts only.
+"""Pack listings and rows of directories into Chunks: names for tuples, bytes for a producer, or counts only.
 
-The names of files are packed where a directory is read, in one of the forms of `native`, so that the compiled reader
-need not make a Python object of each.
+The names of files are packed where a directory is read, in one of the forms in `native`. So the compiled reader makes
+no Python object for each name.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def pack(names: list[Any], path: Any, form: int, separator: bytes) -> Any:
         return join(names, path)
     if form == LINES and names:
         prefix, between = prefix_of(path), separator.decode()
-        # Encoded directory by directory: all at once would be copied once more, through memory that is cold.
+        # Encoded directory by directory: encoding all at once copies them once more, outside of the processor cache.
         return (prefix + (between + prefix).join(names) + between).encode(ENCODING, ERRORS)
     return names if form == LIST else b""
 
@@ -82,7 +82,7 @@ def join(names: list[Any], path: Any) -> Any:
 
 
 class Rows:
-    """Columns, joined from those of several directories. `numbers`: which of the `width` columns are kept."""
+    """Columns, joined from those of several directories. `numbers`: the columns to keep, of `width` in all."""
 
     def __init__(self, numbers: Sequence[int], width: int) -> None:
         self._numbers, self._width = numbers, width
@@ -99,8 +99,9 @@ class Rows:
 
 
 class OneDevice:
-    """Blanks rows of other file systems than the root's where sizes are added up, as `du -x` does: mounted files, and
-    targets of links.
+    """Replaces rows of other file systems by NULL where sizes are added up, as `du -x` does.
+
+    Such rows belong to files that are mount points, and to targets of symlinks.
     """
 
     def __init__(self, options: ScanOptions, columns: Sequence[str]) -> None:
@@ -131,7 +132,7 @@ def count_clamped(rows: bytes, numbers: Sequence[int], width: int, start: int = 
     count = 0
     for number in numbers:
         column = rows[number * size + 8 * start : (number + 1) * size]
-        if any(end in column for end in ENDS):  # rare, and not certain: they may be parts of two values
+        if any(end in column for end in ENDS):  # rare, and only a hint: the bytes may belong to two values
             values = memoryview(column).cast("q").tolist()
             count += values.count(FIRST) + values.count(LAST)
     return count
@@ -145,12 +146,14 @@ def without_first(rows: bytes, width: int) -> bytes:
 
 
 class Packer(Protocol):
-    """Collects what was read for one Chunk. `keeps_broken`: names read before a listing broke off are kept.
+    """Collects the directories of one Chunk.
 
-    `add` takes a directory, or a part of one, with its files in the form of the scan. `unread` takes a directory that
-    exists but has no listing, with the reason, and its row if rows are needed and it has one. `add_run` takes a run,
-    with names in the form `run_form`, and lines that end with `run_separator`. `clamped`: times in its columns that
-    64 bits do not hold.
+    `add` takes a directory, or a part of one, with its files in the form of the scan. `unread` takes a directory
+    without a listing, with the reason, and with its row if one is known. `add_run` takes a run, with names in the form
+    `run_form`, and lines that end with `run_separator`.
+
+    keeps_broken  names read before a listing broke off are kept
+    clamped       number of times in its columns that exceed 64 bits
     """
 
     keeps_broken: bool
@@ -167,7 +170,7 @@ class Packer(Protocol):
 
 
 class ListPacker:
-    """Keeps lists as they were read, for a consumer in this process."""
+    """Keeps lists, for a consumer in this process."""
 
     run_form, run_separator = JOINED, b""
     clamped = 0

@@ -1,7 +1,7 @@
-"""The directories from a root down to where the walk is, by device and inode: none of them is to be entered again.
+"""Detect loops of symlinks: compare each directory with those above it by device and inode, as `find -L` does.
 
-A link may lead above the root, and from there plain directories lead back. So each directory is compared, not only
-links: as `find -L` does it. But numbers alone are no proof: some file systems give all directories the same.
+A symlink may lead above the root, and ordinary directories lead back from there. So all directories are compared, not
+only targets of symlinks. Equal numbers alone are no proof: some file systems give all directories the same.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ from typing import Any
 from scanner.kernel.descent import Descent, mount_number
 from scanner.model import prefix_of
 
-PATH_MAX = 4096  # characters of a path that can be looked up again
+PATH_MAX = 4096  # characters: the longest path that the system looks up
 
 Key = tuple[int, int]
 
 
 class Way:
-    """For one Reader. Holds the lengths of paths: the paths of a deep tree would take memory with the square of it."""
+    """The directories from a root down to the current one, for one Reader. Holds the lengths of their paths only: the
+    paths would take memory in proportion to the square of the depth.
+    """
 
     def __init__(self, descent: Descent) -> None:
         self._descent = descent
         self._last: Any = ""  # the path met last
-        self._ends: list[tuple[int, Key | None]] = []  # of prefixes of it, each one of the next; None: unknown
-        self._met: dict[Key, int] = {}  # lengths of paths
+        self._ends: list[tuple[int, Key | None]] = []  # lengths of its prefixes, the shortest first; None: unknown
+        self._met: dict[Key, int] = {}  # length of the path of each
 
     def met(self, path: Any, status: os.stat_result) -> Any:
-        """Return the highest directory above `path` with the same numbers; None: there is none. Remember `path`."""
+        """Return the highest directory above `path` with the same device and inode, or None. Remember `path`."""
         self._leave(path)
         for above in self._unknown_above(path):
             self._enter(above, _key_at(above))
@@ -38,7 +40,7 @@ class Way:
         return None if length is None else path[:length]
 
     def _leave(self, path: Any) -> None:
-        """Forget what `path` does not lie below."""
+        """Forget the directories that `path` does not lie below."""
         is_root = self._descent.is_root(path)  # it may lie below another root
         while self._ends and (is_root or not path.startswith(self._prefix(self._ends[-1][0]))):
             end, key = self._ends.pop()
@@ -49,7 +51,7 @@ class Way:
         return self._last[:end] if end <= len(self._last) else prefix_of(self._last)
 
     def _unknown_above(self, path: Any) -> list[Any]:
-        """Return the directories between `path` and what is known above it, the highest first."""
+        """Return the directories between `path` and the nearest known one above it, the highest first."""
         known = self._ends[-1][0] if self._ends else 0
         if known and path.find(path[known - 1 : known], known) < 0:
             return []
@@ -63,7 +65,7 @@ class Way:
 
 
 def has_link(above: Any, path: Any) -> bool:
-    """Return whether there is a link between a directory above `path` and `path`, as far as the system can say."""
+    """Return whether a component of `path` below `above` is a symlink. Components beyond PATH_MAX are ignored."""
     separator = prefix_of(above)[-1:]
     end = len(prefix_of(above)) - 1
     while 0 <= (end := path.find(separator, end + 1)) <= PATH_MAX:
@@ -73,7 +75,7 @@ def has_link(above: Any, path: Any) -> bool:
 
 
 def is_mounted_again(above: Any, descriptor: int) -> bool:
-    """Return whether a directory that is open is on another mount than the one `above`."""
+    """Return whether an open directory is on another mount than the directory `above`."""
     try:
         return mount_number(above) != mount_number(descriptor)
     except OSError:
@@ -83,6 +85,6 @@ def is_mounted_again(above: Any, descriptor: int) -> bool:
 def _key_at(path: Any) -> Key | None:
     try:
         status = os.stat(path)
-    except OSError:  # it is gone; the depth has its limit
+    except OSError:  # removed; the limit of the depth ends a loop
         return None
     return status.st_dev, status.st_ino

@@ -1,4 +1,4 @@
-"""Explain why a path is not in a scan: read the way down to it by the same Reader."""
+"""Explain why a scan excludes a path: read the directories above it with the Reader of a scan."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from scanner.options import ScanOptions
 
 
 class Answer(NamedTuple):
-    """`reason`: why it is excluded; None: it is included. Not `known`: `reason` says why there is no answer."""
+    """`reason`: why the path is excluded; None: it is included. Without `known`, it is why there is no answer."""
 
     reason: str | None
     known: bool = True
 
 
 def why(root: str, path: str, options: ScanOptions) -> Answer:
-    """Return whether a scan of `root` shows `path`, and if not, why. Raises OptionError."""
+    """Return whether a scan of `root` includes `path`, and if not, why. Raises OptionError."""
     if not path:
-        raise OptionError("PATH is empty: say what to look for")
+        raise OptionError("PATH is empty: give the path to look for")
     options = options.starting_at([root])._replace(producers=None)
     names = _names_below(root, path)
     if names is None:
@@ -37,17 +37,17 @@ def why(root: str, path: str, options: ScanOptions) -> Answer:
 
 
 def _names_below(root: str, path: str) -> list[str] | None:
-    """Return the names on the way from the root to `path`, which may be relative to where we are, or to the root."""
+    """Return the names from the root down to `path`, which is relative to the working directory or to the root."""
     places = [path] if os.path.isabs(path) else [path, os.path.join(root, path)]
     return next((names for place in places if (names := _names_to(place, root)) is not None), None)
 
 
 def _names_to(place: str, root: str) -> list[str] | None:
-    """Return the names below the root as `place` spells them; where it leads there by a link, as they really are."""
+    """Return the names below the root, as `place` spells them if the root is above it, otherwise without symlinks."""
     top, full = _without_steps_up(root), _without_steps_up(place)
     if is_below(full, top):
         return _names(full, top)
-    for above in [*upwards(full)][::-1]:  # the root may be reached by a link
+    for above in [*upwards(full)][::-1]:  # the root may be reached by a symlink
         if _is_same(above, top):
             return _names(full, above)
     real, real_top = (
@@ -58,7 +58,7 @@ def _names_to(place: str, root: str) -> list[str] | None:
 
 
 def _without_steps_up(path: str) -> str:
-    """Return the absolute path, with `..` as the system has it: above what a link leads to."""
+    """Return the absolute path without `..`, which after a symlink means the parent of its target."""
     names = os.path.join(os.getcwd(), path).split(os.sep)
     last = max((number for number, name in enumerate(names, 1) if name == os.pardir), default=0)
     head = os.path.realpath(os.sep.join(names[:last])) if last else ""
@@ -119,16 +119,16 @@ def _missing(reader: Reader, directory: str, name: str) -> Answer:
     except OSError as error:
         return Answer(f"there is no '{place}': {error.strerror}", known=False)
     sifter = reader.sifter
-    rule = sifter.filter.why_out(directory, name, stat.S_ISDIR(mode)) if sifter is not None else None
+    rule = sifter.filter.rule_excluding(directory, name, stat.S_ISDIR(mode)) if sifter is not None else None
     if rule is not None:
-        return Answer(f"'{place}' is left out by {rule}")
+        return Answer(f"'{place}' is excluded by {rule}")
     if stat.S_ISDIR(mode):
-        return Answer(f"'{place}' is left out by prune")
-    return Answer("nothing leaves it out, but it is not selected (--include, --min-depth, --type, --size, dates)")
+        return Answer(f"'{place}' is excluded by prune")
+    return Answer("no rule excludes it, but it is not selected (--include, --min-depth, --type, --size, dates)")
 
 
 def _shut(options: ScanOptions, place: str, is_file: bool) -> str:
-    """Return why a place on the way is not entered."""
+    """Return why a directory above the path is not entered."""
     if os.path.islink(place):
         return f"'{place}' is a link, which is not followed"
     if is_file:

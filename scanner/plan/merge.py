@@ -46,9 +46,7 @@ def top_down(top: Path, source: Source, onerror: OnError, followlinks: bool) -> 
             _report(found, onerror)
             continue
         packed, links, files = found
-        if not isinstance(
-            files, list
-        ):  # names(), spelled out: what is called for each directory is all that walk costs
+        if not isinstance(files, list):  # names() inlined: a call for each directory is a large part of the cost
             files = files.split(nul) if files else []
         if not packed:  # nothing to prune, but names that the caller adds are visited
             dirs: list[Any] = []

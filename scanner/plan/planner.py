@@ -5,14 +5,14 @@ All known directories and waiting Chunks stand in one line of Segments, in walk 
     first                                                            last
     [chunks] -> [leased to slot 2] -> [chunks] -> [leased to slot 1] -> [queued: a, b, c] -> ...
 
-A Task takes the front of a queued Segment. Its Chunk takes the place of the Task in the line, followed by a queued
-Segment of its leftovers. A Chunk is an unbroken part of the walk order, so the line is as well. An ordered consumer
-(an output, `scan`) takes Chunks from the front. A keyed consumer (`walk`, whose caller may reorder) takes Chunks as
-they arrive and names the directory that it waits for. The bytes that it has not used yet stand in their place.
+A Task gets the front of a queued Segment. Its Chunk replaces the Task in the line, followed by a queued Segment of its
+leftovers. A Chunk is an unbroken part of the walk order, so the line is in walk order as well. An ordered consumer (an
+output, `scan`) takes Chunks from the front. A keyed consumer (`walk`, whose caller may reorder) gets Chunks as they
+arrive, and requests the directory that it waits for. Segments in the state `given` count the bytes that it still holds.
 
 The next Task is the earliest queued one, so that slots work side by side near the front, and few Chunks wait. The more
-bytes wait, the nearer to the front a Segment must lie to start (see `tasks.reach`). The first Segment, or the directory
-that the consumer waits for, always may. At most `window` bytes and one Chunk for each slot wait.
+bytes wait, the nearer to the front a Segment must lie to start (see `tasks.reach`). The first Segment may always start,
+and so may the directory that the consumer waits for. At most `window` bytes and one Chunk for each slot wait.
 """
 
 from __future__ import annotations

@@ -208,7 +208,7 @@ def rule_for(top: Path, path: bytes) -> str | None:
         entries = os.listdir(here) if os.path.isdir(here) else []
         chosen.enter(here, entries, lambda file, here=here: read(os.path.join(here, file)))  # type: ignore[misc]
         place = os.path.join(here, name)
-        reason = chosen.why_out(here, name, os.path.isdir(place) and not os.path.islink(place))
+        reason = chosen.rule_excluding(here, name, os.path.isdir(place) and not os.path.islink(place))
         if reason is not None:
             where = re.match(r"(.*?):(\d+): ", reason, re.DOTALL)
             assert where is not None

@@ -388,9 +388,9 @@ def test_messages_of_the_command_name_the_flag(flags: list[str], message: str, t
     ("flags", "path", "code", "answer"),
     [
         ([], "src/main.py", 0, "in: "),
-        (["--exclude", "*.py"], "src/main.py", 1, "left out by exclude '*.py'"),
-        (["--exclude", "src/"], "src/main.py", 1, "left out by exclude 'src/'"),
-        (["--no-hidden"], "src/.hidden/deep", 1, "left out by no_hidden"),
+        (["--exclude", "*.py"], "src/main.py", 1, "excluded by exclude '*.py'"),
+        (["--exclude", "src/"], "src/main.py", 1, "excluded by exclude 'src/'"),
+        (["--no-hidden"], "src/.hidden/deep", 1, "excluded by no_hidden"),
         (["--max-depth", "1"], "src/main.py", 1, "--max-depth 1"),
         (["--exclude-if-present", ".nobackup"], "nobackup/precious.txt", 1, "it holds '.nobackup'"),
         (["--type", "d"], "src/main.py", 1, "not selected"),
@@ -427,5 +427,5 @@ def test_why_names_the_file_and_the_line(tree: Path) -> None:
     (tree / "src" / ".scanignore").write_text("# objects\n\n*.o\n")
     result = run("why", "--ignore-file", ".scanignore", tree, tree / "src" / "build" / "out.o")
     assert result.stdout.decode() == (
-        f"out: {tree}/src/build/out.o: '{tree}/src/build/out.o' is left out by {tree}/src/.scanignore:3: *.o\n"
+        f"out: {tree}/src/build/out.o: '{tree}/src/build/out.o' is excluded by {tree}/src/.scanignore:3: *.o\n"
     )
