@@ -23,18 +23,14 @@ exit codes
   75   stopped by --timeout
   128+N  ended by signal N
 """
-SCAN_EXAMPLES = (
-    """\
+SCAN_EXAMPLES = """\
 examples
   scanner scan /usr
   scanner scan --timeout 3600 --report nightly.json --report nightly.md /srv /home
   scanner scan --json . | jq .files
 
 """
-    + EXITS
-)
-LIST_EXAMPLES = (
-    """\
+LIST_EXAMPLES = """\
 examples
   scanner list /usr | wc -l
   scanner list -0 . | xargs -0 stat --format=%s
@@ -47,11 +43,8 @@ subdirectory in turn. With -o the file appears whole or not at all; its suffix s
 .ndjson, .parquet, .sqlite, .ncdu, .folded; otherwise paths) and the compression (.gz, .zst).
 
 """
-    + EXITS
-)
 
-DU_EXAMPLES = (
-    """\
+DU_EXAMPLES = """\
 examples
   scanner du -h -d 1 /srv
   scanner du -h --top 10 /home
@@ -61,11 +54,8 @@ Sizes are those of GNU du: disk usage in KiB of each directory with everything b
 several names counts once, for the first of them. A ROOT may be a file or a symlink.
 
 """
-    + EXITS
-)
 
-TREEMAP_EXAMPLES = (
-    """\
+TREEMAP_EXAMPLES = """\
 examples
   scanner treemap /srv -o srv.html
   scanner treemap --gitignore . -o space.svg
@@ -73,8 +63,6 @@ examples
 Each rectangle is a directory; its area is the disk usage, as in du. Point at one for its path and size.
 
 """
-    + EXITS
-)
 
 WHY_EXAMPLES = """\
 examples
@@ -91,10 +79,10 @@ exit codes
 """
 
 SUMMARIES = {
-    "scan": ("scan trees and print a report", SCAN_EXAMPLES),
-    "list": ("list all files and directories, in many formats", LIST_EXAMPLES),
-    "du": ("print the disk usage of directories", DU_EXAMPLES),
-    "treemap": ("draw the disk usage of directories", TREEMAP_EXAMPLES),
+    "scan": ("scan trees and print a report", SCAN_EXAMPLES + EXITS),
+    "list": ("list all files and directories, in many formats", LIST_EXAMPLES + EXITS),
+    "du": ("print the disk usage of directories", DU_EXAMPLES + EXITS),
+    "treemap": ("draw the disk usage of directories", TREEMAP_EXAMPLES + EXITS),
     "why": ("print whether a scan of ROOT includes PATH, and if not, why", WHY_EXAMPLES),
 }
 
