@@ -41,16 +41,10 @@ def add_list_options(command: argparse.ArgumentParser) -> None:
         "\\t, \\n, \\0",
     )  # fmt: skip
     group.add_argument("-0", "--null", action="store_true", help="end each path with a NUL instead of a newline")
-    _refuse_negative_numbers(command)
     group.add_argument(
         "--trailer", action="store_true",
         help="end ndjson with a record of the scan: {\"scan\": {roots, host, times, outcome, unreadable directories}}",
     )  # fmt: skip
-
-
-def _refuse_negative_numbers(command: argparse.ArgumentParser) -> None:
-    """Have argparse take `-1` for a value: beside -0 it takes `--workers -1` for two options."""
-    command._has_negative_number_optionals.clear()
 
 
 def add_du_options(command: argparse.ArgumentParser) -> None:
@@ -72,7 +66,6 @@ def add_du_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("-b", "--bytes", action="store_true", help="same as --apparent-size -B 1")
     group.add_argument("-l", "--count-links", action="store_true", help="count a file once for each of its names")
     group.add_argument("-0", "--null", action="store_true", help="end each line with a NUL instead of a newline")
-    _refuse_negative_numbers(command)
 
 
 def add_treemap_options(command: argparse.ArgumentParser) -> None:

@@ -194,3 +194,4 @@ def add_options(command: argparse.ArgumentParser, name: str) -> None:
     flags.add_performance_options(command)
     flags.add_message_options(command)
     flags.add_check_options(command)
+    command._has_negative_number_optionals.clear()  # otherwise -0 makes argparse take `--workers -1` for two options
