@@ -7,7 +7,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 
 from scanner.cli import exits
 from scanner.cli.roots import file_id
@@ -19,29 +18,21 @@ from scanner.mounts import LOCAL, filesystem_type, mounted_below
 STDOUT_NAMES = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
-class Outputs:
+class Outputs(contextlib.ExitStack):
     """A context manager that opens outputs and closes them at its end, published or not.
 
     `failures` are the errors of outputs that do not appear. A closed pipe is no failure.
     """
 
     def __init__(self, *, quiet: bool) -> None:
+        super().__init__()
         self.failures: list[OutputError] = []
         self._quiet = quiet
-        self._stack = contextlib.ExitStack()
-
-    def __enter__(self) -> Outputs:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
 
     def open(self, path: str | None, *, named: bool = False) -> Output:
         """Open `path` (None: stdout). Raises OutputError, also for a file that can be written but not replaced."""
-        output = self._stack.enter_context(Output(path, named=named, notify=self._notify))
-        self._stack.callback(output.discard)  # runs before the output is closed
+        output = self.enter_context(Output(path, named=named, notify=self._notify))
+        self.callback(output.discard)  # runs before the output is closed
         return output
 
     @contextlib.contextmanager
