@@ -68,20 +68,14 @@ def run_command(args: argparse.Namespace, options: ScanOptions, interruption: ex
         return why_command(args, options)
     refuse_shared_outputs(args)
     if args.command == "scan":
-        from scanner.cli.scan import scan_command
-
-        return scan_command(args, options, interruption)
-    if args.command == "du":
-        from scanner.cli.du import du_command
-
-        return du_command(args, options, interruption)
-    if args.command == "treemap":
-        from scanner.cli.treemap import treemap_command
-
-        return treemap_command(args, options, interruption)
-    from scanner.cli.list import list_command
-
-    return list_command(args, options, interruption)
+        from scanner.cli.scan import scan_command as command
+    elif args.command == "du":
+        from scanner.cli.du import du_command as command
+    elif args.command == "treemap":
+        from scanner.cli.treemap import treemap_command as command
+    else:
+        from scanner.cli.list import list_command as command
+    return command(args, options, interruption)
 
 
 def options_from(args: argparse.Namespace) -> ScanOptions:
