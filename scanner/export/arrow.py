@@ -5,6 +5,7 @@ Values go from the workers' columns into Arrow's buffers without becoming Python
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -112,12 +113,11 @@ class ParquetWriter:
         self._file.close()
 
 
-class WriteStream:
+class WriteStream(io.RawIOBase):
     """A file object for pyarrow that passes bytes to `write`."""
 
-    closed = False
-
     def __init__(self, write: Callable[[memoryview], object]) -> None:
+        super().__init__()
         self._write = write
         self._position = 0
 
@@ -130,20 +130,8 @@ class WriteStream:
     def tell(self) -> int:
         return self._position
 
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        self.closed = True
-
     def writable(self) -> bool:
         return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
 
 
 def arrow_table(result: Sequence[Walked], stated: Stated) -> Any:
