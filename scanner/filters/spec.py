@@ -197,24 +197,14 @@ def spec_of(options: Any, roots: tuple[Path, ...]) -> Spec:
         faults += unreadable
     files = [(name, IGNORE) for name in values.names_of("ignore_files", options.ignore_files)]
     return Spec(
-        bases,
-        tuple(files + [(".gitignore", GIT)] * options.gitignore),
-        options.gitignore,
-        case,
-        include,
-        values.names_of("exclude_if_present", options.exclude_if_present),
-        options.exclude_caches,
-        options.hidden,
-        options.min_depth,
-        options.max_depth,
-        values.types_of(options.types),
-        values.sizes_of(options.size),
-        None if options.newer is None else values.moment_of("newer", options.newer),
-        None if options.older is None else values.moment_of("older", options.older),
-        options.prune,
-        tuple(faults),
-        options.own,
-    )
+        bases, files=tuple(files + [(".gitignore", GIT)] * options.gitignore), gitignore=options.gitignore,
+        ignore_case=case, include=include, tags=values.names_of("exclude_if_present", options.exclude_if_present),
+        caches=options.exclude_caches, hidden=options.hidden, min_depth=options.min_depth, max_depth=options.max_depth,
+        types=values.types_of(options.types), sizes=values.sizes_of(options.size),
+        newer=None if options.newer is None else values.moment_of("newer", options.newer),
+        older=None if options.older is None else values.moment_of("older", options.older), prune=options.prune,
+        reported=tuple(faults), own=options.own,
+    )  # fmt: skip
 
 
 def refuse_prune(prune: Any, method: str) -> None:

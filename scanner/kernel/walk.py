@@ -37,22 +37,8 @@ class Progress:
     """
 
     __slots__ = (
-        "_deadline",
-        "_is_wanted",
-        "_look",
-        "_quota",
-        "directories",
-        "entries",
-        "faults",
-        "files",
-        "now",
-        "opening",
-        "position",
-        "slow",
-        "stack",
-        "started",
-        "task",
-        "text",
+        "_deadline", "_is_wanted", "_look", "_quota", "directories", "entries", "faults", "files", "now", "opening",
+        "position", "slow", "stack", "started", "task", "text",
     )  # fmt: skip
 
     def __init__(self, task: Task, is_wanted: Callable[[], bool] | None) -> None:

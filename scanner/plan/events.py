@@ -77,13 +77,7 @@ class ScanFinished(NamedTuple):
 
 
 Event: TypeAlias = (
-    BackendEvent
-    | AddDirectories
-    | ConsumerWaits
-    | DirectoryPruned
-    | BytesWaiting
-    | ZoneLimit
-    | ZonesFound
+    BackendEvent | AddDirectories | ConsumerWaits | DirectoryPruned | BytesWaiting | ZoneLimit | ZonesFound
     | AllowDirectories
-)
+)  # fmt: skip
 Instruction: TypeAlias = DispatchTask | ReclaimTask | DeliverChunk | ScanFinished

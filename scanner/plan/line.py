@@ -24,22 +24,8 @@ class Segment:
     """
 
     __slots__ = (
-        "alone",
-        "before",
-        "behind",
-        "careful",
-        "chunks",
-        "deaths",
-        "directories",
-        "given",
-        "keeper",
-        "position",
-        "pruned",
-        "quota",
-        "reclaimed",
-        "size",
-        "slot",
-        "zone",
+        "alone", "before", "behind", "careful", "chunks", "deaths", "directories", "given", "keeper", "position",
+        "pruned", "quota", "reclaimed", "size", "slot", "zone",
     )  # fmt: skip
 
     def __init__(self, directories: list[Path], position: int = 0, *, alone: bool = False, zone: int = 0) -> None:
