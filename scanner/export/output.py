@@ -95,7 +95,7 @@ class Output:
             self._notify(f"{self._given!r} is a mount point: it is overwritten in place at the end, not replaced")
 
     def _open_beside(self, directory: str, name: str) -> int:
-        """Open a new file in `directory`, without a name where possible: a nameless file is never listed or left behind."""
+        """Open a new file in `directory`, without a name where possible: no scan lists it, and no kill leaves it."""
         temporary = part_path(directory, name)
         descriptor = None if self._named else open_nameless(directory, self._mode)
         self._nameless = descriptor is not None
