@@ -27,19 +27,11 @@ FaultKind = Literal[
 ]  # fmt: skip
 Operation = Literal["open", "read", "stat", "rules", "prune", "expect"]
 
-ENCODING, ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-"""Arguments of `encode` that give the result of `os.fsencode` in half the time: used once for each directory."""
-
 _KINDS: dict[int, FaultKind] = {
-    errno.EACCES: "denied",
-    errno.EPERM: "denied",
-    errno.ENOENT: "vanished",
-    errno.ENOTDIR: "vanished",
-    errno.ESTALE: "vanished",
-    errno.ETIMEDOUT: "timeout",
-    errno.ELOOP: "loop",
-    errno.ENAMETOOLONG: "name",
-}
+    errno.EACCES: "denied", errno.EPERM: "denied",
+    errno.ENOENT: "vanished", errno.ENOTDIR: "vanished", errno.ESTALE: "vanished",
+    errno.ETIMEDOUT: "timeout", errno.ELOOP: "loop", errno.ENAMETOOLONG: "name",
+}  # fmt: skip
 _ROOT_KINDS: dict[int, FaultKind] = {errno.ENOENT: "not_found", errno.ENOTDIR: "not_directory"}
 EXCLUDED: FaultKind = "excluded"
 """Kind of a directory that an option excludes once it is open: not an error."""
@@ -136,8 +128,8 @@ class Task(NamedTuple):
 
 
 Listing: TypeAlias = tuple[Any, Any, Any]
-"""What is in one directory, or one part of a huge one: names of directories, of links among them that must not be
-entered, of all else. Lists, or packed: NULs between them, where they have crossed between processes."""
+"""The entries of one directory, or of one part of a huge one: names of sub-directories; names of those among them that
+are not entered; names of all other entries. Lists, or joined by NULs if the names come from another process."""
 
 
 class Chunk:
@@ -167,29 +159,12 @@ class Chunk:
     )  # fmt: skip
 
     def __init__(
-        self,
-        task: int,
-        origin: Path,
-        *,
-        worker: int = 0,
-        listings: tuple[Any, ...] = (),
-        output: bytes | memoryview = b"",
-        leftovers: list[Path] | None = None,
-        position: int = 0,
-        faults: list[Fault] | None = None,
-        directories: int = 0,
-        entries: int = 0,
-        files: int = 0,
-        retries: int = 0,
-        seconds: float = 0.0,
-        cpu: float = 0.0,
-        opening: float = 0.0,
-        slow: list[tuple[float, Path]] | None = None,
-        rules: Rules | None = None,
-        table: list[bytes] | None = None,
-        clamped: int = 0,
-        size: int | None = None,
-    ) -> None:
+        self, task: int, origin: Path, *, worker: int = 0, listings: tuple[Any, ...] = (),
+        output: bytes | memoryview = b"", leftovers: list[Path] | None = None, position: int = 0,
+        faults: list[Fault] | None = None, directories: int = 0, entries: int = 0, files: int = 0, retries: int = 0,
+        seconds: float = 0.0, cpu: float = 0.0, opening: float = 0.0, slow: list[tuple[float, Path]] | None = None,
+        rules: Rules | None = None, table: list[bytes] | None = None, clamped: int = 0, size: int | None = None,
+    ) -> None:  # fmt: skip
         self.task = task
         self.origin = origin
         self.worker = worker
@@ -334,37 +309,6 @@ def names(packed: Any) -> list[Any]:
     separator: Any = "\0" if isinstance(packed, str) else b"\0"
     result: list[Any] = packed.split(separator)
     return result
-
-
-def utf8_text(path: Any) -> str:
-    """Decode the bytes of a path or of joined paths as UTF-8, with `surrogateescape`, whatever the locale says."""
-    if isinstance(path, str):
-        if ENCODING == "utf-8":
-            return path
-        path = path.encode(ENCODING, ERRORS)
-    return str(path, "utf-8", "surrogateescape")
-
-
-def utf8_bytes(text: str) -> bytes:
-    """Encode text that `utf8_text` has decoded. The bytes of names are restored."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def printable(text: str) -> str:
-    """Return `text` for terminals and reports, with characters escaped that are not printable."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else _escaped(char) for char in text)
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:
-        return f"\\x{code - 0xDC00:02x}"
-    return char.encode("unicode_escape").decode()
-
-
-def terminal_bytes(text: str) -> bytes:
-    """Encode printable text for a terminal."""
-    return text.encode(ENCODING, "backslashreplace")
 
 
 def prefix_of(path: Any) -> Any:

@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
-from scanner.model import Path, below_any, is_below, prefix_of, printable, upwards, utf8_text
+from scanner.encoding import printable, utf8_text
+from scanner.model import Path, below_any, is_below, prefix_of, upwards
 
 MOUNTS = "/proc/self/mountinfo"
 MOST_LINKS = 40  # symbolic links in a path, as in the kernel

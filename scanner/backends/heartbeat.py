@@ -15,8 +15,8 @@ import os
 import tempfile
 from typing import Any
 
+from scanner.encoding import ENCODING, ERRORS
 from scanner.kernel.native import PLACE_HEADER as _HEADER
-from scanner.model import ENCODING, ERRORS
 
 MOST_THREADS = 256
 SIZE = 1 << 14  # bytes for each thread, as in the compiled walker; longer paths are not written

@@ -13,11 +13,12 @@ from typing import Any
 from scanner.cli import exits
 from scanner.cli.roots import counted_before, distinct, each_time
 from scanner.cli.run import conclude, run_scan
+from scanner.encoding import printable, terminal_bytes, utf8_text
 from scanner.errors import OptionError
 from scanner.export.formats import SIZES_FIELDS
 from scanner.export.output import STDOUT, Output
 from scanner.export.tree import DistinctTree, Total, Tree, key_of
-from scanner.model import Chunk, Path, is_below, prefix_of, printable, terminal_bytes, utf8_text
+from scanner.model import Chunk, Path, is_below, prefix_of
 from scanner.mounts import are_shared
 from scanner.options import ProducerSpec, ScanOptions
 

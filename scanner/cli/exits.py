@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
-from scanner.model import UNEXPECTED, Path, printable
+from scanner.encoding import printable
+from scanner.model import UNEXPECTED, Path
 from scanner.report.data import shown
 from scanner.stats import ScanStats
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from scanner import __version__
 from scanner.cli import exits, flags
-from scanner.model import printable
+from scanner.encoding import printable
 
 DESCRIPTION = """\
 Scan very large directory trees in parallel, in the order of os.walk, and report all errors.

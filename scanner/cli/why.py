@@ -6,9 +6,9 @@ import argparse
 import sys
 
 from scanner.cli import exits
+from scanner.encoding import printable
 from scanner.export.output import Output
 from scanner.kernel.why import why
-from scanner.model import printable
 from scanner.options import ScanOptions
 from scanner.report.data import message_text, shown
 

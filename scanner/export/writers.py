@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from scanner import __version__
+from scanner.encoding import printable, terminal_bytes, utf8_text
 from scanner.export.formats import OutputSpec, is_terminal, missing_extra
 from scanner.export.output import Output
 from scanner.export.tree import Total, Tree
-from scanner.model import Chunk, Path, printable, terminal_bytes, utf8_text
+from scanner.model import Chunk, Path
 
 GZIP_LEVEL, ZSTD_LEVEL = 6, 3
 Write = Callable[[bytes | memoryview], object]

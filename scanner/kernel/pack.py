@@ -11,9 +11,10 @@ from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from scanner.encoding import ENCODING, ERRORS
 from scanner.fields import FIRST, LAST, NULL, TIMES
 from scanner.kernel.native import JOINED, LINES, LIST, WITH_ROWS
-from scanner.model import ENCODING, ERRORS, Fault, joined, prefix_of
+from scanner.model import Fault, joined, prefix_of
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scanner.encoding import ENCODING, ERRORS
 from scanner.kernel.descent import Descent, has_steps
 from scanner.kernel.facts import ScanFacts, facts_of
 from scanner.kernel.gate import Elsewhere, Gate
 from scanner.kernel.native import COUNT, JOINED, LINES, LIST, WITH_ROWS, ListRequest
 from scanner.kernel.pack import FilesWithRows, ReadPart, join, no_listing, pack
 from scanner.kernel.requests import RETRIES, EntrySorter, Retries
-from scanner.model import ENCODING, ERRORS, Fault, Path, children, excluded, prefix_of
+from scanner.model import Fault, Path, children, excluded, prefix_of
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:

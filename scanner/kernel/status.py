@@ -16,13 +16,14 @@ from operator import attrgetter
 from struct import pack_into
 from typing import Any
 
+from scanner.encoding import ENCODING, ERRORS
 from scanner.fields import EXACT, FIRST, LAST, NULL
 from scanner.kernel.descent import HERE, Descent
 from scanner.kernel.facts import ScanFacts
 from scanner.kernel.native import RowsRequest
 from scanner.kernel.pack import OneDevice, join
 from scanner.kernel.requests import LEAST, PROBES, SLOW_REQUEST, Retries, in_threads
-from scanner.model import ENCODING, ERRORS, Fault, Path, names, prefix_of
+from scanner.model import Fault, Path, names, prefix_of
 from scanner.options import ScanOptions
 
 SLICE = LEAST  # entries that a thread requests before it takes the next slice

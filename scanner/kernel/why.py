@@ -6,10 +6,11 @@ import os
 import stat
 from typing import NamedTuple
 
+from scanner.encoding import printable, utf8_text
 from scanner.errors import OptionError
 from scanner.kernel.native import NO_LIMIT
 from scanner.kernel.read import Reader
-from scanner.model import Fault, is_below, prefix_of, printable, upwards, utf8_text
+from scanner.model import Fault, is_below, prefix_of, upwards
 from scanner.mounts import UNKNOWN, mounted_below
 from scanner.options import ScanOptions
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from scanner.model import UNEXPECTED, Fault, Path, printable, utf8_bytes, utf8_text
+from scanner.encoding import printable, utf8_bytes, utf8_text
+from scanner.model import UNEXPECTED, Fault, Path
 from scanner.stats import ScanStats
 
 LONGEST_SHOWN = 300  # characters of a path in text for people; JSON has the whole path

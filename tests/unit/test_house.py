@@ -12,18 +12,19 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "scanner"
-FOUNDATION = {"codec", "errors", "fields", "model", "options"}
+FOUNDATION = {"codec", "encoding", "errors", "fields", "model", "options"}
 ALLOWED = {
     "errors": set(),
     "model": {"errors", "codec"},
     "codec": {"model"},
+    "encoding": set(),
     "fields": {"errors"},
     "units": set(),
     "options": {"errors", "fields", "model", "mounts", "filters", "units"},
     "signature": {"options"},
     "entry": {"errors", "fields", "model"},
     "filters": {"errors", "model", "units"},
-    "mounts": {"errors", "model"},
+    "mounts": {"encoding", "errors", "model"},
     "kernel": FOUNDATION | {"filters", "mounts"},
     "plan": FOUNDATION,
     "backends": FOUNDATION | {"kernel", "mounts"},

@@ -13,13 +13,14 @@ import stat
 from json.encoder import encode_basestring
 from typing import Any
 
+from scanner.encoding import utf8_bytes, utf8_text
 from scanner.fields import Columns
 from scanner.kernel.native import JOINED
 from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.producers.base import Producer, depth_below, json_escaped
 from scanner.kernel.producers.sizes import SIZE_FIELDS
 from scanner.kernel.status import nothing
-from scanner.model import EXCLUDED, Fault, prefix_of, utf8_bytes, utf8_text
+from scanner.model import EXCLUDED, Fault, prefix_of
 from scanner.options import ScanOptions
 
 OTHER_FILE_SYSTEM, BY_PATTERN = ',"excluded":"otherfs"', ',"excluded":"pattern"'

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from scanner.encoding import ENCODING, ERRORS
 from scanner.kernel.native import WalkedRun
 from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.producers.base import EntryProducer
-from scanner.model import ENCODING, ERRORS, prefix_of
+from scanner.model import prefix_of
 from scanner.options import ScanOptions
 
 

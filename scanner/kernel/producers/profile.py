@@ -8,12 +8,13 @@ import re
 from collections import Counter
 from typing import Any
 
+from scanner.encoding import utf8_text
 from scanner.fields import columns_of
 from scanner.kernel.native import JOINED
 from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.producers.base import Producer, depth_below, nul_of
 from scanner.kernel.producers.summary import LONGEST_SUFFIX
-from scanner.model import is_below, utf8_text
+from scanner.model import is_below
 from scanner.options import ScanOptions
 
 SUFFIX = re.compile(rf"(?<=[^\0])\.[^.\0]{{1,{LONGEST_SUFFIX}}}(?![^\0])")

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, TypeAlias
 
+from scanner.encoding import utf8_bytes, utf8_text
 from scanner.fields import Columns
 from scanner.kernel.native import JOINED
 from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.producers.base import Producer
 from scanner.kernel.producers.sizes import SIZE_FIELDS, SharedFiles
-from scanner.model import Fault, prefix_of, utf8_bytes, utf8_text
+from scanner.model import Fault, prefix_of
 from scanner.options import ScanOptions
 
 SUMMARY_FIELDS = (*SIZE_FIELDS, "uid", "mtime_ns")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from scanner.encoding import ENCODING, ERRORS
 from scanner.fields import columns_of
 from scanner.kernel.pack import Rows, count_clamped, times_among
 from scanner.kernel.producers.base import EntryProducer, nul_of
-from scanner.model import ENCODING, ERRORS
 from scanner.options import ScanOptions
 
 

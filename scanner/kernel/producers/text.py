@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from json.encoder import encode_basestring
 from typing import Any
 
+from scanner.encoding import printable, terminal_bytes, utf8_bytes, utf8_text
 from scanner.fields import Columns
 from scanner.kernel.producers.base import EntryProducer, json_escaped
-from scanner.model import printable, terminal_bytes, utf8_bytes, utf8_text
 from scanner.options import ScanOptions
 
 CYCLE = 146_097 * 86_400  # seconds in 400 years, after which the calendar repeats
