@@ -1,4 +1,4 @@
-"""Opening directories from their parents, not by their paths. `_walk.h` does the same for runs; GAP is common to both.
+"""Open directories from their parents, not by their paths. `_walk.h` does the same for runs; GAP is common to both.
 
     root --> a --> b --> c          open: a file descriptor each, closed when the walk has left it
                          |-- d      opened by its name from c, never through a symlink
@@ -25,7 +25,7 @@ MOST_OPEN = 48  # descriptors for the way down; a longer way is thinned out, and
 GAP = 4  # the gap between two of them is at most this many times the distance to the bottom
 _READ = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_ATIME = getattr(os, "O_NOATIME", 0)  # do not change access times
-_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # enough to go on from; needs no permission
+_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # to open names below
 
 
 class Descent:
@@ -37,7 +37,7 @@ class Descent:
         self._several = len(roots) > 1
         self._nested = are_nested(roots)
         self._no_link = not follow
-        self._way: list[tuple[Any, int]] = []  # prefixes of paths, each one of the next; and descriptors
+        self._way: list[tuple[Any, int]] = []  # prefixes of the path, the shortest first; descriptors
         self._prefix: Any = None
         self._separator: Any = None
         self._parent = -1
@@ -46,7 +46,7 @@ class Descent:
         self._mounts: dict[Any, bytes] = {}  # of roots
 
     def place(self, path: Any) -> tuple[int, Any, bool]:
-        """Return from where to open `path`, by which name, and whether symlinks are refused. Raises OSError."""
+        """Return a descriptor above `path`, the name to open there, and whether to refuse symlinks. Raises OSError."""
         if not self._begin(path):
             return HERE, path, False
         while not path.startswith(self._prefix):
@@ -55,8 +55,8 @@ class Descent:
 
     def _begin(self, path: Any) -> bool:
         """Open the root above `path`. Return False if `path` is a root, or below none. Raises OSError."""
-        if self._several and path in self._roots:  # also one below another, and it may be a link
-            self.close()  # it must not be kept below another root
+        if self._several and path in self._roots:  # also a root below another root; it may be a symlink
+            self.close()  # this root must not be kept below another one
             return False
         if self._nested and self._way and (root := self._root_of(path)) and self._way[0][0] != prefix_of(root):
             self.close()  # that root may be a symlink, which is followed only where it is opened as a root
@@ -212,7 +212,7 @@ class Descent:
             os.close(descriptor)
         del self._way[some]
 
-    def make_do_with_less(self) -> None:
+    def hold_fewer(self) -> None:
         """Hold fewer descriptors, at the price of opening more often: the process has run out of them."""
         self.most_open = max(1, self.most_open // 8)
 
@@ -243,5 +243,5 @@ def are_nested(roots: Sequence[Any]) -> bool:
 
 
 def has_steps(name: Any) -> bool:
-    """Return whether a name leads down several levels."""
+    """Return whether a name has several components."""
     return (os.sep if isinstance(name, str) else os.sep.encode()) in name

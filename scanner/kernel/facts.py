@@ -1,4 +1,4 @@
-"""Facts derived from the options of a scan, once for each worker: who reads directories, and in which form."""
+"""Derive facts from the options of a scan, once for each worker: the reader of directories, the form of results."""
 
 # Without `from __future__ import annotations`, which NamedTuple would have to compile: a millisecond a module.
 
@@ -12,10 +12,10 @@ from scanner.kernel.native import COUNT, JOINED, LINES, LINK_RULES, LIST, WITH_R
 from scanner.options import ScanOptions
 
 ReaderKind = Literal["python", "single", "many"]
-"""Who reads directories: `os.scandir`; the compiled reader, one at a time; or the compiled walker, many in one call,
-with one of the others for each directory that it leaves over."""
+"""The reader of directories: `os.scandir`; the compiled reader, one directory a call; or the compiled walker, many a
+call, which leaves unusual directories to one of the others."""
 LINE_PRODUCERS = ("paths", "text", "table")
-"""Producers that take a run as lines: a directory that is not shown has none there."""
+"""Producers that take a run as lines, in which a directory that is not selected has no line."""
 
 
 def by_whole_paths(options: ScanOptions) -> bool:
@@ -55,11 +55,11 @@ READERS: tuple[tuple[Callable[[ScanOptions], bool], ReaderKind, str], ...] = (
     (_filters_in_python, "single", "the filter needs more than names, types and depths"),
     (_needs_place_of_hidden, "single", "a producer records excluded names, or which directories are shown"),
 )
-"""Who reads directories: the first row whose condition holds decides. Otherwise it is the compiled walker."""
+"""The reader of the first row whose condition holds is used, otherwise the compiled walker."""
 
 
 def reader_for(options: ScanOptions) -> ReaderKind:
-    """Return who reads the directories of a scan: see READERS."""
+    """Return the reader for a scan: see READERS."""
     return next((reader for holds, reader, _ in READERS if holds(options)), "many")
 
 
@@ -74,7 +74,7 @@ def runs_unlocked(options: ScanOptions) -> bool:
 
 
 class ScanFacts(NamedTuple):
-    """What follows from the options for reading directories. Computed once for each worker, and handed on."""
+    """Facts for reading directories, derived from the options once for each worker."""
 
     reader: ReaderKind
     native: Native | None  # None: everything is read in Python

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from scanner.kernel.status import Statuses
 
 SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-FIRST_APPETITE, LEAST_APPETITE = 1 << 16, 500  # entries to read at a time when memory was short
+FIRST_LIMIT, LEAST_LIMIT = 1 << 16, 500  # entries to read at a time after ENOMEM
 HELD_DIRECTORIES = 4
 ONE_BY_ONE = {errno.ELOOP, errno.EXDEV, errno.ENAMETOOLONG, errno.ENOSYS, errno.EPERM, errno.EAGAIN}
-"""Errors of opening a path of several names at once that opening name after name may not have, or reports better: a
-path that is too long, a symlink on the way, a system that cannot do it."""
+"""Errors of opening several names at once after which the names are opened one by one: the path may be too long or lead
+through a symlink, or the system may lack `openat2`."""
 
 
 class Held(NamedTuple):
@@ -55,9 +55,9 @@ class Reader:
     def __init__(self, options: ScanOptions, facts: ScanFacts | None = None, descent: Descent | None = None) -> None:
         facts = facts or facts_of(options, listed=True)
         self._retries = Retries()
-        self.threads = 1  # for types, where these are slow
-        self.wary = True  # whether they may be: a directory was slow just now
-        self.untyped = False  # whether the directory read last had entries without a type
+        self.threads = 1  # that look up types on slow file systems
+        self.wary = True  # whether requests may be slow, as in the last directory
+        self.untyped = False  # whether the last directory had entries without a type
         self._form = facts.form
         self._producer = options.producers is not None
         self._native = None if facts.needs_entries else facts.native  # it reports names only
@@ -92,7 +92,7 @@ class Reader:
         keeps_entries = self.statuses is not None or facts.needs_entries
         self._sorter = EntrySorter(facts.links, self._retries, keeps_entries=keeps_entries)
         self._settings = facts.rule, listed, facts.separator, self.statuses is not None
-        self._appetite = 1 << 62  # entries to read at a time: fewer when memory has run out
+        self._entry_limit = 1 << 62  # entries to read at a time: fewer after ENOMEM
         self._held: dict[Path, Held] = {}
 
     @property
@@ -127,7 +127,7 @@ class Reader:
         return part
 
     def _bar(self, path: Path, dirs: list[Any], links: list[Any]) -> tuple[list[Any], list[Any]]:
-        """Return the directories, and the links with those that must not be entered: they are shown, if at all."""
+        """Return the directories and the links. Directories that must not be entered become links, if selected."""
         prefix = prefix_of(path)
         last = self._gate.is_last(path)
         marked = set(links)
@@ -138,7 +138,7 @@ class Reader:
         return dirs, links
 
     def _insist(self, path: Path, limit: int, part: ReadPart, attempts: int) -> ReadPart:
-        """Repeat, as often as the error may be transient."""
+        """Read again while the error may be transient."""
         while part.faults and self._retries.may_repeat(self._failure(part), attempts):
             self._make_room(self._failure(part))
             part = self._try(path, limit)
@@ -149,23 +149,23 @@ class Reader:
         return part
 
     def _failure(self, part: ReadPart) -> int:
-        """Return the errno for which there is no whole listing; 0 if there is one."""
+        """Return the errno that prevents a whole listing; 0 if the listing is whole."""
         fault = part.faults[-1]
         return fault.errno if fault.drops_listing else 0
 
     def _make_room(self, failure: int) -> None:
-        """Start over from the root, which helps after ESTALE; release what may be short."""
+        """Prepare another attempt: close directories, which helps after ESTALE, and release what may be short."""
         self._descent.close()
         if failure in SHORTAGES:
             self._release_held()
-            self._descent.make_do_with_less()
+            self._descent.hold_fewer()
         if failure == errno.ENOMEM:
-            self._appetite = max(LEAST_APPETITE, min(self._appetite, FIRST_APPETITE) // 4)
+            self._entry_limit = max(LEAST_LIMIT, min(self._entry_limit, FIRST_LIMIT) // 4)
 
     def _try(self, path: Path, limit: int) -> ReadPart:
         # Only what nearly every directory needs: another call here is a percent of a scan.
-        if limit > self._appetite:
-            limit = self._appetite
+        if limit > self._entry_limit:
+            limit = self._entry_limit
         if len(path) > self._longest_sure and (fault := self._gate.too_deep(path)) is not None:
             return no_listing(fault)
         descriptor = -1
@@ -308,15 +308,15 @@ class Reader:
         self._held[path] = held
 
     def resume(self, path: Path, position: int, limit: int) -> tuple[ReadPart, list[Path]]:
-        """Read what follows the first `position` entries of a huge directory; return also its sub-directories among
-        those.
+        """Read the entries of a huge directory after the first `position`. Return also the sub-directories among these
+        first entries.
         """
         held = self._held.pop(path, None)
         if held is not None and held.position != position:
             held.close()
             held = None
         if held is not None and held.entries is None:
-            found = self._list(path, min(limit, self._appetite), held.descriptor)
+            found = self._list(path, min(limit, self._entry_limit), held.descriptor)
             if found is not None:
                 return self._part_of(path, *found, held=held), held.below
             held = None
@@ -325,7 +325,7 @@ class Reader:
             if fault is not None:
                 return no_listing(fault), below
             held = self._held.pop(path)
-        part = self._sort(path, held.entries, min(limit, self._appetite), first=False, descriptor=held.descriptor)
+        part = self._sort(path, held.entries, min(limit, self._entry_limit), first=False, descriptor=held.descriptor)
         if part.more:
             below = children(path, part.dirs, part.links) + held.below
             self._hold(path, held._replace(position=position + part.entries, below=below))
@@ -336,12 +336,12 @@ class Reader:
     def _skip(self, path: Path, position: int) -> tuple[Fault | None, list[Path]]:
         """Hold `path` open after its first `position` entries, or return the Fault and the sub-directories found.
 
-        It is read again from the start where this process does not hold it open: a directory that does not change has
-        the same order each time.
+        Called if this process does not hold it open. It is read again from the start: a directory that does not change
+        has the same order each time.
         """
-        with self._in_python_counting():  # the compiled reader does whole directories only
+        with self._in_python_counting():  # the compiled reader cannot skip entries
             part = self.read(path, position)
-        while part.more and (so_far := self._held[path].position) < position:  # the appetite is small
+        while part.more and (so_far := self._held[path].position) < position:  # the limit is small after ENOMEM
             part, _ = self.resume(path, so_far, position - so_far)
         below = children(path, part.dirs, part.links)
         if part.faults and part.faults[-1].drops_listing:

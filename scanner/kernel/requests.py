@@ -1,4 +1,4 @@
-"""Requests to the file system where each costs a round trip: several in flight, and repeated after transient errors.
+"""Send several requests at a time where each costs a round trip, and repeat them after transient errors.
 
 An NFS client sends types with the first thousand names or so, and then no more, unless attributes of entries
 already listed are requested. Then it goes on to fetch them along with the names, a thousand in one round trip:
@@ -23,7 +23,7 @@ from scanner.model import Fault, Path, prefix_of
 T = TypeVar("T")
 PROBES = 12  # entries that show whether requests are slow; a Linux client reacts to more than 8 of them
 SLOW_REQUEST = 300e-6  # seconds for one request
-LEAST = 4  # entries for a thread
+LEAST = 4  # fewest entries for a thread
 BATCH = 512  # entries: of a page of a listing, which the client fetches with attributes or without
 RETRIES = {
     errno.ESTALE: 2, errno.EMFILE: 2, errno.ENFILE: 2, errno.ENOMEM: 2, errno.EAGAIN: 2, errno.EINTR: 2, errno.EIO: 1,
@@ -86,7 +86,7 @@ def with_types(
 
 
 def _has_attributes(entries: list[os.DirEntry[Any]]) -> bool:
-    """Request attributes, so that the client goes on to fetch them; return whether it had them."""
+    """Request attributes, so that the client continues to fetch them. Return whether it had them already."""
     for entry in entries:
         started = time.monotonic()
         with contextlib.suppress(OSError):
@@ -103,7 +103,7 @@ def _request_types(entries: list[os.DirEntry[Any]], follow: bool, threads: int) 
 def in_threads(todo: Sequence[T], act: Callable[[T], object], threads: int, least: int = LEAST) -> None:
     """Call `act` with each item, in several threads. An OSError is ignored: the caller repeats what has failed.
 
-    least  items for a thread.
+    least  fewest items for each thread.
     """
     left = iter(todo)
 
@@ -134,7 +134,7 @@ def is_link(entry: os.DirEntry[Any]) -> bool:
 class EntrySorter:
     """Sorts entries of os.scandir into directories, links among them, and files, for one Reader.
 
-    links          what a symlink to a directory is.
+    links          how a symlink to a directory counts: see `LinkRule`.
     keeps_entries  return the entries as well.
     """
 
@@ -149,7 +149,7 @@ class EntrySorter:
 
         An entry of unknown type is a file, and a Fault `stat`.
 
-        threads  for types, where these may be slow; 0: they are not.
+        threads  number of threads that look up types on a slow file system; 0: types are fast.
         """
         dirs: list[Any] = []
         marked: list[Any] = []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scanner.filters.filter import Filter
     from scanner.kernel.facts import ScanFacts
 
-MOST_TAKEN = 64  # directories to take from a stack: most stacks are shorter, and of a longer one most are given back
+MOST_TAKEN = 64  # directories to take from a stack: most stacks are shorter, and a run seldom needs more
 NO_SUSPECTS = MOST_TAKEN, b"", b"", b""  # as `Runs._suspects` returns them
 SHORTEST_PAYING_RUN = 4  # directories: after a shorter run the next ones are read singly
 MOST_PATIENCE = 255  # directories to read singly before the next attempt
@@ -46,7 +46,7 @@ class Runs:
     ) -> None:  # fmt: skip
         """Prepare runs.
 
-        slow     seconds for a directory, from which on it is reported.
+        slow     directories that take as many seconds are reported.
         deepest  levels below the root: deeper directories are read singly, which reports them.
         """
         assert facts.native is not None
@@ -77,8 +77,8 @@ class Runs:
         limit   entries in a directory: a larger one is read in parts.
         budget  entries, directories, characters of paths, seconds.
         news    how another slot ends the run early.
-        near    looking up names is slow: what is open on the way to the next directory stays open, and several
-                directories with the same parent are opened from there.
+        near    looking up names is slow: directories above the next one stay open, and directories with the same parent
+                are opened from there.
         """
         words = NO_SUSPECTS if self._filter is None else self._suspects(self._filter, stack[-1])
         length = self._descent.root_length(stack[-1])
@@ -99,9 +99,7 @@ class Runs:
         return run._replace(rows=self._one_device.only(device, run.rows)) if self._one_device.is_needed else run
 
     def _walk_lent(self, request: RunRequest) -> WalkedRun:
-        """Walk, and keep the directories that were left open. If a signal is raised as soon as that is over, close
-        them.
-        """
+        """Walk, and keep the directories that were left open. Close them if a signal handler raises after the call."""
         way = request.way
         try:
             run = WalkedRun(*self._walk(request))

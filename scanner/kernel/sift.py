@@ -23,7 +23,7 @@ class Sifter:
 
     def __init__(self, spec: Spec, descent: Descent, *, by_path: bool, follow: bool, records_excluded: bool) -> None:
         self.filter = Filter(spec)
-        self.shown = True  # whether the directory sifted last is shown itself
+        self.shown = True  # whether the directory sifted last is selected itself
         self.excluded_names: list[Any] = []  # excluded names of the directory sifted last
         self.needs_entries = self.filter.selection.needs_entries
         self._descent, self._by_path, self._follow = descent, by_path, follow
@@ -31,7 +31,7 @@ class Sifter:
         self._own = frozenset(kind(name) for name in spec.own for kind in (os.fsdecode, os.fsencode))
 
     def sift(self, path: Path, part: ReadPart, entry_of: dict[Any, Any], *, first: bool, known: bool) -> ReadPart:
-        """Return the part without excluded entries. `first`: it is the first one; `known`: there is no other."""
+        """Return the part without excluded entries. `first`: no part came before; `known`: no other part exists."""
         dirs, links, packed, _, faults, more, read = part
         files = listed = names(packed)
         if not self._own.isdisjoint(files):
@@ -42,7 +42,7 @@ class Sifter:
             refusal, useless = self.filter.enter(path, there, lambda name: self._content(path, name))
             if refusal is not None:
                 return no_listing(refusal)
-            faults[:0] = useless  # the last fault is the one that says why a listing broke off
+            faults[:0] = useless  # the last fault must stay the reason why a listing broke off
         if first and not self.filter.selection.all:
             self.shown = self._shows(path, lambda: self._status(path))
         dirs, links, files, useless = self.filter.sift(path, dirs, links, files)
@@ -58,7 +58,7 @@ class Sifter:
     def _select(
         self, path: Path, dirs: list[Any], links: list[Any], files: list[Any], entry_of: dict[Any, Any]
     ) -> tuple[list[Any], list[Any], list[Any], list[Fault]]:
-        """Return the entries that are shown, and the directories to enter."""
+        """Return the entries that are selected, and the directories to enter."""
         faults: list[Fault] = []
         shown = self.filter.select(path, files + links)
         if self.needs_entries:
@@ -73,7 +73,7 @@ class Sifter:
         )
 
     def shows(self, path: Path) -> bool:
-        """Return whether a directory that is not entered is shown."""
+        """Return whether a directory that is not entered is selected."""
         return self._shows(path, lambda: os.stat(path, follow_symlinks=False))
 
     def _shows(self, path: Path, status: Any) -> bool:

@@ -1,7 +1,7 @@
-"""Requesting `stat` of entries: size, times, owner. By descriptor and name, several in flight where they are slow.
+"""Request `stat` of entries (size, times, owner) by descriptor and name, several in flight where they are slow.
 
-Rows hold the results: columns of 64-bit numbers one after the other, each with a value for every entry. After a failure
-there is a Fault `stat`, and NULL in each column of the row; the name stays.
+Rows hold the results: columns of 64-bit numbers one after the other, each with a value for every entry. A failure is a
+Fault `stat` and sets each column of the row to NULL. The name is kept.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from scanner.kernel.requests import LEAST, PROBES, SLOW_REQUEST, Retries, in_thr
 from scanner.model import Fault, Path, names, prefix_of
 from scanner.options import ScanOptions
 
-SLICE = LEAST  # entries that a thread requests before it takes the next slice
-BROKEN = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR}  # errors of following a link that leads nowhere
+SLICE = LEAST  # entries that a thread requests at a time
+BROKEN = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR}  # errors of `stat` for a broken symlink
 
 
 class Statuses:
@@ -49,7 +49,7 @@ class Statuses:
         """Return rows of the directory `path` itself, open as or found at `place`, and of `files` in it.
 
         entry_of  their entries, if they were read in Python.
-        faults    new ones are inserted at the start: the last one says why a listing broke off.
+        faults    new ones are inserted at the start: the last one must stay the reason why a listing broke off.
         """
         new: list[Fault] = []
         if entry_of or self._native is None:
@@ -65,7 +65,7 @@ class Statuses:
     def of_some(self, place: Any, some: Sequence[tuple[Path, Any]], faults: list[Fault]) -> bytes:
         """Return rows of entries of the directory that is open as, or found at, `place`.
 
-        some  path and name of each; no name: its row is NULL, without a request.
+        some  path and name of each; without a name, its row is NULL and costs no request.
         """
         if isinstance(place, int):
             rows = self._of_places(some, place, faults)
@@ -74,7 +74,7 @@ class Statuses:
         return self._counted(some[0][0], rows) if some else rows
 
     def of_one(self, path: Path) -> bytes:
-        """Return the row of the directory `path`, which cannot be listed: requested by its name."""
+        """Return the row of the unreadable directory `path`."""
         try:
             parent, name, _ = self._descent.place(path)
         except OSError:
@@ -204,7 +204,7 @@ def nothing(width: int, count: int) -> bytes:
 
 
 def _link(status: Callable[[bool], os.stat_result]) -> os.stat_result | None:
-    """Return the status of a symlink itself; None if it is none."""
+    """Return the status of a symlink itself; None if the entry is no symlink."""
     try:
         found = status(False)
     except OSError:

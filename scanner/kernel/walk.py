@@ -1,7 +1,7 @@
-"""Walking one Task: an iterative, depth-first walk over a stack of directories that stops at its budget.
+"""Walk one Task: depth first, over a stack of directories, until its budget is used up.
 
 The order is that of `os.walk`: a directory, then the whole subtree of each of its children in turn. So a Chunk
-is an unbroken part of the walk order, and the stack, read from the top, is all that comes after it.
+is an unbroken part of the walk order, and the stack, from its top down, holds the rest.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def nowhere(path: Path) -> None:
 class Progress:
     """A Task in progress: what remains of it, and what was found so far.
 
-    is_wanted  whether another slot is idle: the rest is given up early then, unless it is a single directory.
+    is_wanted  returns whether another slot is idle: the Task then ends early, unless a single directory is left
     """
 
     __slots__ = (
@@ -157,16 +157,14 @@ class Walker:
 
     @property
     def _reads_singly(self) -> bool:
-        """Return whether directories are read singly: `stat` or types are slow, and a run would end after the first
-        few entries.
-        """
+        """Whether directories are read singly, because slow `stat` or type requests would end each run at once."""
         return self._reader.wary and (self._has_statuses or self._reader.untyped)
 
     def _walk_many(self, runs: Runs, progress: Progress, packer: Packer, news: News) -> WalkedRun | None:
         """Walk a run: directories until one is out of the ordinary. None if that is not possible."""
         stack, limit = progress.stack, progress.task.entries
         near = self._reader.wary
-        if near:  # the root may have to be opened first, which may take for ever
+        if near:  # opening the root may hang
             self._whereabouts(stack[-1])
         run = runs.walk(stack, limit, packer.run_form, packer.run_separator, progress.budget(), news, near=near)
         if run is None:

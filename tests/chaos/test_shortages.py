@@ -21,7 +21,7 @@ import scanner
 from scanner.backends.serial import SerialBackend
 from scanner.kernel import gate
 from scanner.kernel.pack import no_listing
-from scanner.kernel.read import LEAST_APPETITE, Reader
+from scanner.kernel.read import LEAST_LIMIT, Reader
 from scanner.kernel.walk import Walker
 from scanner.model import Task
 from scanner.options import ScanOptions
@@ -111,7 +111,7 @@ def test_too_little_memory_for_a_huge_directory_makes_for_smaller_parts(
         return original(self, path, Entries() if limit > 700 else entries, limit, **rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Reader, "_sort", sort)
-    monkeypatch.setattr("scanner.kernel.read.FIRST_APPETITE", 4 * LEAST_APPETITE)
+    monkeypatch.setattr("scanner.kernel.read.FIRST_LIMIT", 4 * LEAST_LIMIT)
     result = scanner.scan(tmp_path, backend="serial")
     assert result.errors == []
     assert [len(files) for _, _, files in result] == [5000]
@@ -219,7 +219,7 @@ def test_walk_gives_all_names_although_memory_was_short(
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(Reader, "_sort", sort)
-    monkeypatch.setattr("scanner.kernel.read.FIRST_APPETITE", 4 * LEAST_APPETITE)
+    monkeypatch.setattr("scanner.kernel.read.FIRST_LIMIT", 4 * LEAST_LIMIT)
     assert [len(files) for _, _, files in scanner.walk(tmp_path, backend=backend)] == [3000]
 
 
