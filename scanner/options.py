@@ -97,10 +97,10 @@ class OptionFields(NamedTuple):
     detect_loops: bool = False
     partial_listings: bool = False
     stat: bool | str | Sequence[str] = False
-    # Internal, set by the entry points: where a scan begins, what workers make of entries, what they must not enter.
+    # Internal, set by the entry points: roots, output that workers make, directories that they must not enter.
     roots: tuple[Path, ...] = ()
     cwd: str = ""  # base of relative roots: workers may have been started elsewhere
-    producers: tuple[ProducerSpec, ...] | None = None  # what workers make of entries; None: tuples of names
+    producers: tuple[ProducerSpec, ...] | None = None  # of the output of workers; None: tuples of names
     barred: tuple[Path, ...] = ()  # mount points that are not entered
     filter: Any = None  # a Spec: the filters in the form in which names are compared
     own: tuple[str, ...] = ()  # names of our own temporary files, excluded from all scans

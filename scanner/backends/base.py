@@ -29,7 +29,7 @@ from scanner.options import ScanOptions, cpu_count
 class Backend(Protocol):
     """A place with slots. Defaults fit a backend in this process that has nothing to keep for another scan."""
 
-    # ---- what it is; any property may change while a scan runs
+    # ---- properties, which may change while a scan runs
 
     @property
     def name(self) -> str:
@@ -42,12 +42,14 @@ class Backend(Protocol):
 
     @property
     def processors(self) -> int:
-        """How many processors its slots share. The engine stops adding slots when all of these are busy."""
+        """Number of processors that its slots share. The engine stops adding slots when all of these are busy."""
         return cpu_count()
 
     @property
     def concurrency(self) -> int:
-        """How many Tasks it walks at a time while directories cost processor time. More help only where they wait."""
+        """Number of Tasks that it walks concurrently while directories cost processor time. More slots help only where
+        directories wait.
+        """
         return 1
 
     @property
@@ -59,7 +61,7 @@ class Backend(Protocol):
 
     @property
     def start_method(self) -> str | None:
-        """How its worker processes were started; None without such processes."""
+        """The start method of its worker processes; None without such processes."""
         return None
 
     @property
@@ -81,7 +83,7 @@ class Backend(Protocol):
 
     @property
     def failure(self) -> str | None:
-        """Why it cannot run Tasks, in one line, or None. Final: all its slots are lost, and no new one comes up."""
+        """The reason why it cannot run Tasks, in one line, or None. Final: all slots are lost, no new one comes up."""
         return None
 
     @property
@@ -98,7 +100,7 @@ class Backend(Protocol):
     def grow(self, slots: int) -> list[BackendEvent]:
         """Have at least `slots` slots in all. Returns events of slots that are ready now; others come with `events`.
 
-        It may stay below the number, where the system or the place has no more.
+        There may be fewer slots than requested, where resources are short.
         """
 
     def dispatch(self, slot: int, task: Task) -> None:
@@ -125,7 +127,7 @@ class Backend(Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether another scan may have it now: no Task is running, it has not failed and is not stopped."""
+        """Whether another scan may use it now: no Task is running, it has not failed and is not stopped."""
         return False
 
     def detach(self) -> Backend | None:

@@ -23,19 +23,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 from scanner.backends.serial import replaced_threads
 from scanner.options import ScanOptions, may_be_forked
 
-if TYPE_CHECKING:  # multiprocessing takes 20 ms to import, which the thread does that starts the Pool
+if TYPE_CHECKING:  # multiprocessing takes 20 ms to import: the thread that starts the Pool does it
     from scanner.backends.start import SlotContext, SlotProcess
 
 PATIENCE = 0.25  # seconds for the Pool's thread to end; for workers after QUIT, after SIGTERM, after SIGKILL
 START_PATIENCE = 30.0  # seconds for a start to end
-THREAD_END_PATIENCE = 0.1  # seconds for the system to count a thread that has ended no more
+THREAD_END_PATIENCE = 0.1  # seconds until the system does not count an ended thread any more
 
 
 _all: weakref.WeakSet[Processes] = weakref.WeakSet()
 
 
 def _disown_all() -> None:
-    """Let go of all processes in a new fork. Later, descriptor numbers may belong to other files."""
+    """Release all processes in a new fork. Later, descriptor numbers may belong to other files."""
     for processes in list(_all):
         processes.stop()
 
@@ -235,7 +235,7 @@ class Processes:
             if self._owner is not None:
                 self._owner.dismiss()
             self._end(context, pool)
-        self._let_go()
+        self._release()
 
     def _disown(self) -> None:
         """Close inherited descriptors in a forked process."""
@@ -246,9 +246,9 @@ class Processes:
             pool._terminate.cancel()
             pool._state = "TERMINATE"  # prevents a ResourceWarning of its finalizer
             close_queues(pool)
-        self._let_go()
+        self._release()
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         owner, self._owner = self._owner, None  # a reference cycle
         if owner is not None:
             owner.close()

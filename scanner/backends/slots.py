@@ -22,7 +22,7 @@ class Slot:
         self.process = worker.process
         self.busy = False
         self._heartbeat = worker.process.heartbeats.of(thread)
-        self._sign = 0  # of life, when it was looked at last
+        self._sign = 0  # of progress, at the last check
         self._since = 0.0
 
     def waits(self, now: float) -> float:
@@ -50,7 +50,7 @@ class Worker:
         self.pid = slot_process.known_pid
         self.inbox = wire.Inbox(slot_process.chunk_reader.fileno())
         self.outbox = wire.Outbox(slot_process.task_writer.fileno())
-        self.ready = False  # has said hello
+        self.ready = False  # whether its first message has arrived
         self.is_condemned = False  # one of its threads is stuck: no more Tasks, and an end once it is idle
         self.slots: dict[int, Slot] = {}  # by thread
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 LONGEST_GAP = 0.5  # seconds between two looks that count: the rest was a pause of this process
 DEATH_PATIENCE = 0.5  # seconds for a process to end after SIGKILL
-STOPPED_PATIENCE = 5.0  # seconds for a stopped process (SIGSTOP) to go on
+STOPPED_PATIENCE = 5.0  # seconds until a stopped process (SIGSTOP) counts as stuck
 
 
 class WatchedSlot(Protocol):
@@ -25,7 +25,7 @@ class WatchedSlot(Protocol):
 
 
 class Watch:
-    """Looks at the slots now and then. `limit`: seconds for one directory, or None.
+    """Checks the slots at intervals. `limit`: seconds for one directory, or None.
 
     Its clock stops while `late` is not called: a slow consumer or a suspended scan (Ctrl-Z) makes no directory late.
     """
@@ -79,7 +79,7 @@ def ended(process: SlotProcess) -> bool:
     """Return whether the process has ended."""
     try:
         return process.exitcode is not None
-    except ValueError:  # it was closed, because it had
+    except ValueError:  # closed, because it has ended
         return True
 
 

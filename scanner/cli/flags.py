@@ -80,7 +80,7 @@ def add_treemap_options(command: argparse.ArgumentParser) -> None:
 
 
 def add_filter_options(command: argparse.ArgumentParser, *, max_depth: bool = True) -> None:
-    """Add what excludes and what selects entries, without --max-depth where the command has its own."""
+    """Add options that exclude or select entries, without --max-depth where the command has its own."""
     group = command.add_argument_group("exclude (excluded directories are not opened)")
     group.add_argument(
         "--exclude", metavar="PATTERN", action="append", default=[],
@@ -92,7 +92,7 @@ def add_filter_options(command: argparse.ArgumentParser, *, max_depth: bool = Tr
     )  # fmt: skip
     group.add_argument(
         "--gitignore", action="store_true",
-        help="exclude what git ignores, by all .gitignore files, also those above ROOT; and .git itself",
+        help="exclude entries that git ignores, by all .gitignore files, also those above ROOT; and .git itself",
     )  # fmt: skip
     group.add_argument(
         "--ignore-file", dest="ignore_files", metavar="NAME", action="append", default=[],
@@ -110,7 +110,7 @@ def add_filter_options(command: argparse.ArgumentParser, *, max_depth: bool = Tr
     if max_depth:
         group.add_argument(
             "--max-depth", type=int, metavar="N",
-            help=f"exclude what lies more than N levels below ROOT (default: {MAX_DEPTH:,}, deeper ones are errors)",
+            help=f"exclude entries more than N levels below ROOT (default: {MAX_DEPTH:,}, deeper ones are errors)",
         )  # fmt: skip
     group = command.add_argument_group("select (directories are entered all the same)")
     group.add_argument(
@@ -132,7 +132,7 @@ def add_filter_options(command: argparse.ArgumentParser, *, max_depth: bool = Tr
 
 
 def add_traversal_options(command: argparse.ArgumentParser) -> None:
-    """Add what decides which directories are entered."""
+    """Add options that decide which directories are entered."""
     group = command.add_argument_group("traversal")
     group.add_argument(
         "-L", "--follow-links", "--followlinks", dest="followlinks", action="store_true",

@@ -1,4 +1,4 @@
-"""ROOTs: what is expected of them, and several of which one lies in another, where each directory must count once."""
+"""Check expectations about ROOTs, and count directories once where one ROOT lies in another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scanner.stats import ScanStats
 class Expectations:
     """Checks --expect-fs and --min-entries: an empty or unmounted ROOT is readable, but its inventory is wrong.
 
-    File systems are looked up before the scan, when this is made. Raises OptionError.
+    File systems are looked up by the constructor, before the scan. Raises OptionError.
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
@@ -56,7 +56,7 @@ def _unmet(root: str, message: str) -> Fault:
 
 
 def file_id(path: str) -> tuple[int, int] | None:
-    """Return device and inode of what `path` leads to, None if it is unreadable: the scan reports that."""
+    """Return device and inode of the target of `path`; None if it is unreadable, which the scan reports."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -75,8 +75,8 @@ def refuse_shared_directories(roots: Sequence[str]) -> None:
 
 
 def distinct(paths: Sequence[str], options: ScanOptions) -> tuple[list[str], dict[Path, os.stat_result]]:
-    """Return the paths without directories that an earlier path is or enters, and the status of each path that is no
-    directory: these are not scanned.
+    """Drop directories that the scan of an earlier path includes. Return the other paths, and the status of those that
+    are files, which are not scanned.
     """
     named: list[str] = []
     files: dict[Path, os.stat_result] = {}
@@ -97,9 +97,9 @@ def distinct(paths: Sequence[str], options: ScanOptions) -> tuple[list[str], dic
 def each_time(
     paths: Sequence[str], options: ScanOptions
 ) -> tuple[list[str], dict[Path, os.stat_result], dict[str, str]]:
-    """Return all paths, the status of each that is no directory, and a mapping of changed spellings to given ones.
+    """Return all paths, the status of those that are files, and the given spelling for each changed one.
 
-    A directory counts each time it is given. A repeated one is spelled differently, so that the scan keeps it apart
+    A directory counts each time it is given. A repeated one is spelled differently, so that the scan distinguishes it
     from the same directory below another path.
     """
     named: list[str] = []
@@ -133,7 +133,7 @@ def _is_nested(path: str, others: Sequence[str]) -> bool:
 
 
 def _status(path: str, options: ScanOptions) -> os.stat_result | None:
-    """Return the status of `path`, None if it is unreadable: the scan reports that."""
+    """Return the status of `path`; None if it is unreadable, which the scan reports."""
     try:
         return os.stat(path) if options.followlinks else os.lstat(path)
     except (OSError, ValueError):
@@ -141,7 +141,7 @@ def _status(path: str, options: ScanOptions) -> os.stat_result | None:
 
 
 def _enters(root: str, top: str, place: str, options: ScanOptions) -> bool:
-    """Return whether a scan of `root`, whose real path is `top`, enters `place` below it: no mount point is between."""
+    """Return whether a scan of `root`, whose real path is `top`, enters `place`: no skipped mount lies in between."""
     names = os.path.relpath(place, top).split(os.sep)
     ways = [os.path.join(root, *names[:count]) for count in range(1, len(names) + 1)]
     shut = barred([root], kinds=options.skip_fs, one_file_system=options.one_file_system, one_mount=options.one_mount)
@@ -151,12 +151,12 @@ def _enters(root: str, top: str, place: str, options: ScanOptions) -> bool:
         return True
     try:
         return len({os.stat(way).st_dev for way in [root, *ways]}) == 1
-    except OSError:  # it vanished: the scan reports it
+    except OSError:  # removed meanwhile: the scan reports it
         return False
 
 
 def counted_before(roots: Sequence[str]) -> tuple[str, ...]:
-    """Return each root below a later one, as a path below that: counted already, it is not entered from there."""
+    """Return the roots that lie below a later root, as paths below it: the scan of the later root must skip them."""
     places = [os.path.realpath(root) for root in roots]
     return tuple(
         os.path.join(root, os.path.relpath(places[earlier], places[later]))

@@ -108,8 +108,7 @@ def refuse_irreplaceable(path: str) -> None:
     """Raise OSError if nothing can be renamed over the file `path`.
 
     It may be immutable, append-only, owned by another user in a sticky directory, or in a directory without write
-    permission. `rmdir` asks the kernel: it checks the same permissions as `rename` and `unlink`, and then refuses to
-    remove a file.
+    permission. `rmdir` makes the kernel check the same permissions as `rename` and `unlink`, and then fails on a file.
     """
     try:
         os.rmdir(path)

@@ -1,7 +1,7 @@
 """The loop of `os.walk`, with listings from a Source instead of `os.scandir`.
 
-The caller may change `dirs` after each directory. So this loop decides about order and pruning, directory by directory,
-and not the slots that read ahead.
+The caller may change `dirs` after each directory. So this loop, and not the slots that read ahead, decides about order
+and pruning.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Stretch:
 
 
 class Lookahead:
-    """A Source fed by Chunks, in any order of arrival. `poll`: the one of the engine, which brings Chunks.
+    """A Source fed by Chunks, in any order of arrival. `poll`: the method of the engine, which returns Chunks.
 
     It keeps directories until they are taken. Their bytes count against the window of the planner.
 
@@ -170,21 +170,21 @@ class Lookahead:
         return found
 
     def _begin(self, stretch: Stretch) -> Listing:
-        """Make it the current one, whose bytes do not wait any more. Returns its first Listing."""
-        self._let_go_of(stretch)
+        """Make `stretch` the current one, whose bytes do not count as waiting. Returns its first Listing."""
+        self._release(stretch)
         self._paths, self._rest = stretch.paths, stretch.rest
         _, listing = next(self._rest)
         self._next, self._found = next(self._rest, NO_MORE)
         return listing
 
-    def _let_go_of(self, stretch: Stretch) -> None:
+    def _release(self, stretch: Stretch) -> None:
         self._waiting_bytes -= stretch.size
         for path in stretch.paths:
             self._arrived.pop(path, None)  # a file system may list a name twice
 
     def _scatter(self, stretch: Stretch) -> None:
         """Split a Stretch into single directories."""
-        self._let_go_of(stretch)
+        self._release(stretch)
         self._keep_each(stretch.rest)
 
     def _scatter_rest(self) -> None:
@@ -203,7 +203,7 @@ class Lookahead:
         return found
 
     def _start(self, path: Path, ahead: list[Any]) -> None:
-        """Start reading ahead: hand over the directories that come next."""
+        """Start reading ahead: pass the directories that come next to the planner."""
         if self._alone:
             self._alone = False
             self._exchange(0, AddDirectories([path], alone=True))

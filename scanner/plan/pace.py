@@ -27,7 +27,7 @@ WAITING_SECONDS = 300e-6  # for a directory: less is not worth another thread
 SURE_SECONDS, SURE_SAMPLES, SURE_DIRECTORIES = 2e-3, 3, 16
 """A measurement is trusted from so many seconds for a directory on, or from so many Chunks, or directories in them. So
 many directories also suffice to measure the work of one."""
-HARMLESS = 4  # slots that no server minds
+HARMLESS = 4  # slots that are no load for any server
 NO_QUEUE, SOME_QUEUE, QUEUE = 1.25, 1.45, 1.6
 """Factors on the latency without load. Up to the first, twice as many slots nearly double the throughput. Up to the
 second, a few more slots still raise it, although the server is busy most of the time. From the third on, none do."""
