@@ -12,7 +12,7 @@ from typing import Any
 from scanner.model import Chunk, Path, is_below
 from scanner.mounts import mounted_below
 
-FAST = -10_000  # the class of directories that took too little to be measured
+FAST = -10_000  # the class of directories that were too fast to be measured
 STEPS = 8  # classes to a doubling: percentiles are right within 9 %
 MOST_SLOW = 10  # directories that are reported by name
 
@@ -48,7 +48,7 @@ class Latencies:
         if chunk.slow:
             self._longest[top] = max(self._longest.get(top, 0.0), *(seconds for seconds, _ in chunk.slow))
             self._slowest += chunk.slow
-            if len(self._slowest) > 16 * MOST_SLOW:  # seldom, although every directory may be slow
+            if len(self._slowest) > 16 * MOST_SLOW:  # seldom, so that each directory costs little
                 self._slowest = heapq.nlargest(MOST_SLOW, self._slowest)
 
     def slowest(self) -> list[tuple[float, Path]]:
@@ -68,7 +68,7 @@ class Latencies:
         ]
 
     def _percentile(self, top: Any, percent: int) -> float:
-        """Return an upper bound of the seconds that `percent` of the directories took; 0: too little to be measured."""
+        """Return an upper bound of the seconds that `percent` of the directories took; 0: too fast to be measured."""
         classes = self._classes[top]
         rest = math.ceil(classes.total() * percent / 100)
         for step in sorted(classes):

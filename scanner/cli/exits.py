@@ -81,7 +81,7 @@ class Interruption:
 
     @contextlib.contextmanager
     def raising(self) -> Iterator[None]:
-        """Raise Interrupted at once in this context: it may block for ever on a reader."""
+        """Raise Interrupted at once in this context, in which a write may block on a reader."""
         before, self._deferring = self._deferring, False
         try:
             if self.number:

@@ -70,7 +70,7 @@ def run_scan(
     """Scan `args.roots`, pass each Chunk, in order, to `take`, and write the files of --errors and --report.
 
     With `details` the outcome has the report's data also without --report. Exceptions of `take` are raised; an output
-    that fails there raises only after both kinds of files are written. A signal is deferred until the reports are.
+    that fails there raises only after these files are written. A signal is deferred until the reports are written.
     """
     expected = Expectations(args)
     with Outputs(quiet=args.quiet) as outputs:
@@ -137,7 +137,7 @@ class ScanReport:
 
 
 def _open_reports(paths: Sequence[str], outputs: Outputs) -> Iterator[tuple[ReportFunction, Output]]:
-    """Yield the files with what writes them, slow formats last. Raises OptionError, OutputError."""
+    """Yield each open file with its report function, slow formats last. Raises OptionError, OutputError."""
     from scanner.report.formats import report_function, takes_longest
 
     formats = [(report_function(path), path) for path in sorted(paths, key=takes_longest)]

@@ -1,11 +1,11 @@
-"""Finds by measuring how many directories to read at a time. No clock: time comes in as data.
+"""Find by measurement how many directories to read concurrently. No clock: time comes in as data.
 
-While a directory waits, others can be read beside it. So the number of slots doubles as long as a directory takes no
-longer than it did at first (up to 4 at a time: no server minds these, and the very first is a root, which has no name
-to look up). Once a directory takes longer, requests queue up somewhere (in the server, or in front of the
-interpreter lock), and more of them are no gain. By Little's law, throughput is then slots / latency, and the number of
-slots that reaches it without a queue is throughput x latency without load. The number falls back to a little more than
-that, and goes on in small steps, which grow as long as there is no queue.
+While a directory waits, others can be read beside it. So the number of slots doubles until a directory takes longer
+than at first. (The latency at first is measured with up to 4 slots, which are no load for any server: the very first
+directory is a root, which has no name to look up.) Once a directory takes longer, requests queue up in the server or
+for the interpreter lock, and more slots gain nothing. By Little's law, throughput is then slots / latency, and the
+number of slots that reaches it without a queue is throughput x latency without load. The number falls back to a little
+more than that, and then grows in small steps, which become larger until there is a queue.
 
 A directory with a long path takes longer to open where names are not cached, but not longer to read. So only a delay
 of both is a queue.
@@ -38,7 +38,7 @@ disturb a window."""
 MARGIN = 1.25  # factor on the slots needed, so that none is missing for a moment
 PATIENT, PROBE = 16, 0.9  # windows of doubt before fewer slots than needed are tried; factor for that
 A_TASK = 1  # work of a Task, in directories: 122 to 186 us each in Tasks of one, 57 to 74 us in longer ones
-TELLING = 0.15  # share of reading in the time for a directory: below it, the reading time says nothing
+TELLING = 0.15  # share of reading in the time for a directory: below it, the reading time is ignored
 FADING = 0.7  # weight of the past in each window
 SPARE = 0.85  # share of the processors that slots may use: at the limit, they wait for each other
 NO_HELP = 0.9  # factor on the latency before: if it stays above this with fewer slots, there was no queue
@@ -144,7 +144,7 @@ class Pace:
             return
         before, self._before = self._before, None
         if before is not None and latency > NO_HELP * before[1]:
-            # Fewer slots were no help: directories take that long here. Back to the number before.
+            # Fewer slots did not help: directories take that long here. Return to the number before.
             self._base, self._base_reading, self._queues = latency, reading, 0
             self._stride = self._longest_stride = STRIDE
             self.slots, self._settled = max(self.slots, before[0]), now

@@ -64,7 +64,7 @@ class Summary(Producer):
 
     def _count(self, path: Any, names: list[str], rows: bytes, start: int, directories: Sequence[int] = ()) -> None:
         """Count types and owners of all entries, and sizes, ages and suffixes of regular files. Shared files are kept
-        apart.
+        separately.
 
         `directories`: numbers of rows known to be of directories.
         """
