@@ -5,17 +5,17 @@
        fill_rows        columns of entries               _columns.h
        keep_memory      the allocator's settings
 
-   This file holds all that knows Python objects: arguments, results, the module. The headers hold the work. read.py,
-   runs.py and status.py call these functions; native.py describes arguments and results, and refuses a build that does
+   All code that uses Python objects is in this file: arguments, results, the module. The headers do the work. read.py,
+   runs.py and status.py call these functions. native.py describes arguments and results, and refuses a build that does
    not fit.
 
    Arguments and results are tuples. Each has one table here that names its fields in order; LAYOUT exports the names,
    and native.py compares them with those of its NamedTuples.
 
    Errors. A function of the headers returns 0, -1 or TROUBLE, and leaves nothing half done. A function here that returns
-   a Python object, or takes one, returns NULL, -1 or 0 with a Python exception set. Whatever is out of the ordinary in a
-   directory is no exception: list_directory returns None, walk_run reports trouble, fill_rows counts failures. Python
-   code then handles that directory or entry, so that each case is handled in one place.
+   a Python object, or takes one, returns NULL, -1 or 0 with a Python exception set. An unusual directory raises no
+   exception: list_directory returns None, walk_run reports trouble, fill_rows counts failures. Python code then handles
+   that directory or entry, so that each case is handled in one place.
 
    Ownership. Buffers in a request (y*) are released by the function that has parsed it. File descriptors: see each
    function. A `struct listing` and a `struct run` own their memory; they live on the stack of one call.
@@ -483,7 +483,7 @@ static Py_ssize_t depth_of(const char *path, size_t length, Py_ssize_t root_leng
     return depth;
 }
 
-/* Take paths from the end of the caller's list as long as they lie below the first directory of the way. Return how many,
+/* Take paths from the end of the caller's list while they lie below the first directory of the way. Return how many,
    or -1 with an exception. */
 static Py_ssize_t take_paths(const struct run_request *request, struct run *run)
 {

@@ -3,8 +3,8 @@
        stack -> opened from the nearest open directory above -> read (_directory.h) -> names, lines, rows (_columns.h)
          '------------------ its sub-directories, the first on top <--------------'
 
-   A run ends at its budget, when another slot wants work, and before a directory that is out of the ordinary. That one
-   is left on the stack as if it had not been touched, and read.py reads it. With columns, a run also ends after a slow
+   A run ends at its budget, when another slot wants work, and before an unusual directory. This directory stays on the
+   stack as if it had not been touched, and read.py reads it. With columns, a run also ends after a slow
    directory: read.py can have several requests in flight.
 
    Errors: functions that can run out of memory, or meet TROUBLE, return 0 for it. `walk_one` then undoes the directory.
@@ -157,7 +157,7 @@ static void close_way(struct run *run, size_t down_to)
     }
 }
 
-/* Move the path on top of the stack to run->path, with a NUL at its end. Close what is not above it. */
+/* Move the path on top of the stack to run->path, with a NUL at its end. Close directories that are not above it. */
 static int pop(struct run *run, struct entry *entry)
 {
     const char *path = top_of(run, entry);
@@ -559,8 +559,8 @@ static int is_over(const struct run *run, const struct budget *budget, double de
            run->directories >= budget->directories || run->passed >= budget->text || run->now >= deadline;
 }
 
-/* Close what the caller has no use for. Directories nearby are soon opened again from the root, unless the path is longer
-   than the system accepts: then some stay open. Not all, because each is reported with a path as long. */
+/* Close directories that the caller does not need. Opening them again from the root is cheap, unless the path is longer
+   than the system accepts: then some stay open. Not all, because the caller gets the whole path of each. */
 static void close_surplus(struct run *run)
 {
     int far = run->path.used > PATH_MAX;

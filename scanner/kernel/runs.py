@@ -1,8 +1,8 @@
 """Runs: many directories in one call of the compiled walker, which reads most of a tree on a local disk.
 
-A run ends before a directory that is out of the ordinary, and `read` reads that one: unreadable or huge directories,
-those with a name that a rule of the filter may match, those above a mount that must not be entered, and, on slow file
-systems, those whose entries need `stat`.
+A run ends before an unusual directory, which `read` reads instead: unreadable or huge directories, directories with a
+name that a rule of the filter may match or with a mount that must not be entered, and, on slow file systems,
+directories whose entries need `stat`.
 """
 
 from __future__ import annotations

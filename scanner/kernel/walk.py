@@ -161,7 +161,7 @@ class Walker:
         return self._reader.wary and (self._has_statuses or self._reader.untyped)
 
     def _walk_many(self, runs: Runs, progress: Progress, packer: Packer, news: News) -> WalkedRun | None:
-        """Walk a run: directories until one is out of the ordinary. None if that is not possible."""
+        """Walk a run: directories until an unusual one. None if that is not possible."""
         stack, limit = progress.stack, progress.task.entries
         near = self._reader.wary
         if near:  # opening the root may hang
