@@ -627,7 +627,7 @@ PyDoc_STRVAR(walk_run_doc,
 "everything below them. Leave in `stack` what remains to be walked.\n\n"
 "request: a RunRequest. `way` is a list of open directories, each below the one before: its path with a slash, and its\n"
 "descriptor. All but the first are taken over; the list then holds those that were left open, which are the caller's.\n"
-"Returns the fields of a RunResult. Stops as soon as one of `entries`, `directories`, `text` (characters of paths) or\n"
+"Returns the fields of a RunResult. Stops as soon as one of `entries`, `directories`, `text` (bytes of paths) or\n"
 "`seconds` is used up, when `news` arrives, after a slow directory if there are columns, and before a directory that\n"
 "Python must read: see RunRequest.");
 

@@ -51,7 +51,7 @@ struct slow { /* precedes each path in run.slow */
 };
 
 struct budget {
-    Py_ssize_t entries, directories, text; /* the last: characters of paths */
+    Py_ssize_t entries, directories, text; /* the last: bytes of paths */
     double seconds;
 };
 
@@ -87,7 +87,7 @@ struct run {
     int no_atime;
     double now; /* when the current directory began */
     /* The result, beside `text`, `slow` and `way`. */
-    Py_ssize_t directories, entries, others, passed; /* the last: characters of paths */
+    Py_ssize_t directories, entries, others, passed; /* the last: bytes of paths */
     double opening, lost; /* seconds spent on opening, in all; on the directory that was TROUBLE */
     int trouble, error;   /* errno of opening it; negative: of reading it */
 };

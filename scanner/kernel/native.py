@@ -98,7 +98,7 @@ class RunRequest(NamedTuple):
     beginnings: bytes
     entries: int
     directories: int
-    text: int  # characters of paths
+    text: int  # bytes of paths
     seconds: float
     news: int | bytearray
     form: int
@@ -121,7 +121,7 @@ class WalkedRun(NamedTuple):
 
     `trouble`: the next directory must be read singly. `error`: errno of opening it; negative: of reading it. `lost`:
     seconds spent on that directory. `slow`: seconds and path of each slow directory. `opening`: seconds spent on
-    opening directories. `files`: number of entries that are not directories. `text`: characters of paths. `names`: as
+    opening directories. `files`: number of entries that are not directories. `text`: bytes of paths. `names`: as
     `Chunk.listings`, or lines instead of files. `counts`: numbers of files and of links of each directory. `rows`:
     columns, each with a value for each directory, its files, its links.
     """

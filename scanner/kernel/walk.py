@@ -7,6 +7,7 @@ is an unbroken part of the walk order, and the stack, from its top down, holds t
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from scanner.model import Chunk, Fault, Path, Task, children, is_below
 from scanner.options import ScanOptions
 
 SLOW_DIRECTORY = 0.0005  # seconds for a directory, from which on it is reported; on a local disk few take as long
-CHUNK_TEXT = 4 << 20  # characters of paths in a Chunk: reached before its budget of entries only in very deep trees
+CHUNK_TEXT = 4 << 20  # bytes of paths in a Chunk: reached before its budget of entries only in very deep trees
 NOT_THERE = {"vanished", "not_found", "not_directory", "loop"}  # `find` does not print such directories either
 
 
@@ -54,7 +55,7 @@ class Progress:
         self._deadline, self._look = self.now + task.seconds, self.now + NEWS_SECONDS
 
     def budget(self) -> tuple[int, int, int, float]:
-        """Return the entries, directories, characters of paths and seconds that remain."""
+        """Return the entries, directories, bytes of paths and seconds that remain."""
         seconds = self._deadline - self.now
         return self.task.entries - self.entries, self._quota - self.directories, CHUNK_TEXT - self.text, seconds
 
@@ -204,7 +205,7 @@ class Walker:
             packer.add(path, part.dirs, part.links, part.files, is_first)
             progress.files += part.file_count
             progress.entries += part.entries
-            progress.text += len(path)
+            progress.text += len(path) if path.isascii() else len(os.fsencode(path))
             below = children(path, part.dirs, part.links) + below if part.dirs else below
         if part.more and not dropped:
             progress.position += part.entries
