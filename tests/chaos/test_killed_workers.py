@@ -149,7 +149,7 @@ def test_the_coordinator_is_killed(command: str, start_method: str, tmp_path: Pa
     top = make_endless(tmp_path)
     how = ["--backend", "pool", "--workers", "2", "--start-method", start_method]
     process = start(command, "-L", *how, top, stdout=subprocess.DEVNULL)
-    until_scanning(process, workers=2)
+    until_scanning(process, top, workers=2)
     children = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.communicate()

@@ -317,7 +317,7 @@ def test_a_timeout_writes_what_it_has_and_exits_75(endless: Path, how: list[str]
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_a_report_and_no_process_left(number: int, endless: Path, how: list[str]) -> None:
     process = start("scan", "-L", *how, endless)
-    until_scanning(process, workers_of(how))
+    until_scanning(process, endless, workers_of(how))
     family = psutil.Process(process.pid).children(recursive=True)
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # as a terminal does
@@ -335,7 +335,7 @@ def test_a_signal_ends_it_with_a_report_and_no_process_left(number: int, endless
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_the_whole_group_makes_no_noise(number: int, endless: Path, how: list[str]) -> None:
     process = start("list", "-L", *how, endless, stdout=subprocess.DEVNULL)
-    until_scanning(process, workers_of(how))
+    until_scanning(process, endless, workers_of(how))
     os.killpg(process.pid, number)
     _, errors = process.communicate(timeout=PATIENCE)
     assert b"Traceback" not in errors
@@ -388,7 +388,7 @@ def test_two_reports_cannot_go_to_one_file(tmp_path: Path) -> None:
 
 def test_an_interrupted_list_leaves_no_file(endless: Path, tmp_path: Path) -> None:
     process = subprocess.Popen([*SCANNER, "list", "-L", "-o", tmp_path / "out", endless], stderr=subprocess.PIPE)
-    until_scanning(process)
+    until_scanning(process, endless)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE)
     assert process.returncode == -signal.SIGINT

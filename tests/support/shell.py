@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tests.support.leaks import descendants
 
 ROOT = Path(__file__).parents[2]
 SCANNER = [sys.executable, "-P", "-m", "scanner"]
@@ -29,18 +32,24 @@ def start(*arguments: Any, stdout: int = subprocess.PIPE) -> subprocess.Popen[by
     return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, start_new_session=True)
 
 
-def until_scanning(process: subprocess.Popen[bytes], workers: int = 0) -> None:
-    """Wait until an endless scan is under way: `workers` children run, and more processor time is used than by a start.
-
-    The time is that of the processor, so that a busy machine only makes the wait longer.
-    """
-    family = [psutil.Process(process.pid)]
+def until_scanning(process: subprocess.Popen[bytes], tree: Path, workers: int = 0) -> None:
+    """Wait until an endless scan is under way: `workers` children, or else the process itself, read directories."""
+    readers: set[int] = set()
     deadline = time.monotonic() + PATIENCE
-    while len(family) <= workers or sum(map(processor_seconds, family)) < 0.4 + 0.2 * workers:
+    while len(readers) < max(1, workers):
         assert process.poll() is None, "the scan ended"
         assert time.monotonic() < deadline, "the scan does not begin"
-        time.sleep(0.02)
-        family[1:] = family[0].children(recursive=True)
+        time.sleep(0.005)
+        pids = descendants(process.pid) if workers else {process.pid}
+        readers |= {pid for pid in pids if has_open_below(pid, tree)}
+
+
+def has_open_below(pid: int, tree: Path) -> bool:
+    """Return whether a process has a directory of `tree` open at this moment."""
+    descriptors = f"/proc/{pid}/fd"
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended, or closed the file
+        return any(os.readlink(f"{descriptors}/{name}").startswith(f"{tree}/") for name in os.listdir(descriptors))
+    return False
 
 
 def processor_seconds(process: psutil.Process) -> float:
