@@ -30,6 +30,7 @@ from tests.conformance.test_any_tree import TREES, build
 from tests.conftest import use
 from tests.support.faultfs import FaultFS, unavailable
 from tests.support.pairwise import pairwise
+from tests.support.trees import build as make_profile
 
 PATHS = (ProducerSpec("paths", (b"\n",)),)
 LINES = (ProducerSpec("text", ("ndjson", ("type", "size"))),)
@@ -136,13 +137,19 @@ FULL = "odd"
 CASES = [*product(OPTIONS, [FULL], *COLUMNS[2:]), *(row for row in pairwise(*COLUMNS) if row[1] != FULL)]
 
 
+@pytest.fixture(scope="module")
+def profiles(trees: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the trees, but a flat one whose huge directory is only 30 times as large as a Chunk of 100 entries."""
+    return {**trees, "flat": make_profile(tmp_path_factory, "flat", 30, 3_000)}
+
+
 @pytest.mark.parametrize(("options", "profile", "joined", "entries"), CASES, ids=str)
 def test_on_every_profile(
-    options: dict[str, Any], profile: str, joined: bool, entries: int, trees: dict[str, Path]
+    options: dict[str, Any], profile: str, joined: bool, entries: int, profiles: dict[str, Path]
 ) -> None:
     if profile == "odd" and "followlinks" in options:
         pytest.skip("its symlinks lead through the whole machine")
-    tops: list[Any] = [str(trees[profile])]
+    tops: list[Any] = [str(profiles[profile])]
     if options.get("producers") is None:
         tops.append(os.fsencode(tops[0]))
     for top in tops:
