@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.shell import as_user, run
+from tests.support.shell import as_user, call
 from tests.support.trees import build
 
 DU = shutil.which("du")
@@ -35,7 +35,7 @@ def gnu(*arguments: object) -> dict[bytes, int]:
 
 
 def ours(*arguments: object) -> dict[bytes, int]:
-    result = run("du", "-0", *map(str, arguments))
+    result = call("du", "-0", *map(str, arguments))
     assert (result.returncode, result.stderr) == (0, b"")
     return figures(result.stdout)
 
@@ -98,7 +98,7 @@ def test_every_directory(flags: list[str], how: list[str], leaves: Path, tree: P
 
 def test_a_file_with_several_names_counts_for_the_first_in_walk_order_each_time(tree: Path) -> None:
     """GNU du goes in another order: so the totals are equal, and figures of directories equal among ours."""
-    outputs = {run("du", "-B1", *how, tree).stdout for how in WAYS for _ in range(4)}
+    outputs = {call("du", "-B1", *how, tree).stdout for how in WAYS for _ in range(4)}
     assert len(outputs) == 1
     (output,) = outputs
     first: dict[int, str] = {}
@@ -165,7 +165,7 @@ def test_units(flags: list[str], tmp_path: Path) -> None:
         file = tmp_path / f"{size}"
         with file.open("wb") as output:
             output.truncate(size)
-        mine = run("du", *flags, file)
+        mine = call("du", *flags, file)
         theirs = subprocess.run(["du", *flags, file], check=True, capture_output=True)
         assert (mine.stdout, mine.stderr) == (theirs.stdout, b"")
 
@@ -184,7 +184,7 @@ WRONG = [
 def test_spellings_of_a_block_size(spelling: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 999_501)
     for flags in ([f"-B{spelling}"], ["--apparent-size", f"--block-size={spelling}"]):
-        mine = run("du", *flags, tmp_path / "file")
+        mine = call("du", *flags, tmp_path / "file")
         theirs = subprocess.run(["du", *flags, tmp_path / "file"], check=True, capture_output=True)
         assert (mine.returncode, mine.stdout, mine.stderr) == (0, theirs.stdout, b"")
 
@@ -192,7 +192,7 @@ def test_spellings_of_a_block_size(spelling: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("spelling", WRONG)
 def test_no_block_sizes(spelling: str, tmp_path: Path) -> None:
     assert subprocess.run(["du", f"-B{spelling}", tmp_path], check=False, capture_output=True).returncode == 1
-    mine = run("du", f"-B{spelling}", tmp_path) if spelling else run("du", "-B", "", tmp_path)
+    mine = call("du", f"-B{spelling}", tmp_path) if spelling else call("du", "-B", "", tmp_path)
     assert (mine.returncode, mine.stdout) == (2, b"")
     assert mine.stderr.startswith(b"scanner: -B ")
     assert len(mine.stderr.splitlines()) == 1
@@ -215,7 +215,7 @@ def test_usr_ten_times(workers: int, size: list[str]) -> None:
     totals = gnu(*size, "-s", "/usr")
     outputs = set()
     for _ in range(10):
-        result = run("du", *size, "-0", "--backend", "pool", "--workers", str(workers), "/usr")
+        result = call("du", *size, "-0", "--backend", "pool", "--workers", str(workers), "/usr")
         assert result.returncode == 0
         outputs.add(result.stdout)
     assert len(outputs) == 1

@@ -20,7 +20,7 @@ import pytest
 import scanner
 from scanner.fields import FIRST, LAST
 from tests.conftest import READERS
-from tests.support.shell import run
+from tests.support.shell import call
 
 SECOND = 10**9
 TIMES = {
@@ -77,7 +77,7 @@ def command(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("selection", [[], ["--type", "f,d"], ONE_BY_ONE], ids=["all", "types", "one by one"])
 def test_text_has_exact_times(command: list[str], selection: list[str], far: Path) -> None:
     def listed(*arguments: str) -> str:
-        result = run(*command, *selection, *arguments, far)
+        result = call(*command, *selection, *arguments, far)
         assert (result.returncode, result.stderr) == (0, b"")
         return result.stdout.decode()
 
@@ -103,7 +103,7 @@ def date_of(nanoseconds: int) -> str:
 def test_columns_have_the_nearest_time_and_a_message_counts_them(command: list[str], far: Path, tmp_path: Path) -> None:
     for selection in ([], ONE_BY_ONE):
         for name, read in {"a.sqlite": sqlite_times, "a.parquet": parquet_times}.items():
-            result = run(*command, *selection, "--fields", "mtime_ns", "-o", tmp_path / name, far)
+            result = call(*command, *selection, "--fields", "mtime_ns", "-o", tmp_path / name, far)
             assert result.returncode == 0
             assert read(tmp_path / name) == clamped(far)
             assert f"scanner: {count_of_clamped(far)} times before 1677-09-21" in result.stderr.decode()
@@ -146,7 +146,7 @@ def test_filters_compare_exact_times(backend: Any, far: Path, limit: int) -> Non
 
 
 def test_a_report_has_every_file_in_the_right_class(command: list[str], far: Path) -> None:
-    report = json.loads(run("scan", *command[1:], "--sizes", "--json", far).stdout)
+    report = json.loads(call("scan", *command[1:], "--sizes", "--json", far).stdout)
     ages = {each["below_days"]: each["files"] for each in report["sizes"]["by_age"]}
     assert sum(ages.values()) == len(TIMES)
     assert ages[None] == sum(value <= TIMES["now"] for value in TIMES.values())

@@ -23,7 +23,7 @@ import zstandard
 import scanner
 from scanner.fields import FIELDS
 from tests.support.records import without_times
-from tests.support.shell import run
+from tests.support.shell import call
 from tests.support.trees import build
 
 Row = dict[str, Any]
@@ -53,7 +53,7 @@ def facts(status: os.stat_result) -> Row:
 
 def written(top: Path, tmp_path: Path, name: str, *flags: str) -> Path:
     file = tmp_path / name
-    result = run("list", *flags, "-o", file, top)
+    result = call("list", *flags, "-o", file, top)
     assert (result.returncode, result.stderr) == (0, b"")
     return file
 
@@ -179,7 +179,7 @@ def ncdu_tree(file: Path) -> dict[bytes, tuple[int, int, Any]]:
 def test_folded_stacks(odd: Path, tmp_path: Path) -> None:
     """Each line ends with a number, as flame graphs need; their sum is the disk usage of the tree."""
     lines = written(odd, tmp_path, "sizes.folded").read_bytes().splitlines()
-    total = run("du", "-s", "-B", "1", odd).stdout.split()[0]
+    total = call("du", "-s", "-B", "1", odd).stdout.split()[0]
     assert sum(int(line.rsplit(b" ", 1)[1]) for line in lines) == int(total)
     assert len(lines) == sum(1 for _ in os.walk(odd))
 
@@ -225,7 +225,7 @@ def test_two_scans_give_identical_bytes(name: str, odd: Path, tmp_path: Path) ->
 def test_several_outputs_of_one_scan_are_those_of_one_each(odd: Path, tmp_path: Path) -> None:
     names = ["a.ndjson", "a.csv.gz", "a.parquet", "a.sqlite", "a.ncdu", "a.folded", "a.txt"]
     outputs = [argument for name in names for argument in ("-o", str(tmp_path / f"all-{name}"))]
-    result = run("list", "--backend", "pool", "--workers", "2", *outputs, "-o", "-", odd)
+    result = call("list", "--backend", "pool", "--workers", "2", *outputs, "-o", "-", odd)
     assert (result.returncode, result.stderr) == (0, b"")
     for name in names:
         several, one = ((tmp_path / f"all-{name}"), written(odd, tmp_path, name))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import scanner
-from tests.support.shell import run
+from tests.support.shell import call
 from tests.support.trees import make
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -87,7 +87,7 @@ def test_each_root_has_the_excludes_of_its_repository(repository: Path) -> None:
     work, home = repository.parent, repository.parent.parent / "home"
     plain = make(work.parent / "plain", {"x.dir": None, "x.always": None})
     configure(home, f'[core]\n excludesFile = ~/always\n[includeIf "gitdir:{work}/"]\n path = dir.inc\n')
-    listed = run("list", "--gitignore", "--type", "f", repository, plain).stdout.decode().splitlines()
+    listed = call("list", "--gitignore", "--type", "f", repository, plain).stdout.decode().splitlines()
     names = {os.path.basename(path) for path in listed}
     assert {"a.always", "a.c", "x.dir"} <= names
     assert names.isdisjoint({"a.dir", "b.dir", "x.always"})

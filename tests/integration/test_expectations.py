@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scanner.mounts import filesystem_type
-from tests.support.shell import SCANNER, run
+from tests.support.shell import SCANNER, call
 
 COMMANDS = {"scan": [], "list": [], "du": [], "treemap": ["-o", "{}/x.svg"]}
 
@@ -22,7 +22,7 @@ def with_output(command: str, tmp_path: Path) -> list[str]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_empty_root_has_fewer_entries_than_expected(command: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    result = run(*with_output(command, tmp_path), "--min-entries", "1", tmp_path / "empty")
+    result = call(*with_output(command, tmp_path), "--min-entries", "1", tmp_path / "empty")
     assert result.returncode == 1
     assert b"0 entries were found in all, fewer than 1" in result.stdout + result.stderr
 
@@ -30,13 +30,13 @@ def test_an_empty_root_has_fewer_entries_than_expected(command: str, tmp_path: P
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_root_on_another_file_system_than_expected(command: str, tmp_path: Path) -> None:
     kind = filesystem_type(str(tmp_path))
-    result = run(*with_output(command, tmp_path), "--expect-fs", "nfs4,cifs", tmp_path)
+    result = call(*with_output(command, tmp_path), "--expect-fs", "nfs4,cifs", tmp_path)
     assert result.returncode == 1
     assert (
         f"its file system is {kind}, not nfs4 or cifs: is it mounted?"
         in result.stdout.decode() + result.stderr.decode()
     )
-    assert run(*with_output(command, tmp_path), "--expect-fs", f"nfs4,{kind}", tmp_path).returncode == 0
+    assert call(*with_output(command, tmp_path), "--expect-fs", f"nfs4,{kind}", tmp_path).returncode == 0
 
 
 def test_a_mount_point_where_nothing_is_mounted(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_mount_point_where_nothing_is_mounted(tmp_path: Path) -> None:
 def test_the_reason_is_in_reports_and_in_the_errors(tmp_path: Path) -> None:
     report, errors = tmp_path / "r.json", tmp_path / "e.ndjson"
     (tmp_path / "empty").mkdir()
-    result = run("scan", "--min-entries", "5", "--report", report, "--errors", errors, tmp_path / "empty")
+    result = call("scan", "--min-entries", "5", "--report", report, "--errors", errors, tmp_path / "empty")
     assert result.returncode == 1
     assert "unexpected" in result.stdout.decode()
     data = json.loads(report.read_text())
@@ -65,30 +65,30 @@ def test_the_reason_is_in_reports_and_in_the_errors(tmp_path: Path) -> None:
 
 
 def test_a_root_that_is_missing_stays_a_failure(tmp_path: Path) -> None:
-    assert run("scan", "--min-entries", "5", "--expect-fs", "ext4", tmp_path / "missing").returncode == 3
+    assert call("scan", "--min-entries", "5", "--expect-fs", "ext4", tmp_path / "missing").returncode == 3
 
 
 def test_du_of_files_only(tmp_path: Path) -> None:
     (tmp_path / "f").touch()
-    assert run("du", "--min-entries", "5", tmp_path / "f").returncode == 1
+    assert call("du", "--min-entries", "5", tmp_path / "f").returncode == 1
 
 
 def test_one_of_several_roots_is_empty(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "f").touch()
     (tmp_path / "empty").mkdir()
-    result = run("list", "--min-entries", "1", tmp_path / "full", tmp_path / "empty")
+    result = call("list", "--min-entries", "1", tmp_path / "full", tmp_path / "empty")
     assert result.returncode == 1
     assert f"in '{tmp_path}/empty': it is empty" in result.stderr.decode()
-    assert run("list", tmp_path / "full", tmp_path / "empty").returncode == 0
+    assert call("list", tmp_path / "full", tmp_path / "empty").returncode == 0
 
 
 def test_an_unmet_expectation_is_in_the_record(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    result = run("list", "--format", "ndjson", "--trailer", "--min-entries", "1", tmp_path / "empty")
+    result = call("list", "--format", "ndjson", "--trailer", "--min-entries", "1", tmp_path / "empty")
     (unreadable,) = json.loads(result.stdout.splitlines()[-1])["scan"]["unreadable"]
     assert unreadable["kind"] == "unexpected"
 
 
 def test_a_number_below_zero_is_refused(tmp_path: Path) -> None:
-    assert run("list", "--min-entries", "-5", tmp_path).returncode == 2
+    assert call("list", "--min-entries", "-5", tmp_path).returncode == 2

@@ -13,7 +13,7 @@ import pytest
 
 import scanner
 from scanner.errors import OptionError
-from tests.support.shell import SCANNER, run
+from tests.support.shell import SCANNER, call
 from tests.support.trees import make
 
 FORMATS = [
@@ -56,7 +56,7 @@ FORMATS = [
     ],
 )  # fmt: skip
 def test_what_is_refused(arguments: list[str], message: str, tmp_path: Path) -> None:
-    result = run("list", *arguments, tmp_path, cwd=tmp_path)
+    result = call("list", *arguments, tmp_path, cwd=tmp_path)
     assert message in result.stderr.decode()
     assert b"Traceback" not in result.stderr
     assert (result.returncode, result.stdout) == (2, b"")
@@ -71,7 +71,7 @@ FOREIGN = (
 
 @pytest.mark.parametrize("name", FOREIGN.split())
 def test_suffixes_of_unsupported_formats_are_refused(name: str, tmp_path: Path) -> None:
-    result = run("list", "-o", name, tmp_path, cwd=tmp_path)
+    result = call("list", "-o", name, tmp_path, cwd=tmp_path)
     error = result.stderr.decode()
     assert error.startswith(f"scanner: -o {name!r}: .")
     assert ".csv, .ndjson, .jsonl, .parquet, .sqlite" in error
@@ -81,10 +81,10 @@ def test_suffixes_of_unsupported_formats_are_refused(name: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["x.JSON", "x.json.gz", "x.Json.ZST", "x.geojson"])
 def test_a_suffix_of_json_needs_a_format(name: str, tmp_path: Path) -> None:
-    result = run("list", "-o", name, tmp_path, cwd=tmp_path)
+    result = call("list", "-o", name, tmp_path, cwd=tmp_path)
     assert b"several formats are JSON" in result.stderr
     assert (result.returncode, os.listdir(tmp_path)) == (2, [])
-    assert run("list", "--format", "ndjson", "-o", name, tmp_path, cwd=tmp_path).returncode == 0
+    assert call("list", "--format", "ndjson", "-o", name, tmp_path, cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_suffix_of_json_needs_a_format(name: str, tmp_path: Path) -> None:
 def test_suffixes_are_the_same_in_capital_letters(name: str, like: str, tmp_path: Path) -> None:
     (tmp_path / "top").mkdir()
     for each in (name, like):
-        assert run("list", "-o", each, "top", cwd=tmp_path).returncode == 0
+        assert call("list", "-o", each, "top", cwd=tmp_path).returncode == 0
     assert (tmp_path / name).read_bytes() == (tmp_path / like).read_bytes()
 
 
@@ -103,13 +103,13 @@ def test_suffixes_are_the_same_in_capital_letters(name: str, like: str, tmp_path
     ("name", "head"), [("X.PARQUET", b"PAR1"), ("X.SQLITE", b"SQLite"), ("X.Db", b"SQLite"), ("X.GZ", b"\x1f\x8b")]
 )
 def test_suffixes_of_whole_formats_in_capital_letters(name: str, head: bytes, tmp_path: Path) -> None:
-    assert run("list", "-o", name, tmp_path, cwd=tmp_path).returncode == 0
+    assert call("list", "-o", name, tmp_path, cwd=tmp_path).returncode == 0
     assert (tmp_path / name).read_bytes().startswith(head)
 
 
 @pytest.mark.parametrize("name", ["e.gz", "e.ndjson.ZST", "e.xz"])
 def test_errors_in_a_file_with_the_suffix_of_a_compression_are_refused(name: str, tmp_path: Path) -> None:
-    result = run("scan", "--errors", name, tmp_path, cwd=tmp_path)
+    result = call("scan", "--errors", name, tmp_path, cwd=tmp_path)
     message = "errors are written as NDJSON without compression; use another suffix"
     assert result.stderr.decode() == f"scanner: --errors {name!r}: {message}\n"
     assert (result.returncode, os.listdir(tmp_path)) == (2, [])
@@ -118,7 +118,7 @@ def test_errors_in_a_file_with_the_suffix_of_a_compression_are_refused(name: str
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_target_that_is_a_directory(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
-    result = run("list", "-o", tmp_path / name, tmp_path)
+    result = call("list", "-o", tmp_path / name, tmp_path)
     assert result.stderr.decode() == f"scanner: cannot write '{tmp_path / name}': it is a directory\n"
     assert result.returncode == 3
     assert os.listdir(tmp_path) == [name]
@@ -172,8 +172,8 @@ def test_paths_alone_need_no_stat(name: str, trees: dict[str, Path], tmp_path: P
     target = tmp_path / name
     subprocess.run([*SCANNER, "list", *flags, "-o", target, trees["odd"]], check=True)
     assert target.stat().st_size > 0
-    template = run("list", "--backend", "serial", "-0", "--template", "{path}", trees["odd"])
-    assert template.stdout == run("list", "-0", trees["odd"]).stdout
+    template = call("list", "--backend", "serial", "-0", "--template", "{path}", trees["odd"])
+    assert template.stdout == call("list", "-0", trees["odd"]).stdout
     if shutil.which("strace"):
         subprocess.run([*command, "list", *flags, "-o", target, trees["odd"]], check=True)
         assert os.fspath(trees["odd"]) + "/" not in (tmp_path / "trace").read_text()
@@ -182,7 +182,7 @@ def test_paths_alone_need_no_stat(name: str, trees: dict[str, Path], tmp_path: P
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_time_is_up(name: str, tmp_path: Path, trees: dict[str, Path]) -> None:
-    result = run("list", "--timeout", "0.000001", "-o", tmp_path / name, trees["monorepo"])
+    result = call("list", "--timeout", "0.000001", "-o", tmp_path / name, trees["monorepo"])
     assert result.returncode == 75
     assert os.listdir(tmp_path) == []
 
@@ -190,7 +190,7 @@ def test_time_is_up(name: str, tmp_path: Path, trees: dict[str, Path]) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_an_empty_directory(name: str, tmp_path: Path) -> None:
     (tmp_path / "top").mkdir()
-    assert run("list", "-o", tmp_path / name, tmp_path / "top").returncode == 0
+    assert call("list", "-o", tmp_path / name, tmp_path / "top").returncode == 0
     assert (tmp_path / name).stat().st_size > 0
 
 
@@ -200,7 +200,7 @@ def test_an_old_file_is_replaced_and_keeps_its_mode(name: str, tmp_path: Path) -
     target = tmp_path / name
     target.write_text("what was there")
     target.chmod(0o640)
-    assert run("list", "-o", target, tmp_path / "top").returncode == 0
+    assert call("list", "-o", target, tmp_path / "top").returncode == 0
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
     assert b"what was there" not in target.read_bytes()
     assert sorted(os.listdir(tmp_path)) == sorted([name, "top"])
@@ -208,7 +208,7 @@ def test_an_old_file_is_replaced_and_keeps_its_mode(name: str, tmp_path: Path) -
 
 def test_the_marks_of_ncdu_for_what_is_not_entered(tmp_path: Path) -> None:
     top = make(tmp_path, {"kept": {"f": None}, "tagged": {".nobackup": None, "g": None}, "left": {"h": None}})
-    output = run("list", "--format", "ncdu", "--exclude", "left", "--exclude-if-present", ".nobackup", top).stdout
+    output = call("list", "--format", "ncdu", "--exclude", "left", "--exclude-if-present", ".nobackup", top).stdout
     _, _, _, tree = json.loads(output)
     marks = {}
     for item in tree[1:]:

@@ -18,7 +18,7 @@ from tests.conftest import BACKEND_NAMES
 from tests.support import prunes
 from tests.support.killer import Killer, pools_started
 from tests.support.pairwise import pairwise
-from tests.support.shell import SCANNER, run
+from tests.support.shell import SCANNER, call
 from tools.make_tree import make_tree
 
 TREE = {
@@ -47,7 +47,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def listed(top: Path, *flags: str) -> set[str]:
-    result = run("list", *flags, top)
+    result = call("list", *flags, top)
     assert (result.returncode, result.stderr) == (0, b"")
     return {os.path.relpath(line, top) for line in result.stdout.decode().splitlines()}
 
@@ -225,7 +225,7 @@ def test_rules_apply_although_workers_are_killed(ruled: tuple[Path, list[Any]], 
 def test_each_root_has_its_own_rules(tree: Path) -> None:
     (tree / "src" / ".scanignore").write_text("*.pyc\n")
     (tree / "docs" / ".scanignore").write_text("/build\n")
-    result = run(
+    result = call(
         "list",
         "--ignore-file",
         ".scanignore",
@@ -267,12 +267,12 @@ def test_an_invalid_rule_file_is_reported_and_excludes_nothing(tree: Path, backe
 
 def test_an_unreadable_rule_file_is_an_error_but_an_invalid_line_is_not(tree: Path) -> None:
     (tree / ".scanignore").write_text("[unclosed\n")
-    result = run("list", "--ignore-file", ".scanignore", tree)
+    result = call("list", "--ignore-file", ".scanignore", tree)
     assert result.returncode == 0
     assert b".scanignore': line 1: '[unclosed' can match nothing" in result.stderr
     (tree / ".scanignore").unlink()
     os.mkfifo(tree / ".scanignore")
-    result = run("list", "--ignore-file", ".scanignore", tree)
+    result = call("list", "--ignore-file", ".scanignore", tree)
     assert result.returncode == 1
     assert b"not a regular file" in result.stderr
 
@@ -380,7 +380,7 @@ def test_stat_of_entries_that_are_not_excluded(tree: Path, backend: dict[str, An
     ],
 )
 def test_messages_of_the_command_name_the_flag(flags: list[str], message: str, tree: Path) -> None:
-    result = run("list", *flags, tree)
+    result = call("list", *flags, tree)
     assert (result.returncode, result.stdout, result.stderr.decode()) == (2, b"", f"scanner: {message}\n")
 
 
@@ -401,7 +401,7 @@ def test_messages_of_the_command_name_the_flag(flags: list[str], message: str, t
     ],
 )
 def test_why(flags: list[str], path: str, code: int, answer: str, tree: Path) -> None:
-    result = run("why", *flags, tree, tree / path)
+    result = call("why", *flags, tree, tree / path)
     assert result.returncode == code
     assert answer in (result.stdout + result.stderr).decode()
     in_list = os.path.normpath(path) in listed(tree, *flags)
@@ -418,14 +418,14 @@ def test_why(flags: list[str], path: str, code: int, answer: str, tree: Path) ->
 )
 def test_why_without_an_answer(root: str, path: str, code: int, answer: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    result = run("why", tmp_path / root, tmp_path / path if path else "")
+    result = call("why", tmp_path / root, tmp_path / path if path else "")
     assert (result.returncode, result.stdout) == (code, b"")
     assert answer in result.stderr.decode()
 
 
 def test_why_names_the_file_and_the_line(tree: Path) -> None:
     (tree / "src" / ".scanignore").write_text("# objects\n\n*.o\n")
-    result = run("why", "--ignore-file", ".scanignore", tree, tree / "src" / "build" / "out.o")
+    result = call("why", "--ignore-file", ".scanignore", tree, tree / "src" / "build" / "out.o")
     assert result.stdout.decode() == (
         f"out: {tree}/src/build/out.o: '{tree}/src/build/out.o' is excluded by {tree}/src/.scanignore:3: *.o\n"
     )

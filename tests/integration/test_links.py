@@ -11,7 +11,7 @@ import pytest
 
 import scanner
 from tests.support.mounting import mounting
-from tests.support.shell import run
+from tests.support.shell import call
 from tests.support.trees import make
 
 CIRCLES = {
@@ -50,7 +50,7 @@ def test_the_command_finds_what_find_finds(tmp_path: Path) -> None:
     """Also with a name whose type cannot be queried."""
     top = make(tmp_path / "top", {**CIRCLES, "a": {"self": ".", "f": None, "b": {"up": ".."}}})
     theirs = subprocess.run(["find", "-L", top], capture_output=True, check=False)
-    ours = run("list", "-L", top)
+    ours = call("list", "-L", top)
     found, expected = ours.stdout.split(b"\n"), theirs.stdout.split(b"\n")
     # a name whose type cannot be queried is an error to both, but we keep it
     assert sorted(found) == sorted([*expected, os.fsencode(top / "c" / "to-itself")])
@@ -120,7 +120,7 @@ def test_a_directory_above_the_root_that_a_link_leads_to_is_not_entered_twice(
 
 def test_the_command_lists_what_find_lists_also_above_the_root(outer: Path, reader: str) -> None:
     listed, loops = found_by_find(os.fspath(outer / "top"))
-    done = run("list", "-0", "-L", outer / "top")
+    done = call("list", "-0", "-L", outer / "top")
     assert sorted(os.fsdecode(done.stdout).split("\0")[:-1]) == sorted(listed)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, len(loops))
     assert f"'{outer}/top/up/top': a link above it leads back to '{outer}/top'".encode() in done.stderr

@@ -12,7 +12,7 @@ import pytest
 
 import scanner
 from scanner import mounts
-from tests.support.shell import run
+from tests.support.shell import call
 from tests.support.trees import make
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
@@ -86,15 +86,15 @@ def test_another_file_system_that_no_table_knows_is_not_entered(
 
 def test_as_find_does_it(top: Path) -> None:
     found = subprocess.run(["find", top, "-xdev", "-print0"], capture_output=True, check=True).stdout
-    listed = run("list", "-0", "-x", top)
+    listed = call("list", "-0", "-x", top)
     assert sorted(listed.stdout.split(b"\0")) == sorted(found.split(b"\0"))
     (top / "a" / "link").symlink_to(top / "b" / "inner")
     found = subprocess.run(["find", "-L", top, "-xdev", "-print0"], capture_output=True, check=True).stdout
-    listed = run("list", "-0", "-x", "-L", top)
+    listed = call("list", "-0", "-x", "-L", top)
     assert sorted(listed.stdout.split(b"\0")) == sorted(found.split(b"\0"))
     assert (listed.returncode, listed.stderr) == (0, b"")
     found = subprocess.run(["find", top, "-xdev", "-print0"], capture_output=True, check=True).stdout
-    skipped = run("list", "-0", "--skip-fs", "tmpfs,ramfs", top)
+    skipped = call("list", "-0", "--skip-fs", "tmpfs,ramfs", top)
     assert sorted(skipped.stdout.split(b"\0")) == sorted(found.split(b"\0"))
 
 
@@ -105,6 +105,6 @@ def test_a_mount_that_is_named_as_a_root_is_entered(top: Path) -> None:
 
 @pytest.mark.parametrize("types", ["", "nfs,", ","])
 def test_types_that_are_no_names(types: str, tmp_path: Path) -> None:
-    result = run("scan", "--skip-fs", types, tmp_path)
+    result = call("scan", "--skip-fs", types, tmp_path)
     assert result.returncode == 2
     assert b"--skip-fs" in result.stderr

@@ -16,7 +16,7 @@ import pytest
 import scanner
 from tests.support.faultfs.mount import obstacle
 from tests.support.mounting import mounting
-from tests.support.shell import ROOT, SCANNER, run
+from tests.support.shell import ROOT, SCANNER, call
 from tests.support.trees import make
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
@@ -52,7 +52,7 @@ def found(*arguments: object) -> list[str]:
 
 
 def listed(*arguments: object) -> list[str]:
-    result = run("list", "-0", *map(str, arguments))
+    result = call("list", "-0", *map(str, arguments))
     assert (result.returncode, result.stderr) == (0, b"")
     return sorted(os.fsdecode(result.stdout).split("\0")[:-1])
 
@@ -118,14 +118,14 @@ def test_du_counts_nothing_of_another_file_system(
     others = [top / name for name in names]
     for roots in ([top, *others], [*others, top]):
         theirs = subprocess.run(["du", "-B1", *flags, *roots], capture_output=True, check=True)
-        ours = run("du", "-B1", *how, *flags, *roots)
+        ours = call("du", "-B1", *how, *flags, *roots)
         assert sorted(ours.stdout.splitlines()) == sorted(theirs.stdout.splitlines())
         assert (ours.returncode, ours.stderr) == (0, b"")
 
 
 def test_sizes_in_a_report_are_those_of_one_file_system(top: Path, reader: str) -> None:
     theirs = subprocess.run(["du", "-x", "-s", "-B1", top], capture_output=True, check=True).stdout
-    report = json.loads(run("scan", "-x", "--sizes", "--json", top).stdout)
+    report = json.loads(call("scan", "-x", "--sizes", "--json", top).stdout)
     assert report["sizes"]["disk_bytes"] == int(theirs.split()[0])
     largest = [each["path"] for each in report["sizes"]["largest_files"]]
     assert str(top / "two") in largest
@@ -161,7 +161,7 @@ def test_subvolumes_are_listed_and_not_entered(volume: Path, reader: str) -> Non
 def test_subvolumes_take_no_space_of_the_volume(flags: list[str], volume: Path, reader: str) -> None:
     for roots in ([volume], [volume, volume / "sub"], [volume / "sub", volume]):
         theirs = subprocess.run(["du", "-B1", *flags, *roots], capture_output=True, check=True)
-        assert sorted(run("du", "-B1", *flags, *roots).stdout.splitlines()) == sorted(theirs.stdout.splitlines())
+        assert sorted(call("du", "-B1", *flags, *roots).stdout.splitlines()) == sorted(theirs.stdout.splitlines())
 
 
 BAD_TYPE = """\

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.shell import run
+from tests.support.shell import call
 
 COMMANDS = ("scan", "list", "du", "treemap", "why")
 
 
 def refused(*arguments: str | Path) -> list[str]:
-    result = run(*arguments)
+    result = call(*arguments)
     assert result.returncode == 2
     assert result.stdout == b""
     return result.stderr.decode().splitlines()
@@ -52,7 +52,7 @@ def test_no_option_may_be_abbreviated(command: str) -> None:
 @pytest.mark.parametrize("time", ["1h", "90", "1.5h", "2h30m", "1d", "500ms"])
 @pytest.mark.parametrize("option", ["--timeout", "--dir-timeout"])
 def test_times_have_units(option: str, time: str, tmp_path: Path) -> None:
-    assert run("list", option, time, tmp_path).returncode == 0
+    assert call("list", option, time, tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize("option", ["--timeout", "--dir-timeout"])
@@ -64,17 +64,17 @@ def test_invalid_durations_are_refused(option: str, time: str, tmp_path: Path) -
 @pytest.mark.parametrize("option", ["--newer", "--older"])
 def test_filters_take_the_same_durations(option: str, tmp_path: Path) -> None:
     for time in ("1y", "1d12h", "2w", "30min", "90m"):
-        assert run("list", option, time, tmp_path).returncode == 0
+        assert call("list", option, time, tmp_path).returncode == 0
     assert option in refused("list", option, "1q", tmp_path)[0]
 
 
 def test_a_rate_beyond_all_limits(tmp_path: Path) -> None:
     for backend in ("serial", "auto", "pool"):
-        assert run("list", "--max-rate", "1e300", "--backend", backend, tmp_path).returncode == 0
+        assert call("list", "--max-rate", "1e300", "--backend", backend, tmp_path).returncode == 0
 
 
 def test_names_in_messages_are_escaped(tmp_path: Path) -> None:
     rules = tmp_path / "pat\x1b[31m"
     rules.write_text("[\n")
-    assert b"\x1b" not in run("list", "--exclude-from", rules, tmp_path).stderr
-    assert b"\x1b" not in run("list", "x\x1b[31m", "--nonsense\x1b[31m").stderr
+    assert b"\x1b" not in call("list", "--exclude-from", rules, tmp_path).stderr
+    assert b"\x1b" not in call("list", "x\x1b[31m", "--nonsense\x1b[31m").stderr

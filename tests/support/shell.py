@@ -1,4 +1,4 @@
-"""Running the command as a user does: a process of its own."""
+"""Running the command: as a user does, in a process of its own, or in this one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
+from scanner.cli.main import main
 from tests.support.leaks import descendants
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +27,40 @@ def run(*arguments: Any, **kwargs: Any) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [*SCANNER, *map(os.fspath, arguments)], capture_output=True, timeout=PATIENCE, check=False, **kwargs
     )
+
+
+def call(*arguments: Any, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Run the command in this process, with the same result as `run`. It starts no interpreter, and imports once.
+
+    For tests of what is written, in which start, locale, signals and end of the process play no part.
+    """
+    words = list(map(os.fsdecode, arguments))
+    with (
+        contextlib.chdir(cwd or "."), tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors,
+        redirected(1, output), redirected(2, errors), open(1, "w", closefd=False) as stdout,
+        open(2, "w", closefd=False) as stderr, contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr),
+    ):  # fmt: skip
+        try:
+            code = main(words)
+        except SystemExit as end:  # of argparse
+            code = int(end.code or 0)
+        stdout.flush()
+        stderr.flush()
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess(words, code, output.read(), errors.read())
+
+
+@contextlib.contextmanager
+def redirected(descriptor: int, target: IO[bytes]) -> Iterator[None]:
+    """Let a file descriptor be another file."""
+    saved = os.dup(descriptor)
+    os.dup2(target.fileno(), descriptor)
+    try:
+        yield
+    finally:
+        os.dup2(saved, descriptor)
+        os.close(saved)
 
 
 def start(*arguments: Any, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
