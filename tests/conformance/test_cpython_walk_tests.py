@@ -20,9 +20,10 @@ if not hasattr(test_os, "WalkTests"):
     test_os = pytest.importorskip("test.test_os.test_os", reason="this Python comes without its own test suite")
 
 
-FULL = "pool-fork"
-"""The backend on which one test keeps hundreds of walks open, each with a pool; it takes most of the time. It runs with
-paths of `str` only: bytes change nothing about pools.
+MANY, FULL = "test_walk_many_open_files", "pool-fork"
+"""A test that keeps hundreds of walks open, and the backend on which it runs, so that each walk has a pool.
+
+To save time, the pool has one worker, and the test runs with paths of `str` only.
 """
 
 
@@ -33,7 +34,9 @@ def walk_tests(options: dict[str, Any]) -> list[type[unittest.TestCase]]:
         def walk(self, top: Any, **kwargs: Any) -> Any:
             if "follow_symlinks" in kwargs:
                 kwargs["followlinks"] = kwargs.pop("follow_symlinks")
-            return scanner.walk(top, **kwargs, **options)
+            if self._testMethodName == MANY and "max_workers" in options:
+                kwargs["max_workers"] = 1
+            return scanner.walk(top, **{**options, **kwargs})
 
     class OurBytesWalkTests(test_os.BytesWalkTests):  # type: ignore[misc, name-defined]
         def walk(self, top: Any, **kwargs: Any) -> Any:
@@ -62,7 +65,7 @@ def test_walk_passes_the_tests_of_os_walk(
     tests = walk_tests(backend)[index]
     names = unittest.defaultTestLoader.getTestCaseNames(tests)
     if request.node.callspec.params["backend"] != FULL or tests.__name__ != "OurWalkTests":
-        names = [name for name in names if name != "test_walk_many_open_files"]
+        names = [name for name in names if name != MANY]
     suite = unittest.TestSuite(map(tests, names))
     output = io.StringIO()
     with warnings.catch_warnings():
