@@ -41,7 +41,7 @@ def test_walk_and_scan_equal_os_walk(
 ) -> None:
     profile, followlinks = followed
     top = PATH_TYPES[path_type](str(trees[profile]))
-    expected = walked_by_os(top, topdown, followlinks)
+    expected = walked_by_os(os.fspath(top), topdown, followlinks)
     walked = list(scanner.walk(top, topdown, None, followlinks, **backend))
     scanned = scanner.scan(top, topdown, followlinks=followlinks, **backend)
     assert as_far_as_os_walk_comes(walked) == expected
@@ -90,12 +90,13 @@ REAL_TREES = ["/usr/lib", sysconfig.get_paths()["stdlib"]]
 )
 def test_real_trees_of_this_machine(top: str, topdown: bool, backend: dict[str, Any]) -> None:
     """Other processes may write there, as Python does when it compiles a module: the comparison is repeated then."""
-    expected, now = None, os_walk(top, topdown=topdown)
-    while expected != now:
-        expected = now
+    before, expected = None, walked_by_os(top, topdown, False)
+    while expected != before:
         walked = list(scanner.walk(top, topdown, **backend))
         scanned = scanner.scan(top, topdown, **backend)
-        now = os_walk(top, topdown=topdown)
+        if walked == scanned == expected:
+            break
+        before, expected = expected, os_walk(top, topdown=topdown)
     assert walked == expected
     assert scanned == expected
 
@@ -145,13 +146,15 @@ def os_walk_live(top: str) -> Any:
 
 
 def reached(path: str, open_ones: contextlib.ExitStack) -> int:
-    """A descriptor of a directory, however long its path: some names at a time."""
-    descriptor = os.open("/", os.O_RDONLY)
-    open_ones.callback(os.close, descriptor)
-    names = path.strip("/").split("/")
-    for start in range(0, len(names), 15):
-        descriptor = os.open("/".join(names[start : start + 15]), os.O_RDONLY, dir_fd=descriptor)
+    """A descriptor of a directory, however long its path: a part at a time."""
+    most = PATH_MAX // 4  # characters, each of which may take four bytes
+    descriptor, rest = None, path
+    while rest:
+        part = rest if len(rest) < most else rest[: rest.rindex("/", 0, most)]
+        rest = rest[len(part) :].lstrip("/")
+        descriptor = os.open(part, os.O_RDONLY, dir_fd=descriptor)
         open_ones.callback(os.close, descriptor)
+    assert descriptor is not None
     return descriptor
 
 
