@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
 import stat
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +55,10 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
-def first_names(top: Path, *, follow: bool) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield each inode under the first of its names in walk order."""
-    met = set()
+@functools.cache
+def first_names(top: Path, follow: bool) -> tuple[tuple[str, os.stat_result], ...]:
+    """Return each inode under the first of its names in walk order."""
+    found, met = [], set()
     for root, dirs, files in os.walk(top, followlinks=follow):
         links = [] if follow else [name for name in dirs if os.path.islink(os.path.join(root, name))]
         for path in [root, *(os.path.join(root, name) for name in [*files, *links])]:
@@ -67,7 +68,8 @@ def first_names(top: Path, *, follow: bool) -> Iterator[tuple[str, os.stat_resul
                 status = os.lstat(path)
             if (status.st_dev, status.st_ino) not in met:
                 met.add((status.st_dev, status.st_ino))
-                yield path, status
+                found.append((path, status))
+    return tuple(found)
 
 
 @pytest.mark.parametrize("follow", [False, True], ids=["physical", "links followed"])
@@ -75,7 +77,7 @@ def first_names(top: Path, *, follow: bool) -> Iterator[tuple[str, os.stat_resul
 def test_a_file_with_several_names_counts_once_in_every_part(way: str, reader: str, follow: bool, linked: Path) -> None:
     flags = ["-L"] if follow else []
     sizes = json.loads(call("scan", *WAYS[way], *flags, "--sizes", "--json", linked).stdout)["sizes"]
-    entries = list(first_names(linked, follow=follow))
+    entries = first_names(linked, follow)
     files = [(path, status) for path, status in entries if stat.S_ISREG(status.st_mode)]
     assert sizes["disk_bytes"] == sum(512 * status.st_blocks for _, status in entries)
     assert sizes["apparent_bytes"] == sum(status.st_size for _, status in entries)
