@@ -145,7 +145,11 @@ def abyss() -> Iterator[Path]:
         yield top
 
 
-@pytest.mark.parametrize("backend", ["serial", "auto", "pool-fork", "serial pure"], indirect=True)
+@pytest.mark.parametrize(
+    "backend",
+    ["auto", "pool-fork", *(pytest.param(name, marks=pytest.mark.slow) for name in ("serial", "serial pure"))],
+    indirect=True,
+)
 def test_a_hundred_thousand_levels(abyss: Path, backend: dict[str, Any]) -> None:
     options = [f"--{name.replace('_', '-').replace('max-', '')}={value}" for name, value in backend.items()]
     result = subprocess.run([*SCANNER, "scan", *options, abyss], capture_output=True, timeout=60, check=True, text=True)
