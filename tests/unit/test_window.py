@@ -145,8 +145,12 @@ class KeyedSimulation(Simulation):
 @pytest.mark.parametrize("skew", [0.0, 2.0], ids=["even", "skewed"])
 @pytest.mark.parametrize(
     ("kind", "slots", "directories"),
-    [(Simulation, 128, 128_000), (Simulation, 512, 128_000), (KeyedSimulation, 64, 16_000)],
-)
+    [
+        (Simulation, 128, 32_000), (KeyedSimulation, 64, 16_000),
+        pytest.param(Simulation, 128, 128_000, marks=pytest.mark.slow),
+        pytest.param(Simulation, 512, 128_000, marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
 def test_many_slots_fill_the_gaps_at_the_front_of_a_full_window(
     kind: type[Simulation], slots: int, directories: int, skew: float
 ) -> None:
