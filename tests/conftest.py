@@ -73,19 +73,28 @@ def start_method(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+PROFILES = {"monorepo": (400, 4000), "skewed": (400, 4000), "flat": (30, 25_000), "deep": (400, 800), "odd": (60, 500)}
+"""Numbers of directories and files."""
+
+
+class Trees(dict[str, Path]):
+    """One tree of each profile, built when a test needs it."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory = factory
+
+    def __missing__(self, profile: str) -> Path:
+        self[profile] = build(self._factory, profile, *PROFILES[profile])
+        return self[profile]
+
+
 @pytest.fixture(scope="session")
 def trees(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
-    """Return one small tree of each profile, built once. Tests must not change them."""
-    built = {
-        "monorepo": build(tmp_path_factory, "monorepo", 400, 4000),
-        "skewed": build(tmp_path_factory, "skewed", 400, 4000),
-        "flat": build(tmp_path_factory, "flat", 30, 25_000),
-        "deep": build(tmp_path_factory, "deep", 400, 800),
-        "odd": build(tmp_path_factory, "odd", 60, 500),
-    }
-    yield built
-    # pytest removes trees recursively, and this one is too deep for Python's stack
-    subprocess.run(["rm", "-rf", built["deep"]], check=True)
+    """Return one small tree of each profile. Tests must not change them."""
+    trees = Trees(tmp_path_factory)
+    yield trees
+    if "deep" in trees:  # pytest removes trees recursively, and this one is too deep for Python's stack
+        subprocess.run(["rm", "-rf", trees["deep"]], check=True)
 
 
 @pytest.fixture(autouse=True)

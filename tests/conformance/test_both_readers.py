@@ -140,7 +140,8 @@ CASES = [*product(OPTIONS, [FULL], *COLUMNS[2:]), *(row for row in pairwise(*COL
 @pytest.fixture(scope="module")
 def profiles(trees: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return the trees, but a flat one whose huge directory is only 30 times as large as a Chunk of 100 entries."""
-    return {**trees, "flat": make_profile(tmp_path_factory, "flat", 30, 3_000)}
+    flat = make_profile(tmp_path_factory, "flat", 30, 3_000)
+    return {"monorepo": trees["monorepo"], "odd": trees["odd"], "flat": flat}
 
 
 @pytest.mark.parametrize(("options", "profile", "joined", "entries"), CASES, ids=str)
