@@ -21,6 +21,10 @@ POOLS: dict[str, dict[str, object]] = {
 }
 BACKENDS = {"serial": SERIAL, "auto": {"backend": "auto"}, **POOLS}
 BACKEND_NAMES = [*BACKENDS, "auto in threads", "serial pure", "pool-fork pure"]
+FULL = ["serial", "serial pure", "pool-fork"]
+"""Backends for each case of a large test: both readers, and Tasks between processes."""
+OTHERS = [name for name in BACKEND_NAMES if name not in FULL]
+"""Backends that take turns there."""
 READERS = {"compiled": "0", "pure": "1"}
 """Readers of directories: values of SCANNER_PURE."""
 

@@ -19,7 +19,8 @@ import pytest
 
 import scanner
 from scanner.fields import FIRST, LAST
-from tests.conftest import READERS
+from tests.conftest import FULL, OTHERS, READERS
+from tests.support.pairwise import in_turn
 from tests.support.shell import call
 
 SECOND = 10**9
@@ -135,7 +136,9 @@ def test_results_have_the_nearest_time_and_count_them(backend: Any, far: Path) -
     assert scanner.scan(str(far), **backend).stats.clamped_times == 0
 
 
-@pytest.mark.parametrize("limit", [FIRST - 2, FIRST, -1, 0, LAST, LAST + 1])
+@pytest.mark.parametrize(
+    ("limit", "backend"), in_turn([FIRST - 2, FIRST, -1, 0, LAST, LAST + 1], FULL, OTHERS), indirect=["backend"]
+)
 def test_filters_compare_exact_times(backend: Any, far: Path, limit: int) -> None:
     seconds, rest = divmod(abs(limit), SECOND)
     text = f"@{'-' if limit < 0 else ''}{seconds}.{rest:09d}"

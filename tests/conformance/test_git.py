@@ -24,6 +24,8 @@ from scanner.kernel.read import Reader
 from scanner.kernel.walk import Walker
 from scanner.model import Task, names
 from scanner.options import ScanOptions
+from tests.conftest import FULL, OTHERS
+from tests.support.pairwise import in_turn
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -169,7 +171,7 @@ def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("repository", CASES, indirect=True)
+@pytest.mark.parametrize(("repository", "backend"), in_turn([*CASES], FULL, OTHERS), indirect=True)
 def test_listed_files_are_those_of_git(repository: Path, backend: dict[str, Any]) -> None:
     expected = not_ignored(repository)
     assert shown(repository, **backend) == expected

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 import scanner
+from tests.conftest import FULL, OTHERS
+from tests.support.pairwise import in_turn
 from tests.support.shell import call
 from tests.support.trees import make
 
@@ -71,7 +73,7 @@ CONDITIONS = {
 }
 
 
-@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize(("condition", "backend"), in_turn([*CONDITIONS], FULL, OTHERS), indirect=["backend"])
 def test_conditional_excludes(condition: str, repository: Path, backend: dict[str, Any]) -> None:
     work, home = repository.parent, repository.parent.parent / "home"
     name = CONDITIONS[condition]

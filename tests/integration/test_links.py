@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 import scanner
+from tests.conftest import FULL, OTHERS
 from tests.support.mounting import mounting
+from tests.support.pairwise import in_turn
 from tests.support.shell import call
 from tests.support.trees import make
 
@@ -100,7 +102,7 @@ def found_by_find(root: str) -> tuple[set[str], set[str]]:
     return set(os.fsdecode(done.stdout).split("\0")[:-1]), loops
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize(("spelling", "backend"), in_turn(SPELLINGS, FULL, OTHERS), indirect=["backend"])
 def test_a_directory_above_the_root_that_a_link_leads_to_is_not_entered_twice(
     spelling: str, outer: Path, backend: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,3 +34,8 @@ def pairwise(*columns: Sequence[Any]) -> list[tuple[Any, ...]]:
             missing.pop(pair, None)
         rows.append(tuple(values[row[column]] for column, values in enumerate(columns)))
     return rows
+
+
+def in_turn(cases: Sequence[Any], full: Sequence[Any], others: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Return pairs: each case with each value of `full`, and with one of `others`, which take turns."""
+    return [(case, value) for turn, case in enumerate(cases) for value in (*full, others[turn % len(others)])]

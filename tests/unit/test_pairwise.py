@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.pairwise import pairwise
+from tests.support.pairwise import in_turn, pairwise
 
 COLUMNS = [
     [range(9), "td", "sbp", range(8)],
@@ -25,3 +25,10 @@ def test_each_pair_of_values_occurs_in_few_rows(columns: list[Any]) -> None:
     sizes = sorted(map(len, columns))
     assert len(rows) <= 1.3 * sizes[-1] * sizes[-2]
     assert pairwise(*columns) == rows, "each process collects the same cases"
+
+
+def test_others_take_turns() -> None:
+    pairs = in_turn(range(5), "ab", "xyz")
+    assert [value for case, value in pairs if case == 4] == ["a", "b", "y"]
+    assert {value for _, value in pairs} == set("abxyz")
+    assert len(pairs) == 15
