@@ -12,6 +12,7 @@ import pytest
 
 from scanner.backends import auto
 from tests.support.leaks import left_since, present
+from tests.support.shell import call
 from tests.support.trees import build
 
 START_METHODS = ["forkserver", "spawn", "fork"]
@@ -99,6 +100,13 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
     yield trees
     if "deep" in trees:  # pytest removes trees recursively, and this one is too deep for Python's stack
         subprocess.run(["rm", "-rf", trees["deep"]], check=True)
+
+
+@pytest.fixture(scope="session")
+def fonts(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Draw a page in this process. The files of fonts stay open from then on."""
+    top = tmp_path_factory.mktemp("drawn")
+    assert call("scan", "--sizes", top, "--report", top / "page.html").returncode == 0
 
 
 @pytest.fixture(autouse=True)

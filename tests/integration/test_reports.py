@@ -20,16 +20,17 @@ from scanner.export.tree import Total
 from scanner.kernel.producers.summary import suffix_of
 from scanner.report.names import MOST_SUFFIXES, OTHER
 from scanner.report.treemap import GAP, LETTER, Box, Node, Treemap, columns, label
-from tests.support.shell import ROOT, run
+from tests.support.shell import ROOT, call, run
 from tests.support.trees import make
 
 SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text())
 WAYS = {"serial": ["--backend", "serial"], "pool": ["--backend", "pool", "--workers", "2"]}
+pytestmark = pytest.mark.usefixtures("fonts")
 
 
 def report_of(tmp_path: Path, *arguments: Any) -> dict[str, Any]:
     file = tmp_path / "report.json"
-    result = run("scan", *arguments, "--report", file)
+    result = call("scan", *arguments, "--report", file)
     assert result.returncode == 0, result.stderr
     report: dict[str, Any] = json.loads(file.read_text())
     return report
@@ -45,7 +46,7 @@ def test_a_report_matches_its_schema(way: str, sizes: list[str], trees: dict[str
 
 
 def test_the_report_of_a_failed_scan_matches_its_schema(tmp_path: Path) -> None:
-    run("scan", tmp_path / "none", "--report", tmp_path / "report.json")
+    call("scan", tmp_path / "none", "--report", tmp_path / "report.json")
     report = json.loads((tmp_path / "report.json").read_text())
     jsonschema.validate(report, SCHEMA)
     assert report["outcome"] == "failed"
@@ -125,7 +126,7 @@ class Page(html.parser.HTMLParser):
 @pytest.mark.parametrize("way", WAYS)
 def test_a_page_is_self_contained(way: str, trees: dict[str, Path], tmp_path: Path) -> None:
     file = tmp_path / "report.html"
-    assert run("scan", *WAYS[way], "--sizes", trees["odd"], "--report", file).returncode == 0
+    assert call("scan", *WAYS[way], "--sizes", trees["odd"], "--report", file).returncode == 0
     text = file.read_text()
     page = Page(text)
     assert not page.open
@@ -140,7 +141,7 @@ def test_a_page_is_self_contained(way: str, trees: dict[str, Path], tmp_path: Pa
 def test_names_are_escaped_in_html(tmp_path: Path) -> None:
     tree = make(tmp_path / "tree", {"<script>alert(1)</script>": {"a.<b>": None}, "$x$_{2}&amp;": {"f.$y^{2$": None}})
     file = tmp_path / "report.html"
-    assert run("scan", "--sizes", tree, "--report", file).returncode == 0
+    assert call("scan", "--sizes", tree, "--report", file).returncode == 0
     Page(file.read_text())  # asserts that there is no script
     assert "&lt;script&gt;alert(1)" in file.read_text()
 
@@ -148,7 +149,7 @@ def test_names_are_escaped_in_html(tmp_path: Path) -> None:
 def test_a_page_lists_errors_by_kind(tmp_path: Path) -> None:
     tree = make(tmp_path / "tree", {"loop": ".", "a": {}})
     file = tmp_path / "report.html"
-    assert run("scan", "-L", tree, "--report", file).returncode == 1
+    assert call("scan", "-L", tree, "--report", file).returncode == 1
     assert "<h3>loop: 1</h3>" in file.read_text()
 
 
@@ -161,7 +162,7 @@ def test_areas_of_a_treemap_are_proportional_to_sizes(tmp_path: Path) -> None:
     (tree / "large" / "below" / "file").write_bytes(b"x" * 3_000_000)
     (tree / "small" / "file").write_bytes(b"x" * 1_000_000)
     file = tmp_path / "map.svg"
-    assert run("treemap", tree, "-o", file).returncode == 0
+    assert call("treemap", tree, "-o", file).returncode == 0
     areas = {}
     for group in drawn(file).iter("{http://www.w3.org/2000/svg}g"):
         title, rectangle = group[0], group[1]
@@ -173,7 +174,7 @@ def test_areas_of_a_treemap_are_proportional_to_sizes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["svg", "html"])
 def test_a_treemap_of_unusual_names(suffix: str, trees: dict[str, Path], tmp_path: Path) -> None:
     file = tmp_path / f"map.{suffix}"
-    assert run("treemap", trees["odd"], "-o", file).returncode == 0
+    assert call("treemap", trees["odd"], "-o", file).returncode == 0
     if suffix == "svg":
         assert drawn(file).get("role") == "img"
     else:
@@ -221,7 +222,7 @@ def test_sizes_of_roots_that_share_directories_are_refused(
     command: list[str], roots: tuple[str, str], tmp_path: Path
 ) -> None:
     make(tmp_path, {"a": {"b": {}}, "link": "a/b"})
-    result = run(*command, *roots, cwd=tmp_path)
+    result = call(*command, *roots, cwd=tmp_path)
     assert "would count twice what is in ROOTs" in result.stderr.decode()
     assert result.returncode == 2
 
@@ -239,7 +240,7 @@ def test_a_rule_that_is_not_utf8(suffix: str, tmp_path: Path) -> None:
     tree = make(tmp_path / "tree", {".gitignore": None})
     (tree / ".gitignore").write_bytes(b"a\xff\x1b[31m\\\n")
     file = tmp_path / f"report.{suffix}"
-    result = run("scan", "-v", "--gitignore", tree, "--report", file)
+    result = call("scan", "-v", "--gitignore", tree, "--report", file)
     assert result.returncode == 0
     for text in (file.read_text(), result.stdout.decode(), result.stderr.decode()):
         assert "can match nothing" in text
@@ -250,7 +251,7 @@ def test_names_are_escaped_in_markdown(tmp_path: Path) -> None:
     name = "a&lt;b ~~x~~ $y$ @z www.a.b |*"
     tree = make(tmp_path / "tree", {name: {"file": None}, "http:": {}})
     file = tmp_path / "report.md"
-    assert run("scan", tree, "--report", file).returncode == 0
+    assert call("scan", tree, "--report", file).returncode == 0
     text = file.read_text()
     assert r"a\&lt;b \~\~x\~\~ \$y\$ @<!-- -->z www<!-- -->.a.b \|\*" in text
 
@@ -260,7 +261,7 @@ def test_suffixes_that_are_equal_as_utf8_are_merged(tmp_path: Path) -> None:
     for name in (b"a.\xe9", b"b.\xe8", "c.文件".encode()):
         (Path(os.fsdecode(os.fsencode(tree) + b"/" + name))).touch()
     file = tmp_path / "report.html"
-    result = run("scan", "--sizes", tree, "--report", tmp_path / "report.json", "--report", file)
+    result = call("scan", "--sizes", tree, "--report", tmp_path / "report.json", "--report", file)
     assert (result.returncode, result.stderr) == (0, b"")
     data = json.loads((tmp_path / "report.json").read_text())
     assert data["names"]["by_suffix"] == [{"suffix": ".\ufffd", "files": 2}, {"suffix": ".文件", "files": 1}]
@@ -317,7 +318,7 @@ def test_a_signal_while_reports_are_written_loses_none(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_usage_errors(arguments: list[str], message: str, tmp_path: Path) -> None:
-    result = run(*arguments, cwd=tmp_path)
+    result = call(*arguments, cwd=tmp_path)
     assert message in result.stderr.decode()
     assert (result.returncode, result.stdout, list(tmp_path.iterdir())) == (2, b"", [])
 
@@ -385,8 +386,8 @@ def test_spaces_in_names_are_preserved(tmp_path: Path) -> None:
     for name in names:
         (tree / name / f"{name}.x  y").write_bytes(b"x" * 50_000)
     page, report, drawing = (tmp_path / f"a.{suffix}" for suffix in ("html", "md", "svg"))
-    assert run("scan", "--sizes", tree, "--report", page, "--report", report).returncode == 0
-    assert run("treemap", tree, "-o", drawing).returncode == 0
+    assert call("scan", "--sizes", tree, "--report", page, "--report", report).returncode == 0
+    assert call("treemap", tree, "-o", drawing).returncode == 0
     text = page.read_text()
     style = text[text.index("<style>") : text.index("</style>")]
     assert "white-space: pre-wrap" in rule(style, "td:last-child")
