@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 import scanner
+from tests.conftest import READERS
 from tests.support.faultfs.mount import obstacle
 from tests.support.mounting import mounting
+from tests.support.pairwise import pairwise
 from tests.support.shell import ROOT, SCANNER, call
 from tests.support.trees import make
 
@@ -110,11 +112,14 @@ DU = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("how", [["--backend", "serial"], ["--backend", "pool", "--workers", "2"]], ids=str)
-@pytest.mark.parametrize(("flags", "names"), DU, ids=str)
+WAYS = [["--backend", "serial"], ["--backend", "pool", "--workers", "2"]]
+
+
+@pytest.mark.parametrize(("arguments", "how", "reader"), pairwise(DU, WAYS, [*READERS]), indirect=["reader"], ids=str)
 def test_du_counts_nothing_of_another_file_system(
-    flags: list[str], names: list[str], how: list[str], top: Path, reader: str
+    arguments: tuple[list[str], list[str]], how: list[str], top: Path, reader: str
 ) -> None:
+    flags, names = arguments
     others = [top / name for name in names]
     for roots in ([top, *others], [*others, top]):
         theirs = subprocess.run(["du", "-B1", *flags, *roots], capture_output=True, check=True)
