@@ -16,7 +16,9 @@ import jsonschema
 import pyarrow.parquet
 import pytest
 
-from tests.support.shell import ROOT, SCANNER, as_user, run
+from tests.conftest import READERS
+from tests.support.pairwise import pairwise
+from tests.support.shell import ROOT, SCANNER, as_user, call, run
 from tests.support.trees import make
 
 
@@ -29,8 +31,10 @@ def piped(arguments: str, reader: str, cwd: Path) -> subprocess.CompletedProcess
 BACKENDS = ["serial", "pool", "auto"]
 
 
-@pytest.mark.parametrize("way", BACKENDS)
-@pytest.mark.parametrize("order", ["-o a.csv -o - -o c.sqlite", "-o - -o a.csv.gz -o c.parquet --errors e"])
+ORDERS = ["-o a.csv -o - -o c.sqlite", "-o - -o a.csv.gz -o c.parquet --errors e"]
+
+
+@pytest.mark.parametrize(("order", "way", "reader"), pairwise(ORDERS, BACKENDS, [*READERS]), indirect=["reader"])
 def test_a_reader_that_leaves_costs_no_other_output(
     order: str, way: str, reader: str, trees: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -41,7 +45,7 @@ def test_a_reader_that_leaves_costs_no_other_output(
     (tmp_path / "whole").mkdir()
     for name in names[:1]:  # where no time is recorded
         whole = tmp_path / "whole" / name
-        assert run("list", "-o", whole, trees["flat"]).returncode == 0
+        assert call("list", "-o", whole, trees["flat"]).returncode == 0
         assert (tmp_path / name).read_bytes() == whole.read_bytes()
 
 
@@ -187,11 +191,11 @@ def test_a_root_that_is_missing_is_not_a_deletion(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command", [["list", "-o", "a.csv"], ["list"], ["du"], ["treemap", "-o", "a.svg"]], ids=" ".join
 )
-def test_every_command_that_scans_writes_reports(command: list[str], way: str, tmp_path: Path) -> None:
+def test_every_command_that_scans_writes_reports(command: list[str], way: str, tmp_path: Path, fonts: None) -> None:
     top = make(tmp_path / "top", {"d": {"f": 5}, "g": None})
-    without = run(*command, "--backend", way, top, tmp_path / "gone", cwd=tmp_path)
+    without = call(*command, "--backend", way, top, tmp_path / "gone", cwd=tmp_path)
     reports = ["--report", "r.json", "--report", "r.md", "--report", "r.html"]
-    result = run(*command, "--backend", way, *reports, top, tmp_path / "gone", cwd=tmp_path)
+    result = call(*command, "--backend", way, *reports, top, tmp_path / "gone", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (without.returncode, without.stdout)
     data = json.loads((tmp_path / "r.json").read_text())
     jsonschema.validate(data, json.loads((ROOT / "docs" / "report.schema.json").read_text()))
