@@ -74,12 +74,14 @@ def output(environment: dict[str, str], *arguments: Any) -> bytes:
 def test_lists_have_the_same_bytes_in_every_locale(
     way: str, reader: str, tree: Path, locales: dict[str, dict[str, str]]
 ) -> None:
+    """In each locale by the compiled reader in one process. Elsewhere the locales take turns."""
     pure = {"SCANNER_PURE": READERS[reader]}
-    for command, *rest in LISTS if way == "serial" else LISTS[1:6]:
+    for turn, (command, *rest) in enumerate(LISTS if way == "serial" else LISTS[1:6]):
         arguments = [command, *WAYS[way], *rest, tree]
         expected = output({**UTF8, **pure}, *arguments)
-        for name, environment in locales.items():
-            assert output({**environment, **pure}, *arguments) == expected, (name, arguments)
+        one = [[*locales][turn % len(locales)]]
+        for name in locales if (way, reader) == ("serial", "compiled") else one:
+            assert output({**locales[name], **pure}, *arguments) == expected, (name, arguments)
 
 
 def test_files_have_the_same_bytes_in_every_locale(
