@@ -20,7 +20,7 @@ import pytest
 
 import scanner
 from tests.support.pairwise import pairwise
-from tests.support.shell import PATIENCE, ROOT, SCANNER, as_user, processor_seconds, run, start, until_scanning
+from tests.support.shell import PATIENCE, ROOT, SCANNER, as_user, call, processor_seconds, run, start, until_scanning
 from tests.support.trees import make, make_endless
 
 SHELL_BACKENDS: dict[str, list[str]] = {
@@ -108,7 +108,7 @@ def test_list_follows_links_as_find_does(how: list[str], tmp_path: Path) -> None
 
 def test_several_roots_come_one_after_another(how: list[str], trees: dict[str, Path]) -> None:
     tops = [trees["odd"], trees["monorepo"], trees["odd"]]
-    singles = [run("list", top).stdout for top in tops]
+    singles = [call("list", top).stdout for top in tops]
     assert run("list", *how, *tops).stdout == b"".join(singles)
 
 
@@ -116,7 +116,7 @@ def test_list_to_a_file_is_whole(how: list[str], trees: dict[str, Path], tmp_pat
     target = tmp_path / "out"
     result = run("list", "-o", target, *how, trees["monorepo"])
     assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
-    assert target.read_bytes() == run("list", trees["monorepo"]).stdout
+    assert target.read_bytes() == call("list", trees["monorepo"]).stdout
     assert os.listdir(tmp_path) == ["out"]
 
 
@@ -199,7 +199,7 @@ def test_an_unusable_root(bad_root: tuple[str, str], command: str, how: list[str
 def test_a_bad_root_among_good_ones_costs_only_itself(how: list[str], trees: dict[str, Path]) -> None:
     result = run("list", *how, "/missing", trees["monorepo"])
     assert result.stderr == b"scanner: cannot scan '/missing': No such file or directory\n"
-    assert result.stdout == run("list", trees["monorepo"]).stdout
+    assert result.stdout == call("list", trees["monorepo"]).stdout
     assert result.returncode == 1
 
 
@@ -219,7 +219,7 @@ USAGE = [
 @pytest.mark.parametrize(("arguments", "message"), USAGE, ids=[" ".join(case[0]) for case in USAGE])
 @pytest.mark.parametrize("command", ["scan", "list"])
 def test_a_wrong_command_line(arguments: list[str], message: str, command: str, tmp_path: Path) -> None:
-    result = run(command, *arguments, tmp_path)
+    result = call(command, *arguments, tmp_path)
     assert message in result.stderr.decode()
     assert b"Traceback" not in result.stderr
     assert result.stdout == b""
