@@ -429,8 +429,8 @@ def test_progress_is_shown_on_a_terminal(endless: Path, how: list[str]) -> None:
 @pytest.mark.parametrize("how", ["auto", "pool-fork"], indirect=True)
 def test_progress_is_shown_nowhere_else(endless: Path, how: list[str]) -> None:
     for option in ("--no-progress", "--quiet"):
-        assert b"directories" not in on_terminal("--timeout", "1.5", *how, option, endless)
-    assert b"directories" not in run("scan", "-L", "--timeout", "1.5", *how, "--progress", endless).stderr
+        assert b"directories" not in on_terminal("--timeout", "0.8", *how, option, endless)
+    assert b"directories" not in run("scan", "-L", "--timeout", "0.8", *how, "--progress", endless).stderr
 
 
 def test_version_and_help() -> None:
