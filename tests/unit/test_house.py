@@ -113,8 +113,9 @@ def test_the_tests_that_the_table_of_faults_names_exist() -> None:
 
 
 def test_all_tests_run_without_arguments() -> None:
-    """`tools/test` names the directories that run side by side."""
-    groups = re.search(r"^groups=\((.*)\)$", (ROOT / "tools" / "test").read_text(), re.M)
+    """`tools/test` names the directories and files that run side by side, each once."""
+    groups = re.search(r"^groups=\((.*?)\)$", (ROOT / "tools" / "test").read_text(), re.M | re.S)
     assert groups is not None
-    named = re.findall(r"tests/\w+", groups[1])
-    assert sorted(named) == sorted({f"tests/{path.parent.name}" for path in (ROOT / "tests").rglob("test_*.py")})
+    named = [place for pattern in re.findall(r"[^\s\"]+", groups[1]) for place in ROOT.glob(pattern)]
+    files = [file for place in named for file in (place.glob("test_*.py") if place.is_dir() else [place])]
+    assert sorted(files) == sorted((ROOT / "tests").rglob("test_*.py"))
