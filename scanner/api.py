@@ -81,6 +81,7 @@ class AutoSource:
         self._reader.threads = 1 if options.backend == "serial" else options.max_in_flight
         self._deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self._growth = Growth(options, CAUTION)
+        self._earliest = self._growth.earliest
         self._may_grow = options.backend == "auto" and self._growth.processes_gain
         self._work = 0.0  # seconds
         self._pool: Backend | None = None
@@ -104,7 +105,7 @@ class AutoSource:
             dirs, links, files = dirs + more_dirs, links + more_links, files + more_files
             position += read
         self._work += time.monotonic() - started
-        if self._may_grow and self._growth.kind(self._work) != "here":
+        if self._work >= self._earliest and self._may_grow and self._growth.kind(self._work) != "here":
             self._grow()
         return faults[-1] if faults and faults[-1].drops_listing else (dirs, links, files)
 

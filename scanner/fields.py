@@ -48,6 +48,8 @@ def with_exact_times(fields: Sequence[str]) -> tuple[str, ...]:
 
 def columns_of(fields: Sequence[str]) -> tuple[str, ...]:
     """Return the columns that hold these fields."""
+    if not fields:
+        return ()
     return tuple(name for name in COLUMNS if name in fields or (name == "mode" and "type" in fields))
 
 

@@ -48,6 +48,8 @@ class Growth:
     def __init__(self, options: ScanOptions, caution: float = 1) -> None:
         self._options = options
         self._caution = caution
+        self.earliest = min(THREADS_AFTER * caution, SOONEST)
+        """Seconds of work before which it is `here`."""
         self.processes_gain = options.workers > 1 or options.max_workers is not None
         """Whether worker processes can be faster: on one processor only if the user requires them."""
 
@@ -79,14 +81,14 @@ class Growth:
             return False
         return descriptors_allowed() >= SPARE_DESCRIPTORS + DESCRIPTORS * (options.workers + 1)
 
-    @cached_property
+    @property
     def starts_in_processes(self) -> bool:
         """Whether nothing may be walked in this process: by option, or because a directory may exceed `dir_timeout`."""
         if self._options.backend != "auto" or self._options.dir_timeout is None:
             return self._options.backend == "pool"
         return self._is_remote
 
-    @cached_property
+    @property
     def may_hang(self) -> bool:
         """Whether a directory may never answer while a `timeout` holds: the caller's thread must not read any."""
         return self._options.timeout is not None and self._options.backend != "serial" and self._is_remote

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +14,7 @@ from scanner.encoding import ENCODING, ERRORS
 from scanner.kernel.descent import Descent, has_steps
 from scanner.kernel.facts import ScanFacts, facts_of
 from scanner.kernel.gate import Elsewhere, Gate
-from scanner.kernel.native import COUNT, JOINED, LINES, LIST, WITH_ROWS, ListRequest
+from scanner.kernel.native import COUNT, JOINED, LINES, LIST, WITH_ROWS
 from scanner.kernel.pack import FilesWithRows, ReadPart, join, no_listing, pack
 from scanner.kernel.requests import RETRIES, EntrySorter, Retries
 from scanner.model import Fault, Path, children, excluded, prefix_of
@@ -29,6 +30,9 @@ HELD_DIRECTORIES = 4
 ONE_BY_ONE = {errno.ELOOP, errno.EXDEV, errno.ENAMETOOLONG, errno.ENOSYS, errno.EPERM, errno.EAGAIN}
 """Errors of opening several names at once after which the names are opened one by one: the path may be too long or lead
 through a symlink, or the system may lack `openat2`."""
+
+new_part: Callable[[tuple[Any, ...]], ReadPart] = partial(tuple.__new__, ReadPart)
+"""Make a ReadPart for nearly every directory: its own constructor takes three times as long."""
 
 
 class Held(NamedTuple):
@@ -206,19 +210,22 @@ class Reader:
         return part
 
     def _list(self, path: Any, limit: int, descriptor: int = -1) -> Any:
-        """List a directory, or the rest of an open one, by the compiled reader. None if `os.scandir` must do it."""
+        """List a directory, or the rest of an open one, by the compiled reader (see ListRequest). None if `os.scandir`
+        must do it.
+        """
         list_directory: Any = self._native.list_directory  # type: ignore[union-attr]
         prefix = prefix_of(path).encode(ENCODING, ERRORS) if self._lines else b""
+        # Plain tuples: a ListRequest takes as long to make as some system calls.
         rest = limit, prefix, isinstance(path, bytes), *self._settings
         if descriptor < 0 and not self._checks:
             parent, name, no_link = self._descent.place(path)
             try:
-                return list_directory(ListRequest(parent, name, no_link, *rest))
+                return list_directory((parent, name, no_link, *rest))
             except OSError as error:
                 if error.errno not in ONE_BY_ONE or not has_steps(name):
                     raise
         parent = self._gate.open(path) if descriptor < 0 else descriptor
-        return list_directory(ListRequest(parent, None, False, *rest))
+        return list_directory((parent, None, False, *rest))
 
     def _part_of(
         self, path: Path, descriptor: int, dirs: list[Any], links: list[Any], files: Any, count: int, error: int,
@@ -228,7 +235,6 @@ class Reader:
         self._gate.opening += opening
         faults = [Fault.of(OSError(error, os.strerror(error)), path, "read")] if error else []
         has_more, read = more, len(dirs) + count
-        position, below = (read, []) if held is None else (held.position + read, held.below)
         try:
             if self.sifter is not None:
                 part = ReadPart(dirs, links, files, count, faults, more, read)
@@ -240,10 +246,11 @@ class Reader:
                 files = self._packed(path, links, files, faults, descriptor, {})
         finally:  # not before: opening something below would close it
             if has_more:
-                self._hold(path, Held(None, descriptor, position, children(path, dirs, links) + below))
+                before, below = (0, []) if held is None else (held.position, held.below)
+                self._hold(path, Held(None, descriptor, before + read, children(path, dirs, links) + below))
             elif descriptor >= 0:
                 self._descent.keep(path, descriptor)
-        return ReadPart(dirs, links, files, count, faults, more, read)
+        return new_part((dirs, links, files, count, faults, more, read))
 
     def _packed(
         self, path: Path, links: list[Any], files: Any, faults: list[Fault], descriptor: int, entry_of: dict[Any, Any]
