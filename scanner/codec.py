@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from scanner.model import Chunk, Fault, Rules, joined
 
-MAGIC, VERSION = b"scan", 1
+MAGIC, VERSION = b"scan", 2
 _HEAD = struct.Struct("<4sB?BB5IQQQ")
 Piece: TypeAlias = bytes | memoryview
 Parts: TypeAlias = tuple[Sequence[int], Sequence[float], list[Any], list[str], Sequence[Piece], Piece]
@@ -42,7 +42,7 @@ def chunk_pieces(chunk: Chunk) -> list[Piece]:
     paths = [chunk.origin, *leftovers, *[fault.path for fault in faults], *[path for _, path in slow], *chunk.rules]
     texts = [text for fault in faults for text in (fault.operation, fault.message, fault.kind)]
     texts += [source for _, source, _ in lines]
-    blobs = [*map(encode_text, listings), *chunk.table, *[content for _, _, content in lines]]
+    blobs = [chunk.snapshot, *map(encode_text, listings), *chunk.table, *[content for _, _, content in lines]]
     return pack((integers, floats, paths, texts, blobs, chunk.output))
 
 
@@ -53,8 +53,9 @@ def chunk_from(body: bytes | bytearray | memoryview) -> Chunk:
     if len(counts) < COUNTS or min(counts) < 0 or len(times) < len(FLOATS):
         raise ValueError("damaged message: fields are missing")
     listings, table, leftovers, faults, slow, rules = counts
-    if len(paths) != 1 + leftovers + faults + slow + rules or len(blobs) < listings + table:
+    if len(paths) != 1 + leftovers + faults + slow + rules or len(blobs) < 1 + listings + table:
         raise ValueError("damaged message: the counts do not match")
+    snapshot, *blobs = blobs
     fields: dict[str, Any] = dict(zip(INTEGERS + FLOATS, (*integers, *times), strict=False))
     if faults or slow or rules:
         rest = iter(numbers[len(INTEGERS) + COUNTS :]), iter(paths[1 + leftovers :]), iter(texts)
@@ -62,7 +63,7 @@ def chunk_from(body: bytes | bytearray | memoryview) -> Chunk:
         fields["slow"] = list(zip(times[len(FLOATS) :], _take(rest[1], slow), strict=True))
         fields["rules"] = _rules(*rest, iter(blobs[listings + table :]))
     return Chunk(
-        **fields, origin=paths[0], output=output, size=len(body), leftovers=paths[1 : 1 + leftovers],
+        **fields, origin=paths[0], output=output, snapshot=snapshot, size=len(body), leftovers=paths[1 : 1 + leftovers],
         listings=tuple(map(decode_text if isinstance(paths[0], str) else bytes, blobs[:listings])),
         table=list(map(bytes, blobs[listings : listings + table])),
     )  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from scanner.run import ScanResult
     from scanner.stats import ScanStats
+
+StoreReason = Literal["usage", "missing", "unusable", "unmounted", "busy"]
 
 
 class ScanError(Exception):
@@ -37,6 +39,20 @@ class ScanCancelled(ScanError):
 
 class ScanForked(ScanError, RuntimeError):
     """The scan belongs to the parent process of this forked one. Start a new scan here."""
+
+
+class StoreError(ScanError):
+    """A snapshot store cannot be used. The message names it, and says what to do.
+
+    reason  "usage" (it is no store, or belongs to another scan), "missing", "unusable" (damaged, unreadable, full),
+            "unmounted" (the root is not the directory that it was), or "busy" (another scan writes it)
+    result  of `scan`: what was found, although it could not be stored; otherwise None
+    """
+
+    def __init__(self, message: str, reason: StoreReason = "unusable", result: ScanResult[Any] | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.result = result
 
 
 class OutputError(ScanError):

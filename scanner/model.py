@@ -148,14 +148,15 @@ class Chunk:
     `table`: `stat` columns, each with a value for each directory, its files, its links; then the numbers of files and
     of links in each directory as 32-bit integers;
     `clamped`: timestamps in these, or in columns of `output`, that exceed 64 bits;
+    `snapshot`: what the writer of a snapshot needs (`kernel.known`);
     `failed`: faults of directories without a listing, in walk order; `visited`: finished directories, failed included;
     `size`: bytes held while the Chunk waits (default: an estimate from the contents).
     """
 
     __slots__ = (
         "clamped", "cpu", "directories", "entries", "failed", "faults", "files", "leftovers", "listings", "opening",
-        "origin", "output", "position", "retries", "rules", "seconds", "size", "slow", "table", "task", "visited",
-        "worker",
+        "origin", "output", "position", "retries", "rules", "seconds", "size", "slow", "snapshot", "table", "task",
+        "visited", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -163,7 +164,8 @@ class Chunk:
         output: bytes | memoryview = b"", leftovers: list[Path] | None = None, position: int = 0,
         faults: list[Fault] | None = None, directories: int = 0, entries: int = 0, files: int = 0, retries: int = 0,
         seconds: float = 0.0, cpu: float = 0.0, opening: float = 0.0, slow: list[tuple[float, Path]] | None = None,
-        rules: Rules | None = None, table: list[bytes] | None = None, clamped: int = 0, size: int | None = None,
+        rules: Rules | None = None, table: list[bytes] | None = None, clamped: int = 0,
+        snapshot: bytes | memoryview = b"", size: int | None = None,
     ) -> None:  # fmt: skip
         self.task = task
         self.origin = origin
@@ -186,7 +188,8 @@ class Chunk:
         self.rules = rules or {}
         self.table = table or []
         self.clamped = clamped
-        self.size = held_bytes(listings, entries) + len(output) if size is None else size
+        self.snapshot = snapshot
+        self.size = held_bytes(listings, entries) + len(output) + len(snapshot) if size is None else size
 
     def __iter__(self) -> Any:
         """Iterate over the listings, as tuples of path, dirs, links, files."""

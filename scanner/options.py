@@ -33,9 +33,11 @@ else:
 
 BackendName = Literal["auto", "serial", "pool"]
 StartMethod = Literal["forkserver", "spawn", "fork"]
+TrustName = Literal["nothing", "names", "files"]
 
 BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 START_METHODS: tuple[StartMethod, ...] = get_args(StartMethod)
+TRUSTS: tuple[TrustName, ...] = get_args(TrustName)
 MAX_WORKERS = 256
 WINDOW = 16 << 20  # bytes
 MAX_DEPTH = 1 << 17  # levels: more than any real tree has
@@ -97,6 +99,11 @@ class OptionFields(NamedTuple):
     detect_loops: bool = False
     partial_listings: bool = False
     stat: bool | str | Sequence[str] = False
+    store: PathLike | None = None
+    trust: TrustName = "names"
+    recheck: float = 0.0
+    changed: PathLike | Sequence[PathLike] | None = None
+    restart: bool = False
     # Internal, set by the entry points: roots, output that workers make, directories that they must not enter.
     roots: tuple[Path, ...] = ()
     cwd: str = ""  # base of relative roots: workers may have been started elsewhere
@@ -105,9 +112,10 @@ class OptionFields(NamedTuple):
     filter: Any = None  # a Spec: the filters in the form in which names are compared
     own: tuple[str, ...] = ()  # names of our own temporary files, excluded from all scans
     pure: bool = False  # read directories in Python although the compiled reader is available
+    known: Any = None  # a KnownSpec: what a snapshot store knows of the tree
 
 
-_INTERNAL = ("roots", "cwd", "producers", "barred", "filter", "own", "pure")
+_INTERNAL = ("roots", "cwd", "producers", "barred", "filter", "own", "pure", "known")
 PUBLIC = tuple(name for name in OptionFields._fields if name not in _INTERNAL)
 DEFAULTS = OptionFields._field_defaults
 _FIRST_FILTER, _LAST_FILTER = (OptionFields._fields.index(name) for name in ("exclude", "prune"))
@@ -193,6 +201,20 @@ class ScanOptions(OptionFields):
         Unavailable fields are None, with a Fault `stat`. Costs a system call for each entry: a local scan takes about
         three times as long. On a network it costs a round trip, with many in flight.
 
+    store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
+        The file is made if it does not exist. `walk` reads ahead from it, but does not write. A scan that was
+        interrupted is continued by the next one with the same store. Other options than those of the first scan are
+        refused if they change which directories are entered.
+    trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        `names`: its names; metadata is fetched anew. `files`: also the metadata of its entries, for trees in which
+        files are written once: growth of existing files is not noticed. `nothing`: everything is read.
+    recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
+        With 0.01 each directory is read at least once in 100 scans. A difference means that directory times are not
+        reliable there.
+    changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
+        All other directories are taken from the store without any request. As reliable as the list is.
+    restart: Do not continue an interrupted scan. Default: False.
+
     Raises OptionError (a ValueError) for invalid values.
     """
 
@@ -234,15 +256,16 @@ class ScanOptions(OptionFields):
             raise OptionError(f"options must be a ScanOptions, not {options!r}")
         if "followlinks" in given:
             given["followlinks"] = bool(given["followlinks"])  # any value that is true, as in os.walk
-        return cls(**{**defaults, **(options.changed if options is not None else {}), **given})
+        chosen = cls(**{**defaults, **(options.given if options is not None else {}), **given})
+        return chosen if options is None or options.known is None else chosen._replace(known=options.known)
 
     @property
-    def changed(self) -> dict[str, Any]:
+    def given(self) -> dict[str, Any]:
         """The public options that differ from their defaults."""
         return {name: getattr(self, name) for name in PUBLIC if getattr(self, name) != DEFAULTS[name]}
 
     def __repr__(self) -> str:
-        return f"ScanOptions({', '.join(f'{name}={value!r}' for name, value in self.changed.items())})"
+        return f"ScanOptions({', '.join(f'{name}={value!r}' for name, value in self.given.items())})"
 
     def starting_at(self, roots: Sequence[Path]) -> Self:
         """Return these options for the given roots."""
@@ -363,6 +386,11 @@ def _switch(name: str, value: object) -> None:
         raise OptionError(f"{name} must be True or False, not {value!r}")
 
 
+def _share(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise OptionError(f"{name} must be a share from 0 to 1, not {value!r}")
+
+
 def _file_systems(name: str, value: Any) -> None:
     if value is None or isinstance(value, str) or not all(isinstance(kind, str) and kind for kind in value):
         raise OptionError(f"{name} must be the names of types of file systems, not {value!r}")
@@ -389,4 +417,6 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "min_depth": partial(_whole_number, low=0, high=sys.maxsize),
     "max_depth": partial(_whole_number, low=0, high=sys.maxsize),
     "stat": _fields,
+    "trust": partial(_one_of, allowed=TRUSTS),
+    "recheck": _share,
 }

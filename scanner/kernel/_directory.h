@@ -245,6 +245,7 @@ static inline enum state sort_some(struct listing *listing, int descriptor, enum
         int kind = kind_of(record, &listing->selection, descriptor, rule, &stats);
         if (kind < 0)
             return TROUBLE;
+        record->offset = record->type; /* a snapshot needs the type; the offset is not needed any more */
         record->type = (unsigned char)kind;
         listing->count[kind - SKIPPED]++;
     }

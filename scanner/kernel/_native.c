@@ -28,6 +28,7 @@
 #ifndef Py_GIL_DISABLED
 #define Py_LIMITED_API 0x030B0000
 #endif
+#define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include <malloc.h>
@@ -359,7 +360,7 @@ static PyObject *fill_rows(PyObject *Py_UNUSED(module), PyObject *arguments)
 /* --- walk_run --- */
 
 struct run_request {
-    PyObject *way, *stack, *place, *news;
+    PyObject *way, *stack, *place, *news, *page;
     Py_ssize_t most, limit, most_open, root_length;
     int rule, form, as_bytes;
     Py_buffer columns, separator, words[PARTS], mount_parents;
@@ -396,7 +397,8 @@ struct run_request {
     F(min_depth, "n", &run->min_depth) \
     F(last_depth, "n", &run->last_depth) \
     F(deepest, "n", &run->deepest) \
-    F(mount_parents, "y*", &request->mount_parents)
+    F(mount_parents, "y*", &request->mount_parents) \
+    F(page, "O", &request->page)
 
 static void release_request(struct run_request *request)
 {
@@ -595,12 +597,115 @@ static PyObject *names_of(const struct run *run, int as_bytes)
     F(text, PyLong_FromSsize_t(run->passed)) \
     F(names, names_of(run, as_bytes)) \
     F(counts, text_object(&run->text[COUNTS], 1)) \
-    F(rows, rows_of(run))
+    F(rows, rows_of(run)) \
+    F(uncovered, PyBool_FromLong(run->uncovered)) \
+    F(records, text_object(&run->text[RECORDS], 1)) \
+    F(last, text_object(&run->text[LAST], as_bytes)) \
+    F(known, known_counts(run))
+
+/* Make the bytes of the counts of a page. */
+static PyObject *known_counts(const struct run *run)
+{
+    const int64_t *counts = run->page != NULL ? run->page->counts : NULL;
+    return PyBytes_FromStringAndSize((const char *)counts, counts != NULL ? (Py_ssize_t)sizeof run->page->counts : 0);
+}
 
 static PyObject *run_result(const struct run *run, int as_bytes)
 {
     PyObject *values[] = {RUN_RESULT(VALUE)};
     return tuple_of(values, LENGTH(values));
+}
+
+struct page_request {
+    PyObject *rows;
+    int how;
+    Py_buffer changed, top, low, high, columns, devices;
+};
+
+#define PAGE_REQUEST(F) \
+    F(rows, "O!", &PyList_Type, &request->rows) \
+    F(how, "i", &request->how) \
+    F(changed, "y*", &request->changed) \
+    F(every, "I", &page->every) \
+    F(turn, "I", &page->turn) \
+    F(top, "y*", &request->top) \
+    F(low, "y*", &request->low) \
+    F(high, "y*", &request->high) \
+    F(settled, "p", &page->settled) \
+    F(records, "p", &page->records) \
+    F(root, "L", &page->root) \
+    F(root_length, "n", &root_length) \
+    F(root_device, "K", &page->root_device) \
+    F(devices, "w*", &request->devices) \
+    F(columns, "y*", &request->columns)
+
+#define KNOWN_ROW(F) \
+    F(id, "L", &row->id) \
+    F(path, "y#", &row->path, &lengths[0]) \
+    F(inode, "L", &row->inode) \
+    F(mtime, "L", &row->mtime) \
+    F(ctime, "L", &row->ctime) \
+    F(flags, "L", &row->flags) \
+    F(crc, "L", &row->crc) \
+    F(names, "y#", &row->names, &lengths[1]) \
+    F(columns, "y#", &row->columns, &lengths[2])
+
+/* Parse one row, a tuple. It points into the bytes of the tuple, which the caller's list holds. */
+static int take_row(struct known *row, PyObject *tuple)
+{
+    Py_ssize_t lengths[3];
+    if (!is_request(tuple) || !PARSE(tuple, KNOWN_ROW))
+        return 0;
+    row->path_length = (size_t)lengths[0];
+    row->names_length = (size_t)lengths[1];
+    row->columns_length = (size_t)lengths[2];
+    return 1;
+}
+
+/* Parse a KnownPage. The caller must release it, if `*parsed`, and free its rows. */
+static int parse_page(PyObject *arguments, struct page_request *request, struct page *page, const struct columns *columns, int *parsed)
+{
+    Py_ssize_t root_length = 0;
+    *parsed = is_request(arguments) && PARSE(arguments, PAGE_REQUEST);
+    if (!*parsed || !is_choice("how", request->how, READ + 1))
+        return 0;
+    page->how = (enum how)request->how;
+    page->changed = request->changed.len > 0 ? request->changed.buf : NULL;
+    page->root_length = (size_t)root_length;
+    page->top = request->top.buf;
+    page->top_length = (size_t)request->top.len;
+    page->low = request->low.buf;
+    page->low_length = (size_t)request->low.len;
+    page->high = request->high.buf;
+    page->high_length = (size_t)request->high.len;
+    page->devices = request->devices.buf;
+    page->device_count = (size_t)request->devices.len / sizeof *page->devices;
+    page->columns = request->columns.buf;
+    page->width = (size_t)request->columns.len;
+    for (size_t at = 0; at < page->width; at++)
+        if (page->columns[at] >= columns->width && (page->columns[at] != NOT_REQUESTED || page->records)) {
+            PyErr_SetString(PyExc_ValueError, "columns of the store must be requested");
+            return 0;
+        }
+    page->count = (size_t)PyList_Size(request->rows);
+    page->rows = calloc(page->count + 1, sizeof *page->rows);
+    if (page->rows == NULL)
+        return 0;
+    if (page->changed != NULL && (size_t)request->changed.len != page->count) {
+        PyErr_SetString(PyExc_ValueError, "changed must have a byte for each row");
+        return 0;
+    }
+    for (size_t at = 0; at < page->count; at++)
+        if (!take_row(page->rows + at, PyList_GetItem(request->rows, (Py_ssize_t)at)))
+            return 0;
+    return 1;
+}
+
+static void release_page(struct page_request *request)
+{
+    Py_buffer *buffers[] = {&request->changed, &request->top, &request->low, &request->high, &request->columns, &request->devices};
+    for (size_t at = 0; at < LENGTH(buffers); at++)
+        PyBuffer_Release(buffers[at]);
 }
 
 /* Walk `taken` directories and what is below them; give back what is left. Releases the GIL while it walks. The way left
@@ -635,12 +740,18 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
     struct run_request request = {.way = NULL};
     struct run run = {.no_atime = 1};
+    struct page_request page_request = {.rows = NULL};
+    struct page page = {.rows = NULL};
     struct names *suspects = NULL, *mount_parents = NULL;
     PyObject *result = NULL;
-    int parsed;
+    int parsed, has_page = 0;
     int usable = parse_request(arguments, &request, &run, &parsed);
     if (!parsed)
         return NULL;
+    if (usable && request.page != Py_None) {
+        usable = parse_page(request.page, &page_request, &page, &run.columns, &has_page);
+        run.page = &page;
+    }
     if (usable && take_way(&run, request.way)) {
         int done = 1;
         run.suspects = suspects = new_names(request.words, PARTS, &done);
@@ -656,6 +767,9 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
     clear_run(&run);
     clear_names(suspects);
     clear_names(mount_parents);
+    free(page.rows);
+    if (has_page)
+        release_page(&page_request);
     release_request(&request);
     return result;
 }
@@ -719,6 +833,12 @@ static int add_layout(PyObject *module)
                set_new(layout, "ListResult", PyUnicode_FromString(LIST_RESULT(NAME))) &&
                set_new(layout, "RowsRequest", PyUnicode_FromString(ROWS_REQUEST(NAME))) &&
                set_new(layout, "RowsResult", PyUnicode_FromString(ROWS_RESULT(NAME))) &&
+               set_new(layout, "KnownPage", PyUnicode_FromString(PAGE_REQUEST(NAME))) &&
+               set_new(layout, "KnownRow", PyUnicode_FromString(KNOWN_ROW(NAME))) &&
+               set_new(layout, "racy", PyLong_FromLongLong(RACY_NS)) &&
+               set_new(layout, "record_header", PyLong_FromSize_t(sizeof(struct record_header))) &&
+               set_new(layout, "hows", PyLong_FromLong(HOWS)) &&
+               set_new(layout, "known_counts", PyLong_FromLong(KNOWN_COUNTS)) &&
                set_new(layout, "RunRequest", PyUnicode_FromString(RUN_REQUEST(NAME))) &&
                set_new(layout, "RunResult", PyUnicode_FromString(RUN_RESULT(NAME))) &&
                PyModule_AddObjectRef(module, "LAYOUT", layout) == 0 &&

@@ -17,6 +17,7 @@
 
 #include "_columns.h"
 #include "_directory.h"
+#include "_known.h" /* which needs these two */
 #include "_names.h"
 
 #define ROWS_BETWEEN_LOOKS 16 /* rows filled between two looks at the clock */
@@ -31,7 +32,7 @@ struct text { /* growing bytes */
 };
 
 enum text_of_run { /* COLUMN_TEXTS is the first of one text for each column */
-    STACK, PATHS, DIRS, LINKS, FILES, COUNTS, COLUMN_TEXTS, TEXTS = COLUMN_TEXTS + COLUMNS
+    STACK, PATHS, DIRS, LINKS, FILES, COUNTS, RECORDS, LAST, COLUMN_TEXTS, TEXTS = COLUMN_TEXTS + COLUMNS
 };
 
 struct step { /* an open directory on the way down, below the one before; the caller keeps the first */
@@ -77,6 +78,7 @@ struct run {
     Py_ssize_t limit;                        /* of entries in a directory */
     double slow_from;                        /* seconds for a directory, from which on it is reported */
     struct news news;
+    struct page *page; /* what a snapshot store knows; NULL: there is none */
     char *place; /* shared memory for the path of the current directory; NULL: none */
     size_t place_size;
     /* The state. */
@@ -84,11 +86,13 @@ struct run {
     struct text text[TEXTS], path, below, slow;
     struct step *way;
     size_t way_used, way_size, way_given, open;
+    struct statx status; /* of the current directory, for its record */
     int no_atime;
     double now; /* when the current directory began */
     /* The result, beside `text`, `slow` and `way`. */
     Py_ssize_t directories, entries, others, passed; /* the last: bytes of paths */
     double opening, lost; /* seconds spent on opening, in all; on the directory that was TROUBLE */
+    int uncovered;        /* the next directory is not in the page */
     int trouble, error;   /* errno of opening it; negative: of reading it */
 };
 
@@ -304,6 +308,11 @@ static struct selection selection_at(const struct run *run, Py_ssize_t depth)
     return selection;
 }
 
+static int makes_records(const struct run *run)
+{
+    return run->page != NULL && run->page->records;
+}
+
 /* Open and read the directory run->path. Return whether it has a whole listing. */
 static int read_one(struct run *run, const struct entry *entry, int *descriptor)
 {
@@ -318,6 +327,8 @@ static int read_one(struct run *run, const struct entry *entry, int *descriptor)
     run->opening += seconds() - run->now;
     if (*descriptor < 0 || is_elsewhere(run, *descriptor))
         return 0;
+    if (makes_records(run) && !request_stamp(*descriptor, "", AT_EMPTY_PATH, &run->status)) /* first: a later change shows */
+        return 0;
     enum state state = NEEDS_READING;
     while (state == NEEDS_READING)
         state = read_some(listing, *descriptor, run->limit);
@@ -325,7 +336,7 @@ static int read_one(struct run *run, const struct entry *entry, int *descriptor)
         state = sort_some(listing, *descriptor, run->rule);
     if (state == BROKEN_OFF)
         run->error = -listing->error;
-    return state == WHOLE;
+    return state == WHOLE && !(makes_records(run) && listing->untyped);
 }
 
 /* Return whether a rule may apply to a name in the directory: then Python's filter must see it. */
@@ -502,22 +513,331 @@ static int push_below(struct run *run, size_t prefix, size_t parent, Py_ssize_t 
     return 1;
 }
 
+/* Return whether the directory of a row is as before: 1. 0: it must be read. -1: its file system is not known yet. */
+static int check_row(struct run *run, const struct entry *entry, const struct known *row)
+{
+    const struct step *above = nearest_open(run, entry->parent);
+    struct statx status;
+    if (!request_stamp(above->descriptor, run->path.start + above->prefix, AT_SYMLINK_NOFOLLOW, &status))
+        return 0; /* reading it reports the error */
+    struct stamp stamp = stamp_of(&status);
+    int beyond = has_boundary(run->page, &status);
+    if (!is_unmodified(row, &stamp) || beyond != ((row->flags & BOUNDARY) != 0) || (beyond && run->device >= 0))
+        return 0;
+    const struct device *device = device_at(run->page, device_number(&status));
+    if (device == NULL)
+        return -1;
+    run->page->counts[UNRELIABLE] += !device->reliable;
+    return device->reliable != 0;
+}
+
+/* Take the listing of run->path from the store. Return 1 for that; 0 if the directory must be read; -1 to leave it to
+   Python. `*row`: what the store knows of it. */
+static int take_known(struct run *run, const struct entry *entry, const struct known **row)
+{
+    struct page *page = run->page;
+    struct listing *listing = &run->listing;
+    const char *key = run->path.start + page->root_length;
+    size_t length = entry->length - page->root_length;
+    struct known *found = row_of(page, key, length);
+    *row = found;
+    if (found == NULL) {
+        run->uncovered = !is_covered(page, key, length);
+        return run->uncovered || page->settled ? -1 : 0;
+    }
+    found->how = how_of(page, found);
+    if (page->settled && found->how == READ_DAMAGED)
+        return -1;
+    if ((*row)->flags & (MORE | PARTED))
+        return -1;
+    int kept = (*row)->how == KEEP ? 1 : (*row)->how == CHECK ? check_row(run, entry, *row) : 0;
+    if (kept <= 0)
+        return kept;
+    *listing = (struct listing){.buffer = listing->buffer, .size = listing->size, .selection = selection_at(run, entry->depth)};
+    if (!fill_listing(listing, *row, page->settled && !run->columns.width)) /* rows count all entries */
+        return -1;
+    int descriptor = -1, looks_up = (*row)->how == CHECK && run->rule != IS_FILE && has_links(listing);
+    if (looks_up) {
+        const struct step *above = nearest_open(run, entry->parent);
+        descriptor = open_below(above->descriptor, run->path.start + above->prefix, 1, O_PATH);
+        if (descriptor < 0)
+            return 0;
+    }
+    int done = listing->entries < run->limit && sort_known(listing, descriptor, run->rule);
+    if (descriptor >= 0)
+        close(descriptor);
+    return done ? 1 : looks_up ? 0 : -1;
+}
+
+/* Count what became of the row of a directory that is done. */
+static void count_known(struct run *run, const struct entry *entry, const struct known *row, int kept)
+{
+    int64_t *counts = run->page->counts;
+    enum how how = row == NULL ? READ : row->how;
+    counts[KEPT] += kept && !run->page->settled;
+    counts[SETTLED] += kept && run->page->settled;
+    counts[RACY_COUNT] += how == READ_RACY;
+    counts[RECHECKED] += how == READ_TO_CHECK;
+    counts[DAMAGED] += how == READ_DAMAGED;
+    if (!run->page->settled && reserve(&run->text[LAST], entry->length)) {
+        memcpy(run->text[LAST].start, run->path.start, entry->length);
+        run->text[LAST].used = entry->length;
+    }
+}
+
+/* Make run->below a list with a number for row 0, the directory itself, and for each of its entries: the number of its row
+   among those of this directory, in the order of `add_rows`; -1: it has none. Return how many rows there are, -1 without
+   memory. */
+static int64_t number_rows(struct run *run, Py_ssize_t depth)
+{
+    const struct listing *listing = &run->listing;
+    int64_t own = is_shown(run, depth), next[KINDS - SKIPPED] = {0}, number = own ? 0 : -1;
+    next[OTHER - SKIPPED] = own;
+    next[MARKED - SKIPPED] = own + count_of(listing, OTHER);
+    next[BARRED - SKIPPED] = next[MARKED - SKIPPED] + count_of(listing, MARKED);
+    int64_t rows = next[BARRED - SKIPPED] + (is_shown(run, depth + 1) ? count_of(listing, BARRED) : 0);
+    run->below.used = 0;
+    if (!append(&run->below, &number, sizeof number))
+        return -1;
+    for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length) {
+        unsigned char kind = record_at(listing, at)->type;
+        if (kind == SKIPPED)
+            continue;
+        int has_row = kind == OTHER || kind == MARKED || (kind == BARRED && is_shown(run, depth + 1));
+        number = has_row ? next[kind - SKIPPED]++ : -1;
+        if (!append(&run->below, &number, sizeof number))
+            return -1;
+    }
+    return rows;
+}
+
+static int64_t row_number(const struct run *run, size_t at)
+{
+    int64_t number;
+    memcpy(&number, run->below.start + at * sizeof number, sizeof number);
+    return number;
+}
+
+/* Add the rows of a directory as the store has them. Unknown values are INT64_MIN. Return 0 if they are damaged. */
+static int add_known_rows(struct run *run, const struct known *row, Py_ssize_t depth)
+{
+    const struct page *page = run->page;
+    const struct listing *listing = &run->listing;
+    const int64_t unknown = INT64_MIN;
+    int64_t rows = number_rows(run, depth);
+    size_t count = run->below.used / sizeof rows;
+    const unsigned char *from = (const unsigned char *)row->columns, *end = from + row->columns_length;
+    uint64_t value = 0;
+    for (size_t column = 0; column < run->columns.width; column++)
+        for (int64_t at = 0; at < rows; at++)
+            if (!append(&run->text[COLUMN_TEXTS + column], &unknown, sizeof unknown))
+                return 0;
+    for (size_t at = 1; at < count && from != NULL; at++) /* inodes */
+        from = get_value(from, end, &value);
+    const unsigned char *bits = from;
+    if (from == NULL || rows < 0 || (page->width && (size_t)(end - from) < (count + 7) / 8))
+        return 0;
+    from += page->width ? (count + 7) / 8 : 0;
+    for (size_t column = 0; column < page->width; column++) {
+        struct text *text = page->columns[column] == NOT_REQUESTED ? NULL : &run->text[COLUMN_TEXTS + page->columns[column]];
+        value = 0;
+        for (size_t at = 0; at < count; at++) {
+            if (!(bits[at >> 3] >> (at & 7) & 1))
+                continue;
+            if ((from = get_value(from, end, &value)) == NULL)
+                return 0;
+            int64_t number = row_number(run, at);
+            if (text != NULL && number >= 0)
+                memcpy(text->start + text->used - (size_t)(rows - number) * sizeof value, &value, sizeof value);
+        }
+    }
+    int32_t counts[] = {(int32_t)count_of(listing, OTHER), (int32_t)(count_of(listing, MARKED) + count_of(listing, BARRED))};
+    return append(&run->text[COUNTS], counts, sizeof counts);
+}
+
+struct record_header { /* RecordHeader in record.py */
+    int64_t known, same, root, position;
+    struct stamp stamp;
+    int64_t flags, files, bytes, blocks, crc, path_length, names_length, columns_length;
+};
+
+/* Return the letter of an entry in a record; 0: none. */
+static char letter_of(const struct run *run, const struct record *record, int descriptor)
+{
+    unsigned char type = (unsigned char)record->offset;
+    if (type == DT_REG || type == DT_DIR)
+        return 0;
+    if (type != DT_LNK)
+        return letter_of_type(type);
+    if (run->rule == MARK && (record->type == MARKED || record->type == OTHER))
+        return record->type == MARKED ? 'L' : 'l';
+    struct stat status;
+    return fstatat(descriptor, record->name, &status, 0) == 0 && S_ISDIR(status.st_mode) ? 'L' : 'l';
+}
+
+static int add_record_names(struct run *run, int descriptor, struct record_header *header)
+{
+    const struct listing *listing = &run->listing;
+    struct text *text = &run->text[RECORDS];
+    size_t start = text->used;
+    if (reserve(text, listing->used) == NULL) /* a record is longer than its name with all that follows it */
+        return 0;
+    for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length) {
+        const struct record *record = record_at(listing, at);
+        if (record->type == SKIPPED)
+            continue;
+        if (text->used > start)
+            text->start[text->used++] = 0;
+        size_t length = strlen(record->name);
+        memcpy(text->start + text->used, record->name, length);
+        text->used += length;
+        int excluded = run->selection.hides_dotfiles && record->name[0] == '.';
+        char letter = letter_of(run, record, descriptor);
+        if (excluded && record->offset == DT_REG)
+            letter = 'f';
+        if (letter || record->offset == DT_DIR)
+            text->start[text->used++] = '/';
+        if (letter)
+            text->start[text->used++] = letter;
+        if (excluded)
+            text->start[text->used++] = '!';
+        header->files += record->offset != DT_DIR;
+    }
+    header->names_length = (int64_t)(text->used - start);
+    return 1;
+}
+
+/* Add the values of one column of the store, of the rows that are known. `first`: where those of this directory begin. */
+static int add_record_column(struct run *run, size_t position, size_t first, int64_t *sum)
+{
+    struct text *text = &run->text[RECORDS];
+    size_t count = run->below.used / sizeof(int64_t);
+    unsigned char *to = (unsigned char *)reserve(text, 10 * count);
+    const char *values = run->text[COLUMN_TEXTS + position].start + first;
+    uint64_t before = 0, value;
+    if (to == NULL)
+        return 0;
+    for (size_t at = 0; at < count; at++) {
+        int64_t number = row_number(run, at);
+        if (number < 0)
+            continue;
+        memcpy(&value, values + (size_t)number * sizeof value, sizeof value);
+        to = put_difference(to, value, before);
+        before = value;
+        if (at > 0 && sum != NULL)
+            *sum += (int64_t)value;
+    }
+    text->used = (size_t)((char *)to - text->start);
+    return 1;
+}
+
+/* Add inodes and columns. `kept`: where the values of this directory begin. */
+static int add_record_columns(struct run *run, Py_ssize_t depth, const size_t *kept, struct record_header *header)
+{
+    const struct listing *listing = &run->listing;
+    const struct page *page = run->page;
+    struct text *text = &run->text[RECORDS];
+    size_t start = text->used;
+    if (number_rows(run, depth) < 0)
+        return 0;
+    size_t count = run->below.used / sizeof(int64_t), bytes = (count + 7) / 8;
+    unsigned char *to = (unsigned char *)reserve(text, 10 * count + bytes);
+    uint64_t before = 0;
+    if (to == NULL)
+        return 0;
+    for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length) {
+        const struct record *record = record_at(listing, at);
+        if (record->type == SKIPPED)
+            continue;
+        to = put_difference(to, record->inode, before);
+        before = record->inode;
+    }
+    if (page->width) {
+        memset(to, 0, bytes);
+        for (size_t at = 0; at < count; at++)
+            to[at >> 3] |= (unsigned char)((row_number(run, at) >= 0) << (at & 7));
+        to += bytes;
+    }
+    text->used = (size_t)((char *)to - text->start);
+    header->bytes = header->blocks = -1;
+    for (size_t at = 0; at < page->width; at++) {
+        unsigned char position = page->columns[at], column = run->columns.numbers[position];
+        int64_t *sum = column == SIZE ? &header->bytes : column == BLOCKS ? &header->blocks : NULL;
+        if (sum != NULL)
+            *sum = 0;
+        if (!add_record_column(run, position, kept[COLUMN_TEXTS + position], sum))
+            return 0;
+    }
+    header->columns_length = (int64_t)(text->used - start);
+    return 1;
+}
+
+/* Return whether what was read equals the row: inode and times, names, columns. */
+static int equals_row(const struct known *row, const struct record_header *header, const char *names)
+{
+    return is_unmodified(row, &header->stamp) &&
+           row->names_length == (size_t)header->names_length && row->columns_length == (size_t)header->columns_length &&
+           memcmp(row->names, names, row->names_length) == 0 &&
+           memcmp(row->columns, names + row->names_length, row->columns_length) == 0;
+}
+
+/* Add the record of the directory run->path, which was read, unless its row says the same. Return 0 without memory, or if
+   its file system is not known yet. */
+static int add_record(struct run *run, const struct entry *entry, int descriptor, const struct known *row, const size_t *kept)
+{
+    struct page *page = run->page;
+    struct text *text = &run->text[RECORDS];
+    struct device *device = device_at(page, device_number(&run->status));
+    size_t start = text->used, length = entry->length - page->root_length;
+    struct record_header header = {.stamp = stamp_of(&run->status), .root = page->root, .path_length = (int64_t)length};
+    if (device == NULL || !append(text, &header, sizeof header) || !append(text, run->path.start + page->root_length, length))
+        return 0;
+    size_t names = text->used;
+    if (!add_record_names(run, descriptor, &header) || !add_record_columns(run, entry->depth, kept, &header))
+        return 0;
+    header.flags = (has_boundary(page, &run->status) ? BOUNDARY : 0) | (header.stamp.ctime > device->newest - RACY_NS ? RACY : 0);
+    if (header.stamp.ctime > device->newest)
+        device->newest = header.stamp.ctime;
+    if (row != NULL) {
+        header.known = row->id;
+        header.same = equals_row(row, &header, text->start + names);
+        page->counts[STALE] += row->how == READ_TO_CHECK && is_unmodified(row, &header.stamp) &&
+                               (row->names_length != (size_t)header.names_length || memcmp(row->names, text->start + names, row->names_length) != 0);
+    }
+    header.crc = checksum(0, text->start + names - length, text->used - names + length); /* path, names, columns */
+    if (header.same) {
+        header.names_length = header.columns_length = 0;
+        text->used = names;
+    }
+    memcpy(text->start + start, &header, sizeof header);
+    if (header.same && header.flags == row->flags)
+        text->used = start;
+    return 1;
+}
+
 /* Walk the directory that `pop` took, or set run->trouble and leave everything else as if it had not been taken. */
 static void walk_one(struct run *run, struct entry *entry)
 {
     size_t kept[TEXTS];
     int descriptor = -1;
+    const struct known *row = NULL;
     if (run->place != NULL)
         publish_place(run, entry->length);
-    if (run->keep_way && run->text[STACK].used)
+    int known = run->page != NULL ? take_known(run, entry, &row) : 0;
+    if (known == 0 && run->keep_way && run->text[STACK].used)
         step_down(run, entry);
     for (size_t at = 0; at < TEXTS; at++)
         kept[at] = run->text[at].used;
-    int done = read_one(run, entry, &descriptor) && !has_suspects(run);
+    int done = known > 0 || (known == 0 && read_one(run, entry, &descriptor));
+    done = done && !has_suspects(run);
     if (done && run->columns.width)
-        done = add_rows(run, descriptor, entry->depth);
+        done = known ? add_known_rows(run, row, entry->depth) : add_rows(run, descriptor, entry->depth);
+    if (done && !known && makes_records(run))
+        done = add_record(run, entry, descriptor, row, kept);
     done = done && add_directory(run, entry);
-    if (done && count_of(&run->listing, DIRECTORY)) {
+    if (done && known && count_of(&run->listing, DIRECTORY)) {
+        done = push_below(run, entry->length + 1, entry->parent, entry->depth + 1);
+    } else if (done && count_of(&run->listing, DIRECTORY)) {
         done = descend(run, descriptor, entry->length + 1);
         if (done) {
             descriptor = -1; /* the way owns it */
@@ -533,6 +853,8 @@ static void walk_one(struct run *run, struct entry *entry)
         run->trouble = 1;
         return;
     }
+    if (run->page != NULL)
+        count_known(run, entry, row, known);
     run->directories++;
     run->others += count_of(&run->listing, OTHER);
     for (int kind = DIRECTORY; kind < KINDS; kind++)

@@ -31,8 +31,14 @@ _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # to
 class Descent:
     """The open directories on the way from a root to the current directory. Not for use by two threads."""
 
-    def __init__(self, roots: Sequence[Path], *, follow: bool, most_open: int = MOST_OPEN) -> None:
-        """follow: open symlinks below the roots. The roots themselves may always be symlinks."""
+    def __init__(
+        self, roots: Sequence[Path], *, follow: bool, most_open: int = MOST_OPEN, offline: bool = False
+    ) -> None:
+        """follow: open symlinks below the roots. The roots themselves may always be symlinks.
+
+        offline: nothing is opened, because a snapshot is read back: the first directory lent has the descriptor -1.
+        """
+        self._offline = offline
         self._roots = sorted(roots, key=len, reverse=True)
         self._several = len(roots) > 1
         self._nested = are_nested(roots)
@@ -82,6 +88,9 @@ class Descent:
         All but the first are the caller's, to close or to `keep`. Empty if `path` is a root, or below none. Raises
         OSError.
         """
+        if self._offline:
+            root = self._root_of(path)
+            return [] if root is None else [(prefix_of(root), -1)]
         if not self._begin(path):
             return []
         way, self._way = self._way, self._way[:1]
@@ -128,6 +137,8 @@ class Descent:
         """Return the device of the root that `path` is or lies below. Raises OSError."""
         root = self._root_of(path)
         root = path if root is None else root
+        if self._offline:
+            return 0
         if root not in self._devices:
             self._devices[root] = os.stat(root).st_dev
         return self._devices[root]

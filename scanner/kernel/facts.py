@@ -111,6 +111,6 @@ def facts_of(options: ScanOptions, *, joined: bool = False, listed: bool = False
 def _form_of(options: ScanOptions, *, joined: bool) -> int:
     if options.producers is None:
         return WITH_ROWS if options.stat else JOINED if joined else LIST
-    if not options.producers:
+    if not options.producers and not (options.known is not None and options.stat):
         return COUNT
     return LINES if not options.stat and [producer.kind for producer in options.producers] == ["paths"] else WITH_ROWS

@@ -29,6 +29,11 @@ FORMS = ("list", "joined", "lines", "count")
 PLACE_HEADER = 16  # bytes before the path in shared memory: see backends/heartbeat.py
 NEWS_SECONDS = 0.002  # between two checks whether another slot is idle
 NO_LIMIT = (1 << 63) - 1
+RACY_NS = 3 * 10**9
+"""Nanoseconds: two seconds are the coarsest times of a file system, one more the coarsest clock of a kernel."""
+HOWS, KNOWN_COUNTS, RECORD_HEADER = 6, 7, 19 * 8
+"""What can be done with a row, counts of a snapshot, bytes of the head of a record: see record.py, which is not loaded
+without a store."""
 
 
 class ListRequest(NamedTuple):
@@ -114,6 +119,43 @@ class RunRequest(NamedTuple):
     last_depth: int  # sub-directories at this depth are shown, but not entered
     deepest: int
     mount_parents: bytes
+    page: Any  # a KnownPage; None: there is no snapshot store
+
+
+class KnownRow(NamedTuple):
+    """A row of the table `versions` of a snapshot store."""
+
+    id: int
+    path: bytes
+    inode: int
+    mtime: int
+    ctime: int
+    flags: int
+    crc: int
+    names: bytes
+    columns: bytes
+
+
+class KnownPage(NamedTuple):
+    """Rows of a snapshot store, in the order of paths, for one run. They are all that the store has of `top`, and of
+    paths from `low` on, below `high`.
+    """
+
+    rows: list[Any]  # fields of a KnownRow
+    how: int  # what to do with them: KEEP, CHECK or READ in record.py
+    changed: bytes  # for each row, whether to read the directory in any case; empty: none
+    every: int  # read one of so many directories to check its times; 0: none
+    turn: int  # which of them
+    top: bytes
+    low: bytes
+    high: bytes
+    settled: bool  # the tree must not be touched
+    records: bool  # make records of what is read
+    root: int
+    root_length: int  # bytes of a path before its key
+    root_device: int
+    devices: bytearray  # three 64-bit numbers each: number, newest ctime (updated), whether it is reliable
+    columns: bytes  # of the store: positions among those of the run; NOT_REQUESTED
 
 
 class WalkedRun(NamedTuple):
@@ -138,6 +180,10 @@ class WalkedRun(NamedTuple):
     names: tuple[Any, Any, Any, Any]
     counts: bytes
     rows: bytes
+    uncovered: bool  # the next directory is not in the page
+    records: bytes
+    last: Any  # path of the last finished directory whose place in the store may be noted; empty: none
+    known: bytes  # Counts, as 64-bit numbers
 
     @property
     def paths(self) -> list[Any]:
@@ -163,7 +209,7 @@ class WalkedRun(NamedTuple):
 
 TABLES: dict[str, type[Any]] = {
     "ListRequest": ListRequest, "ListResult": ListResult, "RowsRequest": RowsRequest, "RowsResult": RowsResult,
-    "RunRequest": RunRequest, "RunResult": WalkedRun,
+    "RunRequest": RunRequest, "RunResult": WalkedRun, "KnownPage": KnownPage, "KnownRow": KnownRow,
 }  # fmt: skip
 
 
@@ -189,6 +235,7 @@ def layout() -> dict[str, Any]:
     names = {name: "".join(f" {field}" for field in fields_in(table)) for name, table in TABLES.items()}
     micros = {"slow_micros": round(SLOW_REQUEST * 1e6), "news_micros": round(NEWS_SECONDS * 1e6)}
     numbers = {"gap": GAP, "probes": PROBES, "place_header": PLACE_HEADER, **micros}
+    numbers |= {"racy": RACY_NS, "record_header": RECORD_HEADER, "hows": HOWS, "known_counts": KNOWN_COUNTS}
     return {"rules": LINK_RULES, "forms": FORMS, "columns": COLUMNS, **numbers, **names}
 
 

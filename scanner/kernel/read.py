@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,10 +17,11 @@ from scanner.kernel.gate import Elsewhere, Gate
 from scanner.kernel.native import COUNT, JOINED, LINES, LIST, WITH_ROWS
 from scanner.kernel.pack import FilesWithRows, ReadPart, join, no_listing, pack
 from scanner.kernel.requests import RETRIES, EntrySorter, Retries
-from scanner.model import Fault, Path, children, excluded, prefix_of
+from scanner.model import Fault, Path, children, excluded, names, prefix_of
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
+    from scanner.kernel.known import KeptPart, Known
     from scanner.kernel.sift import Sifter
     from scanner.kernel.status import Statuses
 
@@ -42,6 +43,7 @@ class Held(NamedTuple):
     descriptor: int  # of the directory; -1: it was opened by its path
     position: int
     below: list[Path]  # its sub-directories so far, last first: entered once the last part is read
+    status: os.stat_result | None = None  # of the directory before it was read, for a snapshot
 
     def close(self) -> None:
         if self.entries is not None:
@@ -88,6 +90,14 @@ class Reader:
                 follow=options.followlinks,
                 records_excluded=records,
             )
+        self.known: Known | None = None
+        if options.known is not None:
+            from scanner.kernel.known import Known  # with sqlite3
+
+            self.known = Known(options.known, options, facts, self._descent)
+            self._native = None  # single directories: entries with inodes and types are needed
+            if self.sifter is not None:
+                self.sifter.notes_excluded = True
         self.statuses: Statuses | None = None
         if facts.form == WITH_ROWS and facts.columns:
             from scanner.kernel.status import Statuses  # not needed otherwise
@@ -117,6 +127,8 @@ class Reader:
         An entry without a known type is a file, as in `os.walk`, and a Fault `stat`. When the listing breaks off, what
         was read is returned; the last Fault then has the operation `read`.
         """
+        if self.known is not None and (remembered := self._remembered(path)) is not None:
+            return remembered
         attempts = 1
         is_final = failure > 0 and failure not in ONE_BY_ONE and not self._gate.stays
         if is_final and not self._descent.is_root(path):
@@ -129,6 +141,33 @@ class Reader:
         if part.faults:
             part = self._insist(path, limit, part, attempts)
         return part
+
+    def _remembered(self, path: Path, position: int = 0) -> ReadPart | None:
+        """Return the directory, or its part from entry `position` on, as the snapshot store knows it. None: read it."""
+        assert self.known is not None
+        if not position and (fault := self.known.fault(path)) is not None:
+            return no_listing(fault)
+        kept = self.known.kept(path, position)
+        if kept is None:
+            return None
+        descriptor = -1
+        try:
+            if self.known.looks_up_links(kept):
+                descriptor = self._gate.open(path)
+        except (OSError, ValueError, Elsewhere):  # reading it reports the error
+            return None
+        entries: list[Any] = self.known.entries(kept, descriptor)
+        count = len(kept.entries)
+        part = self._sort(path, iter(entries), count + 1, first=not position, descriptor=descriptor, kept=kept)
+        part = part._replace(more=False, entries=count)
+        if descriptor >= 0:
+            self._put_away(path, None, descriptor, part)
+        excluded = self.sifter.excluded if self.sifter is not None else ()
+        if not self.known.still_holds(kept, entries, excluded):
+            return None
+        if not position:
+            self.known.count(kept)
+        return part._replace(more=kept.more)
 
     def _bar(self, path: Path, dirs: list[Any], links: list[Any]) -> tuple[list[Any], list[Any]]:
         """Return the directories and the links. Directories that must not be entered become links, if selected."""
@@ -182,10 +221,11 @@ class Reader:
                 self.wary = True
             if self._by_path:
                 self._gate.refuse_elsewhere(path, path)
-                entries: Any = os.scandir(path)
             else:
                 descriptor = self._gate.open(path)
-                entries = os.scandir(descriptor)
+            place = path if descriptor < 0 else descriptor
+            status = os.stat(place) if self.known is not None else None  # before the listing: a later change shows
+            entries: Any = os.scandir(place)
         except OSError as error:
             if descriptor >= 0:
                 os.close(descriptor)
@@ -196,13 +236,13 @@ class Reader:
         except ValueError as error:  # a NUL in a name that the caller has added
             return no_listing(Fault(path, "open", errno.EINVAL, str(error), "name"))
         try:
-            part = self._sort(path, entries, limit, first=True, descriptor=descriptor)
+            part = self._sort(path, entries, limit, first=True, descriptor=descriptor, status=status)
         except BaseException:  # a signal
             if descriptor >= 0:
                 os.close(descriptor)
             raise
         if part.faults or part.more or descriptor < 0:
-            self._put_away(path, entries, descriptor, part)
+            self._put_away(path, entries, descriptor, part, status)
         elif part.dirs:
             self._descent.keep(path, descriptor)
         else:
@@ -253,17 +293,22 @@ class Reader:
         return new_part((dirs, links, files, count, faults, more, read))
 
     def _packed(
-        self, path: Path, links: list[Any], files: Any, faults: list[Fault], descriptor: int, entry_of: dict[Any, Any]
-    ) -> Any:
+        self, path: Path, links: list[Any], files: Any, faults: list[Fault], descriptor: int, entry_of: dict[Any, Any],
+        kept: KeptPart | None = None,
+    ) -> Any:  # fmt: skip
         """Return the names of files in the form of the scan. Rows that fail become new `faults`."""
         if self._form == WITH_ROWS and not (faults and faults[-1].operation == "open"):
             rows = link_rows = b""
-            if self.statuses is not None:
+            if kept is not None and kept.rows and self.known is not None:
+                rows, link_rows = self.known.rows_of(kept, names(files)), self.known.rows_of(kept, links, own=False)
+            elif self.statuses is not None:
                 place = path if descriptor < 0 else descriptor
                 rows = self.statuses.of_directory(path, place, files, entry_of, self.threads, faults)
                 if links:
                     link_rows = self._rows_of_links(path, place, links, self.statuses, faults)
-            excluded_names = self.sifter.excluded_names if self.sifter is not None else ()
+            excluded_names: Sequence[Any] = self.sifter.excluded_names if self.sifter is not None else ()
+            if kept is not None and self.known is not None:
+                excluded_names = [*excluded_names, *self.known.excluded_names(path, kept)]
             return FilesWithRows(
                 files if isinstance(files, str | bytes) else join(files, path), rows, link_rows, excluded_names
             )
@@ -278,11 +323,20 @@ class Reader:
         return statuses.of_some(place, some, faults)
 
     def _sort(
-        self, path: Path, entries: Iterator[os.DirEntry[str]], limit: int, *, first: bool, descriptor: int
-    ) -> ReadPart:
-        """Read the next `limit` entries of an open directory by `os.scandir`."""
-        threads = self.threads if self.wary else 0
-        dirs, links, files, faults, entry_of = self._sorter.sort(path, islice(entries, limit), threads)
+        self, path: Path, entries: Iterator[os.DirEntry[str]], limit: int, *, first: bool, descriptor: int,
+        status: os.stat_result | None = None, kept: KeptPart | None = None, position: int = 0,
+    ) -> ReadPart:  # fmt: skip
+        """Read the next `limit` entries of an open directory by `os.scandir`.
+
+        status  of the directory, for a snapshot.
+        kept    the entries come from the snapshot store.
+        """
+        threads = self.threads if self.wary and kept is None else 0
+        some: Iterator[os.DirEntry[str]] = islice(entries, limit)
+        seen: list[os.DirEntry[str]] = []
+        if status is not None:
+            some = noted(some, seen)
+        dirs, links, files, faults, entry_of = self._sorter.sort(path, some, threads)
         count = len(files)
         read = len(dirs) + count
         more = read == limit and not (faults and faults[-1].drops_listing)
@@ -296,12 +350,18 @@ class Reader:
             dirs, links, files, count, faults, more, read = part
         if self._bars:  # before the part is held, whose directories are entered later
             dirs, links = self._bar(path, dirs, links)
-        files = self._packed(path, links, files, faults, descriptor, entry_of)
-        return ReadPart(dirs, links, files, count, faults, more, read)
+        files = self._packed(path, links, files, faults, descriptor, entry_of, kept)
+        part = ReadPart(dirs, links, files, count, faults, more, read)
+        if status is not None and self.known is not None and not (faults and faults[-1].drops_listing):
+            excluded = self.sifter.excluded if self.sifter is not None else set()
+            self.known.recorder.add(path, position, status, seen, part, excluded)
+        return part
 
-    def _put_away(self, path: Path, entries: Any, descriptor: int, part: ReadPart) -> None:
+    def _put_away(
+        self, path: Path, entries: Any, descriptor: int, part: ReadPart, status: os.stat_result | None = None
+    ) -> None:
         """Keep a directory open that has sub-directories, or more entries to read."""
-        held = Held(entries, descriptor, part.entries, [])
+        held = Held(entries, descriptor, part.entries, [], status)
         if part.more:
             self._hold(path, held._replace(below=children(path, part.dirs, part.links)))
         elif part.dirs and descriptor >= 0 and not (part.faults and part.faults[-1].drops_listing):
@@ -318,6 +378,8 @@ class Reader:
         """Read the entries of a huge directory after the first `position`. Return also the sub-directories among these
         first entries.
         """
+        if self.known is not None and (remembered := self._remembered(path, position)) is not None:
+            return remembered, self.known.directories_before(path, position)
         held = self._held.pop(path, None)
         if held is not None and held.position != position:
             held.close()
@@ -332,7 +394,10 @@ class Reader:
             if fault is not None:
                 return no_listing(fault), below
             held = self._held.pop(path)
-        part = self._sort(path, held.entries, min(limit, self._entry_limit), first=False, descriptor=held.descriptor)
+        part = self._sort(
+            path, held.entries, min(limit, self._entry_limit), first=False, descriptor=held.descriptor,
+            status=held.status, position=position,
+        )  # fmt: skip
         if part.more:
             below = children(path, part.dirs, part.links) + held.below
             self._hold(path, held._replace(position=position + part.entries, below=below))
@@ -370,7 +435,16 @@ class Reader:
         """Close all directories that are open."""
         self._descent.close()
         self._release_held()
+        if self.known is not None:
+            self.known.close()
 
     def _release_held(self) -> None:
         while self._held:
             self._held.popitem()[1].close()
+
+
+def noted(entries: Iterator[Any], seen: list[Any]) -> Iterator[Any]:
+    """Yield the entries, and append each to `seen`."""
+    for entry in entries:
+        seen.append(entry)
+        yield entry

@@ -19,6 +19,7 @@ from scanner.options import ScanOptions
 if TYPE_CHECKING:
     from scanner.filters.filter import Filter
     from scanner.kernel.facts import ScanFacts
+    from scanner.kernel.known import Known
 
 MOST_TAKEN = 64  # directories to take from a stack: most stacks are shorter, and a run seldom needs more
 NO_SUSPECTS = MOST_TAKEN, b"", b"", b""  # as `Runs._suspects` returns them
@@ -42,7 +43,7 @@ class Runs:
 
     def __init__(
         self, options: ScanOptions, facts: ScanFacts, descent: Descent, place: SharedPlace | None, *, slow: float,
-        deepest: int, filters: Filter | None,
+        deepest: int, filters: Filter | None, known: Known | None = None,
     ) -> None:  # fmt: skip
         """Prepare runs.
 
@@ -52,6 +53,7 @@ class Runs:
         assert facts.native is not None
         self._walk = facts.native.walk_run
         self._descent = descent
+        self._known = known
         self._one_file_system = options.one_file_system
         self._one_device = OneDevice(options, facts.columns)
         self._filter = filters
@@ -91,9 +93,14 @@ class Runs:
             return None  # the reader of single directories reports it
         if not way:
             return None
+        page = None
+        if self._known is not None:
+            page = self._known.page_for(stack[-1])
+            if page is None:
+                return None
         request = RunRequest(
             way, stack, length, limit, self._descent.most_open, near, device, *words, *budget, news, form, separator,
-            *self._always,
+            *self._always, page,  # type: ignore[call-arg]  # mypy does not count the items of these tuples
         )  # fmt: skip
         run = self._walk_lent(request)
         return run._replace(rows=self._one_device.only(device, run.rows)) if self._one_device.is_needed else run
@@ -109,6 +116,8 @@ class Runs:
             while len(way) > 1:
                 os.close(way.pop(1)[1])
             raise
+        if self._known is not None:
+            self._known.add_run(run)
         return run
 
     def _suspects(self, filters: Filter, path: Path) -> tuple[int, bytes, bytes, bytes] | None:
@@ -130,7 +139,7 @@ class Runs:
 
     def learn(self, run: WalkedRun) -> None:
         """Note how far the run came: after short ones, directories are read singly for a while."""
-        if self._filter is None or not run.trouble or run.directories >= SHORTEST_PAYING_RUN:
+        if self._filter is None or not run.trouble or run.uncovered or run.directories >= SHORTEST_PAYING_RUN:
             self._penalty = 0
         else:
             self._penalty = min(2 * self._penalty + 1, MOST_PATIENCE)

@@ -25,9 +25,12 @@ class Sifter:
         self.filter = Filter(spec)
         self.shown = True  # whether the directory sifted last is selected itself
         self.excluded_names: list[Any] = []  # excluded names of the directory sifted last
+        self.excluded: set[Any] = set()  # those that patterns exclude, and selection does not
         self.needs_entries = self.filter.selection.needs_entries
         self._descent, self._by_path, self._follow = descent, by_path, follow
         self._records_excluded = records_excluded
+        self.notes_excluded = False
+        """Whether `excluded` is needed, for a snapshot."""
         self._own = frozenset(kind(name) for name in spec.own for kind in (os.fsdecode, os.fsencode))
 
     def sift(self, path: Path, part: ReadPart, entry_of: dict[Any, Any], *, first: bool, known: bool) -> ReadPart:
@@ -45,7 +48,9 @@ class Sifter:
             faults[:0] = useless  # the last fault must stay the reason why a listing broke off
         if first and not self.filter.selection.all:
             self.shown = self._shows(path, lambda: self._status(path))
+        before = {*dirs, *listed} if self.notes_excluded else set()
         dirs, links, files, useless = self.filter.sift(path, dirs, links, files)
+        self.excluded = before.difference(dirs, files) if before else before
         faults[:0] = useless
         if not self.filter.selection.all:
             dirs, links, files, useless = self._select(path, dirs, links, files, entry_of)

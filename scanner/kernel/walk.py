@@ -95,7 +95,8 @@ class Walker:
         is published before it is touched. `most_open`: descriptors for the way down from the root. `worker`: number of
         this process, for its Chunks.
         """
-        descent = Descent(options.roots, follow=options.followlinks, most_open=most_open)
+        offline = options.known is not None and options.known.trust == "all"
+        descent = Descent(options.roots, follow=options.followlinks, most_open=most_open, offline=offline)
         self._options = options
         self._worker = worker
         self._whereabouts = nowhere if place is None else place.at
@@ -108,7 +109,14 @@ class Walker:
         if self._facts.reader == "many":
             deepest = self._reader.deepest
             self._runs = Runs(
-                options, self._facts, descent, place, slow=SLOW_DIRECTORY, deepest=deepest, filters=filters
+                options,
+                self._facts,
+                descent,
+                place,
+                slow=SLOW_DIRECTORY,
+                deepest=deepest,
+                filters=filters,
+                known=self._reader.known,
             )
 
     def walk(self, task: Task, is_wanted: Callable[[], bool] | None = None, news: News = -1) -> Chunk:
@@ -121,6 +129,9 @@ class Walker:
         retries, opening, reader.threads = reader.retries, reader.opening, task.threads
         if sifter is not None:
             sifter.filter.begin(task.rules)
+        known = reader.known
+        if known is not None:
+            known.recorder.begin()
         cpu = time.thread_time()
         progress = Progress(task, is_wanted)
         packer = new_packer(self._options, self._facts)
@@ -133,7 +144,7 @@ class Walker:
             seconds=time.monotonic() - progress.started, cpu=time.thread_time() - cpu,
             opening=reader.opening - opening + progress.opening, slow=progress.slow,
             rules=sifter.filter.found_above(left) if sifter is not None else None, table=packer.table(),
-            clamped=packer.clamped,
+            clamped=packer.clamped, snapshot=b"" if known is None else known.recorder.news(),
         )  # fmt: skip
 
     def _walk(self, progress: Progress, packer: Packer, news: News) -> None:
@@ -148,7 +159,7 @@ class Walker:
                 # Repeat a failed directory here and now: another worker would not know that it has failed.
                 if run.directories and not run.error and progress.is_over():
                     break
-                if not run.trouble:
+                if not run.trouble or run.uncovered:
                     continue
             if stack[-1] in fences:
                 break
@@ -212,6 +223,8 @@ class Walker:
             stack.append(path)
             return True
         progress.position = 0
+        if reader.known is not None:
+            reader.known.recorder.finished(path)
         progress.directories += not (faults and faults[-1].drops_listing)
         stack += () if dropped else below
         reader.wary = progress.took_long(path)

@@ -1,0 +1,235 @@
+"""Records: what a snapshot store keeps of one directory, or of one part of a huge one. `_record.h` writes the same.
+
+    names    in the order of the listing, separated by NULs. A regular file is its name; a directory has a slash after
+             it, any other entry a slash and a letter: p, s, b, c as in `find -type`, l for a symlink, L for one that
+             led to a directory, ? for an unknown type. An exclamation mark follows for an entry that a filter excluded
+             (for a regular file: /f!). No name contains a slash or a NUL.
+    columns  the inode of each entry; then one bit for each row, whether its values are known; then the values of each
+             column, known ones only. Row 0 is the directory itself, the others are its entries.
+
+A column is a series of variable-length integers (LEB128), each the difference to the value before, modulo 2**64, in
+zigzag form: small numbers of either sign take one byte.
+
+Records come from other machines and from files: `names_in` and `values_in` raise ValueError for what is damaged.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
+from zlib import crc32
+
+from scanner.fields import TYPES
+
+HEADER = struct.Struct("<19q")
+"""Of a record on its way to the writer: the fields of RecordHeader. The path, names and columns follow."""
+UNKNOWN_NUMBER = -1
+DIRECTORY, LINK, DIRECTORY_LINK, UNKNOWN, FILE = "/", "/l", "/L", "/?", "/f"
+"""What follows the names of some entries; FILE only before EXCLUDED."""
+EXCLUDED = "!"
+BOUNDARY, RACY, MORE, PARTED = 1, 2, 4, 8
+"""Flags of a record: another file system begins here; too young to be trusted; more parts follow; the record that it
+replaces had several parts, or it has."""
+KEEP, CHECK, READ, READ_RACY, READ_TO_CHECK, READ_DAMAGED = range(6)
+"""What to do with a row: take it as it is; take it if the times of the directory have not changed; read the directory,
+for a reason."""
+NOT_REQUESTED = 255
+"""A column of the store that the scan does not request."""
+MASK = (1 << 64) - 1
+
+
+class Counts(NamedTuple):
+    """Numbers of directories of one Chunk: taken from the store; taken from an earlier part of this scan; read although
+    their times had not changed, to check; of these, different; read because of an unreliable file system; because they
+    were racy; damaged rows.
+    """
+
+    kept: int = 0
+    settled: int = 0
+    rechecked: int = 0
+    stale: int = 0
+    unreliable: int = 0
+    racy: int = 0
+    damaged: int = 0
+
+
+class RecordHeader(NamedTuple):
+    """Numbers of a record. `known`: id of the record in the store that this one replaces or confirms; 0: none.
+
+    `same`: only `flags` differ from that one. `position`: entries of the directory in earlier parts. Times are in
+    nanoseconds; `birth` is -1 where the file system has none. `bytes` and `blocks` (of 512 bytes) are sums over the
+    entries that are no directories, -1 if sizes are not recorded.
+    """
+
+    known: int
+    same: int
+    root: int
+    position: int
+    inode: int
+    birth: int
+    mtime: int
+    ctime: int
+    mode: int
+    uid: int
+    gid: int
+    flags: int
+    files: int
+    bytes: int
+    blocks: int
+    crc: int
+    path_length: int
+    names_length: int
+    columns_length: int
+
+
+Record: TypeAlias = tuple[tuple[int, ...], bytes, bytes, bytes]
+"""The numbers of a RecordHeader, path, names, columns: a plain tuple, because there are many."""
+
+
+def checksum(path: bytes, names: bytes, columns: bytes) -> int:
+    """Return the checksum of a record."""
+    return crc32(columns, crc32(names, crc32(path)))
+
+
+def pack_record(header: RecordHeader, path: bytes, names: bytes, columns: bytes) -> bytes:
+    """Return the bytes of a record. Its lengths and its checksum are filled in."""
+    header = header._replace(crc=checksum(path, names, columns))
+    lengths = {"path_length": len(path), "names_length": len(names), "columns_length": len(columns)}
+    return b"".join([HEADER.pack(*header._replace(**lengths)), path, names, columns])
+
+
+def records_in(body: bytes | memoryview) -> Iterator[Record]:
+    """Yield the records that `pack_record` made. Raises ValueError if they are cut off."""
+    body, start, size, unpack = bytes(body), 0, HEADER.size, HEADER.unpack_from
+    while start < len(body):
+        if len(body) - start < size:
+            raise ValueError("damaged record: it is cut off")
+        header = unpack(body, start)
+        path, names, columns = header[-3:]
+        path_end = start + size + path
+        names_end = path_end + names
+        end = names_end + columns
+        if min(path, names, columns) < 0 or end > len(body):
+            raise ValueError("damaged record: it is cut off")
+        yield header, body[start + size : path_end], body[path_end:names_end], body[names_end:end]
+        start = end
+
+
+def suffix_of(entry: os.DirEntry[Any]) -> str:
+    """Return what follows the name of an entry in a record."""
+    try:
+        if entry.is_symlink():
+            return DIRECTORY_LINK if _leads_to_directory(entry) else LINK
+        if entry.is_dir(follow_symlinks=False):
+            return DIRECTORY
+        if entry.is_file(follow_symlinks=False):
+            return ""
+        return "/" + TYPES.get(stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode), "?")
+    except OSError:
+        return UNKNOWN
+
+
+def _leads_to_directory(entry: os.DirEntry[Any]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def names_of(entries: Iterable[tuple[Any, str]]) -> bytes:
+    """Return the names of a record: `entries` are names, all str or all bytes, with their suffixes."""
+    return b"\0".join([os.fsencode(name) + suffix.encode() for name, suffix in entries])
+
+
+def names_in(names: bytes) -> list[tuple[bytes, str]]:
+    """Return the names, with their suffixes, of a record. Raises ValueError for names that no directory can hold."""
+    found = []
+    for item in names.split(b"\0") if names else ():
+        name, slash, kind = item.partition(b"/")
+        if name in (b"", b".", b"..") or len(kind.removesuffix(b"!")) > 1:
+            raise ValueError(f"damaged record: {item[:80]!r} is no name")
+        found.append((name, (slash + kind).decode("ascii")))
+    return found
+
+
+def directories_in(names: bytes) -> list[bytes]:
+    """Return the names of the directories of a record that are not excluded, in their order."""
+    return [item[:-1] for item in names.split(b"\0") if item.endswith(b"/")]
+
+
+def excluded_suffix(suffix: str) -> str:
+    """Return the suffix of an entry that a filter excluded."""
+    return (suffix or FILE) + EXCLUDED
+
+
+def columns_of(inodes: Sequence[int], rows: Sequence[Sequence[int] | None]) -> bytes:
+    """Return the columns of a record: the inode of each entry, then the rows of the directory and of each entry, None
+    where values are unknown. No rows: only inodes.
+    """
+    packed = bytearray()
+    _append_column(packed, inodes)
+    if rows:
+        bits = bytearray((len(rows) + 7) // 8)
+        for number, row in enumerate(rows):
+            bits[number >> 3] |= (row is not None) << (number & 7)
+        packed += bits
+        for column in zip(*[row for row in rows if row is not None], strict=True):
+            _append_column(packed, column)
+    return bytes(packed)
+
+
+def _append_column(packed: bytearray, values: Iterable[int]) -> None:
+    before = 0
+    for value in values:
+        delta = (value - before) & MASK
+        before = value
+        code = (delta << 1) & MASK ^ (MASK if delta >> 63 else 0)
+        while code > 0x7F:
+            packed.append(code & 0x7F | 0x80)
+            code >>= 7
+        packed.append(code)
+
+
+def inodes_in(columns: bytes, count: int) -> list[int]:
+    """Return the inodes of `count` entries. Raises ValueError if the columns are damaged."""
+    return [inode & MASK for inode in _column_at(columns, 0, count)[0]]
+
+
+def rows_in(columns: bytes, count: int, width: int) -> list[tuple[int, ...] | None]:
+    """Return the rows of the directory itself and of `count` entries, with `width` values each, None where they are
+    unknown. Raises ValueError if the columns are damaged.
+    """
+    _, start = _column_at(columns, 0, count)
+    end = start + (count + 8) // 8
+    bits = columns[start:end]
+    if len(bits) < end - start:
+        raise ValueError("damaged record: its columns are cut off")
+    known = [bool(bits[number >> 3] >> (number & 7) & 1) for number in range(count + 1)]
+    values = []
+    for _ in range(width):
+        column, end = _column_at(columns, end, sum(known))
+        values.append(column)
+    rows = zip(*values, strict=True)
+    return [next(rows) if is_known else None for is_known in known]
+
+
+def _column_at(packed: bytes, start: int, count: int) -> tuple[list[int], int]:
+    """Return the values of the column at `start`, and where it ends."""
+    values, value = [], 0
+    for _ in range(count):
+        code = shift = 0
+        while True:
+            if start >= len(packed) or shift > 63:
+                raise ValueError("damaged record: its columns are cut off")
+            byte = packed[start]
+            start += 1
+            code |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        value = (value + (code >> 1 ^ -(code & 1))) & MASK
+        values.append(value - (1 << 64) if value >> 63 else value)
+    return values, start

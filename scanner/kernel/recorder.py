@@ -1,0 +1,190 @@
+"""Records of directories that were read, for the writer of a snapshot; and what else a Chunk brings for it."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scanner.fields import NULL
+from scanner.kernel.devices import Devices, as_signed
+from scanner.kernel.native import RACY_NS, KnownRow, WalkedRun
+from scanner.kernel.pack import FilesWithRows, ReadPart
+from scanner.kernel.record import (
+    BOUNDARY,
+    DIRECTORY,
+    EXCLUDED,
+    MORE,
+    PARTED,
+    RACY,
+    UNKNOWN_NUMBER,
+    Counts,
+    RecordHeader,
+    columns_of,
+    excluded_suffix,
+    names_of,
+    pack_record,
+    suffix_of,
+)
+from scanner.kernel.rows import Key, KnownSpec, RootKeys, StoredRows
+from scanner.model import Path
+from scanner.model import names as listed
+
+if TYPE_CHECKING:
+    from scanner.kernel.facts import ScanFacts
+
+NEWS = struct.Struct("<7q q q q")
+"""The head of `Chunk.snapshot`: Counts, newest ctime, then root and length of the path of the last finished directory
+(-1: none). That path and the Records follow."""
+
+
+class SnapshotNews(NamedTuple):
+    """What a Chunk brings for the writer of a snapshot."""
+
+    counts: Counts
+    newest: int
+    last: Key | None
+    records: memoryview
+
+
+def news_from(body: bytes | memoryview) -> SnapshotNews:
+    """Return the content of `Chunk.snapshot`. Raises ValueError if it is damaged."""
+    view = memoryview(body)
+    if len(view) < NEWS.size:
+        raise ValueError("damaged message: the records are cut off")
+    *counts, newest, root, length = NEWS.unpack_from(view)
+    start = NEWS.size + max(length, 0)
+    last = (root, bytes(view[NEWS.size : start])) if length >= 0 else None
+    return SnapshotNews(Counts(*counts), newest, last, view[start:])
+
+
+class Recorder:
+    """Makes the records of one Walker. Not for use by two threads."""
+
+    def __init__(self, spec: KnownSpec, facts: ScanFacts, keys: RootKeys, rows: StoredRows, devices: Devices) -> None:
+        self._spec, self._facts, self._keys, self._rows, self._devices = spec, facts, keys, rows, devices
+        self.is_check = False
+        """Whether the directory that is being read is read to check its times."""
+        self.begin()
+
+    def begin(self) -> None:
+        """Start the records of a Chunk."""
+        self._records: list[bytes] = []
+        self.counts = dict.fromkeys(Counts._fields, 0)
+        self._last: Key | None = None
+
+    def finished(self, path: Path) -> None:
+        """Note that a directory is done: what an interrupted scan goes on with comes after it in walk order."""
+        key = self._keys.key(path)
+        if key is not None and not self._rows.is_settled(*key):
+            self._last = key
+
+    def news(self) -> bytes:
+        """Return `Chunk.snapshot`."""
+        if not self._spec.records:
+            return b""
+        root, last = self._last or (0, b"")
+        head = NEWS.pack(*self.counts.values(), self._devices.newest, root, len(last) if self._last else -1)
+        return b"".join([head, last, *self._records])
+
+    def add_run(self, run: WalkedRun) -> None:
+        """Take the records and counts of a run."""
+        for count, number in zip(self.counts, memoryview(run.known).cast("q"), strict=True):
+            self.counts[count] += number
+        if run.records:
+            self._records.append(run.records)
+        if run.last:
+            self._last = self._keys.key(run.last)
+
+    def add(
+        self, path: Path, position: int, status: os.stat_result, entries: Sequence[os.DirEntry[Any]], part: ReadPart,
+        excluded: Collection[Any],
+    ) -> None:  # fmt: skip
+        """Make a record of what was read of `path`, unless the store holds the same.
+
+        position  entries of the directory in earlier parts.
+        status    of the directory, from before it was read.
+        excluded  names that a filter excluded.
+        """
+        key = self._keys.key(path)
+        if key is None or not self._spec.records:
+            return
+        root, name = key
+        named = with_suffixes(entries, excluded)
+        rows = self._rows_of(entries, part)
+        known = self._rows.row(root, name, position)
+        size, blocks = sums(self._spec.columns, named, rows)
+        header = RecordHeader(
+            0 if known is None else known.id, 0, root, position, as_signed(status.st_ino), UNKNOWN_NUMBER,
+            status.st_mtime_ns, status.st_ctime_ns, status.st_mode, status.st_uid, status.st_gid,
+            self._flags(path, position, status, part, known), sum(not is_directory(suffix) for _, suffix in named),
+            size, blocks, 0, 0, 0, 0,
+        )  # fmt: skip
+        self._compare(header, known, name, names_of(named), columns_of([entry.inode() for entry in entries], rows))
+
+    def _flags(self, path: Path, position: int, status: os.stat_result, part: ReadPart, known: KnownRow | None) -> int:
+        device = self._devices.of(path, status)
+        is_racy = status.st_ctime_ns > device.newest - RACY_NS
+        device.newest = max(device.newest, status.st_ctime_ns)
+        is_parted = position or part.more or (known is not None and known.flags & (MORE | PARTED))
+        flags = BOUNDARY * self._devices.is_beyond(path, status) | RACY * is_racy
+        return flags | MORE * part.more | PARTED * bool(is_parted)
+
+    def _rows_of(self, entries: Sequence[os.DirEntry[Any]], part: ReadPart) -> list[tuple[int, ...] | None]:
+        """Return the values of the stored columns of the directory itself, and of each entry, None where unknown."""
+        if not self._spec.columns:
+            return []
+        assert isinstance(part.files, FilesWithRows)
+        named = [(b"", *map(os.fsencode, listed(part.files.names))), tuple(map(os.fsencode, part.links))]
+        numbers = [self._facts.columns.index(name) for name in self._spec.columns]
+        found: dict[bytes, tuple[int, ...] | None] = {}
+        for names, rows in zip(named, (part.files.rows, part.files.links), strict=True):
+            values, count = memoryview(rows).cast("q").tolist(), len(names)
+            columns = [values[number * count : (number + 1) * count] for number in numbers]
+            for name, row in zip(names, zip(*columns, strict=True), strict=True):
+                found[name] = None if all(value == NULL for value in row) else row
+        return [found.pop(b""), *(found.get(os.fsencode(entry.name)) for entry in entries)]
+
+    def _compare(self, header: RecordHeader, known: KnownRow | None, name: bytes, names: bytes, columns: bytes) -> None:
+        is_same = known is not None and is_unmodified(known, header)
+        if known is not None and is_same and (known.names, known.columns) == (names, columns):
+            if header.flags != known.flags:
+                self._records.append(pack_record(header._replace(same=1), name, b"", b""))
+            return
+        if known is not None and is_same and self.is_check and known.names != names:
+            self.counts["stale"] += 1
+        self._records.append(pack_record(header, name, names, columns))
+
+
+def with_suffixes(entries: Sequence[os.DirEntry[Any]], excluded: Collection[Any]) -> list[tuple[Any, str]]:
+    """Return the names of entries, each with its suffix in a record."""
+    named = [(entry.name, suffix_of(entry)) for entry in entries]
+    if not excluded:
+        return named
+    names = set(map(os.fsencode, excluded))
+    return [(name, excluded_suffix(suffix) if os.fsencode(name) in names else suffix) for name, suffix in named]
+
+
+def is_directory(suffix: str) -> bool:
+    return suffix.removesuffix(EXCLUDED) == DIRECTORY
+
+
+def is_unmodified(row: KnownRow, header: RecordHeader) -> bool:
+    """Return whether inode and times are the same. A change of mode or owner changes ctime."""
+    return (row.inode, row.mtime, row.ctime) == (header.inode, header.mtime, header.ctime)
+
+
+def sums(
+    columns: Sequence[str], named: Sequence[tuple[Any, str]], rows: Sequence[tuple[int, ...] | None]
+) -> Iterator[int]:
+    """Yield the sums of the columns `size` and `blocks` over all entries that are no directories; -1: not recorded."""
+    for column in ("size", "blocks"):
+        if column not in columns:
+            yield UNKNOWN_NUMBER
+            continue
+        number = columns.index(column)
+        values = [
+            row[number] for (_, suffix), row in zip(named, rows[1:], strict=True) if row and not is_directory(suffix)
+        ]
+        yield sum(value for value in values if value != NULL)

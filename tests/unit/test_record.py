@@ -1,0 +1,79 @@
+"""The format of rows in a snapshot store."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.kernel import native, record
+from scanner.kernel.record import (
+    RecordHeader,
+    checksum,
+    columns_of,
+    directories_in,
+    inodes_in,
+    names_in,
+    names_of,
+    pack_record,
+    records_in,
+    rows_in,
+)
+
+NUMBERS = st.integers(-(1 << 63), (1 << 63) - 1)
+NAMES = st.binary(min_size=1, max_size=20).filter(lambda name: not {0, 47} & set(name) and name not in (b".", b".."))
+SUFFIXES = st.sampled_from(["", "/", "/l", "/L", "/p", "/?", "/f!", "/!", "/l!"])
+HEADER = RecordHeader(*range(19))
+
+
+def test_the_compiled_reader_knows_the_format() -> None:
+    assert (record.HEADER.size, len(record.Counts._fields)) == (native.RECORD_HEADER, native.KNOWN_COUNTS)
+    assert record.READ_DAMAGED == native.HOWS - 1
+
+
+@given(st.lists(st.tuples(NAMES, SUFFIXES)))
+def test_names_come_back_in_their_order(entries: list[tuple[bytes, str]]) -> None:
+    names = names_of(entries)
+    assert names_in(names) == entries
+    assert directories_in(names) == [name for name, suffix in entries if suffix == "/"]
+
+
+@given(st.data(), st.integers(0, 20), st.integers(0, 4))
+def test_columns_come_back(data: st.DataObject, count: int, width: int) -> None:
+    inodes = data.draw(st.lists(st.integers(0, (1 << 64) - 1), min_size=count, max_size=count))
+    row = st.none() | st.tuples(*[NUMBERS] * width)
+    rows = data.draw(st.lists(row, min_size=count + 1, max_size=count + 1)) if width else []
+    columns = columns_of(inodes, rows)
+    assert inodes_in(columns, count) == inodes
+    if width:
+        assert rows_in(columns, count, width) == rows
+
+
+@given(st.lists(st.tuples(NAMES, NAMES, st.binary(max_size=30))))
+def test_records_come_back(parts: list[tuple[bytes, bytes, bytes]]) -> None:
+    body = b"".join(pack_record(HEADER, *part) for part in parts)
+    found = list(records_in(body))
+    assert [(path, names, columns) for _, path, names, columns in found] == parts
+    assert [header[15] for header, *_ in found] == [checksum(*part) for part in parts]
+
+
+@pytest.mark.parametrize("names", [b".", b"..", b"a\0\0b", b"/", b"a/xy", b"a/b/c", b"\0"])
+def test_names_that_no_directory_holds_are_refused(names: bytes) -> None:
+    with pytest.raises(ValueError, match="damaged record"):
+        names_in(names)
+
+
+@given(st.binary(max_size=60), st.integers(0, 5), st.integers(1, 3))
+def test_damaged_columns_are_refused_or_numbers(columns: bytes, count: int, width: int) -> None:
+    try:
+        rows = rows_in(columns, count, width)
+    except ValueError:
+        return
+    assert len(rows) == count + 1
+
+
+@given(st.integers(0, 200))
+def test_records_that_are_cut_off_are_refused(length: int) -> None:
+    body = pack_record(HEADER, b"a" * 20, b"b" * 20, b"c" * 20)
+    with pytest.raises(ValueError, match="cut off"):
+        list(records_in(body[: 1 + length % (len(body) - 1)]))
