@@ -33,12 +33,15 @@ _HOMES = {
     "ScanError": "errors",
     "ScanForked": "errors",
     "ScanTimeout": "errors",
+    "StoreError": "errors",
     "Fault": "model",
     "ScanOptions": "signature",
     "ParallelScanner": "parallel",
     "scan_parallel": "parallel",
     "ScanResult": "run",
     "ScanStats": "stats",
+    "Snapshot": "snapshot.store",
+    "Store": "snapshot.store",
 }
 __all__ = list(_HOMES)
 

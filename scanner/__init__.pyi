@@ -29,12 +29,16 @@ from scanner.errors import ScanCancelled as ScanCancelled
 from scanner.errors import ScanError as ScanError
 from scanner.errors import ScanForked as ScanForked
 from scanner.errors import ScanTimeout as ScanTimeout
+from scanner.errors import StoreError as StoreError
 from scanner.model import Fault as Fault
 from scanner.run import ScanResult as ScanResult
 from scanner.stats import ScanStats as ScanStats
+from scanner.snapshot.store import Snapshot as Snapshot
+from scanner.snapshot.store import Store as Store
 from scanner.fields import EntryType as EntryType, Field as Field
 from scanner.model import FaultKind as FaultKind, Operation as Operation, Walked
 from scanner.options import BackendName as BackendName, Moment, PathLike, Prune, Size, StartMethod as StartMethod
+from scanner.options import TrustName as TrustName
 from scanner.options import ScanOptions as _ScanOptions
 from scanner.parallel import ParallelScanner as _ParallelScanner
 from scanner.plan.merge import OnError
@@ -52,12 +56,15 @@ __all__ = [
     "ScanError",
     "ScanForked",
     "ScanTimeout",
+    "StoreError",
     "Fault",
     "ScanOptions",
     "ParallelScanner",
     "scan_parallel",
     "ScanResult",
     "ScanStats",
+    "Snapshot",
+    "Store",
 ]
 
 def walk(
@@ -70,7 +77,9 @@ def walk(
     gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
     str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
     | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
-    None = None, older: Moment | None = None, prune: Prune | None = None, detect_loops: bool = False
+    None = None, older: Moment | None = None, prune: Prune | None = None, detect_loops: bool = False, store:
+    PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike]
+    | None = None, restart: bool = False
 ) -> Iterator[Walked[AnyStr]]:
     """Yield the tuples `(root, dirs, files)` of `os.walk`, in its order, reading ahead in threads or processes.
 
@@ -116,6 +125,11 @@ def walk(
         older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
+        store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
+        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
+        changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
+        restart: Do not continue an interrupted scan. Default: False.
     """
 
 def entries(
@@ -129,7 +143,8 @@ def entries(
     exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types:
     EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older:
     Moment | None = None, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = True,
-    stat: bool | Field | Sequence[Field] = True
+    stat: bool | Field | Sequence[Field] = True, store: PathLike | None = None, trust: TrustName = 'names', recheck:
+    float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
 ) -> Iterator[Entry[AnyStr]]:
     """Yield an Entry with its fields for each directory, file and symbolic link of a tree, lazily, in walk order.
 
@@ -176,6 +191,11 @@ def entries(
         older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
+        store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
+        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
+        changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
+        restart: Do not continue an interrupted scan. Default: False.
     """
 
 def scan(
@@ -189,7 +209,9 @@ def scan(
     bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True,
     min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (), size: Size |
     Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, prune: Prune | None = None,
-    detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False
+    detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store:
+    PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike]
+    | None = None, restart: bool = False
 ) -> ScanResult[AnyStr]:
     """Scan a whole tree and return `list(os.walk(path, topdown))` with statistics and errors.
 
@@ -238,6 +260,11 @@ def scan(
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
         stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: False.
+        store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
+        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
+        changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
+        restart: Do not continue an interrupted scan. Default: False.
     """
 
 async def scan_parallel(
@@ -251,7 +278,9 @@ async def scan_parallel(
     exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int
     = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] =
     (), newer: Moment | None = None, older: Moment | None = None, prune: Prune | None = None, detect_loops: bool =
-    False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False
+    False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None =
+    None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None,
+    restart: bool = False
 ) -> ScanResult[AnyStr]:
     """Scan one tree without blocking the event loop. Return `list(os.walk(path))` with statistics and errors.
 
@@ -297,6 +326,11 @@ async def scan_parallel(
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
         stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: False.
+        store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
+        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
+        changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
+        restart: Do not continue an interrupted scan. Default: False.
     """
 
 class ParallelScanner(_ParallelScanner):
@@ -348,6 +382,11 @@ class ParallelScanner(_ParallelScanner):
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
         stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: False.
+        store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
+        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
+        changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
+        restart: Do not continue an interrupted scan. Default: False.
     """
 
     def __init__(
@@ -361,7 +400,8 @@ class ParallelScanner(_ParallelScanner):
         exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types:
         EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older:
         Moment | None = None, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False,
-        stat: bool | Field | Sequence[Field] = False
+        stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names',
+        recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
     ) -> None: ...
 
 class ScanOptions(_ScanOptions):
@@ -443,6 +483,20 @@ class ScanOptions(_ScanOptions):
         Unavailable fields are None, with a Fault `stat`. Costs a system call for each entry: a local scan takes about
         three times as long. On a network it costs a round trip, with many in flight.
 
+    store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
+        The file is made if it does not exist. `walk` reads ahead from it, but does not write. A scan that was
+        interrupted is continued by the next one with the same store. Other options than those of the first scan are
+        refused if they change which directories are entered.
+    trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        `names`: its names; metadata is fetched anew. `files`: also the metadata of its entries, for trees in which
+        files are written once: growth of existing files is not noticed. `nothing`: everything is read.
+    recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
+        With 0.01 each directory is read at least once in 100 scans. A difference means that directory times are not
+        reliable there.
+    changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
+        All other directories are taken from the store without any request. As reliable as the list is.
+    restart: Do not continue an interrupted scan. Default: False.
+
     Raises OptionError (a ValueError) for invalid values.
     """
 
@@ -456,5 +510,7 @@ class ScanOptions(_ScanOptions):
         str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
         | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
         None = None, older: Moment | None = None, prune: Prune | None = None, detect_loops: bool = False,
-        partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False
+        partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None,
+        trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart:
+        bool = False
     ) -> None: ...

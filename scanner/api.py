@@ -61,6 +61,10 @@ def walk(
 
 def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions) -> Iterator[Walked]:
     refuse_nul(top)
+    if options.store is not None:
+        from scanner.snapshot.scan import reading_ahead  # not needed otherwise
+
+        options = reading_ahead(options, top)
     source = AutoSource(options.starting_at([top])._replace(partial_listings=False))  # os.walk drops them
     try:
         if topdown:

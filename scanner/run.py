@@ -12,17 +12,18 @@ from scanner.backends.auto import AutoBackend
 from scanner.backends.base import Backend
 from scanner.backends.serial import SerialBackend
 from scanner.engine import Cancelled, Engine
-from scanner.errors import OptionError, ScanTimeout
+from scanner.errors import OptionError, ScanTimeout, StoreError
 from scanner.garbage import rarer_collections
 from scanner.kernel.facts import reader_name
 from scanner.latency import Latencies
-from scanner.model import Chunk, Fault, Path, PathText, Walked, names
+from scanner.model import UNEXPECTED, Chunk, Fault, Path, PathText, Walked, names
 from scanner.options import ScanOptions
 from scanner.stats import ScanStats
 
 if TYPE_CHECKING:
     from scanner.entry import Entry, Stated
     from scanner.monitor import Monitor
+    from scanner.snapshot.scan import SnapshotScan
 
 ProgressCallback = Callable[[int, int], object]
 
@@ -94,13 +95,35 @@ class Run:
         keep_pool: bool = False,
         monitored: bool = True,
     ) -> None:
-        options = options.starting_at(roots)
+        self.snapshot: SnapshotScan | None = None
+        if options.store is not None:
+            from scanner.snapshot.scan import SnapshotScan  # with sqlite3
+            from scanner.snapshot.settings import with_snapshot
+
+            self.snapshot = SnapshotScan(roots, options)
+            options = with_snapshot(options, self.snapshot.spec, roots)
         self._roots = roots
         self._fields = options.fields
         self._keep_pool = keep_pool
         self._progress = None if progress is None else Guarded(progress)
         self._last_progress = (-1, -1)
         self._complete = False
+        try:
+            self._start(options, cancelled, pool, monitored=monitored)
+        except BaseException:
+            if self.snapshot is not None:
+                self.snapshot.finish("failed", complete=False)
+            raise
+
+    def _start(
+        self, options: ScanOptions, cancelled: Cancelled | None, pool: Backend | None, *, monitored: bool
+    ) -> None:
+        roots = self._roots
+        options = options.starting_at(roots)
+        if options.known is not None and self.snapshot is None:
+            from scanner.kernel.known import refuse_missing
+
+            refuse_missing(options)
         self.backend = BACKENDS[options.backend](options, pool)
         self.stats = ScanStats("serial", options.workers, reader_name(options))
         self.latencies = Latencies(roots, is_local=self.backend.is_local)
@@ -132,10 +155,23 @@ class Run:
         self._progress = Guarded(progress)
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the Chunks of all roots, in walk order. Raises ScanTimeout, ScanCancelled."""
-        yield from self.engine.run(self._roots, self._observe)
+        """Yield the Chunks of all roots, in walk order. Raises ScanTimeout, ScanCancelled, StoreError (at the end)."""
+        for chunk in self.engine.run(self._roots, self._observe):
+            if self.snapshot is not None:
+                self.snapshot.take(chunk)
+            yield chunk
         self._complete = True
         self._report_progress()
+        self._finish_snapshot()
+        if self.snapshot is not None and self.snapshot.fault is not None:
+            self.stats.add(Fault(self._roots[0], "expect", 0, self.snapshot.fault, UNEXPECTED))
+        if self.snapshot is not None and self.snapshot.failure is not None:
+            raise self.snapshot.failure
+
+    def _finish_snapshot(self) -> None:
+        if self.snapshot is not None:
+            self.snapshot.finish("complete" if self._complete else "interrupted", complete=self._complete)
+            self.stats.snapshot = self.snapshot.figures
 
     def collect(self, topdown: bool = True) -> ScanResult:
         """Return all tuples. Raises ScanTimeout with those that have arrived."""
@@ -156,6 +192,9 @@ class Run:
             self.finish()
             error.result, error.stats = result, self.stats
             raise
+        except StoreError as error:
+            error.result = result
+            raise
         finally:
             if not topdown:
                 result[:] = post_order(result)
@@ -174,6 +213,7 @@ class Run:
             if self._keep_pool and self.pool is None:
                 self.pool = self.backend.detach()
             self.engine.stop(wait=not self._complete, keep_backend=self.pool is self.backend)
+            self._finish_snapshot()
 
     def _observe(self, arrived: list[Chunk]) -> None:
         stats, engine = self.stats, self.engine

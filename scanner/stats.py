@@ -54,6 +54,7 @@ class ScanStats:
     bytes_received     bytes from worker processes
     latencies          times to read a directory, by mount
     slowest            the slowest directories: seconds and path
+    snapshot           figures of the snapshot that was written; empty without `store`
     resources          processor time and memory sampled by the monitor
     """
 
@@ -82,6 +83,7 @@ class ScanStats:
         self._resources: Callable[[], dict[str, Any]] = dict
         self.latencies: list[dict[str, Any]] = []
         self.slowest: list[tuple[float, Path]] = []
+        self.snapshot: dict[str, Any] = {}
         self._started = time.monotonic()
         self._ended: float | None = None
 

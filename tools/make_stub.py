@@ -41,6 +41,7 @@ from typing import AnyStr
 from scanner.fields import EntryType as EntryType, Field as Field
 from scanner.model import FaultKind as FaultKind, Operation as Operation, Walked
 from scanner.options import BackendName as BackendName, Moment, PathLike, Prune, Size, StartMethod as StartMethod
+from scanner.options import TrustName as TrustName
 from scanner.options import ScanOptions as _ScanOptions
 from scanner.parallel import ParallelScanner as _ParallelScanner
 from scanner.plan.merge import OnError

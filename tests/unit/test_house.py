@@ -35,10 +35,11 @@ ALLOWED = {
     "monitor": FOUNDATION,
     "garbage": set(),
     "export": FOUNDATION | {"entry"},
+    "snapshot": FOUNDATION | {"kernel", "mounts", "export", "run", "api", "units"},
     "report": FOUNDATION | {"stats", "export", "kernel"},
     "run": FOUNDATION
-    | {"kernel", "plan", "backends", "engine", "stats", "monitor", "latency", "garbage", "entry", "export"},
-    "api": FOUNDATION | {"entry", "kernel", "plan", "backends", "engine", "run", "signature"},
+    | {"kernel", "plan", "backends", "engine", "stats", "monitor", "latency", "garbage", "entry", "export", "snapshot"},
+    "api": FOUNDATION | {"entry", "snapshot", "kernel", "plan", "backends", "engine", "run", "signature"},
     "parallel": FOUNDATION | {"backends", "run", "signature", "stats"},
     "cli": None,
     "__main__": {"cli"},

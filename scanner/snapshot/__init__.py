@@ -1,0 +1,1 @@
+"""Snapshots: what scans have found, in one file."""

@@ -1,0 +1,53 @@
+"""Checking a store: the file, and every row."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from scanner.encoding import printable, utf8_text
+from scanner.kernel.record import checksum, inodes_in, names_in, rows_in
+
+MOST_PROBLEMS = 100
+OVERLAPS = """
+SELECT one.path, max(one.since, two.since) FROM versions one
+JOIN versions two ON one.root = two.root AND one.path = two.path AND one.part = two.part AND one.id < two.id
+WHERE one.since <= ifnull(two.until, two.since) AND two.since <= ifnull(one.until, one.since)
+"""
+
+
+def problems_in(database: sqlite3.Connection, width: int) -> Iterator[str]:
+    """Yield a line for each problem, MOST_PROBLEMS at most. `width`: number of columns of the store."""
+    found = 0
+    try:
+        for problem in _all_problems(database, width):
+            yield problem
+            found += 1
+            if found == MOST_PROBLEMS:
+                yield "and possibly more"
+                return
+    except sqlite3.DatabaseError as error:
+        yield f"the file is damaged: {error}"
+
+
+def _all_problems(database: sqlite3.Connection, width: int) -> Iterator[str]:
+    for (line,) in database.execute(f"PRAGMA integrity_check({MOST_PROBLEMS})"):
+        if line != "ok":
+            yield f"the file is damaged: {line}"
+    for path, names, columns, crc in database.execute("SELECT path, names, columns, crc FROM versions"):
+        if crc != checksum(path, names, columns):
+            yield f"{_shown(path)}: the checksum is wrong; the next scan reads it again"
+            continue
+        try:
+            count = len(names_in(names))
+            inodes_in(columns, count)
+            if width:
+                rows_in(columns, count, width)
+        except ValueError as error:
+            yield f"{_shown(path)}: {error}"
+    for path, number in database.execute(OVERLAPS):
+        yield f"{_shown(path)}: two rows hold for snapshot {number}"
+
+
+def _shown(path: bytes) -> str:
+    return repr(printable(utf8_text(path)))

@@ -1,0 +1,241 @@
+"""The snapshot side of one scan: lock the store, check that it belongs to this scan, go on or begin, write, finish."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from scanner.errors import OptionError, StoreError
+from scanner.kernel.rows import KnownSpec, RootKeys
+from scanner.model import Chunk, Path
+from scanner.mounts import LOCAL, filesystem_type
+from scanner.options import ScanOptions
+from scanner.snapshot.changed import changed_keys
+from scanner.snapshot.lock import Lock
+from scanner.snapshot.schema import BY_PATH, explained, open_writer
+from scanner.snapshot.settings import Settings, found_store, refuse_others, shown
+from scanner.snapshot.writer import SnapshotWriter
+
+PART = "began", "ended", "directories", "cursor", "outcome"
+"""Columns of an attempt that a report shows."""
+STALE_SECONDS = 86400
+"""Age from which on an interrupted scan is not continued, but begun anew."""
+
+
+class SnapshotScan:
+    """A scan that writes a snapshot.
+
+    `spec`: what its workers may take from the store; `attempt`: 1, or more if it goes on after an interruption. Raises
+    OptionError if the store belongs to other options, StoreError if it cannot be used.
+    """
+
+    def __init__(self, roots: Sequence[Path], options: ScanOptions) -> None:
+        self.path = store_path(options)
+        kind = filesystem_type(os.path.dirname(self.path))
+        if kind not in LOCAL:
+            raise StoreError(f"{self.path!r} is on {kind}: a store is written on a local file system", "unusable")
+        self._lock: Lock | None = Lock(self.path)
+        try:
+            self._database = open_writer(self.path)
+            try:
+                self._begin(roots, options)
+            except BaseException:
+                self._database.close()
+                raise
+        except BaseException:
+            self._release()
+            raise
+
+    def _begin(self, roots: Sequence[Path], options: ScanOptions) -> None:
+        with explained(self.path):
+            if self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                raise StoreError(f"{self.path!r} is being read: try again", "busy")
+            self._database.execute("BEGIN IMMEDIATE")
+            settings = Settings.of(self._database)
+            if settings is None:
+                settings = found_store(self._database, roots, options)
+            else:
+                refuse_others(self.path, self._database, settings, roots, options)
+            is_empty = self._database.execute("SELECT 1 FROM versions LIMIT 1").fetchone() is None
+            if not is_empty:
+                self._database.execute(BY_PATH)
+            number, self.attempt, cursor = self._next(options)
+            newest = self._database.execute("SELECT newest FROM roots WHERE number = 0").fetchone()[0]
+            self._database.execute("COMMIT")
+            if not is_empty:  # workers read the file itself, which does not change: see `connect_reader`
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._database.execute("PRAGMA wal_autocheckpoint = 0")
+        self.number = number
+        changed = None if options.changed is None else changed_keys(options.changed, roots)
+        self.spec = KnownSpec(
+            self.path, number, options.trust if settings.unreliable is None else "nothing", records=True,
+            columns=settings.columns, clock=self._clock(), newest=newest, every=every_of(options.recheck),
+            cursor=cursor, changed=changed, empty=is_empty,
+        )  # fmt: skip
+        self.writer = SnapshotWriter(self.path, self._database, number, self.attempt)
+        self._keys = RootKeys(roots)
+        self._figures: dict[str, Any] = {}
+        self.failure: StoreError | None = None
+
+    def _clock(self) -> int:
+        """Return a ctime that the clock of this kernel has just made: that of the store, which was written just now."""
+        return max(
+            os.stat(self.path + suffix).st_ctime_ns for suffix in ("", "-wal") if os.path.exists(self.path + suffix)
+        )
+
+    def _next(self, options: ScanOptions) -> tuple[int, int, tuple[int, bytes] | None]:
+        """Return the number of the snapshot to write, the number of this attempt, and the cursor to go on from."""
+        from scanner import __version__
+
+        last = self._database.execute(
+            "SELECT id, state, began, cursor_root, cursor FROM snapshots ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        number, attempt, cursor = 1, 1, None
+        if last is not None:
+            number, state, began, root, path = last
+            if state == "open" and (options.restart or time.time() - began > STALE_SECONDS or path is None):
+                path = None
+            if state == "open":
+                attempt = (
+                    1
+                    + self._database.execute("SELECT count(*) FROM attempts WHERE snapshot = ?", (number,)).fetchone()[
+                        0
+                    ]
+                )
+                cursor = None if path is None else (root, path)
+            else:
+                number += 1
+        if attempt == 1:
+            self._database.execute(
+                "INSERT INTO snapshots(id, state, began, trust, version, host) VALUES (?, 'open', ?, ?, ?, ?)",
+                (number, time.time(), options.trust, __version__, os.uname().nodename),
+            )
+        else:  # the whole tree is walked again, what precedes the cursor from the store
+            self._database.execute(
+                "UPDATE snapshots SET directories = 0, entries = 0, errors = 0 WHERE id = ?", (number,)
+            )
+            if cursor is None:
+                self._database.execute(
+                    "UPDATE snapshots SET began = ?, cursor = NULL WHERE id = ?", (time.time(), number)
+                )
+                self._database.execute("DELETE FROM unread WHERE snapshot = ?", (number,))
+        self._database.execute(
+            "INSERT INTO attempts(snapshot, number, began) VALUES (?, ?, ?)", (number, attempt, time.time())
+        )
+        return number, attempt, cursor
+
+    def take(self, chunk: Chunk) -> None:
+        """Store what a Chunk brings. After an error nothing more is stored: the scan itself goes on."""
+        if self.failure is None:
+            try:
+                self.writer.take(chunk, self._keys)
+            except (StoreError, ValueError) as error:
+                self.failure = error if isinstance(error, StoreError) else StoreError(f"{self.path!r}: {error}")
+
+    def finish(self, outcome: str, *, complete: bool) -> None:
+        """Commit what is left, and close the store. A scan that is not complete is continued by the next one."""
+        if self._lock is None:
+            return
+        try:
+            if self.failure is None:
+                incomplete = self.writer.counts["errors"] or self.writer.counts["stale"]
+                state = "open" if not complete else "incomplete" if incomplete else "complete"
+                if self.writer.counts["stale"]:
+                    self._database.execute(
+                        "INSERT OR REPLACE INTO store VALUES ('unreliable', ?)", (json.dumps(self.number),)
+                    )
+                self._database.execute("PRAGMA synchronous = FULL")
+                self.writer.commit(state=state, outcome=outcome)
+        except StoreError as error:
+            self.failure = error
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                # Without a WAL, whoever may read the file can read the store, also where he cannot write beside it.
+                self._database.execute("PRAGMA journal_mode = DELETE")
+            self._figures = self._read_figures()
+            self._database.close()
+            self._release()
+
+    def _read_figures(self) -> dict[str, Any]:
+        """Return what a report says of this snapshot, as plain values."""
+        counts = self.writer.counts
+        names = ("read", "kept", "settled", "rechecked", "stale", "unreliable", "racy", "damaged")
+        with contextlib.suppress(sqlite3.Error):
+            parts = self._database.execute(f"SELECT {', '.join(PART)} FROM attempts WHERE snapshot = ?", (self.number,))
+            return {
+                "store": self.path,
+                "number": self.number,
+                "trust": self.spec.trust,
+                **{name: counts[name] for name in names},
+                "parts": [dict(zip(PART, _as_text(part), strict=True)) for part in parts],
+            }
+        return {}
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What a report says of this snapshot, once it is finished."""
+        return self._figures
+
+    @property
+    def fault(self) -> str | None:
+        """Why the snapshot may be wrong; None if nothing speaks for it."""
+        counts = self.writer.counts
+        if not counts["stale"]:
+            return None
+        return (
+            f"{counts['stale']:,} of {counts['rechecked']:,} directories read as a check had changed, "
+            "but not their times: other directories may be outdated; the next scans with this store read everything"
+        )
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+def every_of(share: float) -> int:
+    """Return the number of snapshots in which each directory is read again at least once, for `recheck`."""
+    return 0 if not share else max(1, round(1 / share))
+
+
+def reading_ahead(options: ScanOptions, root: Path) -> ScanOptions:
+    """Return the options for a walk that takes unchanged directories from a store, if there is one, and writes nothing.
+
+    Raises OptionError if the store is of another root, StoreError if it cannot be used.
+    """
+    from scanner.snapshot.store import Store
+
+    path = store_path(options)
+    if not os.path.exists(path):
+        return options
+    store = Store(path)
+    if os.path.abspath(os.fsencode(root)) != os.path.abspath(os.fsencode(store.roots[0])):
+        raise OptionError(
+            f"store {path!r} is of {shown(os.fsencode(store.roots[0]))}: give the same root, or another store"
+        )
+    newest = store.newest
+    spec = (
+        KnownSpec(
+            path, newest.number, store.trust(options.trust), columns=store.fields, every=every_of(options.recheck)
+        )
+        if newest
+        else None
+    )
+    return options._replace(known=spec, store=None)
+
+
+def _as_text(values: Sequence[Any]) -> list[Any]:
+    """Return values for JSON: a path as text."""
+    return [value.decode(errors="replace") if isinstance(value, bytes) else value for value in values]
+
+
+def store_path(options: ScanOptions) -> str:
+    """Return the absolute path of the store."""
+    assert options.store is not None
+    return os.path.abspath(os.fsdecode(options.store))

@@ -1,0 +1,125 @@
+"""The format of a snapshot store: one SQLite file with a row for each state of each directory.
+
+A row of `versions` holds for the snapshots from `since` to `until`; `until` is NULL while it holds for the newest one.
+A directory that does not change gets no new row, however many snapshots there are. `record.py` describes `names` and
+`columns`. Paths are bytes below the root, so that everything below `p` is the key range from `p/` to `p0`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+
+from scanner.errors import StoreError
+from scanner.kernel.rows import connect_reader, quoted
+
+APPLICATION, FORMAT = 0x53634E73, 1
+PAGE_BYTES, CACHE_KIB = 16384, 65536
+SCHEMA = """
+CREATE TABLE store(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE roots(number INTEGER PRIMARY KEY, path BLOB NOT NULL, inode INT NOT NULL, kind TEXT NOT NULL, newest INT
+NOT NULL); CREATE TABLE snapshots(
+    id INTEGER PRIMARY KEY, state TEXT NOT NULL, began REAL NOT NULL, ended REAL, cursor_root INT, cursor BLOB,
+    directories INT NOT NULL DEFAULT 0, entries INT NOT NULL DEFAULT 0, bytes INT, blocks INT,
+    read INT NOT NULL DEFAULT 0, kept INT NOT NULL DEFAULT 0, settled INT NOT NULL DEFAULT 0, rechecked INT NOT NULL
+    DEFAULT 0, stale INT NOT NULL DEFAULT 0, unreliable INT NOT NULL DEFAULT 0, racy INT NOT NULL DEFAULT 0, damaged INT
+    NOT NULL DEFAULT 0, errors INT NOT NULL DEFAULT 0, last_row INT NOT NULL DEFAULT 0, trust TEXT, version TEXT NOT
+    NULL, host TEXT NOT NULL);
+CREATE TABLE attempts(
+    snapshot INT NOT NULL, number INT NOT NULL, began REAL NOT NULL, ended REAL, root INT, cursor BLOB,
+    directories INT NOT NULL DEFAULT 0, outcome TEXT, PRIMARY KEY(snapshot, number)) WITHOUT ROWID;
+CREATE TABLE versions(
+    id INTEGER PRIMARY KEY, root INT NOT NULL, path BLOB NOT NULL, part INT NOT NULL, since INT NOT NULL, until INT,
+    inode INT NOT NULL, birth INT NOT NULL, mtime INT NOT NULL, ctime INT NOT NULL, mode INT NOT NULL, uid INT NOT NULL,
+    gid INT NOT NULL, flags INT NOT NULL, files INT NOT NULL, bytes INT NOT NULL, blocks INT NOT NULL, crc INT NOT NULL,
+    names BLOB NOT NULL, columns BLOB NOT NULL);
+CREATE INDEX by_until ON versions(until) WHERE until IS NOT NULL;
+CREATE TABLE unread(
+    snapshot INT NOT NULL, root INT NOT NULL, path BLOB NOT NULL, operation TEXT NOT NULL, errno INT NOT NULL,
+    message TEXT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY(snapshot, root, path)) WITHOUT ROWID;
+CREATE VIEW directories AS
+    SELECT CAST(roots.path || CASE WHEN versions.path = x'' OR roots.path = x'2f' THEN '' ELSE '/' END || versions.path
+    AS TEXT)
+        AS path, sum(files) AS files, sum(nullif(bytes, -1)) AS bytes,
+        sum(nullif(blocks, -1)) * 512 AS disk_usage, uid, gid,
+        mtime / 1e9 AS mtime, since
+    FROM versions JOIN roots ON roots.number = versions.root WHERE until IS NULL GROUP BY versions.root, versions.path;
+"""
+BY_PATH = "CREATE UNIQUE INDEX IF NOT EXISTS by_path ON versions(root, path, part, since)"
+"""Made once a first scan has ended: then it takes half of the time."""
+
+
+def open_writer(path: str) -> sqlite3.Connection:
+    """Open a store for writing; make it if it does not exist. Raises StoreError."""
+    with explained(path):
+        is_new = not os.path.exists(path) or os.path.getsize(path) == 0
+        if is_new:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        database = sqlite3.connect(f"file:{quoted(path)}?mode=rw", uri=True, isolation_level=None, timeout=30)
+        try:
+            if is_new:
+                database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+                database.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            else:
+                refuse_other_formats(path, database)
+            database.execute("PRAGMA trusted_schema = 0")
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            if is_new:
+                database.executescript(
+                    f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION}; "
+                    f"PRAGMA user_version = {FORMAT}; COMMIT;"
+                )
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+
+def open_reader(path: str) -> sqlite3.Connection:
+    """Open a store for reading. Raises StoreError."""
+    with explained(path):
+        if not os.path.exists(path):
+            raise StoreError(f"{path!r} does not exist: a scan with --store makes it", "missing")
+        database = connect_reader(path)
+        try:
+            refuse_other_formats(path, database)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+
+def refuse_other_formats(path: str, database: sqlite3.Connection) -> None:
+    """Raise StoreError for a file that is no store, or is one of another version."""
+    if database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
+        raise StoreError(f"{path!r} is no snapshot store: give another file", "usage")
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version != FORMAT:
+        raise StoreError(
+            f"{path!r} has format {version}, but this scanner knows {FORMAT}: use a newer scanner", "usage"
+        )
+
+
+@contextlib.contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Raise StoreError instead of the errors of SQLite and of the system."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
+    except OSError as error:
+        raise StoreError(f"{path!r} cannot be opened: {error.strerror or error}", "unusable") from error
+
+
+def store_error(path: str, error: sqlite3.Error) -> StoreError:
+    """Return the StoreError for an error of SQLite."""
+    text = str(error)
+    if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
+        return StoreError(
+            f"{path!r} is damaged ({text}): see `scanner snapshots --check`; it was not changed", "unusable"
+        )
+    return StoreError(f"{path!r} cannot be used: {text}", "unusable")

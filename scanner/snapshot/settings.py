@@ -1,0 +1,116 @@
+"""What a store is of: its roots, the options that all of its snapshots share, and the columns that it has."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scanner.encoding import printable, utf8_text
+from scanner.errors import OptionError, StoreError
+from scanner.fields import FIELDS, fields_of
+from scanner.kernel.known import stored_columns
+from scanner.kernel.rows import KnownSpec
+from scanner.model import Path, is_below
+from scanner.mounts import filesystem_type
+from scanner.options import DEFAULTS, ScanOptions
+
+ENTERING = (
+    "followlinks", "one_file_system", "one_mount", "skip_fs", "exclude", "exclude_from", "gitignore", "ignore_files",
+    "ignore_case", "exclude_if_present", "exclude_caches", "hidden", "max_depth", "prune", "detect_loops",
+)  # fmt: skip
+"""Options that decide which directories are entered: the same for all snapshots of a store."""
+BESIDE = "-wal", "-shm", "-journal"
+"""What SQLite appends to the names of files beside a database."""
+SELECTING = "include", "min_depth", "types", "size", "newer", "older"
+"""Options that decide which entries have columns: the same if columns are stored."""
+
+
+class Settings(NamedTuple):
+    """Settings of a store. `unreliable`: number of the snapshot that showed that directory times mean nothing here."""
+
+    columns: tuple[str, ...]
+    options: dict[str, str]
+    unreliable: int | None = None
+
+    @classmethod
+    def of(cls, database: sqlite3.Connection) -> Settings | None:
+        """Return the settings of a store; None if it is new."""
+        found = {key: json.loads(value) for key, value in database.execute("SELECT key, value FROM store")}
+        if not found:
+            return None
+        return cls(tuple(found["columns"]), found["options"], found.get("unreliable"))
+
+
+def found_store(database: sqlite3.Connection, roots: Sequence[Path], options: ScanOptions) -> Settings:
+    """Write the settings of a new store, and return them."""
+    places = [(number, os.fsencode(root), *identity(root)) for number, root in enumerate(roots)]
+    database.executemany("INSERT INTO roots VALUES (?, ?, ?, ?, 0)", places)
+    columns = stored_columns(options.fields)
+    settings = Settings(columns, entering(options, columns))
+    values = [(name, json.dumps(getattr(settings, name))) for name in ("columns", "options")]
+    database.executemany("INSERT INTO store VALUES (?, ?)", values)
+    return settings
+
+
+def refuse_others(
+    path: str, database: sqlite3.Connection, settings: Settings, roots: Sequence[Path], options: ScanOptions
+) -> None:
+    """Raise OptionError or StoreError unless the store is of these roots and options."""
+    known = list(database.execute("SELECT path, inode, kind FROM roots ORDER BY number"))
+    if [os.path.abspath(each) for each, _, _ in known] != [os.path.abspath(os.fsencode(root)) for root in roots]:
+        names = ", ".join(shown(each) for each, _, _ in known)
+        raise OptionError(f"store {path!r} is of {names}: give the same ROOTs, or another store")
+    for number, ((_, inode, kind), root) in enumerate(zip(known, roots, strict=True)):
+        refuse_other_root(root, (inode, kind), identity(root))
+        database.execute("UPDATE roots SET path = ? WHERE number = ?", (os.fsencode(root), number))
+    now = entering(options, settings.columns)
+    for name in (*ENTERING, *SELECTING):
+        before, here = (values.get(name, repr(DEFAULTS[name])) for values in (settings.options, now))
+        if before != here:
+            raise OptionError(
+                f"store {path!r} was made with {name}={before}, this scan has {here}: use the same, or another store"
+            )
+
+
+def identity(root: Path) -> tuple[int, str]:
+    """Return the inode of a root, and the type of its file system. An unreadable root has inode 0."""
+    try:
+        inode = os.stat(root).st_ino
+    except OSError:
+        inode = 0
+    return inode - (inode >> 63 << 64), filesystem_type(root)
+
+
+def refuse_other_root(root: Path, before: tuple[int, str], now: tuple[int, str]) -> None:
+    """Raise StoreError if a root is on another file system than before, or another directory: it may not be mounted."""
+    if 0 in (before[0], now[0]) or before == now:
+        return
+    what = f"{now[1]} where {before[1]} was" if before[1] != now[1] else f"inode {now[0]} where {before[0]} was"
+    message = f"{shown(os.fsencode(root))} is another directory than in the store ({what})"
+    raise StoreError(f"{message}: is it mounted? Otherwise use another store", "unmounted")
+
+
+def shown(path: bytes) -> str:
+    """Return a path for messages."""
+    return repr(printable(utf8_text(path)))
+
+
+def entering(options: ScanOptions, columns: Sequence[str]) -> dict[str, str]:
+    """Return the options that must be the same for all snapshots, as text, without those that have their default."""
+    names = (*ENTERING, *SELECTING) if columns else ENTERING
+    return {name: repr(getattr(options, name)) for name in names if getattr(options, name) != DEFAULTS[name]}
+
+
+def with_snapshot(options: ScanOptions, spec: KnownSpec, roots: Sequence[Path]) -> ScanOptions:
+    """Return the options for a scan with a store: the fields that are stored are fetched as well, and the files that
+    SQLite keeps beside the store during the scan are not part of the tree.
+    """
+    fields = {*fields_of(options.stat), *spec.columns}
+    own = options.own
+    folder = os.path.realpath(os.path.dirname(spec.store))
+    if options.followlinks or any(is_below(folder, os.path.realpath(os.fsdecode(root))) for root in roots):
+        own += tuple(os.path.basename(spec.store) + suffix for suffix in BESIDE)
+    return options._replace(known=spec, stat=tuple(name for name in FIELDS if name in fields), own=own)

@@ -1,0 +1,248 @@
+"""`Store`: reading snapshots, without touching the tree."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scanner.errors import OptionError, StoreError
+from scanner.kernel.rows import KnownSpec
+from scanner.model import prefix_of
+from scanner.options import PathLike, ScanOptions, TrustName
+from scanner.snapshot.moments import chosen
+from scanner.snapshot.schema import explained, open_reader
+from scanner.units import A_DURATION, seconds_of
+
+if TYPE_CHECKING:
+    from scanner.entry import Entry
+    from scanner.export.tree import Total
+    from scanner.model import Walked
+    from scanner.run import ScanResult
+
+FINISHED = "complete", "incomplete"
+COLUMNS = (
+    "id, state, began, ended, directories, entries, bytes, blocks, read, kept, rechecked, stale, unreliable, racy, "
+    "damaged, errors, trust, version, host"
+)
+
+
+class Snapshot(NamedTuple):
+    """One snapshot of a store.
+
+    number       1 for the first one
+    state        complete; incomplete: some directories were unreadable; open: interrupted, the next scan goes on
+    began, ended seconds since 1970; `ended` None: never
+    directories, entries
+                 numbers of what was found
+    bytes, blocks
+                 sums over the entries that are no directories; None unless sizes are stored
+    read, kept   directories that were read, and that were taken from the snapshot before
+    rechecked, stale
+                 directories read only to check the times, and those that differed
+    unreliable, racy, damaged
+                 directories read because of their file system, because they had changed just before they were read, and
+                 because their row was damaged
+    errors       unreadable directories
+    trust        the option
+    version, host
+                 the scanner, and where it ran
+    """
+
+    number: int
+    state: str
+    began: float
+    ended: float | None
+    directories: int
+    entries: int
+    bytes: int | None
+    blocks: int | None
+    read: int
+    kept: int
+    rechecked: int
+    stale: int
+    unreliable: int
+    racy: int
+    damaged: int
+    errors: int
+    trust: str
+    version: str
+    host: str
+
+
+class Store:
+    """A snapshot store, opened for reading: of scans with `store=`.
+
+        path: The file.
+
+    Which snapshot: its number, -1 for the newest finished one (default), -2 for the one before, "-7d" for the newest
+    that is 7 days old or more, or "2026-11-28" for the last of that day.
+
+    Raises StoreError if the file is missing, damaged, or no store.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self.path = os.path.abspath(os.fsdecode(path))
+        self._settings: dict[str, Any] = {
+            key: json.loads(value) for key, value in self._query("SELECT key, value FROM store")
+        }
+
+    @property
+    def roots(self) -> list[str]:
+        """The roots of the scans."""
+        return [os.fsdecode(path) for (path,) in self._query("SELECT path FROM roots ORDER BY number")]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that are stored of each entry. The option `stat` of the first scan selected them."""
+        return tuple(self._settings["columns"])
+
+    @property
+    def snapshots(self) -> list[Snapshot]:
+        """All snapshots, the oldest first."""
+        return [Snapshot._make(row) for row in self._query(f"SELECT {COLUMNS} FROM snapshots ORDER BY id")]
+
+    @property
+    def newest(self) -> Snapshot | None:
+        """The newest finished snapshot; None if there is none."""
+        return next((each for each in reversed(self.snapshots) if each.state in FINISHED), None)
+
+    def trust(self, wanted: TrustName) -> TrustName:
+        """Return `nothing` if a check has shown that directory times are not reliable, otherwise `wanted`."""
+        return "nothing" if "unreliable" in self._settings else wanted
+
+    def snapshot(self, which: int | str = -1) -> Snapshot:
+        """Return a finished snapshot. Raises OptionError if there is none of that name."""
+        finished = [each for each in self.snapshots if each.state in FINISHED]
+        number = chosen(which, [each.number for each in finished], [each.began for each in finished])
+        return next(each for each in finished if each.number == number)
+
+    def walk(
+        self, which: int | str = -1, topdown: bool = True, path: str | None = None, **keywords: Any
+    ) -> Iterator[Walked[str]]:
+        """Yield what `os.walk` has yielded at the time of the snapshot, lazily.
+
+            which: Which snapshot. Default: the newest finished one.
+            path: The root, or a directory below it. Default: the first root.
+
+        Keywords are options. Directories that the scan did not enter are not entered.
+        """
+        from scanner.api import walk
+
+        root, options = self.source(which, path)
+        return walk(root, topdown, options=options, **keywords)
+
+    def scan(self, which: int | str = -1, path: str | None = None, **keywords: Any) -> ScanResult[str]:
+        """Return what `scan` has returned at the time of the snapshot. Arguments as for `walk`."""
+        from scanner.api import scan
+
+        root, options = self.source(which, path)
+        return scan(root, options=options, **keywords)
+
+    def entries(self, which: int | str = -1, path: str | None = None, **keywords: Any) -> Iterator[Entry[str]]:
+        """Yield the entries at the time of the snapshot, with the fields that are stored. Arguments as for `walk`."""
+        from scanner.api import entries
+
+        root, options = self.source(which, path)
+        return entries(root, options=options, **{"stat": self.fields, **keywords})
+
+    def du(self, which: int | str = -1, path: str | None = None) -> Iterator[Total]:
+        """Yield the disk usage of each directory at the time of the snapshot, in the order of `du`: subdirectories
+        first.
+
+        A file with several names counts once. Raises OptionError if sizes are not stored.
+        """
+        from scanner.export.formats import SIZES_FIELDS
+        from scanner.export.tree import Tree
+        from scanner.options import ProducerSpec
+        from scanner.run import Run
+
+        root, options = self.source(which, path)
+        options = options._replace(producers=(ProducerSpec("sizes", (None, False)),), stat=SIZES_FIELDS)
+        tree = Tree([root])
+        with Run([root], options, monitored=False) as run:
+            for chunk in run.chunks():
+                yield from tree.add(chunk.output)
+        yield from tree.finish()
+
+    def check(self) -> list[str]:
+        """Return a line for each problem of the file and its rows; an empty list if all is well."""
+        from scanner.snapshot.check import problems_in
+
+        with explained(self.path), contextlib.closing(open_reader(self.path)) as database:
+            return list(problems_in(database, len(self.fields)))
+
+    def prune(self, keep: int | None = None, within: float | str | None = None) -> int:
+        """Remove old snapshots, and return how many.
+
+            keep: Keep the newest finished ones, this many.
+            within: Keep those that began in the last seconds, or in a duration such as "90d".
+
+        A snapshot stays if either argument keeps it; the newest finished one always stays, and so does an open one.
+        Raises StoreError while a scan writes the store.
+        """
+        from scanner.snapshot.lock import writing
+        from scanner.snapshot.prune import remove_snapshots, to_keep
+
+        seconds = _duration(within) if isinstance(within, str) else within
+        if keep is not None and keep < 1:
+            raise OptionError(f"keep must be a whole number of 1 or more, not {keep}")
+        with writing(self.path) as database:
+            rows = database.execute("SELECT id, began, state FROM snapshots ORDER BY id").fetchall()
+            snapshots = [(number, began, state in FINISHED) for number, began, state in rows]
+            return remove_snapshots(database, to_keep(snapshots, keep=keep, within=seconds, now=time.time()))
+
+    def export(self, which: int | str, target: PathLike) -> None:
+        """Write one snapshot into a new store. Raises StoreError if the file exists."""
+        from scanner.snapshot.lock import writing
+        from scanner.snapshot.prune import remove_snapshots
+
+        number, path = self.snapshot(which).number, os.path.abspath(os.fsdecode(target))
+        if os.path.exists(path):
+            raise StoreError(f"{path!r} exists already: give another name", "usage")
+        with explained(path):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            with contextlib.closing(open_reader(self.path)) as database:
+                database.execute("PRAGMA query_only = 0")
+                database.execute("VACUUM INTO ?", (path,))
+            with writing(path) as database:
+                database.execute("UPDATE versions SET until = NULL WHERE since <= ? AND until >= ?", (number, number))
+                remove_snapshots(database, {number})
+                database.execute("DELETE FROM versions WHERE since > ? OR until < ?", (number, number))
+                database.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def source(self, which: int | str = -1, path: str | None = None) -> tuple[str, ScanOptions]:
+        """Return a root and options with which a scan reads the snapshot instead of the tree.
+
+        Raises OptionError for a path that is not below a root.
+        """
+        number = self.snapshot(which).number
+        root, key = self._place(path)
+        spec = KnownSpec(self.path, number, "all", columns=self.fields, tops=((root[0], key),))
+        return root[1], ScanOptions()._replace(known=spec)
+
+    def _place(self, path: str | None) -> tuple[tuple[int, str], bytes]:
+        """Return number and spelling of the root that `path` is or lies below, and its key."""
+        for number, root in enumerate(self.roots):
+            if path is None or os.path.abspath(path) == os.path.abspath(root):
+                return (number, root), b""
+            top = prefix_of(os.path.abspath(root))
+            if os.path.abspath(path).startswith(top):
+                inner = os.path.abspath(path)[len(top) :]
+                return (number, prefix_of(root) + inner), os.fsencode(inner)
+        raise OptionError(f"{path!r} is not below {', '.join(map(repr, self.roots))}, the roots of store {self.path!r}")
+
+    def _query(self, statement: str, *values: Any) -> list[Any]:
+        """Return the rows of a query. The file is not kept open: SQLite's locks do not survive a fork."""
+        with explained(self.path), contextlib.closing(open_reader(self.path)) as database:
+            return database.execute(statement, values).fetchall()
+
+
+def _duration(text: str) -> float:
+    seconds = seconds_of(text)
+    if seconds is None:
+        raise OptionError(f"within must be {A_DURATION}, not {text!r}")
+    return seconds
