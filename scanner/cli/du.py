@@ -34,19 +34,24 @@ def du_command(args: argparse.Namespace, options: ScanOptions, interruption: exi
     formatted = size_formatter(args)
     several = len(args.roots) > 1
     given: dict[str, str] = {}
-    if args.count_links:
+    files: dict[Path, os.stat_result] = {}
+    if options.known is not None:
+        named = list(args.roots)
+    elif args.count_links:
         named, files, given = each_time(args.roots, options)
     else:
         named, files = distinct(args.roots, options)
     args.roots = [root for root in named if root not in files]
-    several = several and not args.count_links and are_shared(args.roots)  # GNU du: not with one ROOT
+    several = (
+        several and not args.count_links and options.known is None and are_shared(args.roots)
+    )  # GNU du: not with one ROOT
     known = tuple(map(key_of, files.values()))
     is_once = several or (options.followlinks and not args.count_links)
     depth = None if is_once else args.shown_depth  # a directory that may be met twice needs its own record
     options = options._replace(
         producers=(ProducerSpec("sizes", (depth, args.count_links, known, several)),),
         stat=SIZES_FIELDS,
-        barred=() if args.count_links else counted_before(args.roots),
+        barred=() if args.count_links or options.known is not None else counted_before(args.roots),
     )
     tree = (DistinctTree if is_once else Tree)(named, files, every_name=args.count_links)
     with Output(None) as output:

@@ -6,7 +6,7 @@ import argparse
 
 from scanner.export.formats import FORMATS, USUAL_FIELDS
 from scanner.fields import FIELDS
-from scanner.options import BACKENDS, MAX_DEPTH, MAX_HUNG, MAX_IN_FLIGHT, MAX_WORKERS, START_METHODS
+from scanner.options import BACKENDS, MAX_DEPTH, MAX_HUNG, MAX_IN_FLIGHT, MAX_WORKERS, START_METHODS, TRUSTS
 from scanner.units import A_DURATION, seconds_of
 
 DIR_TIMEOUT = 60  # seconds
@@ -194,6 +194,52 @@ def add_performance_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_snapshot_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("snapshots (see docs/snapshots.md)")
+    group.add_argument(
+        "--store", metavar="FILE",
+        help="add a snapshot to FILE, and read only directories that changed; an interrupted scan is continued",
+    )  # fmt: skip
+    group.add_argument(
+        "--from", dest="source", metavar="STORE[@SNAPSHOT]",
+        help="read a snapshot instead of the tree: 41, -1 (the newest), -7d, 2026-11-28; ROOT may be a directory in it",
+    )  # fmt: skip
+    group.add_argument(
+        "--trust", choices=TRUSTS, default="names",
+        help="what unchanged times of a directory vouch for: names, files (also metadata: for files that are written "
+        "once), or nothing (default: names)",
+    )  # fmt: skip
+    group.add_argument(
+        "--recheck", metavar="SHARE", type=_share, default=0.0,
+        help="read also this share of the unchanged directories, others each time, as a check: 1%%",
+    )  # fmt: skip
+    group.add_argument(
+        "--changed", metavar="FILE",
+        help="read only directories in which FILE names a changed path (- is stdin; separated by newlines or NULs)",
+    )  # fmt: skip
+    group.add_argument("--restart", action="store_true", help="do not continue an interrupted scan")
+    group.add_argument("--keep", metavar="N", type=int, help="then remove all but the newest N snapshots")
+    group.add_argument(
+        "--keep-within", metavar="TIME", type=_duration, help="then remove snapshots that are older: 90d"
+    )
+
+
+def add_snapshots_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command `snapshots`."""
+    command.add_argument("store", metavar="STORE", help="a file that scans with --store have made")
+    action = command.add_mutually_exclusive_group()
+    action.add_argument("--json", action="store_true", help="print the table as JSON")
+    action.add_argument("--check", action="store_true", help="check the file, and every row (exit code 1 if damaged)")
+    action.add_argument(
+        "--prune", action="store_true", help="remove snapshots that --keep and --keep-within do not keep"
+    )
+    action.add_argument("--export", metavar=("SNAPSHOT", "FILE"), nargs=2, help="write one snapshot into a new store")
+    command.add_argument("--keep", metavar="N", type=int, help="with --prune: keep the newest N")
+    command.add_argument(
+        "--keep-within", metavar="TIME", type=_duration, help="with --prune: keep those not older: 90d"
+    )
+
+
 def add_message_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("messages and reports")
     group.add_argument("-q", "--quiet", action="store_true", help="no progress and no errors on stderr")
@@ -227,6 +273,15 @@ def _duration(text: str) -> float:
     if seconds is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not {A_DURATION} (without a unit: seconds)")
     return seconds
+
+
+def _share(text: str) -> float:
+    """Parse `1%` or 0.01."""
+    number = text.removesuffix("%")
+    try:
+        return float(number) / (100 if number != text else 1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share, such as 1% or 0.01") from None
 
 
 def _names(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from scanner.cli import exits
 from scanner.cli.outputs import refuse_shared_outputs
 from scanner.cli.parser import parse
-from scanner.errors import OptionError, OutputError
+from scanner.errors import OptionError, OutputError, StoreError
 from scanner.export.output import occupy_closed_streams
 from scanner.options import PUBLIC, ScanOptions
 
@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OutputError as error:
         exits.print_message(str(error))
         return exits.NO_RESULT
+    except StoreError as error:
+        exits.print_message(str(error))
+        return exits.STORE_CODES[error.reason]
     except BrokenPipeError:  # the reader closed the output pipe
         exits.discard_stdout()
         return exits.COMPLETE
@@ -66,7 +69,15 @@ def run_command(args: argparse.Namespace, options: ScanOptions, interruption: ex
         from scanner.cli.why import why_command
 
         return why_command(args, options)
+    if args.command == "snapshots":
+        from scanner.cli.snapshots import snapshots_command
+
+        return snapshots_command(args)
     refuse_shared_outputs(args)
+    if args.source is not None:
+        from scanner.cli.snapshots import read_from_store
+
+        options = read_from_store(args, options)
     if args.command == "scan":
         from scanner.cli.scan import scan_command as command
     elif args.command == "du":
@@ -80,7 +91,7 @@ def run_command(args: argparse.Namespace, options: ScanOptions, interruption: ex
 
 def options_from(args: argparse.Namespace) -> ScanOptions:
     """Return the options that the arguments set. Raises OptionError."""
-    given = vars(args)
+    given = {name: value for name, value in vars(args).items() if args.command != "snapshots"}
     chosen = {
         "start_method": given.get("start_method"),
         "dir_timeout": given.get("dir_timeout") or None,

@@ -19,8 +19,8 @@ exit codes
   0    complete
   1    finished, but something is unreadable or a check failed (see stderr or the report)
   2    wrong usage
-  3    no usable result: no ROOT is readable, or an output cannot be written
-  75   stopped by --timeout
+  3    no usable result: no ROOT is readable, or an output or a store cannot be used
+  75   stopped by --timeout, or the store is in use
   128+N  ended by signal N
 """
 SCAN_EXAMPLES = """\
@@ -64,6 +64,15 @@ Each rectangle is a directory; its area is the disk usage, as in du. Point at on
 
 """
 
+SNAPSHOTS_EXAMPLES = """\
+examples
+  scanner scan --store nightly.snap /srv
+  scanner snapshots nightly.snap
+  scanner snapshots nightly.snap --prune --keep 30
+  scanner snapshots nightly.snap --export -7d week.snap
+
+"""
+
 WHY_EXAMPLES = """\
 examples
   scanner why --gitignore . build/notes.txt
@@ -83,6 +92,7 @@ SUMMARIES = {
     "list": ("list all files and directories, in many formats", LIST_EXAMPLES + EXITS),
     "du": ("print the disk usage of directories", DU_EXAMPLES + EXITS),
     "treemap": ("draw the disk usage of directories", TREEMAP_EXAMPLES + EXITS),
+    "snapshots": ("list, check, prune and export the snapshots of a store", SNAPSHOTS_EXAMPLES + EXITS),
     "why": ("print whether a scan of ROOT includes PATH, and if not, why", WHY_EXAMPLES),
 }
 
@@ -115,6 +125,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         command = commands[args.command]
         hinted = ", ".join(word + _hint(word.partition("=")[0], args.command, command) for word in unknown)
         command.error(f"unrecognized arguments: {hinted}")
+    if not getattr(args, "roots", True) and not args.source:
+        commands[args.command].error("the following arguments are required: ROOT")
     return args
 
 
@@ -173,6 +185,10 @@ def make_parsers(arguments: Sequence[str] = ()) -> tuple[Parser, dict[str, Parse
 
 def add_options(command: argparse.ArgumentParser, name: str) -> None:
     """Add arguments and options, in the order in which --help lists them."""
+    if name == "snapshots":
+        flags.add_snapshots_options(command)
+        command._has_negative_number_optionals.clear()  # `--export -1 FILE`
+        return
     if name == "why":
         command.add_argument("root", metavar="ROOT", help="the directory of the scan")
         command.add_argument("path", metavar="PATH", help="the path to look for, below ROOT")
@@ -181,7 +197,7 @@ def add_options(command: argparse.ArgumentParser, name: str) -> None:
         return
     if name == "du":
         command.add_argument("--help", action="help", help="show this help message and exit")
-    command.add_argument("roots", metavar="ROOT", nargs="+", help="a directory to start from")
+    command.add_argument("roots", metavar="ROOT", nargs="*", help="a directory to start from (not needed with --from)")
     {
         "scan": flags.add_report_options,
         "list": flags.add_list_options,
@@ -192,6 +208,7 @@ def add_options(command: argparse.ArgumentParser, name: str) -> None:
     flags.add_traversal_options(command)
     flags.add_limit_options(command)
     flags.add_performance_options(command)
+    flags.add_snapshot_options(command)
     flags.add_message_options(command)
     flags.add_check_options(command)
     command._has_negative_number_optionals.clear()  # otherwise -0 makes argparse take `--workers -1` for two options

@@ -12,7 +12,7 @@ from scanner.cli import exits
 from scanner.cli.outputs import Outputs, names_to_hide
 from scanner.cli.roots import Expectations
 from scanner.cli.terminal import progress_line, shows_progress
-from scanner.errors import OptionError, OutputError, ScanCancelled, ScanTimeout
+from scanner.errors import OptionError, OutputError, ScanCancelled, ScanTimeout, StoreError
 from scanner.export.formats import COMPRESSIONS, OTHER_COMPRESSIONS, suffixes_of
 from scanner.export.output import Output
 from scanner.model import Chunk, Fault
@@ -41,9 +41,9 @@ class Outcome(NamedTuple):
     signal: int
     stats: ScanStats
     report: dict[str, Any] | None = None
-    failures: tuple[OutputError, ...] = ()
+    failures: tuple[OutputError | StoreError, ...] = ()
 
-    def with_failures(self, failures: Sequence[OutputError]) -> Outcome:
+    def with_failures(self, failures: Sequence[OutputError | StoreError]) -> Outcome:
         return self._replace(failures=(*self.failures, *failures))
 
     def with_signal(self, interruption: exits.Interruption) -> Outcome:
@@ -73,10 +73,11 @@ def run_scan(
     that fails there raises only after these files are written. A signal is deferred until the reports are written.
     """
     expected = Expectations(args)
+    offline = options.known is not None
     with Outputs(quiet=args.quiet) as outputs:
         report = ScanReport(args, outputs, details)
         until_failure = UntilFailure(take)
-        own = names_to_hide(args.roots, follow=options.followlinks)  # after all outputs are open
+        own = () if offline else names_to_hide(args.roots, follow=options.followlinks)  # after all outputs are open
         options = options._replace(own=own) if own else options
         with interruption.deferring():
             if options.nice:
@@ -92,6 +93,8 @@ def run_scan(
         report.write_errors(outcome.stats.faults)  # its reader may block: here a signal ends the command at once
     if until_failure.error is not None:
         raise next(iter(outputs.failures), until_failure.error)
+    if options.store is not None and outcome.word not in UNFINISHED:
+        remove_old_snapshots(args, options.store)
     return outcome.with_failures(outputs.failures)
 
 
@@ -106,7 +109,8 @@ class ScanReport:
         self._roots = list(args.roots)
         self._files = list(_open_reports(args.report, outputs)) if args.report else []
         self._errors = _open_errors(args.errors, outputs)
-        self._filesystems = [filesystem_type(root) for root in args.roots] if self.is_wanted else []
+        is_offline = args.source is not None
+        self._filesystems = [filesystem_type(root) for root in args.roots] if self.is_wanted and not is_offline else []
 
     def write(self, outcome: Outcome) -> Outcome:
         """Write the files of --report, and return the outcome with the report's data."""
@@ -174,10 +178,14 @@ def _outcome(
 ) -> Outcome:
     """Run the scan and return its outcome, without the signal: another one may arrive later."""
     word, code = "interrupted", 0
+    failures: tuple[StoreError, ...] = ()
     try:
         with run, progress_line(run) if with_progress else contextlib.nullcontext():
-            for chunk in run.chunks():
-                take(chunk)
+            try:
+                for chunk in run.chunks():
+                    take(chunk)
+            except StoreError as error:  # at the end: the scan itself is complete
+                failures = (error,)
         for fault in expected.unmet(run.stats):
             run.stats.add(fault)
         word, code = exits.outcome_of(roots, run.stats)
@@ -186,7 +194,15 @@ def _outcome(
         word, code = "timeout", exits.OUT_OF_TIME
     except (ScanCancelled, exits.Interrupted):
         pass
-    return Outcome(word, code, 0, run.stats)
+    return Outcome(word, code, 0, run.stats, failures=failures)
+
+
+def remove_old_snapshots(args: argparse.Namespace, store: Any) -> None:
+    """Apply --keep and --keep-within."""
+    if args.keep is not None or args.keep_within is not None:
+        from scanner.snapshot.store import Store
+
+        Store(store).prune(args.keep, args.keep_within)
 
 
 def conclude(args: argparse.Namespace, outcome: Outcome) -> int:

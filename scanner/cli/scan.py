@@ -46,7 +46,8 @@ class Collected:
 
             self._names = NameReport()
         if args.sizes:
-            refuse_shared_directories(args.roots)
+            if args.source is None:
+                refuse_shared_directories(args.roots)
             from scanner.report.sizes import SizeReport  # not needed otherwise
 
             if any(takes_longest(path) for path in args.report):

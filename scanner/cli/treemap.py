@@ -21,7 +21,8 @@ from scanner.report.treemap import Treemap
 def treemap_command(args: argparse.Namespace, options: ScanOptions, interruption: Interruption) -> int:
     if args.most < 1:
         raise OptionError(f"--most must be a whole number of 1 or more, not {args.most}")
-    refuse_shared_directories(args.roots)
+    if args.source is None:
+        refuse_shared_directories(args.roots)
     write = _writer_of(args.output)
     treemap, tree = Treemap(args.roots, args.most), Tree(args.roots)
 

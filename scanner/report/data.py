@@ -37,6 +37,7 @@ def report_data(
         "filesystems": [valid_text(filesystem) for filesystem in filesystems],
         **stats.as_dict(),
         "slowest_directories": [{**path_fields(path), "seconds": round(seconds, 6)} for seconds, path in stats.slowest],
+        **({"snapshot": stats.snapshot} if stats.snapshot else {}),
         **({} if names is None else {"names": names}),
         **({} if sizes is None else {"sizes": sizes}),
         "faults": [fault_fields(fault) for fault in stats.faults],

@@ -1,0 +1,344 @@
+"""The command with a snapshot store: what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import scanner
+from scanner.snapshot import scan as snapshot_scan
+from scanner.snapshot.lock import Lock
+from tests.support.mounting import mounting
+from tests.support.shell import SCANNER, call, run
+from tests.support.trees import make
+
+FORMATS = ("paths", "csv", "ndjson", "ncdu", "folded")
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    return make(tmp_path / "tree", {"a": {"b": {"c": None}, "d": None}, "e": {}, "f": None, ".g": {"h": None}})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "nightly.snap"
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clock of the file system be far ahead of all times in the tree: directories are kept without waiting."""
+    monkeypatch.setattr(snapshot_scan.SnapshotScan, "_clock", lambda _: time.time_ns() + 10**10)
+
+
+def change(store: Path, *statements: str) -> None:
+    database = sqlite3.connect(store)
+    for statement in statements:
+        database.execute(statement)
+    database.commit()
+    database.close()
+
+
+def ended(result: subprocess.CompletedProcess[bytes]) -> tuple[int, str]:
+    return result.returncode, result.stderr.decode()
+
+
+@pytest.mark.usefixtures("later")
+def test_the_report_counts_what_was_read_and_what_was_kept(top: Path, store: Path) -> None:
+    assert b"Snapshot            1: 5 directories read, 0 unchanged" in call("scan", "--store", store, top).stdout
+    (top / "e" / "new").touch()
+    time.sleep(0.02)
+    assert b"Snapshot            2: 1 directories read, 4 unchanged" in call("scan", "--store", store, top).stdout
+    report = json.loads(call("scan", "--json", "--store", store, "--recheck", "50%", top).stdout)["snapshot"]
+    assert report["number"] == 3
+    assert report["read"] == report["rechecked"] > 0
+    assert report["stale"] == 0
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_is_the_same_from_the_store(form: str, top: Path, store: Path) -> None:
+    assert call("list", "--format", form, "--store", store, top).returncode == 0
+    live = call("list", "--format", form, top)
+    shutil.rmtree(top)
+    stored = call("list", "--format", form, "--from", store)
+    assert ended(stored) == (0, "")
+    assert _without_time(stored.stdout) == _without_time(live.stdout)
+
+
+def _without_time(output: bytes) -> bytes:
+    """Drop the head of an ncdu export, which has the time."""
+    return output.partition(b"},\n")[2] if output.startswith(b"[1,") else output
+
+
+def test_du_is_the_same_from_the_store(top: Path, store: Path) -> None:
+    (top / "a" / "large").write_bytes(b"x" * 100_000)
+    os.link(top / "a" / "large", top / "e" / "twice")
+    live = call("du", "--store", store, top)
+    shutil.rmtree(top)
+    assert call("du", "--from", store).stdout == live.stdout
+    assert call("du", "--from", f"{store}@1", top / "a").stdout.splitlines()[-1].endswith(b"/a")
+
+
+def test_a_filter_of_the_scan_holds_when_it_is_read_back(top: Path, store: Path) -> None:
+    (top / ".gitignore").write_text("b/\n*.o\n")
+    (top / "x.o").touch()
+    live = call("list", "--gitignore", "--store", store, top)
+    assert b"x.o" not in live.stdout
+    assert call("list", "--from", store).stdout == live.stdout
+
+
+def test_sizes_that_were_not_stored_are_refused(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    code, message = ended(call("du", "--from", store))
+    assert code == 2
+    assert "has no size" in message
+
+
+def test_the_file_is_for_its_owner_only(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    assert stat.S_IMODE(store.stat().st_mode) == 0o600
+    assert sorted(path.name for path in store.parent.glob("nightly.snap*")) == ["nightly.snap", "nightly.snap.lock"]
+
+
+def test_other_options_are_refused(top: Path, store: Path) -> None:
+    call("scan", "--store", store, "--exclude", "*.o", top)
+    code, message = ended(call("scan", "--store", store, top))
+    assert code == 2
+    assert "exclude=['*.o'], this scan has ()" in message
+
+
+def test_other_roots_are_refused(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    code, message = ended(call("scan", "--store", store, top / "a"))
+    assert (code, f"store '{store}' is of '{top}'" in message) == (2, True)
+
+
+def test_another_directory_at_the_root_is_refused(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    top.rename(top.with_name("moved"))
+    make(top, {})
+    code, message = ended(call("scan", "--store", store, top))
+    assert code == 3
+    assert "is it mounted?" in message
+    assert len(scanner.Store(store).snapshots) == 1
+
+
+def test_another_file_system_at_the_root_is_refused(top: Path, store: Path) -> None:
+    with mounting() as mounts:
+        mounts.memory(top)
+        call("scan", "--store", store, top)
+        mounts.unmount()
+        code, message = ended(call("scan", "--store", store, top))
+    assert code == 3
+    assert "where tmpfs was" in message
+
+
+def test_two_scans_at_once(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    lock = Lock(str(store))
+    try:
+        code, message = ended(call("scan", "--store", store, top))
+    finally:
+        lock.release()
+    assert code == 75
+    assert "in use by another scan" in message
+
+
+def test_a_store_of_a_newer_version(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    change(store, "PRAGMA user_version = 99")
+    before = store.read_bytes()
+    for arguments in (["scan", "--store", store, top], ["list", "--from", store], ["snapshots", store]):
+        code, message = ended(call(*arguments))
+        assert (code, "has format 99" in message) == (2, True)
+    assert store.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"no database at all", b"SQLite format 3\0" + b"x" * 5000])
+def test_a_file_that_is_no_store(content: bytes, top: Path, store: Path) -> None:
+    store.write_bytes(content)
+    for arguments in (["scan", "--store", store, top], ["list", "--from", store], ["snapshots", store]):
+        code, message = ended(call(*arguments))
+        assert code in (2, 3)
+        assert str(store) in message
+        assert "Traceback" not in message
+    assert store.read_bytes() == content
+
+
+@pytest.mark.usefixtures("later")
+@pytest.mark.parametrize("backend", ["serial", "auto"])
+def test_a_damaged_row_is_read_again(backend: str, top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    change(store, "UPDATE versions SET names = x'7a7a' WHERE path = CAST('a' AS BLOB)")
+    assert call("snapshots", "--check", store).returncode == 1
+    report = json.loads(call("scan", "--json", "--store", store, "--backend", backend, top).stdout)["snapshot"]
+    assert (report["damaged"], report["read"]) == (1, 1)
+    assert scanner.Store(store).scan() == list(os.walk(top))
+    assert call("snapshots", "--check", store).returncode == 1  # the first snapshot is damaged still
+    assert call("snapshots", "--prune", "--keep", "1", store).returncode == 0
+    assert call("snapshots", "--check", store).returncode == 0
+
+
+def test_damaged_pages_end_in_a_message(tmp_path: Path, store: Path) -> None:
+    top = make(
+        tmp_path / "large", {f"{number:03}": {f"{each:03}": None for each in range(40)} for number in range(300)}
+    )
+    call("scan", "--store", store, top)
+    with store.open("r+b") as file:
+        for page in range(2, 20):
+            file.seek(page * 16384)
+            file.write(os.urandom(16384))
+    for arguments in (["scan", "--store", store, top], ["list", "--from", store], ["snapshots", "--check", store]):
+        result = run(*arguments)
+        assert result.returncode in (1, 3)
+        assert b"damaged" in result.stderr + result.stdout
+        assert b"Traceback" not in result.stderr
+
+
+def test_a_full_disk_keeps_the_other_outputs(tmp_path: Path, top: Path) -> None:
+    for number in range(400):
+        make(top / f"directory {number}", {"x" * 200 + str(each): None for each in range(20)})
+    with mounting() as mounts:
+        disk = tmp_path / "disk"
+        disk.mkdir()
+        mounts.memory(disk)
+        subprocess.run(["mount", "-o", "remount,size=1m", disk], check=True)
+        result = run("list", "--store", disk / "s", "-o", tmp_path / "out.txt", top)
+        assert result.returncode == 3
+        assert b"full" in result.stderr
+        assert sorted((tmp_path / "out.txt").read_bytes().splitlines()) == sorted(run("list", top).stdout.splitlines())
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        assert run("list", "--store", disk / "s", "-o", tmp_path / "out.txt", top).returncode == 0
+        assert scanner.Store(disk / "s").scan() == list(os.walk(top))
+
+
+def test_a_store_that_cannot_be_written(top: Path, tmp_path: Path) -> None:
+    code, message = ended(call("scan", "--store", tmp_path / "none" / "s", top))
+    assert code == 3
+    assert "No such file or directory" in message
+
+
+def test_an_unreadable_directory_keeps_its_rows(top: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCANNER_PURE", "1")
+    call("scan", "--store", store, top)
+    target = top / "a" / "b"
+    target.rename(top / "away")
+    os.symlink("b", target)  # not a directory: ELOOP when it is opened as one
+    os.unlink(target)
+    (top / "away").rename(target)
+    real = os.open
+
+    def refuse(path: Any, *arguments: Any, **keywords: Any) -> int:
+        if path == "b":
+            raise PermissionError(13, "Permission denied")
+        return real(path, *arguments, **keywords)
+
+    monkeypatch.setattr(os, "open", refuse)
+    result = call("scan", "--store", store, "--trust", "nothing", "--backend", "serial", top)
+    monkeypatch.undo()
+    assert result.returncode == 1
+    assert scanner.Store(store).snapshots[-1].state == "incomplete"
+    assert [fault.kind for fault in scanner.Store(store).scan().errors] == ["denied"]
+    assert call("scan", "--store", store, top).returncode == 0
+    assert scanner.Store(store).scan() == list(os.walk(top))
+
+
+@pytest.mark.usefixtures("later")
+def test_a_recheck_that_finds_a_difference_distrusts_the_store(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    status = (top / "e").stat()
+    (top / "e" / "hidden change").touch()
+    time.sleep(0.02)
+    after = (top / "e").stat()
+    change(
+        store,
+        f"UPDATE versions SET mtime = {after.st_mtime_ns}, ctime = {after.st_ctime_ns} WHERE path = CAST('e' AS BLOB)",
+    )
+    assert status.st_mtime_ns != after.st_mtime_ns
+    result = call("scan", "--store", store, "--recheck", "1", top)
+    assert result.returncode == 1
+    assert b"directory times" in result.stdout + result.stderr or b"outdated" in result.stdout + result.stderr
+    report = json.loads(call("scan", "--json", "--store", store, top).stdout)["snapshot"]
+    assert (report["trust"], report["kept"]) == ("nothing", 0)
+
+
+@pytest.mark.usefixtures("later")
+def test_only_listed_directories_are_read(top: Path, store: Path, tmp_path: Path) -> None:
+    call("scan", "--store", store, top)
+    (top / "e" / "new").touch()
+    (top / "a" / "b" / "unseen").touch()
+    (tmp_path / "changed").write_text("e/new\n")
+    report = json.loads(call("scan", "--json", "--store", store, "--changed", tmp_path / "changed", top).stdout)
+    assert (report["snapshot"]["read"], report["snapshot"]["kept"]) == (1, 4)
+    listed = call("list", "--from", store).stdout.splitlines()
+    assert os.fsencode(top / "e" / "new") in listed
+    assert os.fsencode(top / "a" / "b" / "unseen") not in listed
+
+
+def test_a_time_limit_leaves_the_snapshot_open_and_the_next_scan_goes_on(trees: dict[str, Path], store: Path) -> None:
+    top = trees["monorepo"]
+    first = run("list", "--store", store, "--timeout", "1", "--max-rate", "250", top)
+    assert first.returncode == 75
+    assert scanner.Store(store).snapshots[-1].state == "open"
+    report = store.with_name("report.json")
+    second = run("list", "--store", store, "--report", report, top)
+    assert second.returncode == 0
+    assert second.stdout == run("list", top).stdout
+    snapshot = json.loads(report.read_text())["snapshot"]
+    assert snapshot["settled"] > 0
+    assert snapshot["settled"] + snapshot["read"] == len(list(os.walk(top)))
+    assert [part["outcome"] for part in snapshot["parts"]] == ["interrupted", "complete"]
+
+
+def test_restart_does_not_go_on(trees: dict[str, Path], store: Path) -> None:
+    run("list", "--store", store, "--timeout", "1", "--max-rate", "250", trees["monorepo"])
+    report = json.loads(run("scan", "--json", "--store", store, "--restart", trees["monorepo"]).stdout)["snapshot"]
+    assert (report["settled"], report["number"]) == (0, 1)
+
+
+def test_prune_and_export(top: Path, store: Path, tmp_path: Path) -> None:
+    contents = {}
+    for number in range(1, 6):
+        (top / f"file {number}").touch()
+        call("scan", "--store", store, top)
+        contents[number] = call("list", "--from", store).stdout
+    assert call("snapshots", store, "--export", "2", tmp_path / "two").returncode == 0
+    assert call("list", "--from", tmp_path / "two").stdout == contents[2]
+    assert call("snapshots", store, "--prune", "--keep", "2").returncode == 0
+    left = scanner.Store(store)
+    assert [snapshot.number for snapshot in left.snapshots] == [4, 5]
+    assert left.check() == scanner.Store(tmp_path / "two").check() == []
+    assert {number: call("list", "--from", f"{store}@{number}").stdout for number in (4, 5)} == {
+        number: contents[number] for number in (4, 5)
+    }
+    assert call("scan", "-q", "--store", store, "--keep", "1", top).returncode == 0
+    assert [snapshot.number for snapshot in scanner.Store(store).snapshots] == [6]
+
+
+def test_the_view_is_text_for_sql(top: Path, store: Path) -> None:
+    call("du", "--store", store, top)
+    database = sqlite3.connect(store)
+    rows = dict(database.execute("SELECT path, files FROM directories"))
+    database.close()
+    assert rows == {str(path): len(files) for path, _, files in os.walk(top)}
+
+
+def test_a_signal_leaves_the_snapshot_open(trees: dict[str, Path], store: Path) -> None:
+    command = [*SCANNER, "list", "--store", str(store), "--max-rate", "100", str(trees["monorepo"])]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    process.stdout.read(1)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM
+    assert scanner.Store(store).snapshots[-1].state == "open"
