@@ -24,7 +24,7 @@ def snapshots_command(args: argparse.Namespace) -> int:
     store = Store(args.store)
     if args.prune:
         removed = store.prune(args.keep, args.keep_within)
-        exits.print_message(f"removed {removed:,} snapshots, {len(store.snapshots):,} are left")
+        print(f"removed {removed:,} snapshots, {len(store.snapshots):,} are left")
     elif args.export:
         which, target = args.export
         store.export(which, target)

@@ -299,7 +299,6 @@ class Known:
         """Take what a run over the page brings."""
         assert self._page is not None
         self.recorder.add_run(run)
-        self._rows.used += run.directories
         self._devices.learn(self._page.devices)
 
     def close(self) -> None:

@@ -1,7 +1,6 @@
 """Rows of a snapshot store, for one Walker: read-only, a page at a time.
 
-A page is the row of a directory and the next rows below it in the order of paths. A walk visits directories in the
-order of their parents' listings, so that a page is the larger, the more of the last one was used.
+A page is the row of a directory and all rows below it, in the order of paths, or that row alone if these are many.
 """
 
 from __future__ import annotations
@@ -19,13 +18,15 @@ from scanner.model import Fault, Path, prefix_of
 Trust = Literal["nothing", "names", "files", "all"]
 Key = tuple[int, bytes]
 """Number of a root, and the path of a directory below it."""
-FEWEST_ROWS, MOST_ROWS = 8, 1536  # of a page
+MOST_ROWS = 1536  # of a page
 SELECT = (
     "SELECT id, path, inode, mtime, ctime, flags, crc, names, columns FROM versions "
     "WHERE root = ? AND {} AND since <= ? AND (until IS NULL OR until >= ?)"
 )
 ONE = SELECT.format("path = ? AND part = ?")
-RANGE = SELECT.format("path >= ? AND path < ? AND part = 0") + " ORDER BY path LIMIT ?"
+RANGE = SELECT.format("path >= ? AND path < ? AND part = 0") + " ORDER BY path"
+MANY = f"SELECT 1 FROM versions WHERE root = ? AND path >= ? AND path < ? LIMIT 1 OFFSET {MOST_ROWS}"
+"""Answered from the index alone."""
 PARTS = SELECT.format("path = ? AND part < ?") + " ORDER BY part"
 UNREAD = "SELECT root, path, operation, errno, message, kind FROM unread WHERE snapshot = ?"
 UNRESERVED = frozenset(b"/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
@@ -103,9 +104,7 @@ class StoredRows:
         """The page has all rows from `low` on, below `high`, and that of the directory for which it was loaded."""
         self.loads = 0  # pages so far
         self._root = -1
-        self._size = FEWEST_ROWS
         self._before: dict[bytes, set[bytes]] = {}
-        self.used = 0  # rows of this page
         self.damage: str | None = None
         """What is wrong with the file, once it could not be read; then it has no rows."""
 
@@ -117,7 +116,6 @@ class StoredRows:
         if not self._covers(root, key):
             self._load(root, key)
         row = self.page.get(key)
-        self.used += row is not None
         return None if row is None else KnownRow._make(row)
 
     def parts(self, root: int, key: bytes, end: int = sys.maxsize) -> list[KnownRow]:
@@ -128,22 +126,20 @@ class StoredRows:
         return root == self._root and (key == self._top or key in self.page or self.low <= key < self.high)
 
     def _load(self, root: int, key: bytes) -> None:
-        if 2 * self.used >= len(self.page):
-            self._size = min(4 * self._size, MOST_ROWS)
-        elif 8 * self.used < len(self.page):
-            self._size = max(self._size // 2, FEWEST_ROWS)
+        """Load the row of a directory, and all rows below it unless these are many: a walk visits them in another order
+        than that of their paths, so that the first ones would seldom be of use.
+        """
+        self.low, self.high = (key + b"/", key + b"0") if key else (START_OF_PATHS, END_OF_PATHS)
+        rows = self._fetch(ONE, root, key, 0, *self._snapshots)
         cursor = self._spec.cursor
         # Below a directory above the cursor, some rows are settled and others are not: a page has one kind.
         is_alone = cursor is not None and cursor[0] == root and is_above(key, cursor[1])
-        self.low, self.high = (key + b"/", key + b"0") if key else (START_OF_PATHS, END_OF_PATHS)
-        rows = self._fetch(ONE, root, key, 0, *self._snapshots)
-        below = [] if is_alone else self._fetch(RANGE, root, self.low, self.high, *self._snapshots, self._size)
-        if is_alone:
+        if is_alone or self._fetch(MANY, root, self.low, self.high):
             self.high = self.low
-        elif len(below) == self._size:
-            self.high = below.pop()[1]
-        self.page = {row[1]: row for row in rows + below}
-        self._root, self._top, self.used = root, key, 0
+        else:
+            rows += self._fetch(RANGE, root, self.low, self.high, *self._snapshots)
+        self.page = {row[1]: row for row in rows}
+        self._root, self._top = root, key
         self.loads += 1
 
     @property

@@ -22,7 +22,7 @@ def refused(*arguments: str | Path) -> list[str]:
     ("arguments", "sentence", "hint"),
     [
         (["lst", "."], "unknown command 'lst' (did you mean list?)", "scanner"),
-        (["xyzzy"], "unknown command 'xyzzy'; the commands are scan, list, du, treemap, why", "scanner"),
+        (["xyzzy"], "unknown command 'xyzzy'; the commands are scan, list, du, treemap, snapshots, why", "scanner"),
         (["list", "--exlude", "x", "."], "unrecognized arguments: --exlude (did you mean --exclude?)", "scanner list"),
         (["list", "--formt=csv", "."], "unrecognized arguments: --formt=csv (did you mean --format?)", "scanner list"),
         (["du", "--zzz", "."], "unrecognized arguments: --zzz", "scanner du"),
