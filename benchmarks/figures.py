@@ -21,11 +21,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import network, outputs
+from benchmarks import network, outputs, snapshots
 from benchmarks.cases import GROUPS
 
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "snapshots.md")
 
 
 def results(name: str) -> dict[str, Any]:
@@ -183,7 +183,12 @@ def in_mb(memory: dict[str, int]) -> str:
     return " | ".join(f"{memory[what] / 1e6:.0f} MB" for what in ("usual", "peak", "highest"))
 
 
+def table_of_snapshots() -> str:
+    return snapshots.table(results("snapshots"))
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "snapshots": table_of_snapshots,
     "about": about,
     "slower": slower,
     **{group: partial(table_of_group, group) for group in GROUPS},
