@@ -120,6 +120,8 @@ class Run:
     ) -> None:
         roots = self._roots
         options = options.starting_at(roots)
+        if self.snapshot is not None:
+            self.snapshot.exclude(options.barred)
         if options.known is not None and self.snapshot is None:
             from scanner.kernel.known import refuse_missing
 

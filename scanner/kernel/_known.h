@@ -33,8 +33,10 @@ struct known { /* a row of the store */
 struct device { /* a file system that was met */
     uint64_t number;
     int64_t newest;   /* ctime */
-    int64_t reliable; /* its directory times */
+    int64_t reliable; /* its directory times; OUR_CLOCK: the store's own time is newer than all that counts */
 };
+
+#define OUR_CLOCK 2
 
 struct page { /* rows by path. Below `low` and from `high` on it says nothing, except about `top`. */
     struct known *rows;

@@ -796,13 +796,13 @@ static int add_record(struct run *run, const struct entry *entry, int descriptor
     if (!add_record_names(run, descriptor, &header) || !add_record_columns(run, entry->depth, kept, &header))
         return 0;
     header.flags = (has_boundary(page, &run->status) ? BOUNDARY : 0) | (header.stamp.ctime > device->newest - RACY_NS ? RACY : 0);
-    if (header.stamp.ctime > device->newest)
+    if (device->reliable != OUR_CLOCK && header.stamp.ctime > device->newest)
         device->newest = header.stamp.ctime;
     if (row != NULL) {
         header.known = row->id;
         header.same = equals_row(row, &header, text->start + names);
-        page->counts[STALE] += row->how == READ_TO_CHECK && is_unmodified(row, &header.stamp) &&
-                               (row->names_length != (size_t)header.names_length || memcmp(row->names, text->start + names, row->names_length) != 0);
+        if (row->how == READ_TO_CHECK && is_unmodified(row, &header.stamp) && !header.same)
+            return 0; /* Python finds out whether the times were wrong */
     }
     header.crc = checksum(0, text->start + names - length, text->used - names + length); /* path, names, columns */
     if (header.same) {

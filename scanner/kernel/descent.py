@@ -12,6 +12,7 @@ directory lists its names as str only, and a scan for bytes has to encode them a
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
@@ -53,6 +54,8 @@ class Descent:
 
     def place(self, path: Any) -> tuple[int, Any, bool]:
         """Return a descriptor above `path`, the name to open there, and whether to refuse symlinks. Raises OSError."""
+        if self._offline:
+            raise OSError(errno.EIO, "its row in the snapshot is damaged")
         if not self._begin(path):
             return HERE, path, False
         while not path.startswith(self._prefix):

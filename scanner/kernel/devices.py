@@ -12,16 +12,25 @@ from scanner.mounts import filesystem_type
 
 LOCAL_CLOCK = frozenset(["ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "zfs", "f2fs", "bcachefs", "overlay"])
 """File systems whose directory times are reliable and come from the clock of this kernel."""
+OUR_CLOCK = 2  # as in _known.h
 RELIABLE = LOCAL_CLOCK | {"nfs", "nfs4", "ceph"}
 
 
 class Device:
-    """A file system that was met. `newest`: the newest ctime seen there, nanoseconds."""
+    """A file system that was met. `newest`: a ctime of its clock, nanoseconds: where that is the clock of this kernel,
+    one from before the scan; elsewhere the newest that was seen.
+    """
 
-    __slots__ = ("is_reliable", "newest")
+    __slots__ = ("has_our_clock", "is_of_root", "is_reliable", "newest")
 
-    def __init__(self, is_reliable: bool, newest: int) -> None:
-        self.is_reliable, self.newest = is_reliable, newest
+    def __init__(self, kind: str, newest: int, *, is_of_root: bool) -> None:
+        self.is_reliable, self.has_our_clock = kind in RELIABLE, kind in LOCAL_CLOCK
+        self.newest, self.is_of_root = newest, is_of_root
+
+    def saw(self, ctime: int) -> None:
+        """Note a ctime. One of this kernel's clock may lie in the future, where the clock was set back."""
+        if not self.has_our_clock:
+            self.newest = max(self.newest, ctime)
 
 
 class Devices:
@@ -39,9 +48,9 @@ class Devices:
         device = self._devices.get(status.st_dev)
         if device is None:
             kind = filesystem_type(path)
-            newest = 0 if self.is_beyond(path, status) else self._spec.newest
-            newest = self._spec.clock if kind in LOCAL_CLOCK else newest
-            device = self._devices[status.st_dev] = Device(kind in RELIABLE, newest)
+            is_beyond = self.is_beyond(path, status)
+            newest = self._spec.clock if kind in LOCAL_CLOCK else 0 if is_beyond else self._spec.newest
+            device = self._devices[status.st_dev] = Device(kind, newest, is_of_root=not is_beyond)
         return device
 
     def is_beyond(self, path: Path, status: os.stat_result) -> bool:
@@ -53,15 +62,16 @@ class Devices:
 
     @property
     def newest(self) -> int:
-        """The newest ctime seen on any of them."""
-        return max((device.newest for device in self._devices.values()), default=0)
+        """The newest ctime seen on the root's file system, if its clock is another one."""
+        seen = [device.newest for device in self._devices.values() if device.is_of_root and not device.has_our_clock]
+        return max(seen, default=0)
 
     def table(self) -> bytearray:
         """Return number, newest ctime and reliability of each, for the compiled walker, which updates the times."""
         values = [
             value
             for number, device in self._devices.items()
-            for value in (as_signed(number), device.newest, device.is_reliable)
+            for value in (as_signed(number), device.newest, device.is_reliable + (OUR_CLOCK - 1) * device.has_our_clock)
         ]
         return bytearray(array("q", values).tobytes())
 

@@ -23,6 +23,7 @@ from scanner.kernel.record import (
     RecordHeader,
     columns_of,
     excluded_suffix,
+    names_in,
     names_of,
     pack_record,
     suffix_of,
@@ -126,7 +127,7 @@ class Recorder:
     def _flags(self, path: Path, position: int, status: os.stat_result, part: ReadPart, known: KnownRow | None) -> int:
         device = self._devices.of(path, status)
         is_racy = status.st_ctime_ns > device.newest - RACY_NS
-        device.newest = max(device.newest, status.st_ctime_ns)
+        device.saw(status.st_ctime_ns)
         is_parted = position or part.more or (known is not None and known.flags & (MORE | PARTED))
         flags = BOUNDARY * self._devices.is_beyond(path, status) | RACY * is_racy
         return flags | MORE * part.more | PARTED * bool(is_parted)
@@ -152,7 +153,7 @@ class Recorder:
             if header.flags != known.flags:
                 self._records.append(pack_record(header._replace(same=1), name, b"", b""))
             return
-        if known is not None and is_same and self.is_check and known.names != names:
+        if known is not None and is_same and self.is_check and bare(known.names) != bare(names):
             self.counts["stale"] += 1
         self._records.append(pack_record(header, name, names, columns))
 
@@ -164,6 +165,13 @@ def with_suffixes(entries: Sequence[os.DirEntry[Any]], excluded: Collection[Any]
         return named
     names = set(map(os.fsencode, excluded))
     return [(name, excluded_suffix(suffix) if os.fsencode(name) in names else suffix) for name, suffix in named]
+
+
+def bare(names: bytes) -> set[tuple[bytes, bool]]:
+    """Return what directory times vouch for: names, and which of them are directories. Not targets of symlinks, filters
+    and the order of a listing.
+    """
+    return {(name, is_directory(suffix)) for name, suffix in names_in(names)}
 
 
 def is_directory(suffix: str) -> bool:

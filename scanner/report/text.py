@@ -132,8 +132,10 @@ def _part(part: dict[str, Any]) -> str:
     from datetime import datetime  # takes 2 ms: not needed otherwise
 
     began, ended = (
-        datetime.fromtimestamp(part[name]).strftime("%H:%M:%S") for name in ("began", "ended") if part[name]
+        datetime.fromtimestamp(part[name]).strftime("%H:%M:%S") if part[name] else "?" for name in ("began", "ended")
     )
+    if part["cursor"] is None:
+        return f"{began} to {ended} nothing"
     where = "the rest" if part["outcome"] == "complete" else f"up to {shown_text(part['cursor'] or 'the root')}"
     return f"{began} to {ended} {where}"
 

@@ -12,8 +12,8 @@ from scanner.model import Path, prefix_of
 
 
 def changed_keys(changed: Any, roots: Sequence[Path]) -> frozenset[Key]:
-    """Return the directories to read: the paths that changed, absolute or relative to each root, and the directories
-    that contain them. Raises OptionError for a file that is unreadable.
+    """Return the directories to read: the paths that changed, absolute or relative to each root, and all
+    directories above them. Raises OptionError for a file that is unreadable.
     """
     found = set()
     for path in changed_paths(changed):
@@ -24,8 +24,13 @@ def changed_keys(changed: Any, roots: Sequence[Path]) -> frozenset[Key]:
                 found.add((number, b""))
             elif absolute.startswith(prefix_of(top)):
                 key = absolute[len(prefix_of(top)) :]
-                found |= {(number, key), (number, os.path.dirname(key))}
+                found |= {(number, key[:end]) for end in ends_of(key)}
     return frozenset(found)
+
+
+def ends_of(key: bytes) -> list[int]:
+    """Return where a path and each directory above it end: a list of files does not name new directories."""
+    return [0, *(at for at, byte in enumerate(key) if byte == ord("/")), len(key)]
 
 
 def changed_paths(changed: Any) -> list[bytes]:

@@ -12,7 +12,7 @@ MOST_PROBLEMS = 100
 OVERLAPS = """
 SELECT one.path, max(one.since, two.since) FROM versions one
 JOIN versions two ON one.root = two.root AND one.path = two.path AND one.part = two.part AND one.id < two.id
-WHERE one.since <= ifnull(two.until, two.since) AND two.since <= ifnull(one.until, one.since)
+WHERE one.since <= ifnull(two.until, 1 << 62) AND two.since <= ifnull(one.until, 1 << 62)
 """
 
 

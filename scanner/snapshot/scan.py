@@ -10,9 +10,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from scanner import __version__
 from scanner.errors import OptionError, StoreError
-from scanner.kernel.rows import KnownSpec, RootKeys
-from scanner.model import Chunk, Path
+from scanner.kernel.known import stored_columns
+from scanner.kernel.record import Counts
+from scanner.kernel.rows import Key, KnownSpec, RootKeys
+from scanner.model import EXCLUDED, Chunk, Path, is_below
 from scanner.mounts import LOCAL, filesystem_type
 from scanner.options import ScanOptions
 from scanner.snapshot.changed import changed_keys
@@ -23,6 +26,13 @@ from scanner.snapshot.writer import SnapshotWriter
 
 PART = "began", "ended", "directories", "cursor", "outcome"
 """Columns of an attempt that a report shows."""
+LAST = (
+    "SELECT id, state, cursor_root, snapshots.cursor, "
+    "(SELECT max(ifnull(attempts.ended, attempts.began)) FROM attempts WHERE snapshot = id) "
+    "FROM snapshots ORDER BY id DESC LIMIT 1"
+)
+BEGIN = "INSERT INTO snapshots(id, state, began, trust, version, host) VALUES (?, 'open', ?, ?, ?, ?)"
+RESET = "directories", "entries", "errors"
 STALE_SECONDS = 86400
 """Age from which on an interrupted scan is not continued, but begun anew."""
 
@@ -36,6 +46,8 @@ class SnapshotScan:
 
     def __init__(self, roots: Sequence[Path], options: ScanOptions) -> None:
         self.path = store_path(options)
+        refuse_roots_and_prune(roots, options)
+        self._changed = None if options.changed is None else changed_keys(options.changed, roots)
         kind = filesystem_type(os.path.dirname(self.path))
         if kind not in LOCAL:
             raise StoreError(f"{self.path!r} is on {kind}: a store is written on a local file system", "unusable")
@@ -45,6 +57,9 @@ class SnapshotScan:
             try:
                 self._begin(roots, options)
             except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._database.rollback()
+                    self._database.execute("PRAGMA journal_mode = DELETE")
                 self._database.close()
                 raise
         except BaseException:
@@ -64,18 +79,17 @@ class SnapshotScan:
             is_empty = self._database.execute("SELECT 1 FROM versions LIMIT 1").fetchone() is None
             if not is_empty:
                 self._database.execute(BY_PATH)
-            number, self.attempt, cursor = self._next(options)
+            number, self.attempt, cursor = self._next(options, settings.columns)
             newest = self._database.execute("SELECT newest FROM roots WHERE number = 0").fetchone()[0]
             self._database.execute("COMMIT")
             if not is_empty:  # workers read the file itself, which does not change: see `connect_reader`
                 self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 self._database.execute("PRAGMA wal_autocheckpoint = 0")
         self.number = number
-        changed = None if options.changed is None else changed_keys(options.changed, roots)
         self.spec = KnownSpec(
             self.path, number, options.trust if settings.unreliable is None else "nothing", records=True,
             columns=settings.columns, clock=self._clock(), newest=newest, every=every_of(options.recheck),
-            cursor=cursor, changed=changed, empty=is_empty,
+            cursor=cursor, changed=self._changed, empty=is_empty,
         )  # fmt: skip
         self.writer = SnapshotWriter(self.path, self._database, number, self.attempt)
         self._keys = RootKeys(roots)
@@ -88,46 +102,41 @@ class SnapshotScan:
             os.stat(self.path + suffix).st_ctime_ns for suffix in ("", "-wal") if os.path.exists(self.path + suffix)
         )
 
-    def _next(self, options: ScanOptions) -> tuple[int, int, tuple[int, bytes] | None]:
+    def _next(self, options: ScanOptions, columns: Sequence[str]) -> tuple[int, int, Key | None]:
         """Return the number of the snapshot to write, the number of this attempt, and the cursor to go on from."""
-        from scanner import __version__
+        last = self._database.execute(LAST).fetchone()
+        if last is None or last[1] != "open":
+            number = 1 if last is None else last[0] + 1
+            values = (number, time.time(), options.trust, __version__, os.uname().nodename)
+            self._database.execute(BEGIN, values)
+            return number, self._attempt_of(number), None
+        number, _, root, path, ended = last
+        # What an earlier attempt has read has no fields that are not stored.
+        has_fields = set(stored_columns(options.fields)) <= set(columns)
+        goes_on = path is not None and has_fields and not options.restart and time.time() - ended < STALE_SECONDS
+        # The whole tree is walked again, what precedes the cursor from the store.
+        reset = RESET if goes_on else (*RESET, *Counts._fields, "read")
+        assignments = ", ".join(f"{name} = 0" for name in reset)
+        self._database.execute(f"UPDATE snapshots SET {assignments} WHERE id = ?", (number,))
+        if not goes_on:
+            self._database.execute("UPDATE snapshots SET began = ?, cursor = NULL WHERE id = ?", (time.time(), number))
+            self._database.execute("DELETE FROM unread WHERE snapshot = ?", (number,))
+        return number, self._attempt_of(number), (root, path) if goes_on else None
 
-        last = self._database.execute(
-            "SELECT id, state, began, cursor_root, cursor FROM snapshots ORDER BY id DESC LIMIT 1"
-        ).fetchone()
-        number, attempt, cursor = 1, 1, None
-        if last is not None:
-            number, state, began, root, path = last
-            if state == "open" and (options.restart or time.time() - began > STALE_SECONDS or path is None):
-                path = None
-            if state == "open":
-                attempt = (
-                    1
-                    + self._database.execute("SELECT count(*) FROM attempts WHERE snapshot = ?", (number,)).fetchone()[
-                        0
-                    ]
-                )
-                cursor = None if path is None else (root, path)
-            else:
-                number += 1
-        if attempt == 1:
-            self._database.execute(
-                "INSERT INTO snapshots(id, state, began, trust, version, host) VALUES (?, 'open', ?, ?, ?, ?)",
-                (number, time.time(), options.trust, __version__, os.uname().nodename),
-            )
-        else:  # the whole tree is walked again, what precedes the cursor from the store
-            self._database.execute(
-                "UPDATE snapshots SET directories = 0, entries = 0, errors = 0 WHERE id = ?", (number,)
-            )
-            if cursor is None:
-                self._database.execute(
-                    "UPDATE snapshots SET began = ?, cursor = NULL WHERE id = ?", (time.time(), number)
-                )
-                self._database.execute("DELETE FROM unread WHERE snapshot = ?", (number,))
-        self._database.execute(
-            "INSERT INTO attempts(snapshot, number, began) VALUES (?, ?, ?)", (number, attempt, time.time())
-        )
-        return number, attempt, cursor
+    def _attempt_of(self, number: int) -> int:
+        """Begin another attempt of a snapshot, and return its number."""
+        count: int = self._database.execute("SELECT count(*) FROM attempts WHERE snapshot = ?", (number,)).fetchone()[0]
+        values = (number, count + 1, time.time())
+        self._database.execute("INSERT INTO attempts(snapshot, number, began) VALUES (?, ?, ?)", values)
+        return count + 1
+
+    def exclude(self, directories: Sequence[Path]) -> None:
+        """Note directories that this scan does not enter: rows of theirs from before are not part of it."""
+        with explained(self.path):
+            for path in directories:
+                if (key := self._keys.key(path)) is not None:
+                    fault = (self.number, *key, "open", 0, "it is a mount point that the scan did not enter", EXCLUDED)
+                    self._database.execute("INSERT OR REPLACE INTO unread VALUES (?, ?, ?, ?, ?, ?, ?)", fault)
 
     def take(self, chunk: Chunk) -> None:
         """Store what a Chunk brings. After an error nothing more is stored: the scan itself goes on."""
@@ -158,9 +167,11 @@ class SnapshotScan:
                 self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 # Without a WAL, whoever may read the file can read the store, also where he cannot write beside it.
                 self._database.execute("PRAGMA journal_mode = DELETE")
-            self._figures = self._read_figures()
-            self._database.close()
-            self._release()
+            try:
+                self._figures = self._read_figures()
+                self._database.close()
+            finally:
+                self._release()
 
     def _read_figures(self) -> dict[str, Any]:
         """Return what a report says of this snapshot, as plain values."""
@@ -238,4 +249,16 @@ def _as_text(values: Sequence[Any]) -> list[Any]:
 def store_path(options: ScanOptions) -> str:
     """Return the absolute path of the store."""
     assert options.store is not None
-    return os.path.abspath(os.fsdecode(options.store))
+    return os.path.realpath(os.fsdecode(options.store))
+
+
+def refuse_roots_and_prune(roots: Sequence[Path], options: ScanOptions) -> None:
+    """Raise OptionError for roots of which one lies in another, and for a function that no later scan can compare."""
+    places = [os.path.abspath(os.fsencode(root)) for root in roots]
+    for number, place in enumerate(places):
+        if any(is_below(place, other) or is_below(other, place) for other in places[:number]):
+            raise OptionError(
+                f"store: ROOT {shown(place)} lies in another one, or has another one in it: give one of them"
+            )
+    if options.prune is not None:
+        raise OptionError("prune cannot be used with store: use patterns, which later scans can compare")

@@ -57,7 +57,9 @@ def open_writer(path: str) -> sqlite3.Connection:
         is_new = not os.path.exists(path) or os.path.getsize(path) == 0
         if is_new:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-        database = sqlite3.connect(f"file:{quoted(path)}?mode=rw", uri=True, isolation_level=None, timeout=30)
+        database = sqlite3.connect(
+            f"file:{quoted(path)}?mode=rw", uri=True, isolation_level=None, timeout=30, check_same_thread=False
+        )
         try:
             if is_new:
                 database.execute(f"PRAGMA page_size = {PAGE_BYTES}")

@@ -19,7 +19,7 @@ from scanner.options import DEFAULTS, ScanOptions
 
 ENTERING = (
     "followlinks", "one_file_system", "one_mount", "skip_fs", "exclude", "exclude_from", "gitignore", "ignore_files",
-    "ignore_case", "exclude_if_present", "exclude_caches", "hidden", "max_depth", "prune", "detect_loops",
+    "ignore_case", "exclude_if_present", "exclude_caches", "hidden", "max_depth", "detect_loops",
 )  # fmt: skip
 """Options that decide which directories are entered: the same for all snapshots of a store."""
 BESIDE = "-wal", "-shm", "-journal"
@@ -38,10 +38,11 @@ class Settings(NamedTuple):
     @classmethod
     def of(cls, database: sqlite3.Connection) -> Settings | None:
         """Return the settings of a store; None if it is new."""
-        found = {key: json.loads(value) for key, value in database.execute("SELECT key, value FROM store")}
-        if not found:
-            return None
-        return cls(tuple(found["columns"]), found["options"], found.get("unreliable"))
+        try:
+            found = {key: json.loads(value) for key, value in database.execute("SELECT key, value FROM store")}
+            return cls(tuple(found["columns"]), found["options"], found.get("unreliable")) if found else None
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreError(f"the settings of the store are damaged ({error}): use another store") from error
 
 
 def found_store(database: sqlite3.Connection, roots: Sequence[Path], options: ScanOptions) -> Settings:
@@ -100,7 +101,9 @@ def shown(path: bytes) -> str:
 
 def entering(options: ScanOptions, columns: Sequence[str]) -> dict[str, str]:
     """Return the options that must be the same for all snapshots, as text, without those that have their default."""
-    names = (*ENTERING, *SELECTING) if columns else ENTERING
+    names: tuple[str, ...] = (*ENTERING, *SELECTING) if columns else ENTERING
+    if not options.followlinks:
+        names = tuple(name for name in names if name != "detect_loops")
     return {name: repr(getattr(options, name)) for name in names if getattr(options, name) != DEFAULTS[name]}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from scanner.model import prefix_of
 from scanner.options import PathLike, ScanOptions, TrustName
 from scanner.snapshot.moments import chosen
 from scanner.snapshot.schema import explained, open_reader
+from scanner.snapshot.settings import Settings
 from scanner.units import A_DURATION, seconds_of
 
 if TYPE_CHECKING:
@@ -86,9 +86,8 @@ class Store:
 
     def __init__(self, path: PathLike) -> None:
         self.path = os.path.abspath(os.fsdecode(path))
-        self._settings: dict[str, Any] = {
-            key: json.loads(value) for key, value in self._query("SELECT key, value FROM store")
-        }
+        with explained(self.path), contextlib.closing(open_reader(self.path)) as database:
+            self._settings = Settings.of(database) or Settings((), {})
 
     @property
     def roots(self) -> list[str]:
@@ -98,7 +97,7 @@ class Store:
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields that are stored of each entry. The option `stat` of the first scan selected them."""
-        return tuple(self._settings["columns"])
+        return self._settings.columns
 
     @property
     def snapshots(self) -> list[Snapshot]:
@@ -112,7 +111,7 @@ class Store:
 
     def trust(self, wanted: TrustName) -> TrustName:
         """Return `nothing` if a check has shown that directory times are not reliable, otherwise `wanted`."""
-        return "nothing" if "unreliable" in self._settings else wanted
+        return wanted if self._settings.unreliable is None else "nothing"
 
     def snapshot(self, which: int | str = -1) -> Snapshot:
         """Return a finished snapshot. Raises OptionError if there is none of that name."""

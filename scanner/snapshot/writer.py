@@ -42,6 +42,7 @@ class SnapshotWriter:
         self._database, self._attempt = database, attempt
         self._rows: list[tuple[Any, ...]] = []
         self._replaced: list[tuple[int, bytes]] = []
+        self._unknown: list[tuple[int, bytes, int]] = []
         self._flags: list[tuple[int, int]] = []
         self._unread: list[tuple[Any, ...]] = []
         self._parted = (
@@ -55,6 +56,7 @@ class SnapshotWriter:
         self.counts: Counter[str] = Counter()
         """Numbers of this attempt, as in the table `snapshots`."""
         self._next_commit = time.monotonic() + COMMIT_SECONDS
+        self._is_first = number == attempt == 1  # then there are no other rows, and no index
 
     def _query(self, statement: str, *values: Any) -> list[Any]:
         return self._database.execute(statement, values).fetchall()
@@ -102,6 +104,8 @@ class SnapshotWriter:
                 continue
             if known:
                 self._replaced.append((known, names))
+            elif not self._is_first:
+                self._unknown.append((root, path, position))
             if flags & PARTED:
                 self._parted.add((root, path))
             rows.append((root, path, position, number, *header[4:16], names, columns))
@@ -121,7 +125,7 @@ class SnapshotWriter:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
-        for pending in (self._rows, self._replaced, self._flags, self._unread):
+        for pending in (self._rows, self._replaced, self._unknown, self._flags, self._unread):
             pending.clear()
         self._counts.clear()
         self._next_commit = time.monotonic() + COMMIT_SECONDS
@@ -129,8 +133,9 @@ class SnapshotWriter:
     def _write(self) -> None:
         for known, names in self._replaced:
             self._replace(known, names)
-        is_first = self.number == self._attempt == 1  # then there are no other rows, and no index
-        for row in self._rows if self._parted and not is_first else ():
+        for key in self._unknown:  # a worker that could not read the store does not know the row that this one replaces
+            self._end("root = ? AND path = ? AND part = ?", *key)
+        for row in self._rows if self._parted and not self._is_first else ():
             if row[FLAGS] & PARTED:
                 self._close_parts(row)
         self._database.executemany(INSERT, self._rows)
@@ -189,7 +194,13 @@ class SnapshotWriter:
             "directories = directories + ?, outcome = ? WHERE snapshot = ? AND number = ?",
             (now, cursor_root, cursor, self._counts["directories"], outcome, self.number, self._attempt),
         )
+        if state != "open":
+            self._database.execute(SUMS, (self.number,))
         self._database.execute("UPDATE roots SET newest = max(newest, ?) WHERE number = 0", (self._newest,))
 
 
+SUMS = (
+    "UPDATE snapshots SET (bytes, blocks) = (SELECT sum(nullif(bytes, -1)), sum(nullif(blocks, -1)) FROM versions "
+    "WHERE until IS NULL) WHERE id = ?"
+)
 ALL_PARTS = "SELECT names FROM versions WHERE root = ? AND path = ? AND since <= ? AND (until IS NULL OR until >= ?)"

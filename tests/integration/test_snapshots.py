@@ -279,10 +279,61 @@ def test_only_listed_directories_are_read(top: Path, store: Path, tmp_path: Path
     (top / "a" / "b" / "unseen").touch()
     (tmp_path / "changed").write_text("e/new\n")
     report = json.loads(call("scan", "--json", "--store", store, "--changed", tmp_path / "changed", top).stdout)
-    assert (report["snapshot"]["read"], report["snapshot"]["kept"]) == (1, 4)
+    assert (report["snapshot"]["read"], report["snapshot"]["kept"]) == (2, 3), "the directory and those above it"
     listed = call("list", "--from", store).stdout.splitlines()
     assert os.fsencode(top / "e" / "new") in listed
     assert os.fsencode(top / "a" / "b" / "unseen") not in listed
+
+
+@pytest.mark.usefixtures("later")
+def test_a_list_of_files_brings_new_directories(top: Path, store: Path, tmp_path: Path) -> None:
+    call("scan", "--store", store, top)
+    make(top / "a", {"package": {"inner": {"module.py": None}}})
+    (tmp_path / "changed").write_bytes(b"a/package/inner/module.py\0")
+    call("scan", "--store", store, "--changed", tmp_path / "changed", top)
+    assert scanner.Store(store).scan() == list(os.walk(top))
+
+
+def test_a_damaged_row_is_no_reason_to_look_into_the_tree(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    change(store, "UPDATE versions SET names = x'7a7a' WHERE path = CAST('a' AS BLOB)")
+    result = call("list", "--from", store)
+    assert result.returncode == 1
+    assert b"damaged" in result.stderr
+    assert os.fsencode(top / "a" / "d") not in result.stdout
+
+
+def test_an_interrupted_scan_without_sizes_is_not_continued_with_them(trees: dict[str, Path], store: Path) -> None:
+    top = trees["monorepo"]
+    run("list", "--store", store, "--timeout", "1", "--max-rate", "250", top)
+    assert run("du", "--store", store, top).stdout == run("du", top).stdout
+
+
+@pytest.mark.usefixtures("later")
+def test_targets_of_symlinks_and_rules_are_no_reason_to_distrust_times(top: Path, store: Path) -> None:
+    (top / "link").symlink_to("e")
+    (top / ".gitignore").write_text("f\n")
+    call("scan", "--gitignore", "--store", store, top)
+    (top / "e").rmdir()
+    (top / "e").touch()
+    (top / ".gitignore").write_text("nothing\n")
+    time.sleep(0.02)
+    for _ in range(2):
+        assert call("scan", "--gitignore", "--store", store, "--recheck", "1", top).returncode == 0
+
+
+def test_a_mount_that_appears_is_not_read_back(top: Path, store: Path) -> None:
+    call("scan", "-x", "--store", store, top)
+    with mounting() as mounts:
+        mounts.memory(top / "a" / "b")
+        live = call("list", "-x", "--store", store, top)
+    assert call("list", "--from", store).stdout == live.stdout
+    assert os.fsencode(top / "a" / "b" / "c") not in live.stdout
+
+
+def test_nested_roots_are_refused(top: Path, store: Path) -> None:
+    code, message = ended(call("scan", "--store", store, top, top / "a"))
+    assert (code, "lie in each other" in message or "lies in another" in message) == (2, True)
 
 
 def test_a_time_limit_leaves_the_snapshot_open_and_the_next_scan_goes_on(trees: dict[str, Path], store: Path) -> None:
