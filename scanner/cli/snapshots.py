@@ -68,7 +68,7 @@ def _cells(snapshot: Snapshot) -> Iterator[str]:
 
 def read_from_store(args: argparse.Namespace, options: ScanOptions) -> ScanOptions:
     """Return the options of a command with --from, and set its ROOTs. Raises OptionError, StoreError."""
-    for name in ("store", "changed", "expect_fs"):
+    for name in ("store", "expect_fs"):
         if getattr(args, name):
             raise OptionError(f"--{name.replace('_', '-')} cannot be used with --from, which does not touch the tree")
     for name in ("gitignore", "ignore_files", "exclude_caches"):
@@ -80,4 +80,5 @@ def read_from_store(args: argparse.Namespace, options: ScanOptions) -> ScanOptio
     sources = [store.source(which or -1, root) for root in args.roots or store.roots]
     tops = tuple(top for _, source in sources for top in source.known.tops)
     args.roots = [root for root, _ in sources]
-    return options._replace(known=sources[0][1].known._replace(tops=tops))
+    followlinks = options.followlinks or sources[0][1].followlinks
+    return options._replace(known=sources[0][1].known._replace(tops=tops), followlinks=followlinks)

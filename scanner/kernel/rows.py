@@ -12,15 +12,16 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from scanner.kernel.native import KnownRow
-from scanner.kernel.record import names_in
+from scanner.kernel.record import checksum, names_in
 from scanner.model import Fault, Path, prefix_of
 
 Trust = Literal["nothing", "names", "files", "all"]
 Key = tuple[int, bytes]
 """Number of a root, and the path of a directory below it."""
 MOST_ROWS = 1536  # of a page
-SELECT = (
-    "SELECT id, path, inode, mtime, ctime, flags, crc, names, columns FROM versions "
+SELECT = (  # with casts, because a stranger's file may hold other types
+    "SELECT id, CAST(path AS BLOB), CAST(inode AS INT), CAST(mtime AS INT), CAST(ctime AS INT), CAST(flags AS INT), "
+    "CAST(crc AS INT), CAST(names AS BLOB), CAST(columns AS BLOB) FROM versions "
     "WHERE root = ? AND {} AND since <= ? AND (until IS NULL OR until >= ?)"
 )
 ONE = SELECT.format("path = ? AND part = ?")
@@ -119,8 +120,9 @@ class StoredRows:
         return None if row is None else KnownRow._make(row)
 
     def parts(self, root: int, key: bytes, end: int = sys.maxsize) -> list[KnownRow]:
-        """Return the rows of a huge directory that begin before entry `end`, in their order."""
-        return list(map(KnownRow._make, self._fetch(PARTS, root, key, end, *self._snapshots)))
+        """Return the rows of a huge directory that begin before entry `end`, in their order, without damaged ones."""
+        rows = map(KnownRow._make, self._fetch(PARTS, root, key, end, *self._snapshots))
+        return [row for row in rows if row.crc == checksum(row.path, row.names, row.columns)]
 
     def _covers(self, root: int, key: bytes) -> bool:
         return root == self._root and (key == self._top or key in self.page or self.low <= key < self.high)

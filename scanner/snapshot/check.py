@@ -34,7 +34,9 @@ def _all_problems(database: sqlite3.Connection, width: int) -> Iterator[str]:
     for (line,) in database.execute(f"PRAGMA integrity_check({MOST_PROBLEMS})"):
         if line != "ok":
             yield f"the file is damaged: {line}"
-    for path, names, columns, crc in database.execute("SELECT path, names, columns, crc FROM versions"):
+    for path, names, columns, crc in database.execute(
+        "SELECT CAST(path AS BLOB), CAST(names AS BLOB), CAST(columns AS BLOB), crc FROM versions"
+    ):
         if crc != checksum(path, names, columns):
             yield f"{_shown(path)}: the checksum is wrong; the next scan reads it again"
             continue

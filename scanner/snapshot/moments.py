@@ -29,11 +29,11 @@ def chosen(which: str | int, numbers: Sequence[int], began: Sequence[float]) -> 
     if not numbers:
         raise OptionError("the store has no finished snapshot")
     text = str(which)
-    if re.fullmatch(r"-\d+", text) and int(text) < 0:
+    if re.fullmatch(r"-[0-9]{1,7}", text) and int(text) < 0:
         if -int(text) > len(numbers):
             raise OptionError(f"@{text}: the store has {len(numbers)} snapshots")
         return numbers[int(text)]
-    if text.isdigit() and not re.fullmatch(r"\d{8,}", text):
+    if re.fullmatch(r"[0-9]{1,7}", text):
         if int(text) not in numbers:
             raise OptionError(f"@{text}: there is no such snapshot; there are {ranges(numbers)}")
         return int(text)
@@ -55,9 +55,9 @@ def end_of(text: str) -> float:
         return time.time() - age
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return (moment + timedelta(days=1) if len(text) <= 10 else moment + timedelta(microseconds=1)).timestamp()
+    except (ValueError, OverflowError):
         raise OptionError(f"@{text}: a snapshot is {FORMS}") from None
-    return (moment + timedelta(days=1) if len(text) <= 10 else moment + timedelta(microseconds=1)).timestamp()
 
 
 def ranges(numbers: Sequence[int]) -> str:

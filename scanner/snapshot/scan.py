@@ -33,6 +33,7 @@ LAST = (
 )
 BEGIN = "INSERT INTO snapshots(id, state, began, trust, version, host) VALUES (?, 'open', ?, ?, ?, ?)"
 RESET = "directories", "entries", "errors"
+MOST_TURNS = 1 << 31  # snapshots until each directory was read as a check
 STALE_SECONDS = 86400
 """Age from which on an interrupted scan is not continued, but begun anew."""
 
@@ -212,7 +213,7 @@ class SnapshotScan:
 
 def every_of(share: float) -> int:
     """Return the number of snapshots in which each directory is read again at least once, for `recheck`."""
-    return 0 if not share else max(1, round(1 / share))
+    return 0 if not share else int(min(1 / share, MOST_TURNS))
 
 
 def reading_ahead(options: ScanOptions, root: Path) -> ScanOptions:

@@ -221,7 +221,8 @@ class Store:
         number = self.snapshot(which).number
         root, key = self._place(path)
         spec = KnownSpec(self.path, number, "all", columns=self.fields, tops=((root[0], key),))
-        return root[1], ScanOptions()._replace(known=spec)
+        follow = {name: name in self._settings.options for name in ("followlinks", "detect_loops")}
+        return root[1], ScanOptions(**follow)._replace(known=spec)
 
     def _place(self, path: str | None) -> tuple[tuple[int, str], bytes]:
         """Return number and spelling of the root that `path` is or lies below, and its key."""

@@ -145,7 +145,7 @@ class SnapshotWriter:
     def _replace(self, known: int, names: bytes) -> None:
         """End the row that a new one replaces, and everything below directories that are gone."""
         for root, path, flags, before in self._query(
-            "SELECT root, path, flags, names FROM versions WHERE id = ?", known
+            "SELECT root, path, flags, CAST(names AS BLOB) FROM versions WHERE id = ?", known
         ):
             self._end("id = ?", known)
             if not flags & (MORE | PARTED):
@@ -203,4 +203,7 @@ SUMS = (
     "UPDATE snapshots SET (bytes, blocks) = (SELECT sum(nullif(bytes, -1)), sum(nullif(blocks, -1)) FROM versions "
     "WHERE until IS NULL) WHERE id = ?"
 )
-ALL_PARTS = "SELECT names FROM versions WHERE root = ? AND path = ? AND since <= ? AND (until IS NULL OR until >= ?)"
+ALL_PARTS = (
+    "SELECT CAST(names AS BLOB) FROM versions "
+    "WHERE root = ? AND path = ? AND since <= ? AND (until IS NULL OR until >= ?)"
+)

@@ -331,6 +331,26 @@ def test_a_mount_that_appears_is_not_read_back(top: Path, store: Path) -> None:
     assert os.fsencode(top / "a" / "b" / "c") not in live.stdout
 
 
+def test_fields_of_other_types_are_damage(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    change(store, "UPDATE versions SET names = 'text', inode = 'x', crc = 'none' WHERE path = CAST('a' AS BLOB)")
+    for arguments in (["scan", "--store", store, top], ["list", "--from", store]):
+        result = run(*arguments)
+        assert b"Traceback" not in result.stderr
+    assert scanner.Store(store).scan() == list(os.walk(top))
+
+
+def test_options_that_need_a_store(top: Path) -> None:
+    assert ended(call("scan", "--keep", "3", top)) == (2, "scanner: --keep needs --store\n")
+
+
+def test_symlinks_that_were_followed_are_followed_when_read_back(top: Path, store: Path) -> None:
+    (top / "link").symlink_to("a")
+    live = call("list", "-L", "--store", store, top)
+    assert b"link/b/c" in live.stdout
+    assert call("list", "--from", store).stdout == live.stdout
+
+
 def test_nested_roots_are_refused(top: Path, store: Path) -> None:
     code, message = ended(call("scan", "--store", store, top, top / "a"))
     assert (code, "lie in each other" in message or "lies in another" in message) == (2, True)

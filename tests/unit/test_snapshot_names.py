@@ -45,6 +45,8 @@ def test_numbers_counts_ages_and_dates() -> None:
         ("-30d", "the first snapshot is of"),
         ("1999-01-01", "the first snapshot is of"),
         ("yesterday", "a snapshot is a number"),
+        ("9999-12-31", "a snapshot is a number"),
+        ("²", "a snapshot is a number"),
         ("", "a snapshot is a number"),
     ],
 )
