@@ -338,7 +338,7 @@ def resident_bytes() -> int:
         return int(sizes.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _seconds(name: str, text: str) -> float:
+def parse_seconds(name: str, text: str) -> float:
     from scanner.units import A_DURATION, seconds_of  # not needed otherwise
 
     if (seconds := seconds_of(text)) is None:
@@ -354,7 +354,9 @@ def _bytes(name: str, text: str) -> int:
     return size
 
 
-WITH_UNITS: dict[str, Callable[[str, str], float]] = {"timeout": _seconds, "dir_timeout": _seconds, "window": _bytes}
+WITH_UNITS: dict[str, Callable[[str, str], float]] = {
+    "timeout": parse_seconds, "dir_timeout": parse_seconds, "window": _bytes
+}  # fmt: skip
 """Options that accept text with a unit."""
 
 

@@ -165,9 +165,11 @@ class Run:
         self._complete = True
         self._report_progress()
         self._finish_snapshot()
-        if self.snapshot is not None and self.snapshot.fault is not None:
+        if self.snapshot is None:
+            return
+        if self.snapshot.fault is not None:
             self.stats.add(Fault(self._roots[0], "expect", 0, self.snapshot.fault, UNEXPECTED))
-        if self.snapshot is not None and self.snapshot.failure is not None:
+        if self.snapshot.failure is not None:
             raise self.snapshot.failure
 
     def _finish_snapshot(self) -> None:

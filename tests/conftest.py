@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +108,14 @@ def fonts(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Draw a page in this process. The files of fonts stay open from then on."""
     top = tmp_path_factory.mktemp("drawn")
     assert call("scan", "--sizes", top, "--report", top / "page.html").returncode == 0
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clock of the file system be far ahead of all times in the tree: directories are kept without waiting."""
+    from scanner.snapshot.scan import SnapshotScan
+
+    monkeypatch.setattr(SnapshotScan, "_clock", lambda _: time.time_ns() + 10**10)
 
 
 @pytest.fixture(autouse=True)

@@ -196,7 +196,7 @@ static inline char letter_of_type(unsigned char type)
     }
 }
 
-/* Append the entry of one name of a row. `record->offset` holds its letter. An entry that a filter excluded is left out if
+/* Append the entry of one name of a row. `record->offset` holds its letter. An entry that a filter excluded is dropped if
    `drops`; otherwise Python compares it with the filter of this scan. Return 0 for that, or if no directory can hold the
    name. */
 static inline int add_known(struct listing *listing, const char *item, size_t length, int drops)

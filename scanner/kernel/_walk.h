@@ -395,18 +395,32 @@ static int add_rows_of(struct run *run, int descriptor, enum kind kind)
     return 1;
 }
 
+/* Add the numbers of files and of links of a directory. */
+static int add_counts(struct run *run)
+{
+    const struct listing *listing = &run->listing;
+    int32_t counts[] = {(int32_t)count_of(listing, OTHER), (int32_t)(count_of(listing, MARKED) + count_of(listing, BARRED))};
+    return append(&run->text[COUNTS], counts, sizeof counts);
+}
+
 /* Add the rows of a directory: itself, files, links and barred directories. Return 0 as `add_rows_of` does. */
 static int add_rows(struct run *run, int descriptor, Py_ssize_t depth)
 {
-    const struct listing *listing = &run->listing;
     if (is_shown(run, depth) && !add_row(run, descriptor, "", AT_EMPTY_PATH))
         return 0;
     if (!add_rows_of(run, descriptor, OTHER) || !add_rows_of(run, descriptor, MARKED))
         return 0;
-    if (is_shown(run, depth + 1) && !add_rows_of(run, descriptor, BARRED))
-        return 0;
-    int32_t counts[] = {(int32_t)count_of(listing, OTHER), (int32_t)(count_of(listing, MARKED) + count_of(listing, BARRED))};
-    return append(&run->text[COUNTS], counts, sizeof counts);
+    return (!is_shown(run, depth + 1) || add_rows_of(run, descriptor, BARRED)) && add_counts(run);
+}
+
+/* Put a name behind what stands in a text from `start` on, after a NUL unless it is the first. There must be room. */
+static void put_name(struct text *text, size_t start, const char *name)
+{
+    if (text->used > start)
+        text->start[text->used++] = 0;
+    size_t length = strlen(name);
+    memcpy(text->start + text->used, name, length);
+    text->used += length;
 }
 
 /* Add the names of the kinds from `first` to `last`, separated by NULs, after a slash that separates directories. */
@@ -423,11 +437,7 @@ static int add_names(struct run *run, enum text_of_run which, enum kind first, e
         const struct record *record = record_at(listing, at);
         if (record->type < first || record->type > last)
             continue;
-        if (text->used > start)
-            text->start[text->used++] = 0;
-        size_t length = strlen(record->name);
-        memcpy(text->start + text->used, record->name, length);
-        text->used += length;
+        put_name(text, start, record->name);
     }
     return 1;
 }
@@ -622,7 +632,6 @@ static int64_t row_number(const struct run *run, size_t at)
 static int add_known_rows(struct run *run, const struct known *row, Py_ssize_t depth)
 {
     const struct page *page = run->page;
-    const struct listing *listing = &run->listing;
     const int64_t unknown = INT64_MIN;
     int64_t rows = number_rows(run, depth);
     size_t count = run->below.used / sizeof rows;
@@ -651,8 +660,7 @@ static int add_known_rows(struct run *run, const struct known *row, Py_ssize_t d
                 memcpy(text->start + text->used - (size_t)(rows - number) * sizeof value, &value, sizeof value);
         }
     }
-    int32_t counts[] = {(int32_t)count_of(listing, OTHER), (int32_t)(count_of(listing, MARKED) + count_of(listing, BARRED))};
-    return append(&run->text[COUNTS], counts, sizeof counts);
+    return add_counts(run);
 }
 
 struct record_header { /* RecordHeader in record.py */
@@ -686,11 +694,7 @@ static int add_record_names(struct run *run, int descriptor, struct record_heade
         const struct record *record = record_at(listing, at);
         if (record->type == SKIPPED)
             continue;
-        if (text->used > start)
-            text->start[text->used++] = 0;
-        size_t length = strlen(record->name);
-        memcpy(text->start + text->used, record->name, length);
-        text->used += length;
+        put_name(text, start, record->name);
         int excluded = run->selection.hides_dotfiles && record->name[0] == '.';
         char letter = letter_of(run, record, descriptor);
         if (excluded && record->offset == DT_REG)

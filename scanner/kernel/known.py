@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 from scanner.errors import OptionError
-from scanner.fields import NULL, STATUS
-from scanner.fields import columns_of as columns_for
+from scanner.fields import NULL, STATUS, columns_of
 from scanner.kernel.descent import HERE, Descent
 from scanner.kernel.devices import Devices, as_signed
 from scanner.kernel.native import KnownPage, KnownRow, WalkedRun
@@ -32,7 +31,7 @@ from scanner.kernel.record import (
     CHECK,
     DIRECTORY,
     DIRECTORY_LINK,
-    EXCLUDED,
+    EXCLUDED_MARK,
     KEEP,
     LINK,
     MORE,
@@ -42,7 +41,7 @@ from scanner.kernel.record import (
     READ_DAMAGED,
     READ_RACY,
     READ_TO_CHECK,
-    UNKNOWN,
+    UNKNOWN_TYPE,
     checksum,
     names_in,
     rows_in,
@@ -77,7 +76,7 @@ class KnownEntry:
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
         if self._suffix == DIRECTORY:
             return True
-        if self._place < 0 or not (self._suffix == UNKNOWN or (follow_symlinks and self.is_symlink())):
+        if self._place < 0 or not (self._suffix == UNKNOWN_TYPE or (follow_symlinks and self.is_symlink())):
             return follow_symlinks and self._suffix == DIRECTORY_LINK
         try:
             is_dir = stat.S_ISDIR(self.stat(follow_symlinks=follow_symlinks).st_mode)
@@ -215,26 +214,26 @@ class Known:
         """Return whether targets of symlinks are needed: the times of the directory do not vouch for them."""
         if kept.is_settled:
             return False
-        needed = (LINK, DIRECTORY_LINK, UNKNOWN) if self._facts.links != "file" else (UNKNOWN,)
-        return any(suffix.removesuffix(EXCLUDED) in needed for _, suffix in kept.entries)
+        needed = (LINK, DIRECTORY_LINK, UNKNOWN_TYPE) if self._facts.links != "file" else (UNKNOWN_TYPE,)
+        return any(suffix.removesuffix(EXCLUDED_MARK) in needed for _, suffix in kept.entries)
 
     def entries(self, kept: KeptPart, descriptor: int) -> list[KnownEntry]:
         """Return the entries as os.scandir does. `descriptor`: the open directory, or -1."""
         columns, rows = self._spec.columns, kept.rows[1:] or [None] * len(kept.entries)
         return [
             KnownEntry(
-                os.fsdecode(name), suffix.removesuffix(EXCLUDED), descriptor,
+                os.fsdecode(name), suffix.removesuffix(EXCLUDED_MARK), descriptor,
                 as_status(columns, row) if row and self._needs_entries else None,
             )
             for (name, suffix), row in zip(kept.entries, rows, strict=True)
-            if not (kept.is_settled and suffix.endswith(EXCLUDED))
+            if not (kept.is_settled and suffix.endswith(EXCLUDED_MARK))
         ]  # fmt: skip
 
     def still_holds(self, kept: KeptPart, entries: Sequence[KnownEntry], excluded: Collection[Any]) -> bool:
         """Return whether symlinks lead where they led, and the filter excludes what it excluded: `excluded`."""
         if kept.is_settled:
             return True
-        before = {name for name, suffix in kept.entries if suffix.endswith(EXCLUDED)}
+        before = {name for name, suffix in kept.entries if suffix.endswith(EXCLUDED_MARK)}
         return set(map(os.fsencode, excluded)) == before and not any(entry.leads_elsewhere for entry in entries)
 
     def excluded_names(self, path: Path, kept: KeptPart) -> list[Any]:
@@ -242,7 +241,7 @@ class Known:
         if not kept.is_settled:
             return []
         decode: Any = os.fsdecode if isinstance(path, str) else bytes
-        return [decode(name) for name, suffix in kept.entries if suffix.endswith(EXCLUDED)]
+        return [decode(name) for name, suffix in kept.entries if suffix.endswith(EXCLUDED_MARK)]
 
     def rows_of(self, kept: KeptPart, names: Sequence[Any], *, own: bool = True) -> bytes:
         """Return rows of columns, as `Statuses` does, of the directory itself, unless not `own`, and of names in it."""
@@ -334,4 +333,4 @@ def refuse_missing(options: ScanOptions) -> None:
 
 def stored_columns(fields: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of fields that a store can have."""
-    return tuple(name for name in columns_for(fields) if name in STATUS)
+    return tuple(name for name in columns_of(fields) if name in STATUS)

@@ -1,4 +1,4 @@
-"""Records: what a snapshot store keeps of one directory, or of one part of a huge one. `_record.h` writes the same.
+"""Records: what a snapshot store keeps of one directory, or of one part of a huge one. `_walk.h` writes the same.
 
     names    in the order of the listing, separated by NULs. A regular file is its name; a directory has a slash after
              it, any other entry a slash and a letter: p, s, b, c as in `find -type`, l for a symlink, L for one that
@@ -27,9 +27,9 @@ from scanner.fields import TYPES
 HEADER = struct.Struct("<19q")
 """Of a record on its way to the writer: the fields of RecordHeader. The path, names and columns follow."""
 UNKNOWN_NUMBER = -1
-DIRECTORY, LINK, DIRECTORY_LINK, UNKNOWN, FILE = "/", "/l", "/L", "/?", "/f"
-"""What follows the names of some entries; FILE only before EXCLUDED."""
-EXCLUDED = "!"
+DIRECTORY, LINK, DIRECTORY_LINK, UNKNOWN_TYPE, FILE = "/", "/l", "/L", "/?", "/f"
+"""What follows the names of some entries; FILE only before EXCLUDED_MARK."""
+EXCLUDED_MARK = "!"
 BOUNDARY, RACY, MORE, PARTED = 1, 2, 4, 8
 """Flags of a record: another file system begins here; too young to be trusted; more parts follow; the record that it
 replaces had several parts, or it has."""
@@ -118,7 +118,7 @@ def records_in(body: bytes | memoryview) -> Iterator[Record]:
         start = end
 
 
-def suffix_of(entry: os.DirEntry[Any]) -> str:
+def type_suffix(entry: os.DirEntry[Any]) -> str:
     """Return what follows the name of an entry in a record."""
     try:
         if entry.is_symlink():
@@ -129,7 +129,7 @@ def suffix_of(entry: os.DirEntry[Any]) -> str:
             return ""
         return "/" + TYPES.get(stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode), "?")
     except OSError:
-        return UNKNOWN
+        return UNKNOWN_TYPE
 
 
 def _leads_to_directory(entry: os.DirEntry[Any]) -> bool:
@@ -162,10 +162,10 @@ def directories_in(names: bytes) -> list[bytes]:
 
 def excluded_suffix(suffix: str) -> str:
     """Return the suffix of an entry that a filter excluded."""
-    return (suffix or FILE) + EXCLUDED
+    return (suffix or FILE) + EXCLUDED_MARK
 
 
-def columns_of(inodes: Sequence[int], rows: Sequence[Sequence[int] | None]) -> bytes:
+def pack_columns(inodes: Sequence[int], rows: Sequence[Sequence[int] | None]) -> bytes:
     """Return the columns of a record: the inode of each entry, then the rows of the directory and of each entry, None
     where values are unknown. No rows: only inodes.
     """

@@ -14,19 +14,19 @@ from scanner.kernel.pack import FilesWithRows, ReadPart
 from scanner.kernel.record import (
     BOUNDARY,
     DIRECTORY,
-    EXCLUDED,
+    EXCLUDED_MARK,
     MORE,
     PARTED,
     RACY,
     UNKNOWN_NUMBER,
     Counts,
     RecordHeader,
-    columns_of,
     excluded_suffix,
     names_in,
     names_of,
+    pack_columns,
     pack_record,
-    suffix_of,
+    type_suffix,
 )
 from scanner.kernel.rows import Key, KnownSpec, RootKeys, StoredRows
 from scanner.model import Path
@@ -35,7 +35,7 @@ from scanner.model import names as listed
 if TYPE_CHECKING:
     from scanner.kernel.facts import ScanFacts
 
-NEWS = struct.Struct("<7q q q q")
+NEWS = struct.Struct(f"<{len(Counts._fields)}q q q q")
 """The head of `Chunk.snapshot`: Counts, newest ctime, then root and length of the path of the last finished directory
 (-1: none). That path and the Records follow."""
 
@@ -122,7 +122,7 @@ class Recorder:
             self._flags(path, position, status, part, known), sum(not is_directory(suffix) for _, suffix in named),
             size, blocks, 0, 0, 0, 0,
         )  # fmt: skip
-        self._compare(header, known, name, names_of(named), columns_of([entry.inode() for entry in entries], rows))
+        self._compare(header, known, name, names_of(named), pack_columns([entry.inode() for entry in entries], rows))
 
     def _flags(self, path: Path, position: int, status: os.stat_result, part: ReadPart, known: KnownRow | None) -> int:
         device = self._devices.of(path, status)
@@ -160,7 +160,7 @@ class Recorder:
 
 def with_suffixes(entries: Sequence[os.DirEntry[Any]], excluded: Collection[Any]) -> list[tuple[Any, str]]:
     """Return the names of entries, each with its suffix in a record."""
-    named = [(entry.name, suffix_of(entry)) for entry in entries]
+    named = [(entry.name, type_suffix(entry)) for entry in entries]
     if not excluded:
         return named
     names = set(map(os.fsencode, excluded))
@@ -175,7 +175,7 @@ def bare(names: bytes) -> set[tuple[bytes, bool]]:
 
 
 def is_directory(suffix: str) -> bool:
-    return suffix.removesuffix(EXCLUDED) == DIRECTORY
+    return suffix.removesuffix(EXCLUDED_MARK) == DIRECTORY
 
 
 def is_unmodified(row: KnownRow, header: RecordHeader) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from scanner.encoding import printable, utf8_text
 from scanner.kernel.record import checksum, inodes_in, names_in, rows_in
+from scanner.snapshot.settings import shown
 
 MOST_PROBLEMS = 100
 OVERLAPS = """
@@ -38,7 +38,7 @@ def _all_problems(database: sqlite3.Connection, width: int) -> Iterator[str]:
         "SELECT CAST(path AS BLOB), CAST(names AS BLOB), CAST(columns AS BLOB), crc FROM versions"
     ):
         if crc != checksum(path, names, columns):
-            yield f"{_shown(path)}: the checksum is wrong; the next scan reads it again"
+            yield f"{shown(path)}: the checksum is wrong; the next scan reads it again"
             continue
         try:
             count = len(names_in(names))
@@ -46,10 +46,6 @@ def _all_problems(database: sqlite3.Connection, width: int) -> Iterator[str]:
             if width:
                 rows_in(columns, count, width)
         except ValueError as error:
-            yield f"{_shown(path)}: {error}"
+            yield f"{shown(path)}: {error}"
     for path, number in database.execute(OVERLAPS):
-        yield f"{_shown(path)}: two rows hold for snapshot {number}"
-
-
-def _shown(path: bytes) -> str:
-    return repr(printable(utf8_text(path)))
+        yield f"{shown(path)}: two rows hold for snapshot {number}"

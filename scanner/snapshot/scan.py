@@ -12,16 +12,17 @@ from typing import Any
 
 from scanner import __version__
 from scanner.errors import OptionError, StoreError
+from scanner.kernel.descent import are_nested
 from scanner.kernel.known import stored_columns
 from scanner.kernel.record import Counts
 from scanner.kernel.rows import Key, KnownSpec, RootKeys
-from scanner.model import EXCLUDED, Chunk, Path, is_below
+from scanner.model import EXCLUDED, Chunk, Path
 from scanner.mounts import LOCAL, filesystem_type
 from scanner.options import ScanOptions
 from scanner.snapshot.changed import changed_keys
 from scanner.snapshot.lock import Lock
 from scanner.snapshot.schema import BY_PATH, explained, open_writer
-from scanner.snapshot.settings import Settings, found_store, refuse_others, shown
+from scanner.snapshot.settings import Settings, found_store, refuse_other_roots, refuse_others, shown
 from scanner.snapshot.writer import SnapshotWriter
 
 PART = "began", "ended", "directories", "cursor", "outcome"
@@ -88,13 +89,14 @@ class SnapshotScan:
                 self._database.execute("PRAGMA wal_autocheckpoint = 0")
         self.number = number
         self.spec = KnownSpec(
-            self.path, number, options.trust if settings.unreliable is None else "nothing", records=True,
+            self.path, number, settings.trust(options.trust), records=True,
             columns=settings.columns, clock=self._clock(), newest=newest, every=every_of(options.recheck),
             cursor=cursor, changed=self._changed, empty=is_empty,
         )  # fmt: skip
         self.writer = SnapshotWriter(self.path, self._database, number, self.attempt)
         self._keys = RootKeys(roots)
-        self._figures: dict[str, Any] = {}
+        self.figures: dict[str, Any] = {}
+        """What a report says of this snapshot, once it is finished."""
         self.failure: StoreError | None = None
 
     def _clock(self) -> int:
@@ -166,10 +168,10 @@ class SnapshotScan:
         finally:
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                # Without a WAL, whoever may read the file can read the store, also where he cannot write beside it.
+                # Reading a WAL needs permission to write beside the file.
                 self._database.execute("PRAGMA journal_mode = DELETE")
             try:
-                self._figures = self._read_figures()
+                self.figures = self._read_figures()
                 self._database.close()
             finally:
                 self._release()
@@ -177,22 +179,16 @@ class SnapshotScan:
     def _read_figures(self) -> dict[str, Any]:
         """Return what a report says of this snapshot, as plain values."""
         counts = self.writer.counts
-        names = ("read", "kept", "settled", "rechecked", "stale", "unreliable", "racy", "damaged")
         with contextlib.suppress(sqlite3.Error):
             parts = self._database.execute(f"SELECT {', '.join(PART)} FROM attempts WHERE snapshot = ?", (self.number,))
             return {
                 "store": self.path,
                 "number": self.number,
                 "trust": self.spec.trust,
-                **{name: counts[name] for name in names},
+                **{name: counts[name] for name in ("read", *Counts._fields)},
                 "parts": [dict(zip(PART, _as_text(part), strict=True)) for part in parts],
             }
         return {}
-
-    @property
-    def figures(self) -> dict[str, Any]:
-        """What a report says of this snapshot, once it is finished."""
-        return self._figures
 
     @property
     def fault(self) -> str | None:
@@ -227,19 +223,12 @@ def reading_ahead(options: ScanOptions, root: Path) -> ScanOptions:
     if not os.path.exists(path):
         return options
     store = Store(path)
-    if os.path.abspath(os.fsencode(root)) != os.path.abspath(os.fsencode(store.roots[0])):
-        raise OptionError(
-            f"store {path!r} is of {shown(os.fsencode(store.roots[0]))}: give the same root, or another store"
-        )
-    newest = store.newest
-    spec = (
-        KnownSpec(
-            path, newest.number, store.trust(options.trust), columns=store.fields, every=every_of(options.recheck)
-        )
-        if newest
-        else None
-    )
-    return options._replace(known=spec, store=None)
+    refuse_other_roots(path, [os.fsencode(store.roots[0])], [root])
+    options = options._replace(store=None)
+    if store.newest is None:
+        return options
+    trust, every = store.settings.trust(options.trust), every_of(options.recheck)
+    return options._replace(known=KnownSpec(path, store.newest.number, trust, columns=store.fields, every=every))
 
 
 def _as_text(values: Sequence[Any]) -> list[Any]:
@@ -256,10 +245,7 @@ def store_path(options: ScanOptions) -> str:
 def refuse_roots_and_prune(roots: Sequence[Path], options: ScanOptions) -> None:
     """Raise OptionError for roots of which one lies in another, and for a function that no later scan can compare."""
     places = [os.path.abspath(os.fsencode(root)) for root in roots]
-    for number, place in enumerate(places):
-        if any(is_below(place, other) or is_below(other, place) for other in places[:number]):
-            raise OptionError(
-                f"store: ROOT {shown(place)} lies in another one, or has another one in it: give one of them"
-            )
+    if are_nested(places):
+        raise OptionError(f"store: of {', '.join(map(shown, places))}, one ROOT lies in another one: give one of them")
     if options.prune is not None:
         raise OptionError("prune cannot be used with store: use patterns, which later scans can compare")

@@ -19,14 +19,15 @@ APPLICATION, FORMAT = 0x53634E73, 1
 PAGE_BYTES, CACHE_KIB = 16384, 65536
 SCHEMA = """
 CREATE TABLE store(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE roots(number INTEGER PRIMARY KEY, path BLOB NOT NULL, inode INT NOT NULL, kind TEXT NOT NULL, newest INT
-NOT NULL); CREATE TABLE snapshots(
+CREATE TABLE roots(
+    number INTEGER PRIMARY KEY, path BLOB NOT NULL, inode INT NOT NULL, kind TEXT NOT NULL, newest INT NOT NULL);
+CREATE TABLE snapshots(
     id INTEGER PRIMARY KEY, state TEXT NOT NULL, began REAL NOT NULL, ended REAL, cursor_root INT, cursor BLOB,
     directories INT NOT NULL DEFAULT 0, entries INT NOT NULL DEFAULT 0, bytes INT, blocks INT,
-    read INT NOT NULL DEFAULT 0, kept INT NOT NULL DEFAULT 0, settled INT NOT NULL DEFAULT 0, rechecked INT NOT NULL
-    DEFAULT 0, stale INT NOT NULL DEFAULT 0, unreliable INT NOT NULL DEFAULT 0, racy INT NOT NULL DEFAULT 0, damaged INT
-    NOT NULL DEFAULT 0, errors INT NOT NULL DEFAULT 0, last_row INT NOT NULL DEFAULT 0, trust TEXT, version TEXT NOT
-    NULL, host TEXT NOT NULL);
+    read INT NOT NULL DEFAULT 0, kept INT NOT NULL DEFAULT 0, settled INT NOT NULL DEFAULT 0,
+    rechecked INT NOT NULL DEFAULT 0, stale INT NOT NULL DEFAULT 0, unreliable INT NOT NULL DEFAULT 0,
+    racy INT NOT NULL DEFAULT 0, damaged INT NOT NULL DEFAULT 0, errors INT NOT NULL DEFAULT 0,
+    trust TEXT, version TEXT NOT NULL, host TEXT NOT NULL);
 CREATE TABLE attempts(
     snapshot INT NOT NULL, number INT NOT NULL, began REAL NOT NULL, ended REAL, root INT, cursor BLOB,
     directories INT NOT NULL DEFAULT 0, outcome TEXT, PRIMARY KEY(snapshot, number)) WITHOUT ROWID;
@@ -40,9 +41,10 @@ CREATE TABLE unread(
     snapshot INT NOT NULL, root INT NOT NULL, path BLOB NOT NULL, operation TEXT NOT NULL, errno INT NOT NULL,
     message TEXT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY(snapshot, root, path)) WITHOUT ROWID;
 CREATE VIEW directories AS
-    SELECT CAST(roots.path || CASE WHEN versions.path = x'' OR roots.path = x'2f' THEN '' ELSE '/' END || versions.path
-    AS TEXT)
-        AS path, sum(files) AS files, sum(nullif(bytes, -1)) AS bytes,
+    SELECT
+        CAST(roots.path || CASE WHEN versions.path = x'' OR roots.path = x'2f' THEN '' ELSE '/' END || versions.path
+            AS TEXT) AS path,
+        sum(files) AS files, sum(nullif(bytes, -1)) AS bytes,
         sum(nullif(blocks, -1)) * 512 AS disk_usage, uid, gid,
         mtime / 1e9 AS mtime, since
     FROM versions JOIN roots ON roots.number = versions.root WHERE until IS NULL GROUP BY versions.root, versions.path;

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from scanner.encoding import printable, utf8_text
 from scanner.errors import OptionError, StoreError
 from scanner.fields import FIELDS, fields_of
+from scanner.kernel.devices import as_signed
 from scanner.kernel.known import stored_columns
-from scanner.kernel.rows import KnownSpec
+from scanner.kernel.rows import KnownSpec, Trust
 from scanner.model import Path, is_below
 from scanner.mounts import filesystem_type
 from scanner.options import DEFAULTS, ScanOptions
@@ -34,6 +35,10 @@ class Settings(NamedTuple):
     columns: tuple[str, ...]
     options: dict[str, str]
     unreliable: int | None = None
+
+    def trust(self, wanted: Trust) -> Trust:
+        """Return `nothing` if directory times mean nothing here, otherwise `wanted`."""
+        return wanted if self.unreliable is None else "nothing"
 
     @classmethod
     def of(cls, database: sqlite3.Connection) -> Settings | None:
@@ -61,9 +66,7 @@ def refuse_others(
 ) -> None:
     """Raise OptionError or StoreError unless the store is of these roots and options."""
     known = list(database.execute("SELECT path, inode, kind FROM roots ORDER BY number"))
-    if [os.path.abspath(each) for each, _, _ in known] != [os.path.abspath(os.fsencode(root)) for root in roots]:
-        names = ", ".join(shown(each) for each, _, _ in known)
-        raise OptionError(f"store {path!r} is of {names}: give the same ROOTs, or another store")
+    refuse_other_roots(path, [each for each, _, _ in known], roots)
     for number, ((_, inode, kind), root) in enumerate(zip(known, roots, strict=True)):
         refuse_other_root(root, (inode, kind), identity(root))
         database.execute("UPDATE roots SET path = ? WHERE number = ?", (os.fsencode(root), number))
@@ -76,13 +79,19 @@ def refuse_others(
             )
 
 
+def refuse_other_roots(path: str, known: Sequence[bytes], roots: Sequence[Path]) -> None:
+    """Raise OptionError unless these are the roots that the store at `path` knows."""
+    if list(map(os.path.abspath, known)) != [os.path.abspath(os.fsencode(root)) for root in roots]:
+        raise OptionError(f"store {path!r} is of {', '.join(map(shown, known))}: give the same ROOTs, or another store")
+
+
 def identity(root: Path) -> tuple[int, str]:
     """Return the inode of a root, and the type of its file system. An unreadable root has inode 0."""
     try:
         inode = os.stat(root).st_ino
     except OSError:
         inode = 0
-    return inode - (inode >> 63 << 64), filesystem_type(root)
+    return as_signed(inode), filesystem_type(root)
 
 
 def refuse_other_root(root: Path, before: tuple[int, str], now: tuple[int, str]) -> None:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scanner.errors import OptionError, StoreError
 from scanner.kernel.rows import KnownSpec
 from scanner.model import prefix_of
-from scanner.options import PathLike, ScanOptions, TrustName
+from scanner.options import PathLike, ScanOptions, parse_seconds
 from scanner.snapshot.moments import chosen
 from scanner.snapshot.schema import explained, open_reader
 from scanner.snapshot.settings import Settings
-from scanner.units import A_DURATION, seconds_of
 
 if TYPE_CHECKING:
     from scanner.entry import Entry
@@ -87,7 +86,7 @@ class Store:
     def __init__(self, path: PathLike) -> None:
         self.path = os.path.abspath(os.fsdecode(path))
         with explained(self.path), contextlib.closing(open_reader(self.path)) as database:
-            self._settings = Settings.of(database) or Settings((), {})
+            self.settings = Settings.of(database) or Settings((), {})
 
     @property
     def roots(self) -> list[str]:
@@ -97,7 +96,7 @@ class Store:
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields that are stored of each entry. The option `stat` of the first scan selected them."""
-        return self._settings.columns
+        return self.settings.columns
 
     @property
     def snapshots(self) -> list[Snapshot]:
@@ -108,10 +107,6 @@ class Store:
     def newest(self) -> Snapshot | None:
         """The newest finished snapshot; None if there is none."""
         return next((each for each in reversed(self.snapshots) if each.state in FINISHED), None)
-
-    def trust(self, wanted: TrustName) -> TrustName:
-        """Return `nothing` if a check has shown that directory times are not reliable, otherwise `wanted`."""
-        return wanted if self._settings.unreliable is None else "nothing"
 
     def snapshot(self, which: int | str = -1) -> Snapshot:
         """Return a finished snapshot. Raises OptionError if there is none of that name."""
@@ -186,7 +181,7 @@ class Store:
         from scanner.snapshot.lock import writing
         from scanner.snapshot.prune import remove_snapshots, to_keep
 
-        seconds = _duration(within) if isinstance(within, str) else within
+        seconds = parse_seconds("within", within) if isinstance(within, str) else within
         if keep is not None and keep < 1:
             raise OptionError(f"keep must be a whole number of 1 or more, not {keep}")
         with writing(self.path) as database:
@@ -221,7 +216,7 @@ class Store:
         number = self.snapshot(which).number
         root, key = self._place(path)
         spec = KnownSpec(self.path, number, "all", columns=self.fields, tops=((root[0], key),))
-        follow = {name: name in self._settings.options for name in ("followlinks", "detect_loops")}
+        follow = {name: name in self.settings.options for name in ("followlinks", "detect_loops")}
         return root[1], ScanOptions(**follow)._replace(known=spec)
 
     def _place(self, path: str | None) -> tuple[tuple[int, str], bytes]:
@@ -239,10 +234,3 @@ class Store:
         """Return the rows of a query. The file is not kept open: SQLite's locks do not survive a fork."""
         with explained(self.path), contextlib.closing(open_reader(self.path)) as database:
             return database.execute(statement, values).fetchall()
-
-
-def _duration(text: str) -> float:
-    seconds = seconds_of(text)
-    if seconds is None:
-        raise OptionError(f"within must be {A_DURATION}, not {text!r}")
-    return seconds

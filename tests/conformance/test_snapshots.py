@@ -13,17 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import scanner
-from scanner.snapshot import scan as snapshot_scan
 from tests.conftest import use
 from tests.support.changes import Changes
 
 TICK = 0.02  # seconds: more than a tick of the clock of any kernel, so that changes have later times
-
-
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the clock of the file system be far ahead of all times in the tree: directories are kept without waiting."""
-    monkeypatch.setattr(snapshot_scan.SnapshotScan, "_clock", lambda _: time.time_ns() + 10**10)
 
 
 def current_paths(store: Path) -> set[bytes]:

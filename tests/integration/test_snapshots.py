@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 import scanner
-from scanner.snapshot import scan as snapshot_scan
 from scanner.snapshot.lock import Lock
 from tests.support.mounting import mounting
 from tests.support.shell import SCANNER, call, run
@@ -33,12 +32,6 @@ def top(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     return tmp_path / "nightly.snap"
-
-
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the clock of the file system be far ahead of all times in the tree: directories are kept without waiting."""
-    monkeypatch.setattr(snapshot_scan.SnapshotScan, "_clock", lambda _: time.time_ns() + 10**10)
 
 
 def change(store: Path, *statements: str) -> None:

@@ -10,11 +10,11 @@ from scanner.kernel import native, record
 from scanner.kernel.record import (
     RecordHeader,
     checksum,
-    columns_of,
     directories_in,
     inodes_in,
     names_in,
     names_of,
+    pack_columns,
     pack_record,
     records_in,
     rows_in,
@@ -43,7 +43,7 @@ def test_columns_come_back(data: st.DataObject, count: int, width: int) -> None:
     inodes = data.draw(st.lists(st.integers(0, (1 << 64) - 1), min_size=count, max_size=count))
     row = st.none() | st.tuples(*[NUMBERS] * width)
     rows = data.draw(st.lists(row, min_size=count + 1, max_size=count + 1)) if width else []
-    columns = columns_of(inodes, rows)
+    columns = pack_columns(inodes, rows)
     assert inodes_in(columns, count) == inodes
     if width:
         assert rows_in(columns, count, width) == rows
