@@ -24,7 +24,7 @@ from zlib import crc32
 from scanner.errors import OptionError
 from scanner.fields import NULL, STATUS, columns_of
 from scanner.kernel.descent import HERE, Descent
-from scanner.kernel.devices import Devices, as_signed
+from scanner.kernel.devices import Devices
 from scanner.kernel.native import KnownPage, KnownRow, WalkedRun
 from scanner.kernel.record import (
     BOUNDARY,
@@ -46,7 +46,7 @@ from scanner.kernel.record import (
     names_in,
     rows_in,
 )
-from scanner.kernel.recorder import Recorder
+from scanner.kernel.recorder import Recorder, is_unmodified
 from scanner.kernel.rows import KnownSpec, RootKeys, StoredRows
 from scanner.model import Fault, Path, excluded, prefix_of
 from scanner.options import ScanOptions
@@ -188,7 +188,7 @@ class Known:
     def _is_unchanged(self, path: Path, row: KnownRow) -> bool:
         """Return whether the times of a directory have not changed, and mean something."""
         status = self._status(path)
-        if status is None or not is_same(row, status):
+        if status is None or not is_unmodified(row, status):
             return False
         if bool(row.flags & BOUNDARY) != self._devices.is_beyond(path, status):
             return False
@@ -302,11 +302,6 @@ class Known:
 
     def close(self) -> None:
         self._rows.close()
-
-
-def is_same(row: KnownRow, status: os.stat_result) -> bool:
-    """Return whether a directory has the times and the inode of its row."""
-    return (row.inode, row.mtime, row.ctime) == (as_signed(status.st_ino), status.st_mtime_ns, status.st_ctime_ns)
 
 
 def as_status(columns: Sequence[str], row: Sequence[int]) -> Any:

@@ -122,7 +122,9 @@ class Recorder:
             self._flags(path, position, status, part, known), sum(not is_directory(suffix) for _, suffix in named),
             size, blocks, 0, 0, 0, 0,
         )  # fmt: skip
-        self._compare(header, known, name, names_of(named), pack_columns([entry.inode() for entry in entries], rows))
+        is_same = known is not None and is_unmodified(known, status)
+        columns = pack_columns([entry.inode() for entry in entries], rows)
+        self._compare(header, known, is_same, name, names_of(named), columns)
 
     def _flags(self, path: Path, position: int, status: os.stat_result, part: ReadPart, known: KnownRow | None) -> int:
         device = self._devices.of(path, status)
@@ -147,8 +149,9 @@ class Recorder:
                 found[name] = None if all(value == NULL for value in row) else row
         return [found.pop(b""), *(found.get(os.fsencode(entry.name)) for entry in entries)]
 
-    def _compare(self, header: RecordHeader, known: KnownRow | None, name: bytes, names: bytes, columns: bytes) -> None:
-        is_same = known is not None and is_unmodified(known, header)
+    def _compare(
+        self, header: RecordHeader, known: KnownRow | None, is_same: bool, name: bytes, names: bytes, columns: bytes
+    ) -> None:  # fmt: skip
         if known is not None and is_same and (known.names, known.columns) == (names, columns):
             if header.flags != known.flags:
                 self._records.append(pack_record(header._replace(same=1), name, b"", b""))
@@ -178,9 +181,9 @@ def is_directory(suffix: str) -> bool:
     return suffix.removesuffix(EXCLUDED_MARK) == DIRECTORY
 
 
-def is_unmodified(row: KnownRow, header: RecordHeader) -> bool:
-    """Return whether inode and times are the same. A change of mode or owner changes ctime."""
-    return (row.inode, row.mtime, row.ctime) == (header.inode, header.mtime, header.ctime)
+def is_unmodified(row: KnownRow, status: os.stat_result) -> bool:
+    """Return whether a directory has the inode and times of its row. A change of mode or owner changes ctime."""
+    return (row.inode, row.mtime, row.ctime) == (as_signed(status.st_ino), status.st_mtime_ns, status.st_ctime_ns)
 
 
 def sums(

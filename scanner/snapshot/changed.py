@@ -8,21 +8,19 @@ from typing import Any
 
 from scanner.errors import OptionError
 from scanner.kernel.rows import Key
-from scanner.model import Path, prefix_of
+from scanner.model import Path, is_below, prefix_of
 
 
 def changed_keys(changed: Any, roots: Sequence[Path]) -> frozenset[Key]:
     """Return the directories to read: the paths that changed, absolute or relative to each root, and all
     directories above them. Raises OptionError for a file that is unreadable.
     """
-    found = set()
+    found: set[Key] = set()
+    tops = [os.path.abspath(os.fsencode(root)) for root in roots]
     for path in changed_paths(changed):
-        for number, root in enumerate(roots):
-            top = os.path.abspath(os.fsencode(root))
+        for number, top in enumerate(tops):
             absolute = os.path.normpath(os.path.join(top, path))
-            if absolute == top:
-                found.add((number, b""))
-            elif absolute.startswith(prefix_of(top)):
+            if is_below(absolute, top):
                 key = absolute[len(prefix_of(top)) :]
                 found |= {(number, key[:end]) for end in ends_of(key)}
     return frozenset(found)

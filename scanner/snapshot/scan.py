@@ -16,7 +16,7 @@ from scanner.kernel.descent import are_nested
 from scanner.kernel.known import stored_columns
 from scanner.kernel.record import Counts
 from scanner.kernel.rows import Key, KnownSpec, RootKeys
-from scanner.model import EXCLUDED, Chunk, Path
+from scanner.model import Chunk, Path, excluded
 from scanner.mounts import LOCAL, filesystem_type
 from scanner.options import ScanOptions
 from scanner.snapshot.changed import changed_keys
@@ -135,11 +135,8 @@ class SnapshotScan:
 
     def exclude(self, directories: Sequence[Path]) -> None:
         """Note directories that this scan does not enter: rows of theirs from before are not part of it."""
-        with explained(self.path):
-            for path in directories:
-                if (key := self._keys.key(path)) is not None:
-                    fault = (self.number, *key, "open", 0, "it is a mount point that the scan did not enter", EXCLUDED)
-                    self._database.execute("INSERT OR REPLACE INTO unread VALUES (?, ?, ?, ?, ?, ?, ?)", fault)
+        for path in directories:
+            self.writer.note_fault(excluded(path, "it is a mount point that the scan did not enter"), self._keys)
 
     def take(self, chunk: Chunk) -> None:
         """Store what a Chunk brings. After an error nothing more is stored: the scan itself goes on."""

@@ -65,7 +65,7 @@ class SnapshotWriter:
         """Store what a Chunk brings, at the latest COMMIT_SECONDS later. Raises StoreError."""
         self._count(directories=chunk.directories, entries=chunk.entries)
         for fault in chunk.faults:
-            self._note_fault(fault, keys.key(fault.path))
+            self.note_fault(fault, keys)
         if chunk.snapshot:
             news = news_from(chunk.snapshot)
             self._count(read=chunk.directories - news.counts.kept - news.counts.settled, **news.counts._asdict())
@@ -79,7 +79,9 @@ class SnapshotWriter:
         self._counts.update(numbers)
         self.counts.update(numbers)
 
-    def _note_fault(self, fault: Fault, key: tuple[int, bytes] | None) -> None:
+    def note_fault(self, fault: Fault, keys: RootKeys) -> None:
+        """Store, with the next commit, that a directory has no listing."""
+        key = keys.key(fault.path)
         if key is None or not fault.drops_listing:
             return
         self._count(errors=fault.is_error)
