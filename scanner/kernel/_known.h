@@ -4,7 +4,7 @@
        key of a directory -> row of the page -> CHECK: statx -> as before: records in a listing, as getdents64 gives them
                                   '------------ otherwise: it is read, and compared with the row
 
-   A `struct page` owns its rows and nothing that they point to. */
+   A row points into a record of the store. A `struct page` owns its rows and nothing that they point to. */
 
 #include <stddef.h>
 
@@ -19,15 +19,20 @@ enum flag { BOUNDARY = 1, RACY = 2, MORE = 4, PARTED = 8 }; /* as in record.py *
 
 enum known_count { KEPT, SETTLED, RECHECKED, STALE, UNRELIABLE, RACY_COUNT, DAMAGED, KNOWN_COUNTS }; /* Counts in known.py */
 
-struct stamp { /* the state of a directory */
-    int64_t inode, birth, mtime, ctime, mode, uid, gid;
+struct head { /* of a record: Head in record.py */
+    uint32_t crc, path_length, names_length, columns_length, flags, mode, uid, gid;
+    int64_t inode, birth, mtime, ctime;
 };
 
-struct known { /* a row of the store */
-    const char *path, *names, *columns;
-    size_t path_length, names_length, columns_length;
-    int64_t id, inode, mtime, ctime, flags, crc;
-    enum how how; /* settled when the row is looked at first */
+struct known { /* a row: a record of the store */
+    struct head head;
+    const char *path; /* the names follow it, then the columns */
+    enum how how;     /* settled when the row is looked at first */
+};
+
+struct key { /* of a directory */
+    const char *start;
+    Py_ssize_t length;
 };
 
 struct device { /* a file system that was met */
@@ -45,7 +50,8 @@ struct page { /* rows by path. Below `low` and from `high` on it says nothing, e
     size_t top_length, low_length, high_length;
     size_t root_length;           /* bytes of a path before its key */
     enum how how;                 /* what to do with the rows */
-    const unsigned char *changed; /* for each row, whether to read it all the same; NULL: none */
+    const struct key *exceptions; /* in order: directories to read all the same; or, if settled, without a row */
+    size_t exception_count;
     uint32_t every, turn;         /* read each directory with this remainder of its checksum; 0: none */
     int settled;                  /* do not touch the tree: what has no row is TROUBLE */
     int records;                  /* make records of directories that are read */
@@ -66,13 +72,51 @@ static inline int compare_bytes(const char *one, size_t length, const char *othe
     return order ? order : (length > other_length) - (length < other_length);
 }
 
+static inline const char *names_of_row(const struct known *row)
+{
+    return row->path + row->head.path_length;
+}
+
+static inline const char *columns_of_row(const struct known *row)
+{
+    return names_of_row(row) + row->head.names_length;
+}
+
+enum taken { NO_MEMORY, CUT_OFF, TAKEN };
+
+/* Take the records of a page apart. CUT_OFF: a length is wrong. */
+static inline enum taken take_rows(struct page *page, const char *from, size_t size)
+{
+    const char *end = from + size;
+    size_t room = 0;
+    while (from < end) {
+        struct head head;
+        if ((size_t)(end - from) < sizeof head)
+            return CUT_OFF;
+        memcpy(&head, from, sizeof head);
+        uint64_t length = sizeof head + (uint64_t)head.path_length + head.names_length + head.columns_length;
+        if (length > (uint64_t)(end - from))
+            return CUT_OFF;
+        if (page->count == room) {
+            room = 2 * room + 64;
+            struct known *rows = realloc(page->rows, room * sizeof *rows);
+            if (rows == NULL)
+                return NO_MEMORY;
+            page->rows = rows;
+        }
+        page->rows[page->count++] = (struct known){.head = head, .path = from + sizeof head};
+        from += length;
+    }
+    return TAKEN;
+}
+
 /* Return the row of a key, or NULL. */
 static inline struct known *row_of(const struct page *page, const char *key, size_t length)
 {
     size_t from = 0, to = page->count;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
-        int order = compare_bytes(page->rows[middle].path, page->rows[middle].path_length, key, length);
+        int order = compare_bytes(page->rows[middle].path, page->rows[middle].head.path_length, key, length);
         if (order == 0)
             return page->rows + middle;
         if (order < 0)
@@ -81,6 +125,22 @@ static inline struct known *row_of(const struct page *page, const char *key, siz
             to = middle;
     }
     return NULL;
+}
+
+static inline int is_exception(const struct page *page, const char *key, size_t length)
+{
+    size_t from = 0, to = page->exception_count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        int order = compare_bytes(page->exceptions[middle].start, (size_t)page->exceptions[middle].length, key, length);
+        if (order == 0)
+            return 1;
+        if (order < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return 0;
 }
 
 /* Return whether the page has all rows of a key. */
@@ -112,17 +172,19 @@ static inline int request_stamp(int directory, const char *name, int flags, stru
            (status->stx_mask & mask) == mask && S_ISDIR(status->stx_mode);
 }
 
-static inline struct stamp stamp_of(const struct statx *status)
+/* Return the head of a record of a directory, with what its status tells. */
+static inline struct head head_of(const struct statx *status)
 {
-    int64_t birth = status->stx_mask & STATX_BTIME ? nanoseconds(&status->stx_btime) : -1;
-    return (struct stamp){(int64_t)status->stx_ino, birth, nanoseconds(&status->stx_mtime), nanoseconds(&status->stx_ctime),
-                          status->stx_mode, status->stx_uid, status->stx_gid};
+    return (struct head){
+        .mode = status->stx_mode, .uid = status->stx_uid, .gid = status->stx_gid, .inode = (int64_t)status->stx_ino,
+        .birth = status->stx_mask & STATX_BTIME ? nanoseconds(&status->stx_btime) : -1,
+        .mtime = nanoseconds(&status->stx_mtime), .ctime = nanoseconds(&status->stx_ctime)};
 }
 
 /* Return whether inode and times are the same. A change of mode or owner changes ctime. */
-static inline int is_unmodified(const struct known *row, const struct stamp *stamp)
+static inline int is_unmodified(const struct head *one, const struct head *other)
 {
-    return row->inode == stamp->inode && row->mtime == stamp->mtime && row->ctime == stamp->ctime;
+    return one->inode == other->inode && one->mtime == other->mtime && one->ctime == other->ctime;
 }
 
 /* Continue a checksum: that of zlib's crc32. */
@@ -152,19 +214,24 @@ static inline uint32_t checksum(uint32_t before, const char *bytes, size_t lengt
     return ~sum;
 }
 
+/* Return the checksum of a record: of everything after it. */
+static inline uint32_t checksum_of(const struct head *head, const char *path)
+{
+    size_t length = (size_t)head->path_length + head->names_length + head->columns_length;
+    return checksum(checksum(0, (const char *)head + sizeof head->crc, sizeof *head - sizeof head->crc), path, length);
+}
+
 /* Decide what to do with a row. */
 static inline enum how how_of(const struct page *page, const struct known *row)
 {
-    uint32_t sum = checksum(0, row->path, row->path_length);
-    if (checksum(checksum(sum, row->names, row->names_length), row->columns, row->columns_length) != (uint32_t)row->crc)
+    if (checksum_of(&row->head, row->path) != row->head.crc)
         return READ_DAMAGED;
-    if (page->changed != NULL)
-        return page->changed[row - page->rows] ? READ : page->how;
     if (page->how != CHECK)
-        return page->how;
-    if (row->flags & RACY)
+        return is_exception(page, row->path, row->head.path_length) ? READ : page->how;
+    if (row->head.flags & RACY)
         return READ_RACY;
-    return page->every && sum % page->every == page->turn ? READ_TO_CHECK : CHECK;
+    int is_turn = page->every && checksum(0, row->path, row->head.path_length) % page->every == page->turn;
+    return is_turn ? READ_TO_CHECK : CHECK;
 }
 
 static inline int has_boundary(const struct page *page, const struct statx *status)
@@ -196,9 +263,24 @@ static inline char letter_of_type(unsigned char type)
     }
 }
 
+/* Make room for a record with a name. */
+static inline int reserve_record(struct listing *listing, size_t name)
+{
+    size_t needed = listing->used + sizeof(struct record) + name + 8;
+    if (needed <= listing->size)
+        return 1;
+    needed = needed < BLOCK_SIZE ? BLOCK_SIZE : 2 * needed; /* the first: the least size that `reserve_block` can double */
+    char *buffer = realloc(listing->buffer, needed);
+    if (buffer == NULL)
+        return 0;
+    listing->buffer = buffer;
+    listing->size = needed;
+    return 1;
+}
+
 /* Append the entry of one name of a row. `record->offset` holds its letter. An entry that a filter excluded is dropped if
-   `drops`; otherwise Python compares it with the filter of this scan. Return 0 for that, or if no directory can hold the
-   name. */
+   `drops`; otherwise Python compares it with the filter of this scan. Return 0 for that, without memory, or if no directory
+   can hold the name. */
 static inline int add_known(struct listing *listing, const char *item, size_t length, int drops)
 {
     const char *slash = memchr(item, '/', length);
@@ -211,7 +293,7 @@ static inline int add_known(struct listing *listing, const char *item, size_t le
         after = slash[1] == 'f' ? 0 : after - 1;
     }
     int type = after == 0 ? DT_REG : after == 1 ? DT_DIR : after == 2 ? type_of_letter(slash[1]) : -1;
-    if (type < 0 || size == 0 || size > LONGEST_NAME)
+    if (type < 0 || size == 0 || size > LONGEST_NAME || !reserve_record(listing, size))
         return 0;
     struct record *record = record_at(listing, listing->used);
     record->inode = 0;
@@ -230,20 +312,9 @@ static inline int add_known(struct listing *listing, const char *item, size_t le
 /* Fill the listing with the names of a row. Return 0 for a damaged row, or without memory. */
 static inline int fill_listing(struct listing *listing, const struct known *row, int drops)
 {
-    size_t items = 1;
-    for (size_t at = 0; at < row->names_length; at++)
-        items += row->names[at] == 0;
-    size_t needed = row->names_length + items * (sizeof(struct record) + 16);
-    if (needed < BLOCK_SIZE) /* the least size that `reserve_block` can double */
-        needed = BLOCK_SIZE;
-    if (listing->size < needed) {
-        char *buffer = realloc(listing->buffer, needed);
-        if (buffer == NULL)
-            return 0;
-        listing->buffer = buffer;
-        listing->size = needed;
-    }
-    const char *item = row->names, *end = row->names + row->names_length;
+    const char *item = names_of_row(row), *end = columns_of_row(row);
+    if (item < end && end[-1] == 0)
+        return 0;
     while (item < end) {
         const char *stop = memchr(item, 0, (size_t)(end - item));
         stop = stop == NULL ? end : stop;
@@ -251,7 +322,7 @@ static inline int fill_listing(struct listing *listing, const struct known *row,
             return 0;
         item = stop + 1;
     }
-    return row->names_length == 0 || row->names[row->names_length - 1] != 0;
+    return 1;
 }
 
 static inline int has_links(const struct listing *listing)

@@ -617,15 +617,15 @@ static PyObject *run_result(const struct run *run, int as_bytes)
 }
 
 struct page_request {
-    PyObject *rows;
+    PyObject *exceptions;
     int how;
-    Py_buffer changed, top, low, high, columns, devices;
+    Py_buffer known, top, low, high, columns, devices;
 };
 
 #define PAGE_REQUEST(F) \
-    F(rows, "O!", &PyList_Type, &request->rows) \
+    F(known, "y*", &request->known) \
     F(how, "i", &request->how) \
-    F(changed, "y*", &request->changed) \
+    F(exceptions, "O!", &PyList_Type, &request->exceptions) \
     F(every, "I", &page->every) \
     F(turn, "I", &page->turn) \
     F(top, "y*", &request->top) \
@@ -639,30 +639,25 @@ struct page_request {
     F(devices, "w*", &request->devices) \
     F(columns, "y*", &request->columns)
 
-#define KNOWN_ROW(F) \
-    F(id, "L", &row->id) \
-    F(path, "y#", &row->path, &lengths[0]) \
-    F(inode, "L", &row->inode) \
-    F(mtime, "L", &row->mtime) \
-    F(ctime, "L", &row->ctime) \
-    F(flags, "L", &row->flags) \
-    F(crc, "L", &row->crc) \
-    F(names, "y#", &row->names, &lengths[1]) \
-    F(columns, "y#", &row->columns, &lengths[2])
-
-/* Parse one row, a tuple. It points into the bytes of the tuple, which the caller's list holds. */
-static int take_row(struct known *row, PyObject *tuple)
+/* Copy where the keys of a list are; the caller's list holds their bytes. */
+static int take_exceptions(struct page *page, PyObject *list)
 {
-    Py_ssize_t lengths[3];
-    if (!is_request(tuple) || !PARSE(tuple, KNOWN_ROW))
+    page->exception_count = (size_t)PyList_Size(list);
+    struct key *keys = calloc(page->exception_count + 1, sizeof *keys);
+    page->exceptions = keys;
+    if (keys == NULL)
         return 0;
-    row->path_length = (size_t)lengths[0];
-    row->names_length = (size_t)lengths[1];
-    row->columns_length = (size_t)lengths[2];
+    for (size_t at = 0; at < page->exception_count; at++) {
+        char *start;
+        if (PyBytes_AsStringAndSize(PyList_GetItem(list, (Py_ssize_t)at), &start, &keys[at].length) != 0)
+            return 0;
+        keys[at].start = start;
+    }
     return 1;
 }
 
-/* Parse a KnownPage. The caller must release it, if `*parsed`, and free its rows. */
+/* Parse a KnownPage. The caller must release it, if `*parsed`, and free its rows and exceptions. Return 0 without memory,
+   or with an exception set. */
 static int parse_page(PyObject *arguments, struct page_request *request, struct page *page, const struct columns *columns, int *parsed)
 {
     Py_ssize_t root_length = 0;
@@ -670,7 +665,6 @@ static int parse_page(PyObject *arguments, struct page_request *request, struct 
     if (!*parsed || !is_choice("how", request->how, READ + 1))
         return 0;
     page->how = (enum how)request->how;
-    page->changed = request->changed.len > 0 ? request->changed.buf : NULL;
     page->root_length = (size_t)root_length;
     page->top = request->top.buf;
     page->top_length = (size_t)request->top.len;
@@ -687,23 +681,17 @@ static int parse_page(PyObject *arguments, struct page_request *request, struct 
             PyErr_SetString(PyExc_ValueError, "columns of the store must be requested");
             return 0;
         }
-    page->count = (size_t)PyList_Size(request->rows);
-    page->rows = calloc(page->count + 1, sizeof *page->rows);
-    if (page->rows == NULL)
+    if (!take_exceptions(page, request->exceptions))
         return 0;
-    if (page->changed != NULL && (size_t)request->changed.len != page->count) {
-        PyErr_SetString(PyExc_ValueError, "changed must have a byte for each row");
-        return 0;
-    }
-    for (size_t at = 0; at < page->count; at++)
-        if (!take_row(page->rows + at, PyList_GetItem(request->rows, (Py_ssize_t)at)))
-            return 0;
-    return 1;
+    enum taken taken = take_rows(page, request->known.buf, (size_t)request->known.len);
+    if (taken == CUT_OFF)
+        PyErr_SetString(PyExc_EOFError, "a record of the page is cut off");
+    return taken == TAKEN;
 }
 
 static void release_page(struct page_request *request)
 {
-    Py_buffer *buffers[] = {&request->changed, &request->top, &request->low, &request->high, &request->columns, &request->devices};
+    Py_buffer *buffers[] = {&request->known, &request->top, &request->low, &request->high, &request->columns, &request->devices};
     for (size_t at = 0; at < LENGTH(buffers); at++)
         PyBuffer_Release(buffers[at]);
 }
@@ -740,7 +728,7 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
     struct run_request request = {.way = NULL};
     struct run run = {.no_atime = 1};
-    struct page_request page_request = {.rows = NULL};
+    struct page_request page_request = {.exceptions = NULL};
     struct page page = {.rows = NULL};
     struct names *suspects = NULL, *mount_parents = NULL;
     PyObject *result = NULL;
@@ -768,6 +756,7 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
     clear_names(suspects);
     clear_names(mount_parents);
     free(page.rows);
+    free((void *)page.exceptions);
     if (has_page)
         release_page(&page_request);
     release_request(&request);
@@ -834,9 +823,9 @@ static int add_layout(PyObject *module)
                set_new(layout, "RowsRequest", PyUnicode_FromString(ROWS_REQUEST(NAME))) &&
                set_new(layout, "RowsResult", PyUnicode_FromString(ROWS_RESULT(NAME))) &&
                set_new(layout, "KnownPage", PyUnicode_FromString(PAGE_REQUEST(NAME))) &&
-               set_new(layout, "KnownRow", PyUnicode_FromString(KNOWN_ROW(NAME))) &&
                set_new(layout, "racy", PyLong_FromLongLong(RACY_NS)) &&
-               set_new(layout, "record_header", PyLong_FromSize_t(sizeof(struct record_header))) &&
+               set_new(layout, "head", PyLong_FromSize_t(sizeof(struct head))) &&
+               set_new(layout, "update", PyLong_FromSize_t(sizeof(struct update))) &&
                set_new(layout, "hows", PyLong_FromLong(HOWS)) &&
                set_new(layout, "known_counts", PyLong_FromLong(KNOWN_COUNTS)) &&
                set_new(layout, "RunRequest", PyUnicode_FromString(RUN_REQUEST(NAME))) &&

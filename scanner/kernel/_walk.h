@@ -530,9 +530,9 @@ static int check_row(struct run *run, const struct entry *entry, const struct kn
     struct statx status;
     if (!request_stamp(above->descriptor, run->path.start + above->prefix, AT_SYMLINK_NOFOLLOW, &status))
         return 0; /* reading it reports the error */
-    struct stamp stamp = stamp_of(&status);
-    int beyond = has_boundary(run->page, &status);
-    if (!is_unmodified(row, &stamp) || beyond != ((row->flags & BOUNDARY) != 0) || (beyond && run->device >= 0))
+    struct head head = head_of(&status);
+    int beyond = has_boundary(run->page, &status), was_beyond = (row->head.flags & BOUNDARY) != 0;
+    if (!is_unmodified(&row->head, &head) || beyond != was_beyond || (beyond && run->device >= 0))
         return 0;
     const struct device *device = device_at(run->page, device_number(&status));
     if (device == NULL)
@@ -556,17 +556,15 @@ static int take_known(struct run *run, const struct entry *entry, const struct k
         return run->uncovered || page->settled ? -1 : 0;
     }
     found->how = how_of(page, found);
-    if (page->settled && found->how == READ_DAMAGED)
+    if (found->head.flags & (MORE | PARTED))
         return -1;
-    if ((*row)->flags & (MORE | PARTED))
-        return -1;
-    int kept = (*row)->how == KEEP ? 1 : (*row)->how == CHECK ? check_row(run, entry, *row) : 0;
+    int kept = found->how == KEEP ? 1 : found->how == CHECK ? check_row(run, entry, found) : page->settled ? -1 : 0;
     if (kept <= 0)
         return kept;
     *listing = (struct listing){.buffer = listing->buffer, .size = listing->size, .selection = selection_at(run, entry->depth)};
-    if (!fill_listing(listing, *row, page->settled && !run->columns.width)) /* rows count all entries */
+    if (!fill_listing(listing, found, page->settled && !run->columns.width)) /* rows count all entries */
         return -1;
-    int descriptor = -1, looks_up = (*row)->how == CHECK && run->rule != IS_FILE && has_links(listing);
+    int descriptor = -1, looks_up = found->how == CHECK && run->rule != IS_FILE && has_links(listing);
     if (looks_up) {
         const struct step *above = nearest_open(run, entry->parent);
         descriptor = open_below(above->descriptor, run->path.start + above->prefix, 1, O_PATH);
@@ -635,7 +633,7 @@ static int add_known_rows(struct run *run, const struct known *row, Py_ssize_t d
     const int64_t unknown = INT64_MIN;
     int64_t rows = number_rows(run, depth);
     size_t count = run->below.used / sizeof rows;
-    const unsigned char *from = (const unsigned char *)row->columns, *end = from + row->columns_length;
+    const unsigned char *from = (const unsigned char *)columns_of_row(row), *end = from + row->head.columns_length;
     uint64_t value = 0;
     for (size_t column = 0; column < run->columns.width; column++)
         for (int64_t at = 0; at < rows; at++)
@@ -663,10 +661,8 @@ static int add_known_rows(struct run *run, const struct known *row, Py_ssize_t d
     return add_counts(run);
 }
 
-struct record_header { /* RecordHeader in record.py */
-    int64_t known, same, root, position;
-    struct stamp stamp;
-    int64_t flags, files, bytes, blocks, crc, path_length, names_length, columns_length;
+struct update { /* Update in record.py; a record follows it */
+    int64_t known, same, root, position, files, bytes, blocks, length;
 };
 
 /* Return the letter of an entry in a record; 0: none. */
@@ -683,7 +679,7 @@ static char letter_of(const struct run *run, const struct record *record, int de
     return fstatat(descriptor, record->name, &status, 0) == 0 && S_ISDIR(status.st_mode) ? 'L' : 'l';
 }
 
-static int add_record_names(struct run *run, int descriptor, struct record_header *header)
+static int add_record_names(struct run *run, int descriptor, struct update *update)
 {
     const struct listing *listing = &run->listing;
     struct text *text = &run->text[RECORDS];
@@ -705,9 +701,8 @@ static int add_record_names(struct run *run, int descriptor, struct record_heade
             text->start[text->used++] = letter;
         if (excluded)
             text->start[text->used++] = '!';
-        header->files += record->offset != DT_DIR;
+        update->files += record->offset != DT_DIR;
     }
-    header->names_length = (int64_t)(text->used - start);
     return 1;
 }
 
@@ -736,12 +731,11 @@ static int add_record_column(struct run *run, size_t position, size_t first, int
 }
 
 /* Add inodes and columns. `kept`: where the values of this directory begin. */
-static int add_record_columns(struct run *run, Py_ssize_t depth, const size_t *kept, struct record_header *header)
+static int add_record_columns(struct run *run, Py_ssize_t depth, const size_t *kept, struct update *update)
 {
     const struct listing *listing = &run->listing;
     const struct page *page = run->page;
     struct text *text = &run->text[RECORDS];
-    size_t start = text->used;
     if (number_rows(run, depth) < 0)
         return 0;
     size_t count = run->below.used / sizeof(int64_t), bytes = (count + 7) / 8;
@@ -763,26 +757,24 @@ static int add_record_columns(struct run *run, Py_ssize_t depth, const size_t *k
         to += bytes;
     }
     text->used = (size_t)((char *)to - text->start);
-    header->bytes = header->blocks = -1;
+    update->bytes = update->blocks = -1;
     for (size_t at = 0; at < page->width; at++) {
         unsigned char position = page->columns[at], column = run->columns.numbers[position];
-        int64_t *sum = column == SIZE ? &header->bytes : column == BLOCKS ? &header->blocks : NULL;
+        int64_t *sum = column == SIZE ? &update->bytes : column == BLOCKS ? &update->blocks : NULL;
         if (sum != NULL)
             *sum = 0;
         if (!add_record_column(run, position, kept[COLUMN_TEXTS + position], sum))
             return 0;
     }
-    header->columns_length = (int64_t)(text->used - start);
     return 1;
 }
 
-/* Return whether what was read equals the row: inode and times, names, columns. */
-static int equals_row(const struct known *row, const struct record_header *header, const char *names)
+/* Return whether what was read equals the row, except for flags. `names`: what follows the path in the record. */
+static int equals_row(const struct known *row, const struct head *head, const char *names)
 {
-    return is_unmodified(row, &header->stamp) &&
-           row->names_length == (size_t)header->names_length && row->columns_length == (size_t)header->columns_length &&
-           memcmp(row->names, names, row->names_length) == 0 &&
-           memcmp(row->columns, names + row->names_length, row->columns_length) == 0;
+    return is_unmodified(&row->head, head) && row->head.names_length == head->names_length &&
+           row->head.columns_length == head->columns_length &&
+           memcmp(names_of_row(row), names, (size_t)head->names_length + head->columns_length) == 0;
 }
 
 /* Add the record of the directory run->path, which was read, unless its row says the same. Return 0 without memory, or if
@@ -792,29 +784,33 @@ static int add_record(struct run *run, const struct entry *entry, int descriptor
     struct page *page = run->page;
     struct text *text = &run->text[RECORDS];
     struct device *device = device_at(page, device_number(&run->status));
-    size_t start = text->used, length = entry->length - page->root_length;
-    struct record_header header = {.stamp = stamp_of(&run->status), .root = page->root, .path_length = (int64_t)length};
-    if (device == NULL || !append(text, &header, sizeof header) || !append(text, run->path.start + page->root_length, length))
+    size_t start = text->used, path = start + sizeof(struct update) + sizeof(struct head);
+    struct head head = head_of(&run->status);
+    struct update update = {.root = page->root};
+    head.path_length = (uint32_t)(entry->length - page->root_length);
+    if (device == NULL || !append(text, &update, sizeof update) || !append(text, &head, sizeof head) ||
+        !append(text, run->path.start + page->root_length, head.path_length))
         return 0;
     size_t names = text->used;
-    if (!add_record_names(run, descriptor, &header) || !add_record_columns(run, entry->depth, kept, &header))
+    if (!add_record_names(run, descriptor, &update))
         return 0;
-    header.flags = (has_boundary(page, &run->status) ? BOUNDARY : 0) | (header.stamp.ctime > device->newest - RACY_NS ? RACY : 0);
-    if (device->reliable != OUR_CLOCK && header.stamp.ctime > device->newest)
-        device->newest = header.stamp.ctime;
-    if (row != NULL) {
-        header.known = row->id;
-        header.same = equals_row(row, &header, text->start + names);
-        if (row->how == READ_TO_CHECK && is_unmodified(row, &header.stamp) && !header.same)
-            return 0; /* Python finds out whether the times were wrong */
-    }
-    header.crc = checksum(0, text->start + names - length, text->used - names + length); /* path, names, columns */
-    if (header.same) {
-        header.names_length = header.columns_length = 0;
-        text->used = names;
-    }
-    memcpy(text->start + start, &header, sizeof header);
-    if (header.same && header.flags == row->flags)
+    size_t columns = text->used;
+    if (!add_record_columns(run, entry->depth, kept, &update) || text->used - path > UINT32_MAX)
+        return 0;
+    head.names_length = (uint32_t)(columns - names);
+    head.columns_length = (uint32_t)(text->used - columns);
+    head.flags = (has_boundary(page, &run->status) ? BOUNDARY : 0) | (head.ctime > device->newest - RACY_NS ? RACY : 0);
+    if (device->reliable != OUR_CLOCK && head.ctime > device->newest)
+        device->newest = head.ctime;
+    update.known = row != NULL;
+    update.same = row != NULL && equals_row(row, &head, text->start + names);
+    if (row != NULL && row->how == READ_TO_CHECK && is_unmodified(&row->head, &head) && !update.same)
+        return 0; /* Python finds out whether the times were wrong */
+    head.crc = checksum_of(&head, text->start + path);
+    update.length = (int64_t)(text->used - path + sizeof head);
+    memcpy(text->start + start, &update, sizeof update);
+    memcpy(text->start + path - sizeof head, &head, sizeof head);
+    if (update.same && head.flags == row->head.flags && row->how != READ_DAMAGED)
         text->used = start;
     return 1;
 }

@@ -1,6 +1,6 @@
 """What a snapshot store knows of a tree, for one Walker: which directories need not be read, and what they contain.
 
-    Reader, Runs --path--> Known --+-- StoredRows: pages of rows (read-only)
+    Reader, Runs --path--> Known --+-- StoredRecords: pages (read-only)
                                    +-- Devices: which directory times are reliable
                                    '-- Recorder: records of what was read, for the writer
 
@@ -16,7 +16,9 @@ import errno
 import os
 import stat
 from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
+from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
@@ -25,7 +27,7 @@ from scanner.errors import OptionError
 from scanner.fields import NULL, STATUS, columns_of
 from scanner.kernel.descent import HERE, Descent
 from scanner.kernel.devices import Devices
-from scanner.kernel.native import KnownPage, KnownRow, WalkedRun
+from scanner.kernel.native import KnownPage, WalkedRun
 from scanner.kernel.record import (
     BOUNDARY,
     CHECK,
@@ -42,18 +44,20 @@ from scanner.kernel.record import (
     READ_RACY,
     READ_TO_CHECK,
     UNKNOWN_TYPE,
-    checksum,
+    Head,
+    Record,
     names_in,
     rows_in,
 )
 from scanner.kernel.recorder import Recorder, is_unmodified
-from scanner.kernel.rows import KnownSpec, RootKeys, StoredRows
+from scanner.kernel.rows import Key, KnownSpec, RootKeys, StoredRecords
 from scanner.model import Fault, Path, excluded, prefix_of
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
     from scanner.kernel.facts import ScanFacts
 
+LOST = "its record is missing in the snapshot store"
 REASONS = {READ_RACY: "racy", READ_TO_CHECK: "rechecked", READ_DAMAGED: "damaged"}
 
 
@@ -102,14 +106,14 @@ class KeptPart(NamedTuple):
     `rows`: values of the columns of the directory itself, then of each entry, None where unknown; empty: not stored.
     """
 
-    row: KnownRow
+    record: Record
     entries: list[tuple[bytes, str]]
     rows: list[tuple[int, ...] | None]
     is_settled: bool  # what a filter excluded then is not there
 
     @property
     def more(self) -> bool:
-        return bool(self.row.flags & MORE)
+        return bool(self.record.head.flags & MORE)
 
 
 class Known:
@@ -118,9 +122,9 @@ class Known:
     def __init__(self, spec: KnownSpec, options: ScanOptions, facts: ScanFacts, descent: Descent) -> None:
         self._spec, self._facts, self._descent = spec, facts, descent
         self._keys = RootKeys(options.roots, spec.tops)
-        self._rows = StoredRows(spec)
+        self._records = StoredRecords(spec)
         self._devices = Devices(spec, descent)
-        self.recorder = Recorder(spec, facts, self._keys, self._rows, self._devices)
+        self.recorder = Recorder(spec, facts, self._keys, self._records, self._devices)
         self._follows = options.followlinks
         self._needs_entries = options.filter is not None and options.filter.needs_entries
         self._needs_columns = bool(facts.columns) or self._needs_entries
@@ -128,69 +132,72 @@ class Known:
         self._reads_all = spec.trust == "nothing" or options.followlinks or (self._needs_columns and not stored)
         requested = {name: number for number, name in enumerate(facts.columns)}
         self._columns = bytes(requested.get(name, NOT_REQUESTED) for name in spec.columns)
+        self._changed = sorted(spec.changed or ())
         self._page: KnownPage | None = None
         self._page_of: tuple[Any, ...] = ()  # what `_page` was made of
 
     def fault(self, path: Path) -> Fault | None:
         """Return why `path` has no listing in the snapshot; None if it has, or is to be read from the tree."""
         key = self._keys.key(path)
-        if key is None or not self._rows.is_settled(*key):
+        if key is None or not self._records.is_settled(*key):
             return None
-        fault = self._rows.unread.get(key)
+        fault = self._records.unread.get(key)
         if fault is not None:
             return fault._replace(path=path)
-        if self._rows.row(*key) is not None or self._spec.trust != "all":
+        if self._records.record(*key) is not None or self._spec.trust != "all":
             return None
-        if self._rows.damage is not None:
-            return Fault(path, "open", errno.EIO, f"the snapshot store is damaged: {self._rows.damage}", "io")
-        return excluded(path, "it is not in the snapshot")
+        if self._records.damage is not None:
+            return Fault(path, "open", errno.EIO, f"the snapshot store is damaged: {self._records.damage}", "io")
+        if self._spec.shallow:
+            return excluded(path, "it is not in the snapshot")
+        return Fault(path, "open", errno.EIO, LOST, "io")
 
     def kept(self, path: Path, position: int = 0) -> KeptPart | None:
         """Return what the store knows of `path`, from entry `position` on, if it need not be read."""
         key = self._keys.key(path)
-        row = None if key is None else self._rows.row(*key, position)
-        if key is None or row is None:
+        record = None if key is None else self._records.record(*key, position)
+        if key is None or record is None:
             return None
-        is_settled = self._rows.is_settled(*key)
-        how = self._how(key[0], row, is_settled=is_settled)
+        is_settled = self._records.is_settled(*key)
+        how = self._how(key[0], record, is_settled=is_settled)
         counts = self.recorder.counts
         self.recorder.is_check = how == READ_TO_CHECK
         if how in REASONS:
             counts[REASONS[how]] += not position
-        if how not in (KEEP, CHECK) or (how == CHECK and not self._is_unchanged(path, row)):
+        if how not in (KEEP, CHECK) or (how == CHECK and not self._is_unchanged(path, record.head)):
             return None
         try:
-            entries = names_in(row.names)
+            entries = names_in(record.names)
             columns = self._spec.columns if self._needs_columns else ()
-            rows = rows_in(row.columns, len(entries), len(columns)) if columns else []
+            rows = rows_in(record.columns, len(entries), len(columns)) if columns else []
         except ValueError:
             counts["damaged"] += 1
             return None
-        return KeptPart(row, entries, rows, is_settled)
+        return KeptPart(record, entries, rows, is_settled)
 
-    def _how(self, root: int, row: KnownRow, *, is_settled: bool) -> int:
-        """Return what to do with a row: see record.py. `how_of` in _known.h does the same."""
+    def _how(self, root: int, record: Record, *, is_settled: bool) -> int:
+        """Return what to do with a record: see record.py. `how_of` in _known.h does the same."""
         spec = self._spec
-        if row.crc != checksum(row.path, row.names, row.columns):
+        if not record.is_intact:
             return READ_DAMAGED
         if is_settled:
             return KEEP
         if self._reads_all:
             return READ
         if spec.changed is not None:
-            return READ if (root, row.path) in spec.changed else KEEP
-        if row.flags & RACY:
+            return READ if (root, record.path) in spec.changed else KEEP
+        if record.head.flags & RACY:
             return READ_RACY
-        if spec.every and crc32(row.path) % spec.every == spec.snapshot % spec.every:
+        if spec.every and crc32(record.path) % spec.every == spec.snapshot % spec.every:
             return READ_TO_CHECK
         return CHECK
 
-    def _is_unchanged(self, path: Path, row: KnownRow) -> bool:
+    def _is_unchanged(self, path: Path, head: Head) -> bool:
         """Return whether the times of a directory have not changed, and mean something."""
         status = self._status(path)
-        if status is None or not is_unmodified(row, status):
+        if status is None or not is_unmodified(head, status):
             return False
-        if bool(row.flags & BOUNDARY) != self._devices.is_beyond(path, status):
+        if bool(head.flags & BOUNDARY) != self._devices.is_beyond(path, status):
             return False
         is_reliable = self._devices.of(path, status).is_reliable
         self.recorder.counts["unreliable"] += not is_reliable
@@ -259,8 +266,8 @@ class Known:
         key, prefix = self._keys.key(path), prefix_of(path)
         assert key is not None
         follow = (DIRECTORY, DIRECTORY_LINK) if self._follows else (DIRECTORY,)
-        rows = self._rows.parts(*key, position)
-        names = [name for row in rows for name, suffix in names_in(row.names) if suffix in follow]
+        parts = self._records.parts(*key, position)
+        names = [name for part in parts for name, suffix in names_in(part.names) if suffix in follow]
         decode = os.fsdecode if isinstance(path, str) else bytes
         return [prefix + decode(name) for name in reversed(names)]
 
@@ -271,8 +278,8 @@ class Known:
         key = self._keys.key(path)
         if key is None:
             return None
-        self._rows.row(*key)  # loads the page
-        made_of = self._rows.loads, len(self._devices), self._rows.is_settled(*key)
+        self._records.load(*key)
+        made_of = self._records.loads, len(self._devices), self._records.is_settled(*key)
         if self._page is None or self._page_of != made_of:
             try:
                 self._page, self._page_of = self._make_page(path, *key), made_of
@@ -280,19 +287,27 @@ class Known:
                 return None
         return self._page
 
+    @cached_property
+    def _unread(self) -> list[Key]:
+        return sorted(self._records.unread)
+
     def _make_page(self, path: Path, root: int, top: bytes) -> KnownPage:
-        spec, rows, is_settled = self._spec, list(self._rows.page.values()), self._rows.is_settled(root, top)
-        if is_settled and self._rows.unread:
-            rows = [row for row in rows if (root, row[1]) not in self._rows.unread]
+        spec, records, is_settled = self._spec, self._records, self._records.is_settled(root, top)
         how = KEEP if is_settled else READ if self._reads_all else CHECK
-        changed = b""
+        exceptions = self._unread if is_settled else []
         if spec.changed is not None and how == CHECK:
-            how, changed = KEEP, bytes([(root, row[1]) in spec.changed for row in rows])
+            how, exceptions = KEEP, self._changed
+        found = [top] if contains(exceptions, (root, top)) else []
+        found += [key for _, key in between(exceptions, (root, records.low), (root, records.high))]
         return KnownPage(
-            rows, how, changed, spec.every, spec.snapshot % (spec.every or 1), top, self._rows.low, self._rows.high,
-            is_settled, spec.records, root, self._keys.key_start(path), self._descent.device(path),
+            records.page, how, found, spec.every, spec.snapshot % (spec.every or 1), top, records.low,
+            records.high, is_settled, spec.records, root, self._keys.key_start(path), self._descent.device(path),
             self._devices.table(), self._columns,
         )  # fmt: skip
+
+    def repair_page(self) -> None:
+        """Leave out damaged records that the compiled walker stumbled over."""
+        self._records.repair()
 
     def add_run(self, run: WalkedRun) -> None:
         """Take what a run over the page brings."""
@@ -301,7 +316,18 @@ class Known:
         self._devices.learn(self._page.devices)
 
     def close(self) -> None:
-        self._rows.close()
+        self._records.close()
+
+
+def between(keys: Sequence[Key], low: Key, high: Key) -> Sequence[Key]:
+    """Return those of sorted keys that are `low` or more, and less than `high`."""
+    return keys[bisect_left(keys, low) : bisect_left(keys, high)]
+
+
+def contains(keys: Sequence[Key], key: Key) -> bool:
+    """Return whether sorted keys contain one."""
+    place = bisect_left(keys, key)
+    return place < len(keys) and keys[place] == key
 
 
 def as_status(columns: Sequence[str], row: Sequence[int]) -> Any:

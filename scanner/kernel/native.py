@@ -31,8 +31,8 @@ NEWS_SECONDS = 0.002  # between two checks whether another slot is idle
 NO_LIMIT = (1 << 63) - 1
 RACY_NS = 3 * 10**9
 """Nanoseconds: two seconds are the coarsest times of a file system, one more the coarsest clock of a kernel."""
-HOWS, KNOWN_COUNTS, RECORD_HEADER = 6, 7, 19 * 8
-"""What can be done with a row, counts of a snapshot, bytes of the head of a record: see record.py, which is not loaded
+HOWS, KNOWN_COUNTS, HEAD_BYTES, UPDATE_BYTES = 6, 7, 64, 64
+"""What can be done with a record, counts of a snapshot, bytes of Head and Update: see record.py, which is not loaded
 without a store."""
 
 
@@ -122,28 +122,14 @@ class RunRequest(NamedTuple):
     page: Any  # a KnownPage; None: there is no snapshot store
 
 
-class KnownRow(NamedTuple):
-    """A row of the table `versions` of a snapshot store."""
-
-    id: int
-    path: bytes
-    inode: int
-    mtime: int
-    ctime: int
-    flags: int
-    crc: int
-    names: bytes
-    columns: bytes
-
-
 class KnownPage(NamedTuple):
-    """Rows of a snapshot store, in the order of paths, for one run. They are all that the store has of `top`, and of
+    """Records of a snapshot store, in the order of paths, for one run. They are all that the store has of `top`, and of
     paths from `low` on, below `high`.
     """
 
-    rows: list[Any]  # fields of a KnownRow
+    known: bytes  # the records, one behind the other
     how: int  # what to do with them: KEEP, CHECK or READ in record.py
-    changed: bytes  # for each row, whether to read the directory in any case; empty: none
+    exceptions: list[bytes]  # keys, in order: directories to read in any case; or, if settled, without a record
     every: int  # read one of so many directories to check its times; 0: none
     turn: int  # which of them
     top: bytes
@@ -209,7 +195,7 @@ class WalkedRun(NamedTuple):
 
 TABLES: dict[str, type[Any]] = {
     "ListRequest": ListRequest, "ListResult": ListResult, "RowsRequest": RowsRequest, "RowsResult": RowsResult,
-    "RunRequest": RunRequest, "RunResult": WalkedRun, "KnownPage": KnownPage, "KnownRow": KnownRow,
+    "RunRequest": RunRequest, "RunResult": WalkedRun, "KnownPage": KnownPage,
 }  # fmt: skip
 
 
@@ -235,7 +221,7 @@ def layout() -> dict[str, Any]:
     names = {name: "".join(f" {field}" for field in fields_in(table)) for name, table in TABLES.items()}
     micros = {"slow_micros": round(SLOW_REQUEST * 1e6), "news_micros": round(NEWS_SECONDS * 1e6)}
     numbers = {"gap": GAP, "probes": PROBES, "place_header": PLACE_HEADER, **micros}
-    numbers |= {"racy": RACY_NS, "record_header": RECORD_HEADER, "hows": HOWS, "known_counts": KNOWN_COUNTS}
+    numbers |= {"racy": RACY_NS, "update": UPDATE_BYTES, "head": HEAD_BYTES, "hows": HOWS, "known_counts": KNOWN_COUNTS}
     return {"rules": LINK_RULES, "forms": FORMS, "columns": COLUMNS, **numbers, **names}
 
 

@@ -1,5 +1,7 @@
 """Records: what a snapshot store keeps of one directory, or of one part of a huge one. `_walk.h` writes the same.
 
+    head     the fields of Head: checksum of all that follows it, lengths, flags, and the status of the directory.
+    path     below the root.
     names    in the order of the listing, separated by NULs. A regular file is its name; a directory has a slash after
              it, any other entry a slash and a letter: p, s, b, c as in `find -type`, l for a symlink, L for one that
              led to a directory, ? for an unknown type. An exclamation mark follows for an entry that a filter excluded
@@ -10,7 +12,7 @@
 A column is a series of variable-length integers (LEB128), each the difference to the value before, modulo 2**64, in
 zigzag form: small numbers of either sign take one byte.
 
-Records come from other machines and from files: `names_in` and `values_in` raise ValueError for what is damaged.
+Records come from other machines and from files: functions raise ValueError for what is damaged.
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ import os
 import stat
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from scanner.fields import TYPES
 
-HEADER = struct.Struct("<19q")
-"""Of a record on its way to the writer: the fields of RecordHeader. The path, names and columns follow."""
+HEAD = struct.Struct("<8I4q")
+UPDATE = struct.Struct("<8q")
+UPDATE_AND_HEAD = struct.Struct(UPDATE.format + HEAD.format[1:])
 UNKNOWN_NUMBER = -1
 DIRECTORY, LINK, DIRECTORY_LINK, UNKNOWN_TYPE, FILE = "/", "/l", "/L", "/?", "/f"
 """What follows the names of some entries; FILE only before EXCLUDED_MARK."""
@@ -56,66 +59,100 @@ class Counts(NamedTuple):
     damaged: int = 0
 
 
-class RecordHeader(NamedTuple):
-    """Numbers of a record. `known`: id of the record in the store that this one replaces or confirms; 0: none.
+class Head(NamedTuple):
+    """The head of a record. Lengths are in bytes, times in nanoseconds; `birth`: -1 where the file system has none."""
 
-    `same`: only `flags` differ from that one. `position`: entries of the directory in earlier parts. Times are in
-    nanoseconds; `birth` is -1 where the file system has none. `bytes` and `blocks` (of 512 bytes) are sums over the
-    entries that are no directories, -1 if sizes are not recorded.
+    crc: int
+    path_length: int
+    names_length: int
+    columns_length: int
+    flags: int
+    mode: int
+    uid: int
+    gid: int
+    inode: int
+    birth: int
+    mtime: int
+    ctime: int
+
+
+class Record(NamedTuple):
+    """A record, taken apart."""
+
+    head: Head
+    path: bytes
+    names: bytes
+    columns: bytes
+    is_intact: bool
+    """Whether the checksum is right."""
+
+
+class Update(NamedTuple):
+    """What goes to the writer before a record of `length` bytes.
+
+    `known`: whether the store has a record of this directory. `same`: only its flags differ from that one. `position`:
+    entries of the directory in earlier parts. `bytes` and `blocks` (of 512 bytes) are sums over the entries that are no
+    directories, -1 if sizes are not recorded.
     """
 
     known: int
     same: int
     root: int
     position: int
-    inode: int
-    birth: int
-    mtime: int
-    ctime: int
-    mode: int
-    uid: int
-    gid: int
-    flags: int
     files: int
     bytes: int
     blocks: int
-    crc: int
-    path_length: int
-    names_length: int
-    columns_length: int
+    length: int = 0
 
 
-Record: TypeAlias = tuple[tuple[int, ...], bytes, bytes, bytes]
-"""The numbers of a RecordHeader, path, names, columns: a plain tuple, because there are many."""
-
-
-def checksum(path: bytes, names: bytes, columns: bytes) -> int:
-    """Return the checksum of a record."""
-    return crc32(columns, crc32(names, crc32(path)))
-
-
-def pack_record(header: RecordHeader, path: bytes, names: bytes, columns: bytes) -> bytes:
+def pack_record(head: Head, path: bytes, names: bytes, columns: bytes) -> bytes:
     """Return the bytes of a record. Its lengths and its checksum are filled in."""
-    header = header._replace(crc=checksum(path, names, columns))
-    lengths = {"path_length": len(path), "names_length": len(names), "columns_length": len(columns)}
-    return b"".join([HEADER.pack(*header._replace(**lengths)), path, names, columns])
+    head = head._replace(path_length=len(path), names_length=len(names), columns_length=len(columns))
+    record = b"".join([HEAD.pack(*head), path, names, columns])
+    return crc32(record[4:]).to_bytes(4, "little") + record[4:]
 
 
-def records_in(body: bytes | memoryview) -> Iterator[Record]:
-    """Yield the records that `pack_record` made. Raises ValueError if they are cut off."""
-    body, start, size, unpack = bytes(body), 0, HEADER.size, HEADER.unpack_from
-    while start < len(body):
-        if len(body) - start < size:
+def record_at(data: bytes, start: int = 0) -> Record:
+    """Return the record that begins at `start`. Raises ValueError if it is cut off."""
+    if len(data) - start < HEAD.size:
+        raise ValueError("damaged record: it is cut off")
+    head = Head._make(HEAD.unpack_from(data, start))
+    path = start + HEAD.size
+    names = path + head.path_length
+    columns = names + head.names_length
+    end = columns + head.columns_length
+    if end > len(data):
+        raise ValueError("damaged record: it is cut off")
+    is_intact = crc32(data[start + 4 : end]) == head.crc
+    return Record(head, data[path:names], data[names:columns], data[columns:end], is_intact)
+
+
+def size_of(record: Record) -> int:
+    """Return the number of bytes of a record."""
+    return HEAD.size + len(record.path) + len(record.names) + len(record.columns)
+
+
+def pack_update(update: Update, record: bytes) -> bytes:
+    """Return the bytes of an update, with its record."""
+    return UPDATE.pack(*update._replace(length=len(record))) + record
+
+
+def updates_in(data: bytes | memoryview) -> Iterator[tuple[tuple[int, ...], bytes, int]]:
+    """Yield the numbers of each Update and of the Head that follows it, `data`, and where the path begins in it.
+
+    Raises ValueError if a record is cut off.
+    """
+    # Plain numbers and one unpacking, because there are many.
+    data, start, size, unpack = bytes(data), 0, UPDATE_AND_HEAD.size, UPDATE_AND_HEAD.unpack_from
+    while start < len(data):
+        if len(data) - start < size:
             raise ValueError("damaged record: it is cut off")
-        header = unpack(body, start)
-        path, names, columns = header[-3:]
-        path_end = start + size + path
-        names_end = path_end + names
-        end = names_end + columns
-        if min(path, names, columns) < 0 or end > len(body):
+        numbers = unpack(data, start)
+        length, _, path, names, columns = numbers[7:12]
+        if length != HEAD.size + path + names + columns or length > len(data) - start - UPDATE.size:
             raise ValueError("damaged record: it is cut off")
-        yield header, body[start + size : path_end], body[path_end:names_end], body[names_end:end]
-        start = end
+        yield numbers, data, start + size
+        start += UPDATE.size + length
 
 
 def type_suffix(entry: os.DirEntry[Any]) -> str:

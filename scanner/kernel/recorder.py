@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.fields import NULL
 from scanner.kernel.devices import Devices, as_signed
-from scanner.kernel.native import RACY_NS, KnownRow, WalkedRun
+from scanner.kernel.native import RACY_NS, WalkedRun
 from scanner.kernel.pack import FilesWithRows, ReadPart
 from scanner.kernel.record import (
     BOUNDARY,
@@ -20,15 +20,18 @@ from scanner.kernel.record import (
     RACY,
     UNKNOWN_NUMBER,
     Counts,
-    RecordHeader,
+    Head,
+    Record,
+    Update,
     excluded_suffix,
     names_in,
     names_of,
     pack_columns,
     pack_record,
+    pack_update,
     type_suffix,
 )
-from scanner.kernel.rows import Key, KnownSpec, RootKeys, StoredRows
+from scanner.kernel.rows import Key, KnownSpec, RootKeys, StoredRecords
 from scanner.model import Path
 from scanner.model import names as listed
 
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 
 NEWS = struct.Struct(f"<{len(Counts._fields)}q q q q")
 """The head of `Chunk.snapshot`: Counts, newest ctime, then root and length of the path of the last finished directory
-(-1: none). That path and the Records follow."""
+(-1: none). That path follows, then updates with their records."""
 
 
 class SnapshotNews(NamedTuple):
@@ -46,14 +49,14 @@ class SnapshotNews(NamedTuple):
     counts: Counts
     newest: int
     last: Key | None
-    records: memoryview
+    updates: memoryview
 
 
 def news_from(body: bytes | memoryview) -> SnapshotNews:
     """Return the content of `Chunk.snapshot`. Raises ValueError if it is damaged."""
     view = memoryview(body)
     if len(view) < NEWS.size:
-        raise ValueError("damaged message: the records are cut off")
+        raise ValueError("damaged message: it is cut off")
     *counts, newest, root, length = NEWS.unpack_from(view)
     start = NEWS.size + max(length, 0)
     last = (root, bytes(view[NEWS.size : start])) if length >= 0 else None
@@ -63,22 +66,24 @@ def news_from(body: bytes | memoryview) -> SnapshotNews:
 class Recorder:
     """Makes the records of one Walker. Not for use by two threads."""
 
-    def __init__(self, spec: KnownSpec, facts: ScanFacts, keys: RootKeys, rows: StoredRows, devices: Devices) -> None:
-        self._spec, self._facts, self._keys, self._rows, self._devices = spec, facts, keys, rows, devices
+    def __init__(
+        self, spec: KnownSpec, facts: ScanFacts, keys: RootKeys, stored: StoredRecords, devices: Devices
+    ) -> None:
+        self._spec, self._facts, self._keys, self._stored, self._devices = spec, facts, keys, stored, devices
         self.is_check = False
         """Whether the directory that is being read is read to check its times."""
         self.begin()
 
     def begin(self) -> None:
         """Start the records of a Chunk."""
-        self._records: list[bytes] = []
+        self._updates: list[bytes] = []
         self.counts = dict.fromkeys(Counts._fields, 0)
         self._last: Key | None = None
 
     def finished(self, path: Path) -> None:
         """Note that a directory is done: what an interrupted scan goes on with comes after it in walk order."""
         key = self._keys.key(path)
-        if key is not None and not self._rows.is_settled(*key):
+        if key is not None and not self._stored.is_settled(*key):
             self._last = key
 
     def news(self) -> bytes:
@@ -87,14 +92,14 @@ class Recorder:
             return b""
         root, last = self._last or (0, b"")
         head = NEWS.pack(*self.counts.values(), self._devices.newest, root, len(last) if self._last else -1)
-        return b"".join([head, last, *self._records])
+        return b"".join([head, last, *self._updates])
 
     def add_run(self, run: WalkedRun) -> None:
         """Take the records and counts of a run."""
         for count, number in zip(self.counts, memoryview(run.known).cast("q"), strict=True):
             self.counts[count] += number
         if run.records:
-            self._records.append(run.records)
+            self._updates.append(run.records)
         if run.last:
             self._last = self._keys.key(run.last)
 
@@ -114,23 +119,22 @@ class Recorder:
         root, name = key
         named = with_suffixes(entries, excluded)
         rows = self._rows_of(entries, part)
-        known = self._rows.row(root, name, position)
+        known = self._stored.record(root, name, position)
         size, blocks = sums(self._spec.columns, named, rows)
-        header = RecordHeader(
-            0 if known is None else known.id, 0, root, position, as_signed(status.st_ino), UNKNOWN_NUMBER,
-            status.st_mtime_ns, status.st_ctime_ns, status.st_mode, status.st_uid, status.st_gid,
-            self._flags(path, position, status, part, known), sum(not is_directory(suffix) for _, suffix in named),
-            size, blocks, 0, 0, 0, 0,
+        files = sum(not is_directory(suffix) for _, suffix in named)
+        update = Update(known is not None, 0, root, position, files, size, blocks)
+        head = Head(
+            0, 0, 0, 0, self._flags(path, position, status, part, known), status.st_mode, status.st_uid, status.st_gid,
+            as_signed(status.st_ino), UNKNOWN_NUMBER, status.st_mtime_ns, status.st_ctime_ns,
         )  # fmt: skip
-        is_same = known is not None and is_unmodified(known, status)
         columns = pack_columns([entry.inode() for entry in entries], rows)
-        self._compare(header, known, is_same, name, names_of(named), columns)
+        self._compare(update, known, head, name, names_of(named), columns)
 
-    def _flags(self, path: Path, position: int, status: os.stat_result, part: ReadPart, known: KnownRow | None) -> int:
+    def _flags(self, path: Path, position: int, status: os.stat_result, part: ReadPart, known: Record | None) -> int:
         device = self._devices.of(path, status)
         is_racy = status.st_ctime_ns > device.newest - RACY_NS
         device.saw(status.st_ctime_ns)
-        is_parted = position or part.more or (known is not None and known.flags & (MORE | PARTED))
+        is_parted = position or part.more or (known is not None and known.head.flags & (MORE | PARTED))
         flags = BOUNDARY * self._devices.is_beyond(path, status) | RACY * is_racy
         return flags | MORE * part.more | PARTED * bool(is_parted)
 
@@ -150,15 +154,19 @@ class Recorder:
         return [found.pop(b""), *(found.get(os.fsencode(entry.name)) for entry in entries)]
 
     def _compare(
-        self, header: RecordHeader, known: KnownRow | None, is_same: bool, name: bytes, names: bytes, columns: bytes
+        self, update: Update, known: Record | None, head: Head, name: bytes, names: bytes, columns: bytes
     ) -> None:  # fmt: skip
-        if known is not None and is_same and (known.names, known.columns) == (names, columns):
-            if header.flags != known.flags:
-                self._records.append(pack_record(header._replace(same=1), name, b"", b""))
-            return
-        if known is not None and is_same and self.is_check and bare(known.names) != bare(names):
-            self.counts["stale"] += 1
-        self._records.append(pack_record(header, name, names, columns))
+        if known is not None and (known.head.inode, known.head.mtime, known.head.ctime) == (
+            head.inode,
+            head.mtime,
+            head.ctime,
+        ):
+            is_same = (known.names, known.columns) == (names, columns)
+            if is_same and known.is_intact and head.flags == known.head.flags:
+                return
+            update = update._replace(same=is_same)
+            self.counts["stale"] += self.is_check and not is_same and bare(known.names) != bare(names)
+        self._updates.append(pack_update(update, pack_record(head, name, names, columns)))
 
 
 def with_suffixes(entries: Sequence[os.DirEntry[Any]], excluded: Collection[Any]) -> list[tuple[Any, str]]:
@@ -181,9 +189,9 @@ def is_directory(suffix: str) -> bool:
     return suffix.removesuffix(EXCLUDED_MARK) == DIRECTORY
 
 
-def is_unmodified(row: KnownRow, status: os.stat_result) -> bool:
-    """Return whether a directory has the inode and times of its row. A change of mode or owner changes ctime."""
-    return (row.inode, row.mtime, row.ctime) == (as_signed(status.st_ino), status.st_mtime_ns, status.st_ctime_ns)
+def is_unmodified(head: Head, status: os.stat_result) -> bool:
+    """Return whether a directory has the inode and times of its record. A change of mode or owner changes ctime."""
+    return (head.inode, head.mtime, head.ctime) == (as_signed(status.st_ino), status.st_mtime_ns, status.st_ctime_ns)
 
 
 def sums(

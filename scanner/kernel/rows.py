@@ -1,34 +1,40 @@
-"""Rows of a snapshot store, for one Walker: read-only, a page at a time.
+"""Records of a snapshot store, for one Walker: read-only, a page at a time.
 
-A page is the row of a directory and all rows below it, in the order of paths, or that row alone if these are many.
+A page is the record of a directory and all records below it, in the order of paths, or that one alone if these are
+many. It is what SQLite returns: nothing is taken apart until it is needed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
-from scanner.kernel.native import KnownRow
-from scanner.kernel.record import checksum, names_in
+from scanner.kernel.record import Record, names_in, record_at, size_of
 from scanner.model import Fault, Path, prefix_of
 
 Trust = Literal["nothing", "names", "files", "all"]
 Key = tuple[int, bytes]
 """Number of a root, and the path of a directory below it."""
 MOST_ROWS = 1536  # of a page
-SELECT = (  # with casts, because a stranger's file may hold other types
-    "SELECT id, CAST(path AS BLOB), CAST(inode AS INT), CAST(mtime AS INT), CAST(ctime AS INT), CAST(flags AS INT), "
-    "CAST(crc AS INT), CAST(names AS BLOB), CAST(columns AS BLOB) FROM versions "
-    "WHERE root = ? AND {} AND since <= ? AND (until IS NULL OR until >= ?)"
+MOST_BYTES = 64 << 20  # of a page, and of one record
+HOLDS = "since <= ? AND (until IS NULL OR until >= ?)"
+RECORD = "CAST(record AS BLOB)"  # because a stranger's file may hold another type
+ONE = f"SELECT {RECORD} FROM versions WHERE root = ? AND path = ? AND part = ? AND {HOLDS}"
+PARTS = f"SELECT {RECORD} FROM versions WHERE root = ? AND path = ? AND part < ? AND {HOLDS} ORDER BY part"
+BELOW = (
+    f"SELECT {RECORD} AS record FROM versions WHERE root = ? AND path >= ? AND path < ? AND part = 0 AND {HOLDS} "
+    "ORDER BY path"
 )
-ONE = SELECT.format("path = ? AND part = ?")
-RANGE = SELECT.format("path >= ? AND path < ? AND part = 0") + " ORDER BY path"
+JOINED = "SELECT CAST(group_concat(record, '') AS BLOB) FROM ({})"
+"""All records of a query at once: SQLite is left only once for them, and runs without the GIL until then."""
+CAN_JOIN = JOINED.format("SELECT x'0100' AS record UNION ALL SELECT x'0002'"), b"\x01\x00\x00\x02"
+"""A query, and its result unless SQLite ends it at the first NUL, as before 3.39."""
 MANY = f"SELECT 1 FROM versions WHERE root = ? AND path >= ? AND path < ? LIMIT 1 OFFSET {MOST_ROWS}"
 """Answered from the index alone."""
-PARTS = SELECT.format("path = ? AND part < ?") + " ORDER BY part"
 UNREAD = "SELECT root, path, operation, errno, message, kind FROM unread WHERE snapshot = ?"
 UNRESERVED = frozenset(b"/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
 """Bytes of a path that mean themselves in a URI."""
@@ -36,10 +42,10 @@ START_OF_PATHS, END_OF_PATHS = b"\x01", b"\xff" * 256  # no name is as long
 
 
 class KnownSpec(NamedTuple):
-    """Which rows of a store are known, and how far they are trusted. Travels to the workers.
+    """Which records of a store are known, and how far they are trusted. Travels to the workers.
 
     store     path of the store
-    snapshot  number of the snapshot whose rows are known; of the new one, if records are made
+    snapshot  number of the snapshot whose records are known; of the new one, if records are made
     trust     nothing, names, files: see the option; all: the tree is not touched
     records   whether Records are made of directories that are read
     columns   columns of the records
@@ -48,7 +54,8 @@ class KnownSpec(NamedTuple):
     every     one of so many directories is read again to check the others; 0: none
     cursor    root and path of the last directory of an interrupted scan: what precedes it is trusted
     changed   directories in which something changed; all others are trusted. None: unknown
-    empty     the store has no rows yet
+    empty     the store has no records yet
+    shallow   directories at the last depth have none
     tops      key of each root of the scan, if these are not the roots of the store
     """
 
@@ -63,6 +70,7 @@ class KnownSpec(NamedTuple):
     cursor: Key | None = None
     changed: frozenset[Key] | None = None
     empty: bool = False
+    shallow: bool = False
     tops: tuple[Key, ...] = ()
 
 
@@ -92,78 +100,115 @@ class RootKeys:
         return 0
 
 
-class StoredRows:
-    """The rows that hold for one snapshot. Not for use by two threads."""
+class StoredRecords:
+    """The records that hold for one snapshot. Not for use by two threads."""
 
     def __init__(self, spec: KnownSpec) -> None:
         self._spec = spec
         self._database: sqlite3.Connection | None = None
         self._unread: dict[Key, Fault] | None = None
-        self.page: dict[bytes, tuple[Any, ...]] = {}
-        """Fields of the rows of the page, by path, in the order of paths."""
+        self.page = b""
+        """The records of the page, in the order of paths."""
+        self._records: dict[bytes, Record] | None = None
         self.low = self.high = self._top = b""
-        """The page has all rows from `low` on, below `high`, and that of the directory for which it was loaded."""
+        """The page has all records from `low` on, below `high`, and that of the directory for which it was loaded."""
         self.loads = 0  # pages so far
         self._root = -1
+        self._below = BELOW
         self._before: dict[bytes, set[bytes]] = {}
         self.damage: str | None = None
-        """What is wrong with the file, once it could not be read; then it has no rows."""
+        """What is wrong with the file, once it could not be read; then it has no records."""
 
-    def row(self, root: int, key: bytes, position: int = 0) -> KnownRow | None:
-        """Return the row of a directory, or of its part that begins at entry `position`."""
+    def record(self, root: int, key: bytes, position: int = 0) -> Record | None:
+        """Return the record of a directory, or of its part that begins at entry `position`."""
         if position:
-            found = self._fetch(ONE, root, key, position, *self._snapshots)
-            return KnownRow._make(found[0]) if found else None
-        if not self._covers(root, key):
-            self._load(root, key)
-        row = self.page.get(key)
-        return None if row is None else KnownRow._make(row)
+            return next(records_in(self._fetch(ONE, root, key, position, *self._snapshots)), None)
+        self.load(root, key)
+        if self._records is None:
+            try:
+                self._records = by_path(self.page)
+            except ValueError:
+                self.repair()
+                self._records = by_path(self.page)
+        return self._records.get(key)
 
-    def parts(self, root: int, key: bytes, end: int = sys.maxsize) -> list[KnownRow]:
-        """Return the rows of a huge directory that begin before entry `end`, in their order, without damaged ones."""
-        rows = map(KnownRow._make, self._fetch(PARTS, root, key, end, *self._snapshots))
-        return [row for row in rows if row.crc == checksum(row.path, row.names, row.columns)]
+    def repair(self) -> None:
+        """Load the page again, without records that are cut off: one spoils all behind it."""
+        root, top = self._root, self._top
+        found = self._fetch(ONE, root, top, 0, *self._snapshots)
+        if self.high > self.low:
+            found += self._fetch(BELOW, root, self.low, self.high, *self._snapshots)
+        self.page = b"".join([each for each in found if is_whole(each)])
+        self.loads += 1
 
-    def _covers(self, root: int, key: bytes) -> bool:
-        return root == self._root and (key == self._top or key in self.page or self.low <= key < self.high)
+    def parts(self, root: int, key: bytes, end: int = sys.maxsize) -> list[Record]:
+        """Return the records of a huge directory that begin before entry `end`, in order, without damaged ones."""
+        found = records_in(self._fetch(PARTS, root, key, end, *self._snapshots))
+        return [record for record in found if record.is_intact]
 
-    def _load(self, root: int, key: bytes) -> None:
-        """Load the row of a directory, and all rows below it unless these are many: a walk visits them in another order
-        than that of their paths, so that the first ones would seldom be of use.
+    def load(self, root: int, key: bytes) -> None:
+        """Make the page one with the record of a directory and all records below it, unless these are many: a walk
+        visits them in another order than that of their paths, so that the first ones would seldom be of use.
         """
+        if root == self._root and (key == self._top or self.low <= key < self.high):
+            return
         self.low, self.high = (key + b"/", key + b"0") if key else (START_OF_PATHS, END_OF_PATHS)
-        rows = self._fetch(ONE, root, key, 0, *self._snapshots)
+        found = self._fetch(ONE, root, key, 0, *self._snapshots)
         cursor = self._spec.cursor
-        # Below a directory above the cursor, some rows are settled and others are not: a page has one kind.
+        # Below a directory above the cursor, some records are settled and others are not: a page has one kind.
         is_alone = cursor is not None and cursor[0] == root and is_above(key, cursor[1])
-        if is_alone or self._fetch(MANY, root, self.low, self.high):
+        below: list[bytes] | None = None
+        if not is_alone and not self._fetch(MANY, root, self.low, self.high):
+            below = self._fetch_below(root, self.low, self.high)
+        if below is None:
             self.high = self.low
-        else:
-            rows += self._fetch(RANGE, root, self.low, self.high, *self._snapshots)
-        self.page = {row[1]: row for row in rows}
+        self.page, self._records = b"".join(found + (below or [])), None
         self._root, self._top = root, key
         self.loads += 1
+
+    def _fetch_below(self, root: int, low: bytes, high: bytes) -> list[bytes] | None:
+        """Return the records in a range of paths, joined or one by one. None: they are more than MOST_BYTES."""
+        try:
+            return [found for (found,) in self._query(self._below, root, low, high, *self._snapshots) if found]
+        except sqlite3.DataError:
+            return None
 
     @property
     def _snapshots(self) -> tuple[int, int]:
         return self._spec.snapshot, self._spec.snapshot
 
-    def _fetch(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    def _fetch(self, statement: str, *values: Any) -> list[Any]:
+        """Return the first column of a query; nothing if a value is longer than MOST_BYTES."""
+        with contextlib.suppress(sqlite3.DataError):
+            return [first for first, *_ in self._query(statement, *values)]
+        return []
+
+    def _query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a query; none if the store is damaged."""
         if self._spec.empty or self.damage is not None:
             return []
         try:
-            if self._database is None:
-                self._database = connect_reader(self._spec.store, is_writing=self._spec.records)
-            return self._database.execute(statement, values).fetchall()
+            return self._connected().execute(statement, values).fetchall()
+        except sqlite3.DataError:
+            raise
         except sqlite3.Error as error:
             self.damage = str(error)
             return []
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._database is None:
+            self._database = connect_reader(self._spec.store, is_writing=self._spec.records)
+            self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
+            query, result = CAN_JOIN
+            if self._database.execute(query).fetchone() == (result,):
+                self._below = JOINED.format(BELOW)
+        return self._database
 
     @property
     def unread(self) -> dict[Key, Fault]:
         """The Faults of the directories that the scan of this snapshot could not read, or did not enter."""
         if self._unread is None:
-            rows = self._fetch(UNREAD, self._spec.snapshot)
+            rows = self._query(UNREAD, self._spec.snapshot)
             self._unread = {(root, path): Fault(path, *rest) for root, path, *rest in rows}
         return self._unread
 
@@ -199,6 +244,29 @@ class StoredRows:
         if self._database is not None:
             self._database.close()
             self._database = None
+
+
+def records_in(found: Iterable[bytes]) -> Iterator[Record]:
+    """Yield the records that are whole."""
+    return (record_at(each) for each in found if is_whole(each))
+
+
+def is_whole(data: bytes) -> bool:
+    """Return whether the lengths in a record are right."""
+    try:
+        return size_of(record_at(data)) == len(data)
+    except ValueError:
+        return False
+
+
+def by_path(page: bytes) -> dict[bytes, Record]:
+    """Return the records of a page by path. Raises ValueError if one is cut off."""
+    found, start = {}, 0
+    while start < len(page):
+        record = record_at(page, start)
+        found[record.path] = record
+        start += size_of(record)
+    return found
 
 
 def connect_reader(store: str, *, is_writing: bool = False) -> sqlite3.Connection:

@@ -102,7 +102,12 @@ class Runs:
             way, stack, length, limit, self._descent.most_open, near, device, *words, *budget, news, form, separator,
             *self._always, page,  # type: ignore[call-arg]  # mypy does not count the items of these tuples
         )  # fmt: skip
-        run = self._walk_lent(request)
+        try:
+            run = self._walk_lent(request)
+        except EOFError:  # a damaged page
+            assert self._known is not None
+            self._known.repair_page()
+            return None
         return run._replace(rows=self._one_device.only(device, run.rows)) if self._one_device.is_needed else run
 
     def _walk_lent(self, request: RunRequest) -> WalkedRun:

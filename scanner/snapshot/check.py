@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from scanner.kernel.record import checksum, inodes_in, names_in, rows_in
+from scanner.kernel.record import inodes_in, names_in, record_at, rows_in
+from scanner.kernel.rows import RECORD
 from scanner.snapshot.settings import shown
 
 MOST_PROBLEMS = 100
@@ -34,17 +35,16 @@ def _all_problems(database: sqlite3.Connection, width: int) -> Iterator[str]:
     for (line,) in database.execute(f"PRAGMA integrity_check({MOST_PROBLEMS})"):
         if line != "ok":
             yield f"the file is damaged: {line}"
-    for path, names, columns, crc in database.execute(
-        "SELECT CAST(path AS BLOB), CAST(names AS BLOB), CAST(columns AS BLOB), crc FROM versions"
-    ):
-        if crc != checksum(path, names, columns):
-            yield f"{shown(path)}: the checksum is wrong; the next scan reads it again"
-            continue
+    for path, flags, data in database.execute(f"SELECT CAST(path AS BLOB), flags, {RECORD} FROM versions"):
         try:
-            count = len(names_in(names))
-            inodes_in(columns, count)
+            record = record_at(data)
+            if not record.is_intact or (record.path, record.head.flags) != (path, flags):
+                yield f"{shown(path)}: the checksum is wrong; the next scan reads it again"
+                continue
+            count = len(names_in(record.names))
+            inodes_in(record.columns, count)
             if width:
-                rows_in(columns, count, width)
+                rows_in(record.columns, count, width)
         except ValueError as error:
             yield f"{shown(path)}: {error}"
     for path, number in database.execute(OVERLAPS):

@@ -19,6 +19,7 @@ from scanner.kernel.rows import Key, KnownSpec, RootKeys
 from scanner.model import Chunk, Path, excluded
 from scanner.mounts import LOCAL, filesystem_type
 from scanner.options import ScanOptions
+from scanner.snapshot.background import Background
 from scanner.snapshot.changed import changed_keys
 from scanner.snapshot.lock import Lock
 from scanner.snapshot.schema import BY_PATH, explained, open_writer
@@ -87,6 +88,8 @@ class SnapshotScan:
             if not is_empty:  # workers read the file itself, which does not change: see `connect_reader`
                 self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 self._database.execute("PRAGMA wal_autocheckpoint = 0")
+            else:  # a WAL would have each page written twice
+                self._database.execute("PRAGMA journal_mode = DELETE")
         self.number = number
         self.spec = KnownSpec(
             self.path, number, settings.trust(options.trust), records=True,
@@ -97,7 +100,8 @@ class SnapshotScan:
         self._keys = RootKeys(roots)
         self.figures: dict[str, Any] = {}
         """What a report says of this snapshot, once it is finished."""
-        self.failure: StoreError | None = None
+        # Nothing is forked beside threads.
+        self._background = Background(here=options.start_method == "fork")
 
     def _clock(self) -> int:
         """Return a ctime that the clock of this kernel has just made: that of the store, which was written just now."""
@@ -140,38 +144,43 @@ class SnapshotScan:
 
     def take(self, chunk: Chunk) -> None:
         """Store what a Chunk brings. After an error nothing more is stored: the scan itself goes on."""
-        if self.failure is None:
-            try:
-                self.writer.take(chunk, self._keys)
-            except (StoreError, ValueError) as error:
-                self.failure = error if isinstance(error, StoreError) else StoreError(f"{self.path!r}: {error}")
+        self._background.call(self.writer.take, chunk, self._keys)
 
     def finish(self, outcome: str, *, complete: bool) -> None:
         """Commit what is left, and close the store. A scan that is not complete is continued by the next one."""
         if self._lock is None:
             return
+        self._background.call(self._commit_last, outcome, complete)
+        self._background.close()
         try:
-            if self.failure is None:
-                incomplete = self.writer.counts["errors"] or self.writer.counts["stale"]
-                state = "open" if not complete else "incomplete" if incomplete else "complete"
-                if self.writer.counts["stale"]:
-                    self._database.execute(
-                        "INSERT OR REPLACE INTO store VALUES ('unreliable', ?)", (json.dumps(self.number),)
-                    )
-                self._database.execute("PRAGMA synchronous = FULL")
-                self.writer.commit(state=state, outcome=outcome)
-        except StoreError as error:
-            self.failure = error
-        finally:
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 # Reading a WAL needs permission to write beside the file.
                 self._database.execute("PRAGMA journal_mode = DELETE")
-            try:
-                self.figures = self._read_figures()
-                self._database.close()
-            finally:
-                self._release()
+            self.figures = self._read_figures()
+            self._database.close()
+        finally:
+            self._release()
+
+    def _commit_last(self, outcome: str, complete: bool) -> None:
+        counts = self.writer.counts
+        state = "open" if not complete else "incomplete" if counts["errors"] or counts["stale"] else "complete"
+        with explained(self.path):
+            if counts["stale"]:
+                values = ("unreliable", json.dumps(self.number))
+                self._database.execute("INSERT OR REPLACE INTO store VALUES (?, ?)", values)
+            self._database.execute("PRAGMA synchronous = FULL")
+        self.writer.commit(state=state, outcome=outcome)
+
+    @property
+    def failure(self) -> StoreError | None:
+        """Why nothing more was stored; None: everything was."""
+        error = self._background.failure
+        if error is None or isinstance(error, StoreError):
+            return error
+        if not isinstance(error, ValueError):  # damaged Chunks
+            raise error
+        return StoreError(f"{self.path!r}: {error}")
 
     def _read_figures(self) -> dict[str, Any]:
         """Return what a report says of this snapshot, as plain values."""

@@ -1,8 +1,9 @@
 """The format of a snapshot store: one SQLite file with a row for each state of each directory.
 
 A row of `versions` holds for the snapshots from `since` to `until`; `until` is NULL while it holds for the newest one.
-A directory that does not change gets no new row, however many snapshots there are. `record.py` describes `names` and
-`columns`. Paths are bytes below the root, so that everything below `p` is the key range from `p/` to `p0`.
+A directory that does not change gets no new row, however many snapshots there are. `record.py` describes `record`,
+which has all that a scan needs; the other columns are for queries. Paths are bytes below the root, so that everything
+below `p` is the key range from `p/` to `p0`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from collections.abc import Iterator
 from scanner.errors import StoreError
 from scanner.kernel.rows import connect_reader, quoted
 
-APPLICATION, FORMAT = 0x53634E73, 1
-PAGE_BYTES, CACHE_KIB = 16384, 65536
+APPLICATION, FORMAT = 0x53634E73, 2
+PAGE_BYTES, CACHE_KIB = 8192, 65536
 SCHEMA = """
 CREATE TABLE store(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE roots(
@@ -33,9 +34,8 @@ CREATE TABLE attempts(
     directories INT NOT NULL DEFAULT 0, outcome TEXT, PRIMARY KEY(snapshot, number)) WITHOUT ROWID;
 CREATE TABLE versions(
     id INTEGER PRIMARY KEY, root INT NOT NULL, path BLOB NOT NULL, part INT NOT NULL, since INT NOT NULL, until INT,
-    inode INT NOT NULL, birth INT NOT NULL, mtime INT NOT NULL, ctime INT NOT NULL, mode INT NOT NULL, uid INT NOT NULL,
-    gid INT NOT NULL, flags INT NOT NULL, files INT NOT NULL, bytes INT NOT NULL, blocks INT NOT NULL, crc INT NOT NULL,
-    names BLOB NOT NULL, columns BLOB NOT NULL);
+    mtime INT NOT NULL, uid INT NOT NULL, gid INT NOT NULL, flags INT NOT NULL, files INT NOT NULL, bytes INT NOT NULL,
+    blocks INT NOT NULL, record BLOB NOT NULL);
 CREATE INDEX by_until ON versions(until) WHERE until IS NOT NULL;
 CREATE TABLE unread(
     snapshot INT NOT NULL, root INT NOT NULL, path BLOB NOT NULL, operation TEXT NOT NULL, errno INT NOT NULL,
@@ -103,9 +103,8 @@ def refuse_other_formats(path: str, database: sqlite3.Connection) -> None:
         raise StoreError(f"{path!r} is no snapshot store: give another file", "usage")
     version = database.execute("PRAGMA user_version").fetchone()[0]
     if version != FORMAT:
-        raise StoreError(
-            f"{path!r} has format {version}, but this scanner knows {FORMAT}: use a newer scanner", "usage"
-        )
+        advice = "use a newer scanner" if version > FORMAT else "give another file, and scan anew"
+        raise StoreError(f"{path!r} has format {version}, but this scanner knows {FORMAT}: {advice}", "usage")
 
 
 @contextlib.contextmanager

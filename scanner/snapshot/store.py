@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.errors import OptionError, StoreError
@@ -14,12 +15,13 @@ from scanner.model import prefix_of
 from scanner.options import PathLike, ScanOptions, parse_seconds
 from scanner.snapshot.moments import chosen
 from scanner.snapshot.schema import explained, open_reader
-from scanner.snapshot.settings import Settings
+from scanner.snapshot.settings import Settings, shown
 
 if TYPE_CHECKING:
     from scanner.entry import Entry
     from scanner.export.tree import Total
-    from scanner.model import Walked
+    from scanner.model import Chunk, Walked
+    from scanner.options import ProducerSpec
     from scanner.run import ScanResult
 
 FINISHED = "complete", "incomplete"
@@ -152,22 +154,39 @@ class Store:
         from scanner.export.formats import SIZES_FIELDS
         from scanner.export.tree import Tree
         from scanner.options import ProducerSpec
+
+        tree = Tree([self.source(which, path)[0]])
+        for chunk in self._chunks(which, path, ProducerSpec("sizes", (None, False)), stat=SIZES_FIELDS):
+            yield from tree.add(chunk.output)
+        yield from tree.finish()
+
+    def _chunks(
+        self, which: int | str, path: str | None, *producers: ProducerSpec, stat: Sequence[str] = ()
+    ) -> Iterator[Chunk]:
         from scanner.run import Run
 
         root, options = self.source(which, path)
-        options = options._replace(producers=(ProducerSpec("sizes", (None, False)),), stat=SIZES_FIELDS)
-        tree = Tree([root])
+        options = options._replace(producers=producers, stat=tuple(stat))
         with Run([root], options, monitored=False) as run:
-            for chunk in run.chunks():
-                yield from tree.add(chunk.output)
-        yield from tree.finish()
+            yield from run.chunks()
 
     def check(self) -> list[str]:
         """Return a line for each problem of the file and its rows; an empty list if all is well."""
         from scanner.snapshot.check import problems_in
 
         with explained(self.path), contextlib.closing(open_reader(self.path)) as database:
-            return list(problems_in(database, len(self.fields)))
+            problems = list(problems_in(database, len(self.fields)))
+        return problems or list(self._lost())
+
+    def _lost(self) -> Iterator[str]:
+        """Yield a line for each directory of the newest snapshot without a record, MOST_PROBLEMS at most."""
+        from scanner.kernel.known import LOST
+        from scanner.snapshot.check import MOST_PROBLEMS
+
+        if self.newest is not None:
+            faults = (fault for root in self.roots for chunk in self._chunks(-1, root) for fault in chunk.faults)
+            lost = (f"{shown(os.fsencode(fault.path))}: {LOST}" for fault in faults if fault.message == LOST)
+            yield from islice(lost, MOST_PROBLEMS)
 
     def prune(self, keep: int | None = None, within: float | str | None = None) -> int:
         """Remove old snapshots, and return how many.
@@ -215,7 +234,8 @@ class Store:
         """
         number = self.snapshot(which).number
         root, key = self._place(path)
-        spec = KnownSpec(self.path, number, "all", columns=self.fields, tops=((root[0], key),))
+        shallow = "max_depth" in self.settings.options
+        spec = KnownSpec(self.path, number, "all", columns=self.fields, shallow=shallow, tops=((root[0], key),))
         follow = {name: name in self.settings.options for name in ("followlinks", "detect_loops")}
         return root[1], ScanOptions(**follow)._replace(known=spec)
 

@@ -1,6 +1,6 @@
 """Writing a snapshot: takes the Chunks of a scan in walk order, and stores what differs from the snapshot before.
 
-    Chunk -> Records -> one transaction every COMMIT_SECONDS: rows, the cursor, counters, unread directories
+    Chunk -> updates -> one transaction every COMMIT_SECONDS or more: rows, the cursor, counters, unread directories
 
 What is committed is a prefix of the walk order that ends at the cursor, so that an interrupted scan can go on from
 there.
@@ -11,20 +11,22 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from scanner.encoding import utf8_bytes
-from scanner.kernel.record import MORE, PARTED, Counts, Record, directories_in, records_in
+from scanner.kernel.record import HEAD, MORE, PARTED, Counts, Record, directories_in, record_at, updates_in
 from scanner.kernel.recorder import news_from
-from scanner.kernel.rows import RootKeys
+from scanner.kernel.rows import END_OF_PATHS, PARTS, RECORD, START_OF_PATHS, RootKeys, records_in
 from scanner.model import Chunk, Fault
 from scanner.snapshot.schema import BY_PATH, explained
 
 COMMIT_SECONDS = 0.2
-INSERT = f"INSERT INTO versions VALUES (NULL, ?, ?, ?, ?, NULL, {', '.join('?' * 14)})"
-PATH, POSITION, FLAGS, NAMES = 1, 2, 11, 16
-"""Places in the values of an INSERT."""
+COMMIT_PAUSES = 4  # times the duration of a commit until the next one, at least
+PartKey: TypeAlias = tuple[int, bytes, int]
+"""Root, path, and number of entries in earlier parts."""
+INSERT = f"INSERT INTO versions VALUES (NULL, ?, ?, ?, ?, NULL, {', '.join('?' * 8)})"
+KEY = "root = ? AND path = ? AND part = ?"
+CONFIRM = f"UPDATE versions SET flags = ?, record = ? WHERE until IS NULL AND {KEY}"
 CLOSE = "UPDATE versions SET until = ? WHERE until IS NULL AND since < ? AND "
 REMOVE = "DELETE FROM versions WHERE since = ? AND "
 BELOW = "root = ? AND (path = ? OR (path >= ? AND path < ?))"
@@ -41,9 +43,10 @@ class SnapshotWriter:
         self.path, self.number = path, number
         self._database, self._attempt = database, attempt
         self._rows: list[tuple[Any, ...]] = []
-        self._replaced: list[tuple[int, bytes]] = []
-        self._unknown: list[tuple[int, bytes, int]] = []
-        self._flags: list[tuple[int, int]] = []
+        self._replaced: list[tuple[PartKey, bytes]] = []
+        self._unknown: list[PartKey] = []
+        self._confirmed: list[tuple[int, bytes, int, bytes, int]] = []
+        self._parts: list[tuple[PartKey, Record]] = []
         self._unread: list[tuple[Any, ...]] = []
         self._parted = (
             set(self._query("SELECT root, path FROM versions WHERE since = ? AND flags & ?", number, PARTED))
@@ -62,7 +65,7 @@ class SnapshotWriter:
         return self._database.execute(statement, values).fetchall()
 
     def take(self, chunk: Chunk, keys: RootKeys) -> None:
-        """Store what a Chunk brings, at the latest COMMIT_SECONDS later. Raises StoreError."""
+        """Store what a Chunk brings, with the next commit. Raises StoreError."""
         self._count(directories=chunk.directories, entries=chunk.entries)
         for fault in chunk.faults:
             self.note_fault(fault, keys)
@@ -70,7 +73,7 @@ class SnapshotWriter:
             news = news_from(chunk.snapshot)
             self._count(read=chunk.directories - news.counts.kept - news.counts.settled, **news.counts._asdict())
             self._newest = max(self._newest, news.newest)
-            self._add(records_in(news.records))
+            self._add(news.updates)
             self._cursor = news.last or self._cursor
         if time.monotonic() >= self._next_commit:
             self.commit()
@@ -96,24 +99,28 @@ class SnapshotWriter:
             )
         )
 
-    def _add(self, records: Iterator[Record]) -> None:
-        rows, number = self._rows, self.number
-        for header, path, names, columns in records:
-            known, same, root, position, *_ = header
-            flags = header[FLAGS]
+    def _add(self, updates: memoryview) -> None:
+        number, is_first, head_size = self.number, self._is_first, HEAD.size
+        for numbers, data, start in updates_in(updates):
+            known, same, root, position, files, size, blocks, length, _, path_length, names_length, _ = numbers[:12]
+            flags, _, uid, gid, _, _, mtime, _ = numbers[12:]
+            end = start + path_length
+            path, record = data[start:end], data[start - head_size : start - head_size + length]
             if same:
-                self._flags.append((flags, known))
+                self._confirmed.append((flags, record, root, path, position))
                 continue
             if known:
-                self._replaced.append((known, names))
-            elif not self._is_first:
+                self._replaced.append(((root, path, position), data[end : end + names_length]))
+            elif not is_first:
                 self._unknown.append((root, path, position))
             if flags & PARTED:
                 self._parted.add((root, path))
-            rows.append((root, path, position, number, *header[4:16], names, columns))
+                self._parts.append(((root, path, position), record_at(record)))
+            self._rows.append((root, path, position, number, mtime, uid, gid, flags, files, size, blocks, record))
 
     def commit(self, *, state: str = "open", outcome: str | None = None) -> None:
         """Commit everything taken so far. Raises StoreError; then nothing of it is stored."""
+        began = time.monotonic()
         with explained(self.path):
             self._database.execute("BEGIN IMMEDIATE")
             try:
@@ -127,31 +134,40 @@ class SnapshotWriter:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
-        for pending in (self._rows, self._replaced, self._unknown, self._flags, self._unread):
+        for pending in (self._rows, self._replaced, self._unknown, self._confirmed, self._parts, self._unread):
             pending.clear()
         self._counts.clear()
-        self._next_commit = time.monotonic() + COMMIT_SECONDS
+        now = time.monotonic()
+        self._next_commit = now + max(COMMIT_SECONDS, COMMIT_PAUSES * (now - began))
 
     def _write(self) -> None:
-        for known, names in self._replaced:
-            self._replace(known, names)
-        for key in self._unknown:  # a worker that could not read the store does not know the row that this one replaces
-            self._end("root = ? AND path = ? AND part = ?", *key)
-        for row in self._rows if self._parted and not self._is_first else ():
-            if row[FLAGS] & PARTED:
-                self._close_parts(row)
+        for key, names in self._replaced:
+            self._replace(key, names)
+        for (
+            key
+        ) in self._unknown:  # a worker that could not read the store does not know the record that this one replaces
+            self._end(KEY, *key)
+        for key, record in () if self._is_first else self._parts:
+            self._close_parts(key, record)
         self._database.executemany(INSERT, self._rows)
-        self._database.executemany("UPDATE versions SET flags = ? WHERE id = ?", self._flags)
+        self._database.executemany(CONFIRM, self._confirmed)
         self._database.executemany("INSERT OR REPLACE INTO unread VALUES (?, ?, ?, ?, ?, ?, ?)", self._unread)
 
-    def _replace(self, known: int, names: bytes) -> None:
-        """End the row that a new one replaces, and everything below directories that are gone."""
-        for root, path, flags, before in self._query(
-            "SELECT root, path, flags, CAST(names AS BLOB) FROM versions WHERE id = ?", known
-        ):
-            self._end("id = ?", known)
-            if not flags & (MORE | PARTED):
-                self._end_below(root, path, set(directories_in(before)).difference(directories_in(names)))
+    def _replace(self, key: PartKey, names: bytes) -> None:
+        """End the record that a new one replaces, and everything below directories that are gone."""
+        found = self._query(f"SELECT {RECORD} FROM versions WHERE until IS NULL AND {KEY}", *key)
+        self._end(KEY, *key)
+        for before in records_in(record for (record,) in found):
+            if not before.head.flags & (MORE | PARTED):
+                children = set(directories_in(before.names)) if before.is_intact else self._stored_children(*key[:2])
+                self._end_below(*key[:2], children.difference(directories_in(names)))
+
+    def _stored_children(self, root: int, path: bytes) -> set[bytes]:
+        """Return the names of the directories in one whose record is damaged."""
+        low, high = (path + b"/", path + b"0") if path else (START_OF_PATHS, END_OF_PATHS)
+        below = "SELECT path FROM versions WHERE until IS NULL AND root = ? AND path >= ? AND path < ?"
+        start = len(low) if path else 0
+        return {found[start:].partition(b"/")[0] for (found,) in self._query(below, root, low, high)}
 
     def _end_below(self, root: int, path: bytes, gone: set[bytes]) -> None:
         for name in gone:
@@ -163,10 +179,10 @@ class SnapshotWriter:
         self._database.execute(CLOSE + condition, (self.number - 1, self.number, *values))
         self._database.execute(REMOVE + condition, (self.number, *values))
 
-    def _close_parts(self, row: tuple[Any, ...]) -> None:
+    def _close_parts(self, key: PartKey, record: Record) -> None:
         """End other parts of a huge directory, which begin within this one, or after the last one."""
-        root, path, position, flags, names = row[0], row[PATH], row[POSITION], row[FLAGS], row[NAMES]
-        end = position + names.count(b"\0") + 1 if flags & MORE else 1 << 62
+        root, path, position = key
+        end = position + record.names.count(b"\0") + 1 if record.head.flags & MORE else 1 << 62
         self._end("root = ? AND path = ? AND part > ? AND part < ?", root, path, position, end)
 
     def _remove_gone_parts(self) -> None:
@@ -175,8 +191,10 @@ class SnapshotWriter:
             before, now = (
                 {
                     name
-                    for (names,) in self._query(ALL_PARTS, root, path, number, number)
-                    for name in directories_in(names)
+                    for record in records_in(
+                        found for (found,) in self._query(PARTS, root, path, 1 << 62, number, number)
+                    )
+                    for name in directories_in(record.names)
                 }
                 for number in (self.number - 1, self.number)
             )
@@ -204,8 +222,4 @@ class SnapshotWriter:
 SUMS = (
     "UPDATE snapshots SET (bytes, blocks) = (SELECT sum(nullif(bytes, -1)), sum(nullif(blocks, -1)) FROM versions "
     "WHERE until IS NULL) WHERE id = ?"
-)
-ALL_PARTS = (
-    "SELECT CAST(names AS BLOB) FROM versions "
-    "WHERE root = ? AND path = ? AND since <= ? AND (until IS NULL OR until >= ?)"
 )

@@ -31,7 +31,12 @@ def scan_once(top: Path, store: Path, chance: random.Random, *, kill: bool) -> b
     if kill:
         time.sleep(chance.uniform(0.1, LONGEST))
         try:
-            children = psutil.Process(process.pid).children()
+            # Not the resource tracker of multiprocessing, whose successor prints a traceback.
+            children = [
+                child
+                for child in psutil.Process(process.pid).children()
+                if "resource_tracker" not in str(child.cmdline())
+            ]
             victim = chance.choice(children).pid if children and chance.random() < 0.3 else process.pid
             os.kill(victim, chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
         except (psutil.NoSuchProcess, ProcessLookupError):

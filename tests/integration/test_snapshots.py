@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import scanner
+from scanner.kernel.record import pack_record, record_at
 from scanner.snapshot.lock import Lock
 from tests.support.mounting import mounting
 from tests.support.shell import SCANNER, call, run
@@ -38,6 +39,20 @@ def change(store: Path, *statements: str) -> None:
     database = sqlite3.connect(store)
     for statement in statements:
         database.execute(statement)
+    database.commit()
+    database.close()
+
+
+def rewrite(store: Path, path: bytes, *, damaged: bool = False, **head: int) -> None:
+    """Change the head of a record, or damage the record."""
+    database = sqlite3.connect(store)
+    ((data,),) = database.execute("SELECT record FROM versions WHERE path = ?", (path,)).fetchall()
+    if damaged:
+        data = data[:-1] + bytes([data[-1] ^ 1])
+    else:
+        record = record_at(data)
+        data = pack_record(record.head._replace(**head), record.path, record.names, record.columns)
+    database.execute("UPDATE versions SET record = ? WHERE path = ?", (data, path))
     database.commit()
     database.close()
 
@@ -172,7 +187,7 @@ def test_a_file_that_is_no_store(content: bytes, top: Path, store: Path) -> None
 @pytest.mark.parametrize("backend", ["serial", "auto"])
 def test_a_damaged_row_is_read_again(backend: str, top: Path, store: Path) -> None:
     call("scan", "--store", store, top)
-    change(store, "UPDATE versions SET names = x'7a7a' WHERE path = CAST('a' AS BLOB)")
+    rewrite(store, b"a", damaged=True)
     assert call("snapshots", "--check", store).returncode == 1
     report = json.loads(call("scan", "--json", "--store", store, "--backend", backend, top).stdout)["snapshot"]
     assert (report["damaged"], report["read"]) == (1, 1)
@@ -253,10 +268,7 @@ def test_a_recheck_that_finds_a_difference_distrusts_the_store(top: Path, store:
     (top / "e" / "hidden change").touch()
     time.sleep(0.02)
     after = (top / "e").stat()
-    change(
-        store,
-        f"UPDATE versions SET mtime = {after.st_mtime_ns}, ctime = {after.st_ctime_ns} WHERE path = CAST('e' AS BLOB)",
-    )
+    rewrite(store, b"e", mtime=after.st_mtime_ns, ctime=after.st_ctime_ns)
     assert status.st_mtime_ns != after.st_mtime_ns
     result = call("scan", "--store", store, "--recheck", "1", top)
     assert result.returncode == 1
@@ -287,9 +299,36 @@ def test_a_list_of_files_brings_new_directories(top: Path, store: Path, tmp_path
     assert scanner.Store(store).scan() == list(os.walk(top))
 
 
+@pytest.mark.parametrize("reader", ["compiled", "pure"])
+def test_a_record_that_is_cut_off_does_not_spoil_its_neighbours(
+    reader: str, top: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCANNER_PURE", "1" if reader == "pure" else "")
+    call("scan", "--store", store, top)
+    before = run("list", "--from", store).stdout.splitlines()
+    change(store, "UPDATE versions SET record = substr(record, 1, 70) WHERE path = CAST('a/b' AS BLOB)")
+    result = run("list", "--from", store)
+    assert result.returncode == 1
+    assert os.fsencode(top / "a" / "b") in result.stderr
+    below = os.fsencode(top / "a" / "b") + b"/"
+    assert result.stdout.splitlines() == [path for path in before if not path.startswith(below)]
+    call("scan", "--store", store, top)
+    assert scanner.Store(store).scan() == list(os.walk(top))
+
+
+def test_a_lost_record_is_an_error_and_no_empty_directory(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    change(store, "DELETE FROM versions WHERE path = CAST('a/b' AS BLOB)")
+    result = run("list", "--from", store)
+    assert (result.returncode, result.stderr.count(os.fsencode(top / "a" / "b"))) == (1, 1)
+    result = run("snapshots", "--check", store)
+    assert result.returncode == 1
+    assert f"{str(top / 'a' / 'b')!r}: its record is missing" in result.stderr.decode()
+
+
 def test_a_damaged_row_is_no_reason_to_look_into_the_tree(top: Path, store: Path) -> None:
     call("scan", "--store", store, top)
-    change(store, "UPDATE versions SET names = x'7a7a' WHERE path = CAST('a' AS BLOB)")
+    rewrite(store, b"a", damaged=True)
     result = call("list", "--from", store)
     assert result.returncode == 1
     assert b"damaged" in result.stderr
@@ -326,7 +365,7 @@ def test_a_mount_that_appears_is_not_read_back(top: Path, store: Path) -> None:
 
 def test_fields_of_other_types_are_damage(top: Path, store: Path) -> None:
     call("scan", "--store", store, top)
-    change(store, "UPDATE versions SET names = 'text', inode = 'x', crc = 'none' WHERE path = CAST('a' AS BLOB)")
+    change(store, "UPDATE versions SET record = 'text', flags = 'x', files = 'none' WHERE path = CAST('a' AS BLOB)")
     for arguments in (["scan", "--store", store, top], ["list", "--from", store]):
         result = run(*arguments)
         assert b"Traceback" not in result.stderr

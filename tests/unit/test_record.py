@@ -8,26 +8,29 @@ from hypothesis import strategies as st
 
 from scanner.kernel import native, record
 from scanner.kernel.record import (
-    RecordHeader,
-    checksum,
+    Head,
+    Update,
     directories_in,
     inodes_in,
     names_in,
     names_of,
     pack_columns,
     pack_record,
-    records_in,
+    pack_update,
+    record_at,
     rows_in,
+    updates_in,
 )
 
 NUMBERS = st.integers(-(1 << 63), (1 << 63) - 1)
 NAMES = st.binary(min_size=1, max_size=20).filter(lambda name: not {0, 47} & set(name) and name not in (b".", b".."))
 SUFFIXES = st.sampled_from(["", "/", "/l", "/L", "/p", "/?", "/f!", "/!", "/l!"])
-HEADER = RecordHeader(*range(19))
+HEAD, UPDATE = Head(*range(12)), Update(*range(7))
 
 
 def test_the_compiled_reader_knows_the_format() -> None:
-    assert (record.HEADER.size, len(record.Counts._fields)) == (native.RECORD_HEADER, native.KNOWN_COUNTS)
+    assert (record.HEAD.size, record.UPDATE.size) == (native.HEAD_BYTES, native.UPDATE_BYTES)
+    assert len(record.Counts._fields) == native.KNOWN_COUNTS
     assert record.READ_DAMAGED == native.HOWS - 1
 
 
@@ -50,11 +53,26 @@ def test_columns_come_back(data: st.DataObject, count: int, width: int) -> None:
 
 
 @given(st.lists(st.tuples(NAMES, NAMES, st.binary(max_size=30))))
-def test_records_come_back(parts: list[tuple[bytes, bytes, bytes]]) -> None:
-    body = b"".join(pack_record(HEADER, *part) for part in parts)
-    found = list(records_in(body))
-    assert [(path, names, columns) for _, path, names, columns in found] == parts
-    assert [header[15] for header, *_ in found] == [checksum(*part) for part in parts]
+def test_records_and_updates_come_back(parts: list[tuple[bytes, bytes, bytes]]) -> None:
+    packed = [pack_record(HEAD, *part) for part in parts]
+    updates = list(updates_in(b"".join(pack_update(UPDATE, each) for each in packed)))
+    assert [data[start - 64 : start - 64 + numbers[7]] for numbers, data, start in updates] == packed
+    found = [record_at(b"before" + each, 6) for each in packed]
+    assert [(each.path, each.names, each.columns, each.is_intact) for each in found] == [
+        (*part, True) for part in parts
+    ]
+    assert [each.head[4:] for each in found] == [HEAD[4:]] * len(parts)
+
+
+@given(st.data())
+def test_a_damaged_record_is_not_intact(data: st.DataObject) -> None:
+    packed = bytearray(pack_record(HEAD, b"a" * 20, b"b" * 20, b"c" * 20))
+    place = data.draw(st.integers(0, len(packed) - 1))
+    packed[place] ^= data.draw(st.integers(1, 255))
+    try:
+        assert not record_at(bytes(packed)).is_intact
+    except ValueError:
+        assert 4 <= place < 16  # a length
 
 
 @pytest.mark.parametrize("names", [b".", b"..", b"a\0\0b", b"/", b"a/xy", b"a/b/c", b"\0"])
@@ -74,6 +92,9 @@ def test_damaged_columns_are_refused_or_numbers(columns: bytes, count: int, widt
 
 @given(st.integers(0, 200))
 def test_records_that_are_cut_off_are_refused(length: int) -> None:
-    body = pack_record(HEADER, b"a" * 20, b"b" * 20, b"c" * 20)
+    record = pack_record(HEAD, b"a" * 20, b"b" * 20, b"c" * 20)
     with pytest.raises(ValueError, match="cut off"):
-        list(records_in(body[: 1 + length % (len(body) - 1)]))
+        record_at(record[: length % len(record)])
+    update = pack_update(UPDATE, record)
+    with pytest.raises(ValueError, match="cut off"):
+        list(updates_in(update[: 1 + length % (len(update) - 1)]))
