@@ -110,6 +110,7 @@ class KeptPart(NamedTuple):
     entries: list[tuple[bytes, str]]
     rows: list[tuple[int, ...] | None]
     is_settled: bool  # what a filter excluded then is not there
+    is_checked: bool  # the tree was consulted: what symlinks lead to is looked up, too
 
     @property
     def more(self) -> bool:
@@ -173,7 +174,7 @@ class Known:
         except ValueError:
             counts["damaged"] += 1
             return None
-        return KeptPart(record, entries, rows, is_settled)
+        return KeptPart(record, entries, rows, is_settled, how == CHECK)
 
     def _how(self, root: int, record: Record, *, is_settled: bool) -> int:
         """Return what to do with a record: see record.py. `how_of` in _known.h does the same."""
@@ -219,7 +220,7 @@ class Known:
 
     def looks_up_links(self, kept: KeptPart) -> bool:
         """Return whether targets of symlinks are needed: the times of the directory do not vouch for them."""
-        if kept.is_settled:
+        if not kept.is_checked:
             return False
         needed = (LINK, DIRECTORY_LINK, UNKNOWN_TYPE) if self._facts.links != "file" else (UNKNOWN_TYPE,)
         return any(suffix.removesuffix(EXCLUDED_MARK) in needed for _, suffix in kept.entries)

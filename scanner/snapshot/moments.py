@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ FORMS = "a number (41), a count from the end (-1), an age (-7d), or a date (2026
 def split_store(text: str) -> tuple[str, str]:
     """Return the path of a store, and which snapshot: empty for the newest one. A path may contain `@`."""
     path, at, which = text.rpartition("@")
-    if not at or "/" in which:
+    if not at or "/" in which or os.path.exists(text):
         return text, ""
     return path, which
 

@@ -23,7 +23,7 @@ from scanner.snapshot.background import Background
 from scanner.snapshot.changed import changed_keys
 from scanner.snapshot.lock import Lock
 from scanner.snapshot.schema import BY_PATH, explained, open_writer
-from scanner.snapshot.settings import Settings, found_store, refuse_other_roots, refuse_others, shown
+from scanner.snapshot.settings import Settings, found_store, place_of, refuse_other_roots, refuse_others, shown
 from scanner.snapshot.writer import SnapshotWriter
 
 PART = "began", "ended", "directories", "cursor", "outcome"
@@ -229,12 +229,14 @@ def reading_ahead(options: ScanOptions, root: Path) -> ScanOptions:
     if not os.path.exists(path):
         return options
     store = Store(path)
-    refuse_other_roots(path, [os.fsencode(store.roots[0])], [root])
+    refuse_other_roots(path, store.places, [root])
     options = options._replace(store=None)
     if store.newest is None:
         return options
+    changed = None if options.changed is None else changed_keys(options.changed, [root])
     trust, every = store.settings.trust(options.trust), every_of(options.recheck)
-    return options._replace(known=KnownSpec(path, store.newest.number, trust, columns=store.fields, every=every))
+    spec = KnownSpec(path, store.newest.number, trust, columns=store.fields, every=every, changed=changed)
+    return options._replace(known=spec)
 
 
 def _as_text(values: Sequence[Any]) -> list[Any]:
@@ -250,7 +252,7 @@ def store_path(options: ScanOptions) -> str:
 
 def refuse_roots_and_prune(roots: Sequence[Path], options: ScanOptions) -> None:
     """Raise OptionError for roots of which one lies in another, and for a function that no later scan can compare."""
-    places = [os.path.abspath(os.fsencode(root)) for root in roots]
+    places = list(map(place_of, roots))
     if are_nested(places):
         raise OptionError(f"store: of {', '.join(map(shown, places))}, one ROOT lies in another one: give one of them")
     if options.prune is not None:

@@ -21,7 +21,8 @@ PAGE_BYTES, CACHE_KIB = 8192, 65536
 SCHEMA = """
 CREATE TABLE store(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE roots(
-    number INTEGER PRIMARY KEY, path BLOB NOT NULL, inode INT NOT NULL, kind TEXT NOT NULL, newest INT NOT NULL);
+    number INTEGER PRIMARY KEY, path BLOB NOT NULL, place BLOB NOT NULL, inode INT NOT NULL, kind TEXT NOT NULL,
+    newest INT NOT NULL);
 CREATE TABLE snapshots(
     id INTEGER PRIMARY KEY, state TEXT NOT NULL, began REAL NOT NULL, ended REAL, cursor_root INT, cursor BLOB,
     directories INT NOT NULL DEFAULT 0, entries INT NOT NULL DEFAULT 0, bytes INT, blocks INT,

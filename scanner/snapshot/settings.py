@@ -52,8 +52,8 @@ class Settings(NamedTuple):
 
 def found_store(database: sqlite3.Connection, roots: Sequence[Path], options: ScanOptions) -> Settings:
     """Write the settings of a new store, and return them."""
-    places = [(number, os.fsencode(root), *identity(root)) for number, root in enumerate(roots)]
-    database.executemany("INSERT INTO roots VALUES (?, ?, ?, ?, 0)", places)
+    rows = [(number, os.fsencode(root), place_of(root), *identity(root)) for number, root in enumerate(roots)]
+    database.executemany("INSERT INTO roots VALUES (?, ?, ?, ?, ?, 0)", rows)
     columns = stored_columns(options.fields)
     settings = Settings(columns, entering(options, columns))
     values = [(name, json.dumps(getattr(settings, name))) for name in ("columns", "options")]
@@ -65,11 +65,14 @@ def refuse_others(
     path: str, database: sqlite3.Connection, settings: Settings, roots: Sequence[Path], options: ScanOptions
 ) -> None:
     """Raise OptionError or StoreError unless the store is of these roots and options."""
-    known = list(database.execute("SELECT path, inode, kind FROM roots ORDER BY number"))
+    known = list(database.execute("SELECT place, inode, kind FROM roots ORDER BY number"))
     refuse_other_roots(path, [each for each, _, _ in known], roots)
-    for number, ((_, inode, kind), root) in enumerate(zip(known, roots, strict=True)):
-        refuse_other_root(root, (inode, kind), identity(root))
-        database.execute("UPDATE roots SET path = ? WHERE number = ?", (os.fsencode(root), number))
+    for number, ((_, *before), root) in enumerate(zip(known, roots, strict=True)):
+        found = identity(root)
+        refuse_other_root(root, (before[0], before[1]), found)
+        inode, kind = found if found[0] else before
+        values = os.fsencode(root), inode, kind, number
+        database.execute("UPDATE roots SET path = ?, inode = ?, kind = ? WHERE number = ?", values)
     now = entering(options, settings.columns)
     for name in (*ENTERING, *SELECTING):
         before, here = (values.get(name, repr(DEFAULTS[name])) for values in (settings.options, now))
@@ -81,8 +84,13 @@ def refuse_others(
 
 def refuse_other_roots(path: str, known: Sequence[bytes], roots: Sequence[Path]) -> None:
     """Raise OptionError unless these are the roots that the store at `path` knows."""
-    if list(map(os.path.abspath, known)) != [os.path.abspath(os.fsencode(root)) for root in roots]:
+    if list(known) != list(map(place_of, roots)):
         raise OptionError(f"store {path!r} is of {', '.join(map(shown, known))}: give the same ROOTs, or another store")
+
+
+def place_of(root: Path) -> bytes:
+    """Return the absolute path of a root: how it was given depends on the working directory."""
+    return os.path.abspath(os.fsencode(root))
 
 
 def identity(root: Path) -> tuple[int, str]:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.errors import OptionError, StoreError
-from scanner.kernel.rows import KnownSpec
+from scanner.kernel.rows import Key, KnownSpec
 from scanner.model import prefix_of
 from scanner.options import PathLike, ScanOptions, parse_seconds
 from scanner.snapshot.moments import chosen
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from scanner.run import ScanResult
 
 FINISHED = "complete", "incomplete"
+HAS_DIRECTORY = (
+    "SELECT 1 FROM versions WHERE root = ?1 AND path = ?2 AND since <= ?3 AND (until IS NULL OR until >= ?3)",
+    "SELECT 1 FROM unread WHERE root = ? AND path = ? AND snapshot = ?",
+)
 COLUMNS = (
     "id, state, began, ended, directories, entries, bytes, blocks, read, kept, rechecked, stale, unreliable, racy, "
     "damaged, errors, trust, version, host"
@@ -92,8 +96,13 @@ class Store:
 
     @property
     def roots(self) -> list[str]:
-        """The roots of the scans."""
-        return [os.fsdecode(path) for (path,) in self._query("SELECT path FROM roots ORDER BY number")]
+        """The roots of the scans, as the last scan was given them."""
+        return [os.fsdecode(path) for (path,) in self._query("SELECT CAST(path AS BLOB) FROM roots ORDER BY number")]
+
+    @property
+    def places(self) -> list[bytes]:
+        """The absolute paths of the roots."""
+        return [place for (place,) in self._query("SELECT CAST(place AS BLOB) FROM roots ORDER BY number")]
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -230,24 +239,27 @@ class Store:
     def source(self, which: int | str = -1, path: str | None = None) -> tuple[str, ScanOptions]:
         """Return a root and options with which a scan reads the snapshot instead of the tree.
 
-        Raises OptionError for a path that is not below a root.
+        Raises OptionError for a path that is no directory of the snapshot.
         """
         number = self.snapshot(which).number
-        root, key = self._place(path)
+        key, root = self._key(path)
+        if not any(self._query(query, *key, number) for query in HAS_DIRECTORY):
+            raise OptionError(f"{path!r} is no directory of snapshot {number} in store {self.path!r}")
         shallow = "max_depth" in self.settings.options
-        spec = KnownSpec(self.path, number, "all", columns=self.fields, shallow=shallow, tops=((root[0], key),))
+        spec = KnownSpec(self.path, number, "all", columns=self.fields, shallow=shallow, tops=(key,))
         follow = {name: name in self.settings.options for name in ("followlinks", "detect_loops")}
-        return root[1], ScanOptions(**follow)._replace(known=spec)
+        return root, ScanOptions(**follow)._replace(known=spec)
 
-    def _place(self, path: str | None) -> tuple[tuple[int, str], bytes]:
-        """Return number and spelling of the root that `path` is or lies below, and its key."""
-        for number, root in enumerate(self.roots):
-            if path is None or os.path.abspath(path) == os.path.abspath(root):
-                return (number, root), b""
-            top = prefix_of(os.path.abspath(root))
-            if os.path.abspath(path).startswith(top):
-                inner = os.path.abspath(path)[len(top) :]
-                return (number, prefix_of(root) + inner), os.fsencode(inner)
+    def _key(self, path: str | None) -> tuple[Key, str]:
+        """Return the key of a directory (default: the first root), and how it is spelled in results."""
+        given = None if path is None else os.path.abspath(os.fsencode(path))
+        for number, (place, root) in enumerate(zip(self.places, self.roots, strict=True)):
+            if given in (None, place, os.path.abspath(os.fsencode(root))):
+                return (number, b""), root
+            for top in (place, os.path.abspath(os.fsencode(root))):
+                if given is not None and given.startswith(prefix_of(top)):
+                    key = given[len(prefix_of(top)) :]
+                    return (number, key), prefix_of(root) + os.fsdecode(key)
         raise OptionError(f"{path!r} is not below {', '.join(map(repr, self.roots))}, the roots of store {self.path!r}")
 
     def _query(self, statement: str, *values: Any) -> list[Any]:

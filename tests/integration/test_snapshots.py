@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,11 @@ def change(store: Path, *statements: str) -> None:
         database.execute(statement)
     database.commit()
     database.close()
+
+
+def run_python(code: str, *arguments: Path) -> str:
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=True, text=True, timeout=60).stdout
 
 
 def rewrite(store: Path, path: bytes, *, damaged: bool = False, **head: int) -> None:
@@ -299,11 +306,8 @@ def test_a_list_of_files_brings_new_directories(top: Path, store: Path, tmp_path
     assert scanner.Store(store).scan() == list(os.walk(top))
 
 
-@pytest.mark.parametrize("reader", ["compiled", "pure"])
-def test_a_record_that_is_cut_off_does_not_spoil_its_neighbours(
-    reader: str, top: Path, store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SCANNER_PURE", "1" if reader == "pure" else "")
+@pytest.mark.usefixtures("reader")
+def test_a_record_that_is_cut_off_does_not_spoil_its_neighbours(top: Path, store: Path) -> None:
     call("scan", "--store", store, top)
     before = run("list", "--from", store).stdout.splitlines()
     change(store, "UPDATE versions SET record = substr(record, 1, 70) WHERE path = CAST('a/b' AS BLOB)")
@@ -445,3 +449,55 @@ def test_a_signal_leaves_the_snapshot_open(trees: dict[str, Path], store: Path) 
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGTERM
     assert scanner.Store(store).snapshots[-1].state == "open"
+
+
+def test_a_relative_root_is_another_one_in_another_directory(top: Path, store: Path) -> None:
+    run("scan", "--store", store, "a", cwd=top)
+    (top / "e" / "a").mkdir()
+    code, message = ended(run("scan", "--store", store, "a", cwd=top / "e"))
+    assert (code, str(top / "a") in message) == (2, True)
+    assert run("scan", "--store", store, top / "a").returncode == 0
+    assert run("list", "--from", store, top / "a" / "b").stdout == run("list", top / "a" / "b").stdout
+
+
+def test_a_root_that_is_missing_at_first_is_recognized_later(tmp_path: Path, store: Path) -> None:
+    top = tmp_path / "late"
+    assert run("scan", "--store", store, top).returncode == 3
+    for _ in range(2):
+        make(top, {"a": None})
+        assert run("scan", "--store", store, top).returncode == 0
+    top.rename(tmp_path / "away")
+    top.mkdir()
+    assert run("scan", "--store", store, top).returncode == 3
+
+
+def test_a_directory_that_a_snapshot_does_not_have(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    for name in ("nowhere", "f"):
+        code, message = ended(run("list", "--from", store, top / name))
+        assert (code, str(top / name) in message, "snapshot 1" in message) == (2, True, True)
+
+
+def test_a_store_with_an_at_sign_in_its_name(top: Path, tmp_path: Path) -> None:
+    store = tmp_path / "nightly@host.snap"
+    call("scan", "--store", store, top)
+    assert run("list", "--from", store).stdout == run("list", "--from", f"{store}@1").stdout == run("list", top).stdout
+
+
+@pytest.mark.usefixtures("later")
+@pytest.mark.parametrize("pure", ["", "1"])
+def test_changed_directories_alone_are_read(pure: str, top: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCANNER_PURE", pure)
+    (top / "e" / "link").symlink_to("../a/b")
+    call("scan", "--store", store, top)
+    before = {Path(path).relative_to(top): names for path, *names in os.walk(top)}
+    shutil.rmtree(top / "a" / "b")  # the link leads nowhere now
+    (top / "e" / "not noticed").touch()
+    expected = {path: names for path, names in before.items() if path != Path("a/b")} | {Path("a"): [[], ["d"]]}
+    ahead = run_python(
+        "import sys, scanner; print(list(scanner.walk(sys.argv[1], store=sys.argv[2], changed=['a'])))", top, store
+    )
+    (store.parent / "changed").write_text("a\n")
+    assert run("scan", "--store", store, "--changed", store.parent / "changed", top).returncode == 0
+    for found in (ast.literal_eval(ahead), scanner.Store(store).scan()):
+        assert {Path(path).relative_to(top): names for path, *names in found} == expected
