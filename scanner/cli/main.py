@@ -13,6 +13,7 @@ from scanner.cli.outputs import refuse_shared_outputs
 from scanner.cli.parser import parse
 from scanner.errors import OptionError, OutputError, StoreError
 from scanner.export.output import occupy_closed_streams
+from scanner.kernel.native import keep_memory
 from scanner.options import PUBLIC, ScanOptions
 
 
@@ -73,6 +74,7 @@ def run_command(args: argparse.Namespace, options: ScanOptions, interruption: ex
         from scanner.cli.snapshots import snapshots_command
 
         return snapshots_command(args)
+    keep_memory()
     refuse_shared_outputs(args)
     for name in ("recheck", "changed", "restart", "keep", "keep_within"):
         if getattr(args, name) and not args.store:

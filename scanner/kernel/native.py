@@ -269,9 +269,14 @@ def native() -> Native | None:
 
 
 def prepare_worker() -> None:
-    """Prepare a worker process: keep freed memory for the next Task, and leave it to the coordinator to log."""
+    """Prepare a worker process: keep freed memory, and leave it to the coordinator to log."""
     global _is_worker  # noqa: PLW0603  # a process is a worker from its start to its end
     _is_worker = True
+    keep_memory()
+
+
+def keep_memory() -> None:
+    """Keep freed memory for the next Task, in a process of ours: the system clears each page before it hands it out."""
     module = native()
     if module is not None:
         module.keep_memory()

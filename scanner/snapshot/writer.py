@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
+from itertools import chain
 from typing import Any, TypeAlias
 
 from scanner.encoding import utf8_bytes
@@ -24,7 +25,10 @@ COMMIT_SECONDS = 0.2
 COMMIT_PAUSES = 4  # times the duration of a commit until the next one, at least
 PartKey: TypeAlias = tuple[int, bytes, int]
 """Root, path, and number of entries in earlier parts."""
-INSERT = f"INSERT INTO versions VALUES (NULL, ?, ?, ?, ?, NULL, {', '.join('?' * 8)})"
+ROW = "(NULL, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT = f"INSERT INTO versions VALUES {ROW}"
+AT_ONCE = 32  # rows in one statement: three quarters of the time of one by one
+INSERT_MANY = f"INSERT INTO versions VALUES {', '.join([ROW] * AT_ONCE)}"
 KEY = "root = ? AND path = ? AND part = ?"
 CONFIRM = f"UPDATE versions SET flags = ?, record = ? WHERE until IS NULL AND {KEY}"
 CLOSE = "UPDATE versions SET until = ? WHERE until IS NULL AND since < ? AND "
@@ -149,7 +153,10 @@ class SnapshotWriter:
             self._end(KEY, *key)
         for key, record in () if self._is_first else self._parts:
             self._close_parts(key, record)
-        self._database.executemany(INSERT, self._rows)
+        rows, end = self._rows, len(self._rows) // AT_ONCE * AT_ONCE
+        for start in range(0, end, AT_ONCE):
+            self._database.execute(INSERT_MANY, list(chain.from_iterable(rows[start : start + AT_ONCE])))
+        self._database.executemany(INSERT, rows[end:])
         self._database.executemany(CONFIRM, self._confirmed)
         self._database.executemany("INSERT OR REPLACE INTO unread VALUES (?, ?, ?, ?, ?, ?, ?)", self._unread)
 
