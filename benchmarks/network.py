@@ -27,7 +27,9 @@ sys.path.insert(0, str(ROOT))
 
 import scanner
 from benchmarks.measure import drop_caches
+from benchmarks.snapshots import OLD_ENOUGH
 from benchmarks.suite import machine
+from scanner.kernel.devices import RELIABLE
 from scanner.model import is_below
 from scanner.plan.pace import Pace
 from tests.support.faultfs import FaultFS, unavailable
@@ -216,6 +218,25 @@ def case_metadata(runs: int) -> list[dict[str, Any]]:
         return rows + mount.rows
 
 
+def case_snapshots(runs: int) -> list[dict[str, Any]]:
+    """Scans with a store: nothing has changed, and one directory in ten. The bars are 1.05 and 3.05 requests."""
+    trusted = mock.patch("scanner.kernel.devices.RELIABLE", RELIABLE | {"fuse", "fuse.faultfs"})
+    with Mount(runs, tree=SMALL, preset="nfs") as mount, tempfile.TemporaryDirectory() as scratch, trusted:
+        snapshot = {"store": Path(scratch, "store"), "backend": "serial", "recheck": 0}
+        full = mount.measure("nfs, 2 ms, scan in one thread", 2, lambda: mount.scan(backend="serial"), runs=1)
+        mount.measure("nfs, 2 ms, the first snapshot", 2, lambda: mount.scan(**snapshot), runs=1)
+        time.sleep(OLD_ENOUGH)
+        mount.scan(**snapshot)  # what was too young to be trusted is read again
+        again = mount.measure("nfs, 2 ms, nothing has changed", 2, lambda: mount.scan(**snapshot))
+        mount.compare(full, again, "without a store")
+        for top in [top for top, _, _ in mount.expected][::10]:
+            Path(top, "new").touch()
+        mount.walk_at(mount.top)
+        some = mount.measure("nfs, 2 ms, one directory in ten has changed", 2, lambda: mount.scan(**snapshot), runs=1)
+        mount.compare(full, some, "without a store")
+        return mount.rows
+
+
 def walk_and_lstat(top: str) -> list[Any]:
     walked = []
     for root, dirs, files in os.walk(top):
@@ -234,6 +255,7 @@ CASES: dict[str, Callable[[int], list[dict[str, Any]]]] = {
     "rate": case_rate,
     "flat": case_flat,
     "metadata": case_metadata,
+    "snapshots": case_snapshots,
 }
 
 

@@ -96,7 +96,8 @@ class SnapshotScan:
             columns=settings.columns, clock=self._clock(), newest=newest, every=every_of(options.recheck),
             cursor=cursor, changed=self._changed, empty=is_empty,
         )  # fmt: skip
-        self.writer = SnapshotWriter(self.path, self._database, number, self.attempt)
+        has_sums = not {"size", "blocks"}.isdisjoint(settings.columns)
+        self.writer = SnapshotWriter(self.path, self._database, number, self.attempt, has_sums=has_sums)
         self._keys = RootKeys(roots)
         self.figures: dict[str, Any] = {}
         """What a report says of this snapshot, once it is finished."""

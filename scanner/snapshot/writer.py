@@ -40,12 +40,14 @@ COUNTED = ("directories", "entries", "read", "errors", *Counts._fields)
 class SnapshotWriter:
     """Writes the snapshot `number` of a store.
 
-    `attempt`: how many times this snapshot was begun.
+    `attempt`: how many times this snapshot was begun. `has_sums`: sizes or blocks are stored.
     """
 
-    def __init__(self, path: str, database: sqlite3.Connection, number: int, attempt: int) -> None:
+    def __init__(
+        self, path: str, database: sqlite3.Connection, number: int, attempt: int, *, has_sums: bool
+    ) -> None:  # fmt: skip
         self.path, self.number = path, number
-        self._database, self._attempt = database, attempt
+        self._database, self._attempt, self._has_sums = database, attempt, has_sums
         self._rows: list[tuple[Any, ...]] = []
         self._replaced: list[tuple[PartKey, bytes]] = []
         self._unknown: list[PartKey] = []
@@ -221,7 +223,7 @@ class SnapshotWriter:
             "directories = directories + ?, outcome = ? WHERE snapshot = ? AND number = ?",
             (now, cursor_root, cursor, self._counts["directories"], outcome, self.number, self._attempt),
         )
-        if state != "open":
+        if state != "open" and self._has_sums:
             self._database.execute(SUMS, (self.number,))
         self._database.execute("UPDATE roots SET newest = max(newest, ?) WHERE number = 0", (self._newest,))
 
