@@ -83,6 +83,8 @@ class Engine:
         self._worked_elsewhere = 0.0  # processor seconds of Tasks in other processes
         self._alone = threading.active_count() == 1
         self._allowed = 0  # directories so far
+        self.not_read = 0
+        """Directories in Chunks of late that do not count for `max_rate`: an earlier part of the scan has read them."""
         self._started = self._now = time.monotonic()  # `_now`: time of the last events of the backend
         self._home = os.getpid()
         self._cancelled = cancelled
@@ -226,8 +228,8 @@ class Engine:
             return []
         now = time.monotonic()
         due = int(min((now - self._started) * rate, MOST_ALLOWED)) + 1
-        more = due - self._allowed
-        self._allowed = due
+        more = due - self._allowed + self.not_read
+        self._allowed, self.not_read = due, 0
         return [AllowDirectories(more)] if more > 0 or not self.planner.known else []
 
     def step(self, *events: Event) -> list[DeliverChunk]:

@@ -128,6 +128,8 @@ class Run:
             refuse_missing(options)
         self.backend = BACKENDS[options.backend](options, pool)
         self.stats = ScanStats("serial", options.workers, reader_name(options))
+        if options.known is not None and options.known.about is not None:
+            self.stats.read_from = dict(options.known.about)
         self.latencies = Latencies(roots, is_local=self.backend.is_local)
         deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self.engine = Engine(options, self.backend, ordered=True, cancelled=cancelled, deadline=deadline)
@@ -223,6 +225,8 @@ class Run:
         stats, engine = self.stats, self.engine
         for chunk in arrived:
             stats.count(chunk)
+            if self.snapshot is not None:
+                engine.not_read += self.snapshot.settled_in(chunk)
             if self.monitor is not None:
                 self.latencies.count(chunk)
         if arrived and self.backend.name != "serial":

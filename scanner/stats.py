@@ -55,6 +55,7 @@ class ScanStats:
     latencies          times to read a directory, by mount
     slowest            the slowest directories: seconds and path
     snapshot           figures of the snapshot that was written; empty without `store`
+    read_from          the snapshot that was read instead of the tree; empty for a scan of the tree
     resources          processor time and memory sampled by the monitor
     """
 
@@ -84,6 +85,7 @@ class ScanStats:
         self.latencies: list[dict[str, Any]] = []
         self.slowest: list[tuple[float, Path]] = []
         self.snapshot: dict[str, Any] = {}
+        self.read_from: dict[str, Any] = {}
         self._started = time.monotonic()
         self._ended: float | None = None
 

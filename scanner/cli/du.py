@@ -41,6 +41,8 @@ def du_command(args: argparse.Namespace, options: ScanOptions, interruption: exi
         named, files, given = each_time(args.roots, options)
     else:
         named, files = distinct(args.roots, options)
+    if files and args.store:
+        raise OptionError(f"--store: {os.fsdecode(next(iter(files)))!r} is no directory: a store is of directories")
     args.roots = [root for root in named if root not in files]
     several = (
         several and not args.count_links and options.known is None and are_shared(args.roots)

@@ -205,7 +205,7 @@ def add_snapshot_options(command: argparse.ArgumentParser) -> None:
         help="read a snapshot instead of the tree: 41, -1 (the newest), -7d, 2026-11-28; ROOT may be a directory in it",
     )  # fmt: skip
     group.add_argument(
-        "--trust", choices=TRUSTS, default="names",
+        "--trust", choices=TRUSTS,
         help="what unchanged times of a directory vouch for: names, files (also metadata: for files that are written "
         "once), or nothing (default: names)",
     )  # fmt: skip

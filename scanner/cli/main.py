@@ -76,8 +76,8 @@ def run_command(args: argparse.Namespace, options: ScanOptions, interruption: ex
         return snapshots_command(args)
     keep_memory()
     refuse_shared_outputs(args)
-    for name in ("recheck", "changed", "restart", "keep", "keep_within"):
-        if getattr(args, name) and not args.store:
+    for name in ("trust", "recheck", "changed", "restart", "keep", "keep_within"):
+        if getattr(args, name) not in (None, False, 0.0) and not args.store:
             raise OptionError(f"--{name.replace('_', '-')} needs --store")
     if args.source is not None:
         from scanner.cli.snapshots import read_from_store

@@ -59,12 +59,27 @@ def refuse_shared_outputs(args: argparse.Namespace) -> None:
     output = getattr(args, "output", None) or []
     named = {"-o": [output] if isinstance(output, str) else output, "--report": args.report, "--errors": [args.errors]}
     used = {} if output else {"-": f"the output of {args.command}"}
+    used |= dict.fromkeys(files_of_store(args), "the snapshot store")
     for flag, paths in named.items():
         for path in filter(None, paths):
             target = "-" if _is_stdout(path) else os.path.realpath(path)
             if target in used:
-                raise OptionError(f"{flag} {path!r} and {used[target]}: two outputs cannot go to one file")
+                raise OptionError(f"{flag} {path!r} and {used[target]} cannot be the same file")
             used[target] = f"{flag} {path!r}"
+
+
+def files_of_store(args: argparse.Namespace) -> list[str]:
+    """Return the files of the store that the command reads or writes."""
+    stores = [args.store] if args.store else []
+    if args.source:
+        from scanner.snapshot.moments import split_store
+
+        stores.append(split_store(args.source)[0])
+    if not stores:
+        return []
+    from scanner.snapshot.settings import BESIDE
+
+    return [os.path.realpath(store) + suffix for store in stores for suffix in ("", ".lock", *BESIDE)]
 
 
 def _is_stdout(path: str) -> bool:

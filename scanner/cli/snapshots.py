@@ -77,8 +77,11 @@ def read_from_store(args: argparse.Namespace, options: ScanOptions) -> ScanOptio
             raise OptionError(f"--{flag} cannot be used with --from: a snapshot has what its scan included")
     path, which = split_store(args.source)
     store = Store(path)
-    sources = [store.source(which or -1, root) for root in args.roots or store.roots]
+    sources = [store.source(which, root) for root in args.roots or store.roots]
     tops = tuple(top for _, source in sources for top in source.known.tops)
     args.roots = [root for root, _ in sources]
-    followlinks = options.followlinks or sources[0][1].followlinks
-    return options._replace(known=sources[0][1].known._replace(tops=tops), followlinks=followlinks)
+    source = sources[0][1]
+    if options.followlinks and not source.followlinks:
+        raise OptionError(f"--follow-links: the scans of store {path!r} did not follow symbolic links")
+    known = source.known._replace(tops=tops)
+    return options._replace(known=known, followlinks=source.followlinks, max_rate=None)

@@ -10,7 +10,7 @@ import contextlib
 import os
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from scanner.kernel.record import Record, names_in, record_at, size_of
@@ -35,7 +35,10 @@ CAN_JOIN = JOINED.format("SELECT x'0100' AS record UNION ALL SELECT x'0002'"), b
 """A query, and its result unless SQLite ends it at the first NUL, as before 3.39."""
 MANY = f"SELECT 1 FROM versions WHERE root = ? AND path >= ? AND path < ? LIMIT 1 OFFSET {MOST_ROWS}"
 """Answered from the index alone."""
-UNREAD = "SELECT root, path, operation, errno, message, kind FROM unread WHERE snapshot = ?"
+UNREAD = (
+    "SELECT CAST(root AS INT), CAST(path AS BLOB), CAST(operation AS TEXT), CAST(errno AS INT), CAST(message AS TEXT), "
+    "CAST(kind AS TEXT) FROM unread WHERE snapshot = ?"
+)
 UNRESERVED = frozenset(b"/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
 """Bytes of a path that mean themselves in a URI."""
 START_OF_PATHS, END_OF_PATHS = b"\x01", b"\xff" * 256  # no name is as long
@@ -57,6 +60,7 @@ class KnownSpec(NamedTuple):
     empty     the store has no records yet
     shallow   directories at the last depth have none
     tops      key of each root of the scan, if these are not the roots of the store
+    about     of a snapshot that is read back: what a report says of it
     """
 
     store: str
@@ -72,6 +76,7 @@ class KnownSpec(NamedTuple):
     empty: bool = False
     shallow: bool = False
     tops: tuple[Key, ...] = ()
+    about: Mapping[str, Any] | None = None
 
 
 class RootKeys:
@@ -180,7 +185,7 @@ class StoredRecords:
     def _fetch(self, statement: str, *values: Any) -> list[Any]:
         """Return the first column of a query; nothing if a value is longer than MOST_BYTES."""
         with contextlib.suppress(sqlite3.DataError):
-            return [first for first, *_ in self._query(statement, *values)]
+            return [first for first, *_ in self._query(statement, *values) if first is not None]
         return []
 
     def _query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -209,7 +214,7 @@ class StoredRecords:
         """The Faults of the directories that the scan of this snapshot could not read, or did not enter."""
         if self._unread is None:
             rows = self._query(UNREAD, self._spec.snapshot)
-            self._unread = {(root, path): Fault(path, *rest) for root, path, *rest in rows}
+            self._unread = {(root, path): Fault(path, *rest) for root, path, *rest in rows if None not in (path, *rest)}
         return self._unread
 
     def is_settled(self, root: int, key: bytes) -> bool:

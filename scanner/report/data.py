@@ -56,12 +56,26 @@ def scan_record(roots: Sequence[Path], outcome: str, stats: ScanStats, version: 
         "finished_at": finished_at.isoformat(timespec="seconds"),
         "roots": [{**path_fields(root), **path_fields(_absolute(root), "absolute_path")} for root in roots],
         "outcome": outcome,
+        **({"read_from": read_from(stats)} if stats.read_from else {}),
         "unreadable": [
             fault_fields(fault)
             for fault in stats.faults
             if fault.kind == UNEXPECTED or (fault.drops_listing and (fault.kind != "vanished" or fault.path in roots))
         ],
     }
+
+
+def read_from(stats: ScanStats) -> dict[str, Any]:
+    """Return what identifies the snapshot that was read instead of the tree."""
+    from datetime import datetime
+
+    moments = {
+        name: None
+        if stats.read_from[name] is None
+        else datetime.fromtimestamp(stats.read_from[name]).astimezone().isoformat(timespec="seconds")
+        for name in ("began", "ended")
+    }
+    return {**stats.read_from, **moments, **path_fields(stats.read_from["store"], "store")}
 
 
 def _absolute(root: Path) -> Path:

@@ -57,6 +57,12 @@ def _markdown_table(table: ReportTable) -> list[str]:
 def facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield name and value of each line at the top of a report."""
     yield "Scanned", ", ".join(shown_text(root["path"]) for root in data["roots"])
+    if "read_from" in data:
+        source = data["read_from"]
+        yield (
+            "Read from",
+            f"snapshot {source['number']:,} of {shown_text(source['store'])}, {source['began']}, {source['host']}",
+        )
     yield "Outcome", data["outcome"]
     yield "Directories", f"{data['scanned_directories']:,}"
     yield "Files", f"{data['files']:,}"

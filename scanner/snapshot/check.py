@@ -10,8 +10,10 @@ from scanner.kernel.rows import RECORD
 from scanner.snapshot.settings import shown
 
 MOST_PROBLEMS = 100
+COPIED = "ifnull(CAST(path AS BLOB), x''), flags, mtime, uid, gid"
+"""Columns of a row that its record has, too."""
 OVERLAPS = """
-SELECT one.path, max(one.since, two.since) FROM versions one
+SELECT ifnull(CAST(one.path AS BLOB), x''), max(one.since, two.since) FROM versions one
 JOIN versions two ON one.root = two.root AND one.path = two.path AND one.part = two.part AND one.id < two.id
 WHERE one.since <= ifnull(two.until, 1 << 62) AND two.since <= ifnull(one.until, 1 << 62)
 """
@@ -35,10 +37,11 @@ def _all_problems(database: sqlite3.Connection, width: int) -> Iterator[str]:
     for (line,) in database.execute(f"PRAGMA integrity_check({MOST_PROBLEMS})"):
         if line != "ok":
             yield f"the file is damaged: {line}"
-    for path, flags, data in database.execute(f"SELECT CAST(path AS BLOB), flags, {RECORD} FROM versions"):
+    for path, *copied, data in database.execute(f"SELECT {COPIED}, {RECORD} FROM versions"):
         try:
-            record = record_at(data)
-            if not record.is_intact or (record.path, record.head.flags) != (path, flags):
+            record = record_at(data or b"")
+            head = record.head
+            if not record.is_intact or (record.path, head.flags, head.mtime, head.uid, head.gid) != (path, *copied):
                 yield f"{shown(path)}: the checksum is wrong; the next scan reads it again"
                 continue
             count = len(names_in(record.names))

@@ -8,16 +8,16 @@ import time
 from collections.abc import Sequence
 
 from scanner.errors import OptionError
-from scanner.units import seconds_of
+from scanner.units import SECOND, nanoseconds_of
 
 FORMS = "a number (41), a count from the end (-1), an age (-7d), or a date (2026-11-28, 2026-11-28T02:00)"
 
 
 def split_store(text: str) -> tuple[str, str]:
-    """Return the path of a store, and which snapshot: empty for the newest one. A path may contain `@`."""
+    """Return the path of a store, and which snapshot: without `@` the newest one. A path may contain `@`."""
     path, at, which = text.rpartition("@")
     if not at or "/" in which or os.path.exists(text):
-        return text, ""
+        return text, "-1"
     return path, which
 
 
@@ -52,8 +52,8 @@ def end_of(text: str) -> float:
     """Return the end, in seconds since 1970, of the day or moment that a text names. Raises OptionError."""
     from datetime import datetime, timedelta
 
-    if text.startswith("-") and (age := seconds_of(text[1:])) is not None:
-        return time.time() - age
+    if text.startswith("-") and (age := nanoseconds_of(text[1:])) is not None:
+        return time.time() - age / SECOND
     try:
         moment = datetime.fromisoformat(text)
         return (moment + timedelta(days=1) if len(text) <= 10 else moment + timedelta(microseconds=1)).timestamp()

@@ -15,6 +15,7 @@ from scanner.errors import OptionError, StoreError
 from scanner.kernel.descent import are_nested
 from scanner.kernel.known import stored_columns
 from scanner.kernel.record import Counts
+from scanner.kernel.recorder import news_from
 from scanner.kernel.rows import Key, KnownSpec, RootKeys
 from scanner.model import Chunk, Path, excluded
 from scanner.mounts import LOCAL, filesystem_type
@@ -23,11 +24,24 @@ from scanner.snapshot.background import Background
 from scanner.snapshot.changed import changed_keys
 from scanner.snapshot.lock import Lock
 from scanner.snapshot.schema import BY_PATH, explained, open_writer
-from scanner.snapshot.settings import Settings, found_store, place_of, refuse_other_roots, refuse_others, shown
+from scanner.snapshot.settings import (
+    Settings,
+    found_store,
+    identity,
+    place_of,
+    refuse_other_roots,
+    refuse_others,
+    shown,
+)
 from scanner.snapshot.writer import SnapshotWriter
 
 PART = "began", "ended", "directories", "cursor", "outcome"
 """Columns of an attempt that a report shows."""
+PARTS_READ = (
+    f"SELECT {', '.join(f'attempts.{name}' for name in PART)} FROM attempts JOIN snapshots ON snapshots.id = snapshot "
+    "WHERE snapshot = ? AND attempts.began >= snapshots.began ORDER BY attempts.number"
+)
+"""Without attempts from before the snapshot was begun anew."""
 LAST = (
     "SELECT id, state, cursor_root, snapshots.cursor, "
     "(SELECT max(ifnull(attempts.ended, attempts.began)) FROM attempts WHERE snapshot = id) "
@@ -82,7 +96,7 @@ class SnapshotScan:
             is_empty = self._database.execute("SELECT 1 FROM versions LIMIT 1").fetchone() is None
             if not is_empty:
                 self._database.execute(BY_PATH)
-            number, self.attempt, cursor = self._next(options, settings.columns)
+            number, self.attempt, cursor = self._next(roots, options, settings.columns)
             newest = self._database.execute("SELECT newest FROM roots WHERE number = 0").fetchone()[0]
             self._database.execute("COMMIT")
             if not is_empty:  # workers read the file itself, which does not change: see `connect_reader`
@@ -97,7 +111,9 @@ class SnapshotScan:
             cursor=cursor, changed=self._changed, empty=is_empty,
         )  # fmt: skip
         has_sums = not {"size", "blocks"}.isdisjoint(settings.columns)
-        self.writer = SnapshotWriter(self.path, self._database, number, self.attempt, has_sums=has_sums)
+        self.writer = SnapshotWriter(
+            self.path, self._database, number, self.attempt, is_first=is_empty, has_sums=has_sums
+        )  # fmt: skip
         self._keys = RootKeys(roots)
         self.figures: dict[str, Any] = {}
         """What a report says of this snapshot, once it is finished."""
@@ -110,7 +126,9 @@ class SnapshotScan:
             os.stat(self.path + suffix).st_ctime_ns for suffix in ("", "-wal") if os.path.exists(self.path + suffix)
         )
 
-    def _next(self, options: ScanOptions, columns: Sequence[str]) -> tuple[int, int, Key | None]:
+    def _next(
+        self, roots: Sequence[Path], options: ScanOptions, columns: Sequence[str]
+    ) -> tuple[int, int, Key | None]:  # fmt: skip
         """Return the number of the snapshot to write, the number of this attempt, and the cursor to go on from."""
         last = self._database.execute(LAST).fetchone()
         if last is None or last[1] != "open":
@@ -121,7 +139,10 @@ class SnapshotScan:
         number, _, root, path, ended = last
         # What an earlier attempt has read has no fields that are not stored.
         has_fields = set(stored_columns(options.fields)) <= set(columns)
-        goes_on = path is not None and has_fields and not options.restart and time.time() - ended < STALE_SECONDS
+        is_recent = time.time() - ended < STALE_SECONDS
+        # A root that is unreadable now is found to be so only if it is read.
+        are_there = all(identity(root).inode for root in roots)
+        goes_on = path is not None and has_fields and not options.restart and is_recent and are_there
         # The whole tree is walked again, what precedes the cursor from the store.
         reset = RESET if goes_on else (*RESET, *Counts._fields, "read")
         assignments = ", ".join(f"{name} = 0" for name in reset)
@@ -142,6 +163,11 @@ class SnapshotScan:
         """Note directories that this scan does not enter: rows of theirs from before are not part of it."""
         for path in directories:
             self.writer.note_fault(excluded(path, "it is a mount point that the scan did not enter"), self._keys)
+
+    @staticmethod
+    def settled_in(chunk: Chunk) -> int:
+        """Return how many directories of a Chunk an earlier part of the scan has read."""
+        return news_from(chunk.snapshot).counts.settled if chunk.snapshot else 0
 
     def take(self, chunk: Chunk) -> None:
         """Store what a Chunk brings. After an error nothing more is stored: the scan itself goes on."""
@@ -165,7 +191,8 @@ class SnapshotScan:
 
     def _commit_last(self, outcome: str, complete: bool) -> None:
         counts = self.writer.counts
-        state = "open" if not complete else "incomplete" if counts["errors"] or counts["stale"] else "complete"
+        finished = "failed" if not counts["directories"] else "incomplete" if counts["errors"] else "complete"
+        state = "open" if not complete else "incomplete" if counts["stale"] else finished
         with explained(self.path):
             if counts["stale"]:
                 values = ("unreliable", json.dumps(self.number))
@@ -187,7 +214,7 @@ class SnapshotScan:
         """Return what a report says of this snapshot, as plain values."""
         counts = self.writer.counts
         with contextlib.suppress(sqlite3.Error):
-            parts = self._database.execute(f"SELECT {', '.join(PART)} FROM attempts WHERE snapshot = ?", (self.number,))
+            parts = self._database.execute(PARTS_READ, (self.number,))
             return {
                 "store": self.path,
                 "number": self.number,

@@ -9,6 +9,7 @@ below `p` is the key range from `p/` to `p0`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ SCHEMA = """
 CREATE TABLE store(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE roots(
     number INTEGER PRIMARY KEY, path BLOB NOT NULL, place BLOB NOT NULL, inode INT NOT NULL, kind TEXT NOT NULL,
-    newest INT NOT NULL);
+    filesystem INT NOT NULL, newest INT NOT NULL);
 CREATE TABLE snapshots(
     id INTEGER PRIMARY KEY, state TEXT NOT NULL, began REAL NOT NULL, ended REAL, cursor_root INT, cursor BLOB,
     directories INT NOT NULL DEFAULT 0, entries INT NOT NULL DEFAULT 0, bytes INT, blocks INT,
@@ -50,6 +51,23 @@ CREATE VIEW directories AS
         mtime / 1e9 AS mtime, since
     FROM versions JOIN roots ON roots.number = versions.root WHERE until IS NULL GROUP BY versions.root, versions.path;
 """
+NUMBERS = (
+    "id", "began", "directories", "entries", "read", "kept", "settled", "rechecked", "stale", "unreliable", "racy",
+    "damaged", "errors",
+)  # fmt: skip
+PERHAPS = "ended", "cursor_root", "bytes", "blocks"  # numbers, or NULL
+WRONG_TYPES = f"""
+SELECT EXISTS (SELECT 1 FROM snapshots WHERE
+    {" OR ".join(f"typeof({name}) NOT IN ('integer', 'real')" for name in NUMBERS)} OR
+    {" OR ".join(f"typeof({name}) NOT IN ('integer', 'real', 'null')" for name in PERHAPS)} OR
+    typeof(cursor) NOT IN ('blob', 'null') OR
+    typeof(state) || typeof(trust) || typeof(version) || typeof(host) <> 'texttexttexttext')
+OR EXISTS (SELECT 1 FROM roots WHERE typeof(path) || typeof(place) || typeof(kind) <> 'blobblobtext' OR
+    typeof(number) || typeof(inode) || typeof(filesystem) || typeof(newest) <> 'integerintegerintegerinteger')
+OR EXISTS (SELECT 1 FROM attempts WHERE typeof(began) NOT IN ('integer', 'real') OR typeof(directories) <> 'integer' OR
+    typeof(ended) NOT IN ('integer', 'real', 'null') OR typeof(cursor) NOT IN ('blob', 'null'))
+OR EXISTS (SELECT 1 FROM snapshots) > EXISTS (SELECT 1 FROM roots WHERE number = 0)
+"""
 BY_PATH = "CREATE UNIQUE INDEX IF NOT EXISTS by_path ON versions(root, path, part, since)"
 """Made once a first scan has ended: then it takes half of the time."""
 
@@ -57,6 +75,7 @@ BY_PATH = "CREATE UNIQUE INDEX IF NOT EXISTS by_path ON versions(root, path, par
 def open_writer(path: str) -> sqlite3.Connection:
     """Open a store for writing; make it if it does not exist. Raises StoreError."""
     with explained(path):
+        refuse_no_file(path, os.R_OK | os.W_OK)
         is_new = not os.path.exists(path) or os.path.getsize(path) == 0
         if is_new:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
@@ -69,6 +88,7 @@ def open_writer(path: str) -> sqlite3.Connection:
                 database.execute("PRAGMA auto_vacuum = INCREMENTAL")
             else:
                 refuse_other_formats(path, database)
+                refuse_damaged(path, database)
             database.execute("PRAGMA trusted_schema = 0")
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = NORMAL")
@@ -89,13 +109,32 @@ def open_reader(path: str) -> sqlite3.Connection:
     with explained(path):
         if not os.path.exists(path):
             raise StoreError(f"{path!r} does not exist: a scan with --store makes it", "missing")
+        refuse_no_file(path, os.R_OK)
         database = connect_reader(path)
         try:
             refuse_other_formats(path, database)
+            refuse_damaged(path, database)
         except BaseException:
             database.close()
             raise
         return database
+
+
+def refuse_no_file(path: str, mode: int) -> None:
+    """Raise StoreError for what is no file, or a file without these permissions. It need not exist."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise StoreError(f"{path!r} is no regular file: give another file", "usage")
+    if os.path.exists(path) and not os.access(path, mode):
+        raise StoreError(f"{path!r} cannot be opened: {os.strerror(errno.EACCES)}", "unusable")
+    folder = os.path.dirname(path) or "."
+    if mode & os.W_OK and not os.access(folder, os.W_OK):
+        raise StoreError(f"{path!r} cannot be written: its directory must be writable, too", "unusable")
+
+
+def refuse_damaged(path: str, database: sqlite3.Connection) -> None:
+    """Raise StoreError if the small tables hold values of other types than they should."""
+    if database.execute(WRONG_TYPES).fetchone()[0]:
+        raise StoreError(f"{path!r} is damaged: see `scanner snapshots --check`, or use another store", "unusable")
 
 
 def refuse_other_formats(path: str, database: sqlite3.Connection) -> None:

@@ -29,6 +29,10 @@ SELECTING = "include", "min_depth", "types", "size", "newer", "older"
 """Options that decide which entries have columns: the same if columns are stored."""
 
 
+NUMBERED = frozenset(["ext2", "ext3", "ext4", "btrfs", "zfs"])
+"""File systems whose number (f_fsid) is derived from one that is kept on the disk."""
+
+
 class Settings(NamedTuple):
     """Settings of a store. `unreliable`: number of the snapshot that showed that directory times mean nothing here."""
 
@@ -45,15 +49,18 @@ class Settings(NamedTuple):
         """Return the settings of a store; None if it is new."""
         try:
             found = {key: json.loads(value) for key, value in database.execute("SELECT key, value FROM store")}
-            return cls(tuple(found["columns"]), found["options"], found.get("unreliable")) if found else None
-        except (ValueError, TypeError, KeyError) as error:
+            if not found:
+                return None
+            columns, options = map(str, found["columns"]), {str(k): str(v) for k, v in found["options"].items()}
+            return cls(tuple(columns), options, found.get("unreliable"))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(f"the settings of the store are damaged ({error}): use another store") from error
 
 
 def found_store(database: sqlite3.Connection, roots: Sequence[Path], options: ScanOptions) -> Settings:
     """Write the settings of a new store, and return them."""
     rows = [(number, os.fsencode(root), place_of(root), *identity(root)) for number, root in enumerate(roots)]
-    database.executemany("INSERT INTO roots VALUES (?, ?, ?, ?, ?, 0)", rows)
+    database.executemany("INSERT INTO roots VALUES (?, ?, ?, ?, ?, ?, 0)", rows)
     columns = stored_columns(options.fields)
     settings = Settings(columns, entering(options, columns))
     values = [(name, json.dumps(getattr(settings, name))) for name in ("columns", "options")]
@@ -65,14 +72,13 @@ def refuse_others(
     path: str, database: sqlite3.Connection, settings: Settings, roots: Sequence[Path], options: ScanOptions
 ) -> None:
     """Raise OptionError or StoreError unless the store is of these roots and options."""
-    known = list(database.execute("SELECT place, inode, kind FROM roots ORDER BY number"))
-    refuse_other_roots(path, [each for each, _, _ in known], roots)
+    known = list(database.execute("SELECT place, inode, kind, filesystem FROM roots ORDER BY number"))
+    refuse_other_roots(path, [place for place, *_ in known], roots)
     for number, ((_, *before), root) in enumerate(zip(known, roots, strict=True)):
         found = identity(root)
-        refuse_other_root(root, (before[0], before[1]), found)
-        inode, kind = found if found[0] else before
-        values = os.fsencode(root), inode, kind, number
-        database.execute("UPDATE roots SET path = ?, inode = ?, kind = ? WHERE number = ?", values)
+        refuse_other_root(root, Identity(*before), found)
+        values = os.fsencode(root), *(found if found.inode else before), number
+        database.execute("UPDATE roots SET path = ?, inode = ?, kind = ?, filesystem = ? WHERE number = ?", values)
     now = entering(options, settings.columns)
     for name in (*ENTERING, *SELECTING):
         before, here = (values.get(name, repr(DEFAULTS[name])) for values in (settings.options, now))
@@ -93,20 +99,35 @@ def place_of(root: Path) -> bytes:
     return os.path.abspath(os.fsencode(root))
 
 
-def identity(root: Path) -> tuple[int, str]:
-    """Return the inode of a root, and the type of its file system. An unreadable root has inode 0."""
+class Identity(NamedTuple):
+    """What a root is. `filesystem`: number of its file system where that is kept on its disk; 0: unknown."""
+
+    inode: int
+    kind: str
+    filesystem: int
+
+
+def identity(root: Path) -> Identity:
+    """Return what a root is. An unreadable root has inode 0."""
+    kind = filesystem_type(root)
     try:
         inode = os.stat(root).st_ino
+        filesystem = os.statvfs(root).f_fsid if kind in NUMBERED else 0
     except OSError:
-        inode = 0
-    return as_signed(inode), filesystem_type(root)
+        inode = filesystem = 0
+    return Identity(as_signed(inode), kind, as_signed(filesystem))
 
 
-def refuse_other_root(root: Path, before: tuple[int, str], now: tuple[int, str]) -> None:
+def refuse_other_root(root: Path, before: Identity, now: Identity) -> None:
     """Raise StoreError if a root is on another file system than before, or another directory: it may not be mounted."""
-    if 0 in (before[0], now[0]) or before == now:
+    if 0 in (before.inode, now.inode) or before == now:
         return
-    what = f"{now[1]} where {before[1]} was" if before[1] != now[1] else f"inode {now[0]} where {before[0]} was"
+    if before.kind != now.kind:
+        what = f"{now.kind} where {before.kind} was"
+    elif before.inode != now.inode:
+        what = f"inode {now.inode} where {before.inode} was"
+    else:
+        what = f"another {now.kind} than before"
     message = f"{shown(os.fsencode(root))} is another directory than in the store ({what})"
     raise StoreError(f"{message}: is it mounted? Otherwise use another store", "unmounted")
 

@@ -14,6 +14,7 @@ from scanner.kernel.rows import Key, KnownSpec
 from scanner.model import prefix_of
 from scanner.options import PathLike, ScanOptions, parse_seconds
 from scanner.snapshot.moments import chosen
+from scanner.snapshot.prune import FINISHED, refuse_no_snapshot
 from scanner.snapshot.schema import explained, open_reader
 from scanner.snapshot.settings import Settings, shown
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from scanner.options import ProducerSpec
     from scanner.run import ScanResult
 
-FINISHED = "complete", "incomplete"
+ABOUT = "number", "state", "began", "ended", "host"
+"""What a report says of a snapshot that it was read from."""
 HAS_DIRECTORY = (
     "SELECT 1 FROM versions WHERE root = ?1 AND path = ?2 AND since <= ?3 AND (until IS NULL OR until >= ?3)",
     "SELECT 1 FROM unread WHERE root = ? AND path = ? AND snapshot = ?",
@@ -39,7 +41,8 @@ class Snapshot(NamedTuple):
     """One snapshot of a store.
 
     number       1 for the first one
-    state        complete; incomplete: some directories were unreadable; open: interrupted, the next scan goes on
+    state        complete; incomplete: some directories were unreadable; failed: all roots were; open: interrupted, the
+                 next scan goes on
     began, ended seconds since 1970; `ended` None: never
     directories, entries
                  numbers of what was found
@@ -112,7 +115,7 @@ class Store:
     @property
     def snapshots(self) -> list[Snapshot]:
         """All snapshots, the oldest first."""
-        return [Snapshot._make(row) for row in self._query(f"SELECT {COLUMNS} FROM snapshots ORDER BY id")]
+        return [Snapshot(*row) for row in self._query(f"SELECT {COLUMNS} FROM snapshots ORDER BY id")]
 
     @property
     def newest(self) -> Snapshot | None:
@@ -210,11 +213,9 @@ class Store:
         from scanner.snapshot.prune import remove_snapshots, to_keep
 
         seconds = parse_seconds("within", within) if isinstance(within, str) else within
-        if keep is not None and keep < 1:
-            raise OptionError(f"keep must be a whole number of 1 or more, not {keep}")
+        refuse_no_snapshot(keep, seconds)
         with writing(self.path) as database:
-            rows = database.execute("SELECT id, began, state FROM snapshots ORDER BY id").fetchall()
-            snapshots = [(number, began, state in FINISHED) for number, began, state in rows]
+            snapshots = database.execute("SELECT id, began, state FROM snapshots ORDER BY id").fetchall()
             return remove_snapshots(database, to_keep(snapshots, keep=keep, within=seconds, now=time.time()))
 
     def export(self, which: int | str, target: PathLike) -> None:
@@ -225,8 +226,9 @@ class Store:
         number, path = self.snapshot(which).number, os.path.abspath(os.fsdecode(target))
         if os.path.exists(path):
             raise StoreError(f"{path!r} exists already: give another name", "usage")
-        with explained(path):
+        with explained(path), contextlib.ExitStack() as undo:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            undo.callback(os.unlink, path)
             with contextlib.closing(open_reader(self.path)) as database:
                 database.execute("PRAGMA query_only = 0")
                 database.execute("VACUUM INTO ?", (path,))
@@ -235,18 +237,21 @@ class Store:
                 remove_snapshots(database, {number})
                 database.execute("DELETE FROM versions WHERE since > ? OR until < ?", (number, number))
                 database.execute("PRAGMA incremental_vacuum").fetchall()
+            undo.pop_all()
 
     def source(self, which: int | str = -1, path: str | None = None) -> tuple[str, ScanOptions]:
         """Return a root and options with which a scan reads the snapshot instead of the tree.
 
         Raises OptionError for a path that is no directory of the snapshot.
         """
-        number = self.snapshot(which).number
+        snapshot = self.snapshot(which)
+        number = snapshot.number
         key, root = self._key(path)
         if not any(self._query(query, *key, number) for query in HAS_DIRECTORY):
             raise OptionError(f"{path!r} is no directory of snapshot {number} in store {self.path!r}")
         shallow = "max_depth" in self.settings.options
-        spec = KnownSpec(self.path, number, "all", columns=self.fields, shallow=shallow, tops=(key,))
+        about = {"store": self.path, **{name: getattr(snapshot, name) for name in ABOUT}}
+        spec = KnownSpec(self.path, number, "all", columns=self.fields, shallow=shallow, tops=(key,), about=about)
         follow = {name: name in self.settings.options for name in ("followlinks", "detect_loops")}
         return root, ScanOptions(**follow)._replace(known=spec)
 

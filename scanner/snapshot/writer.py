@@ -40,11 +40,12 @@ COUNTED = ("directories", "entries", "read", "errors", *Counts._fields)
 class SnapshotWriter:
     """Writes the snapshot `number` of a store.
 
-    `attempt`: how many times this snapshot was begun. `has_sums`: sizes or blocks are stored.
+    `attempt`: how many times this snapshot was begun. `is_first`: there are no records yet, and no index. `has_sums`:
+    sizes or blocks are stored.
     """
 
     def __init__(
-        self, path: str, database: sqlite3.Connection, number: int, attempt: int, *, has_sums: bool
+        self, path: str, database: sqlite3.Connection, number: int, attempt: int, *, is_first: bool, has_sums: bool
     ) -> None:  # fmt: skip
         self.path, self.number = path, number
         self._database, self._attempt, self._has_sums = database, attempt, has_sums
@@ -65,7 +66,7 @@ class SnapshotWriter:
         self.counts: Counter[str] = Counter()
         """Numbers of this attempt, as in the table `snapshots`."""
         self._next_commit = time.monotonic() + COMMIT_SECONDS
-        self._is_first = number == attempt == 1  # then there are no other rows, and no index
+        self._is_first = is_first
 
     def _query(self, statement: str, *values: Any) -> list[Any]:
         return self._database.execute(statement, values).fetchall()

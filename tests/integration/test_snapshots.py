@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -501,3 +502,106 @@ def test_changed_directories_alone_are_read(pure: str, top: Path, store: Path, m
     assert run("scan", "--store", store, "--changed", store.parent / "changed", top).returncode == 0
     for found in (ast.literal_eval(ahead), scanner.Store(store).scan()):
         assert {Path(path).relative_to(top): names for path, *names in found} == expected
+
+
+@pytest.mark.parametrize("option", [["-o"], ["--report"], ["--errors"]])
+@pytest.mark.parametrize("suffix", ["", ".lock", "-wal"])
+def test_an_output_is_never_the_store(option: list[str], suffix: str, top: Path, store: Path) -> None:
+    call("list", "--store", store, top)
+    before = store.read_bytes()
+    for use in (["--store", store, top], ["--from", store], ["--from", f"{store}@1"]):
+        code, message = ended(call("list", *option, f"{store}{suffix}", *use))
+        assert (code, "the snapshot store" in message) == (2, True)
+    assert store.read_bytes() == before
+
+
+def test_a_root_that_is_gone_when_an_interrupted_scan_goes_on(
+    trees: dict[str, Path], tmp_path: Path, store: Path
+) -> None:
+    top = Path(shutil.copytree(trees["monorepo"], tmp_path / "top", symlinks=True))
+    assert run("list", "--store", store, "--timeout", "1", "--max-rate", "250", top).returncode == 75
+    top.rename(tmp_path / "away")
+    for _ in range(2):
+        result = run("list", "--store", store, top)
+        assert (result.returncode, result.stdout) == (3, b"")
+    (tmp_path / "away").rename(top)
+    assert run("list", "--store", store, top).stdout == run("list", top).stdout
+
+
+def test_a_night_without_any_root_is_no_snapshot_to_read(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    expected = run("list", top).stdout
+    top.rename(top.with_name("away"))
+    assert run("scan", "--store", store, top).returncode == 3
+    assert [snapshot.state for snapshot in scanner.Store(store).snapshots] == ["complete", "failed"]
+    assert run("list", "--from", store).stdout == expected
+    top.with_name("away").rename(top)
+    assert run("scan", "--store", store, "--keep", "1", top).returncode == 0
+    assert [snapshot.number for snapshot in scanner.Store(store).snapshots] == [3]
+
+
+def test_a_scan_with_a_rate_gets_on_night_after_night(trees: dict[str, Path], store: Path) -> None:
+    top = trees["monorepo"]
+    expected, nights = run("list", top).stdout, 0
+    while (result := run("list", "--store", store, "--max-rate", "100", "--timeout", "1", top)).returncode == 75:
+        nights += 1
+        assert nights < 20
+    assert nights > 1
+    assert result.stdout == expected
+
+
+def test_symbolic_links_that_the_scans_did_not_follow(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    code, message = ended(call("list", "-L", "--from", store))
+    assert (code, "--follow-links" in message) == (2, True)
+
+
+def test_a_report_names_the_snapshot_that_it_was_read_from(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    report = json.loads(call("scan", "--json", "--from", store).stdout)
+    began = scanner.Store(store).snapshots[0].began
+    assert report["read_from"] | {"began": "", "ended": ""} == {
+        "store": str(store), "number": 1, "state": "complete", "began": "", "ended": "", "host": os.uname().nodename
+    }  # fmt: skip
+    assert datetime.fromisoformat(report["read_from"]["began"]).timestamp() == int(began)
+    assert b"Read from           snapshot 1 of " in call("scan", "--from", store).stdout
+    trailer = call("list", "--format", "ndjson", "--trailer", "--from", store).stdout.splitlines()[-1]
+    assert json.loads(trailer)["scan"]["read_from"] == report["read_from"]
+    assert "read_from" not in json.loads(call("scan", "--json", top).stdout)
+
+
+def test_a_root_that_is_a_file_has_no_snapshot(top: Path, store: Path) -> None:
+    code, message = ended(call("du", "--store", store, top / "f", top))
+    assert (code, str(top / "f") in message) == (2, True)
+    call("du", "--store", store, top)
+    assert call("du", "--from", store, top / "f").returncode == 2
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe"])
+def test_a_store_that_is_no_regular_file(kind: str, top: Path, store: Path) -> None:
+    (store.mkdir if kind == "directory" else lambda: os.mkfifo(store))()
+    for arguments in (["list", "--store", store, top], ["list", "--from", store], ["snapshots", store]):
+        code, message = ended(run(*arguments))
+        assert (code, "no regular file" in message) == (2, True)
+
+
+def test_another_disk_at_the_root(tmp_path: Path, store: Path) -> None:
+    disks = [tmp_path / "one.img", tmp_path / "other.img"]
+    (tmp_path / "disk").mkdir()
+    for disk in disks:
+        with open(disk, "wb") as file:
+            file.truncate(4 << 20)
+        subprocess.run(["mkfs.ext4", "-q", disk], check=True)
+    codes = []
+    for disk in (disks[0], disks[1], disks[0]):
+        with mounting() as mounts:
+            mounts.image(disk, tmp_path / "disk")
+            codes.append(run("scan", "--store", store, tmp_path / "disk").returncode)
+    assert codes == [0, 3, 0]
+
+
+@pytest.mark.parametrize("which", ["", "-0", "-1.5", "0", "-7", "tomorrow"])
+def test_a_snapshot_that_no_text_names(which: str, top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    code, message = ended(call("list", "--from", f"{store}@{which}"))
+    assert (code, f"@{which}" in message) == (2, True)

@@ -17,9 +17,9 @@ DAY = 86400.0
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("a.snap", ("a.snap", "")),
+        ("a.snap", ("a.snap", "-1")),
         ("a.snap@41", ("a.snap", "41")),
-        ("dir@host/a.snap", ("dir@host/a.snap", "")),
+        ("dir@host/a.snap", ("dir@host/a.snap", "-1")),
         ("dir@host/a.snap@-1", ("dir@host/a.snap", "-1")),
         ("a@b@2026-11-28", ("a@b", "2026-11-28")),
     ],
@@ -61,9 +61,9 @@ def test_ranges_are_short() -> None:
 
 
 def test_the_newest_finished_snapshot_and_an_open_one_always_stay() -> None:
-    snapshots = [(1, 0.0, True), (2, 10.0, True), (3, 20.0, True), (4, 30.0, False)]
+    snapshots = [(1, 0.0, "complete"), (2, 10.0, "failed"), (3, 20.0, "incomplete"), (4, 30.0, "open")]
     assert to_keep(snapshots, keep=1, within=None, now=100.0) == {3, 4}
-    assert to_keep(snapshots, keep=2, within=None, now=100.0) == {2, 3, 4}
+    assert to_keep(snapshots, keep=2, within=None, now=100.0) == {1, 3, 4}
     assert to_keep(snapshots, keep=None, within=5.0, now=100.0) == {3, 4}
     assert to_keep(snapshots, keep=1, within=95.0, now=100.0) == {2, 3, 4}
     assert to_keep(snapshots, keep=None, within=None, now=100.0) == {1, 2, 3, 4}
