@@ -37,6 +37,8 @@ RULES   a list of dicts. The first acts of those whose `path` is that of the ent
             batch N          (readdir) at most N entries an answer
             dtype "unknown" | "dir" | "file" | "link"   report this d_type of the entry, whatever `op`
             ino N | "random" report this inode number of the entry, or another one each time, whatever `op`
+            stamp N          report these times of the entry, in seconds since 1970, whatever `op`
+                             (default: 1,700,000,000, whatever happens in a directory)
 LATENCY latency_ms is a number for all operations named above, or a dict of them; "readdir_eof" is the last, empty
         readdir (default: as readdir). jitter_ms adds up to so much. With slots=K at most K requests are served at a
         time (default: any number). What has no latency is answered at once.

@@ -44,7 +44,6 @@ BUFFER_SIZE = 1 << 16  # requests are far shorter, but the kernel insists on roo
 _MAX_WRITE = 4096
 _MAX_NAME = 1024  # the kernel's own limit, four times that of most file systems
 _PARALLEL_DIROPS, _READDIRPLUS = 1 << 18, 1 << 13
-_LONG_AGO = 1_700_000_000
 
 _REQUEST = struct.Struct("<IIQQIIIHH")  # length, op, unique, node, uid, gid, pid, extension, padding
 _REPLY = struct.Struct("<IiQ")  # length, -errno, unique
@@ -91,9 +90,10 @@ def init(body: bytes, readdirplus: bool) -> bytes:
     return _INIT_OUT.pack(7, min(minor, 31), readahead, flags & wanted, 64, 48, _MAX_WRITE, 1)
 
 
-def attributes(ino: int, size: int, mode: int) -> bytes:
+def attributes(ino: int, size: int, mode: int, stamp: int) -> bytes:
+    """`stamp`: atime, mtime and ctime, in seconds since 1970."""
     links = 2 if stat.S_ISDIR(mode) else 1
-    times = (_LONG_AGO, _LONG_AGO, _LONG_AGO, 0, 0, 0)
+    times = (stamp, stamp, stamp, 0, 0, 0)
     return _ATTRIBUTES.pack(ino, size, (size + 511) // 512, *times, mode, links, _UID, _GID, 0, 4096, 0)
 
 

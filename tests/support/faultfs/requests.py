@@ -12,7 +12,7 @@ from typing import NamedTuple
 from . import protocol
 from .nodes import Node, Nodes
 from .protocol import HANDLE_OFFSET_SIZE, LABELS, NUMBER, Op, Request
-from .rules import Rule, Rules, Spec
+from .rules import Reported, Rule, Rules, Spec
 from .tree import Directory, Inode, build
 
 _DOTS = (b".", b"..")
@@ -57,8 +57,8 @@ class FileSystem:
 
     def getattr(self, call: Call) -> bytes:
         node, inode = call.node, call.node.inode
-        ino = self.rules.reported(node.parent, node.name, inode)[0] if node.parent else inode.ino
-        return protocol.validity(self._attribute_seconds) + protocol.attributes(ino, inode.size, inode.mode)
+        reported = self.rules.reported(node.parent, node.name, inode)
+        return protocol.validity(self._attribute_seconds) + _attributes(reported, inode)
 
     def readlink(self, call: Call) -> bytes:
         return call.node.inode.target
@@ -128,16 +128,15 @@ class FileSystem:
         if name in _DOTS:
             ino, dtype, entry = inode.ino, inode.mode >> 12, protocol.NO_ENTRY
         else:
-            ino, dtype = self.rules.reported(node, name, inode)
+            ino, dtype, _ = self.rules.reported(node, name, inode)
             entry = self._entry(node, name, inode) if plus else b""
         record = protocol.dirent(ino, index + 1, name, dtype)
         return entry + record if plus else record
 
     def _entry(self, parent: Node, name: bytes, inode: Inode) -> bytes:
         node = self.nodes.look_up(parent, name, inode)
-        ino, _ = self.rules.reported(parent, name, inode)
         entry = protocol.entry(node.id, self._entry_seconds, self._attribute_seconds)
-        return entry + protocol.attributes(ino, inode.size, inode.mode)
+        return entry + _attributes(self.rules.reported(parent, name, inode), inode)
 
 
 CALLS: dict[int, Callable[[FileSystem, Call], bytes]] = {
@@ -172,6 +171,10 @@ OTHERS: dict[int, Callable[[FileSystem, Request], bytes]] = {
 def looked_up(request: Request) -> bytes:
     """The name that a LOOKUP is for."""
     return request.body.rstrip(b"\0")
+
+
+def _attributes(reported: Reported, inode: Inode) -> bytes:
+    return protocol.attributes(reported.ino, inode.size, inode.mode, reported.stamp)
 
 
 def _directory(inode: Inode) -> Directory:

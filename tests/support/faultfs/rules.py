@@ -10,7 +10,7 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from .nodes import Node
 from .protocol import FAULTY
@@ -18,8 +18,10 @@ from .tree import Inode
 
 Spec = Mapping[str, Any]
 HANGS = ("hard", "killable", "intr")
+LONG_AGO = 1_700_000_000
+"""Times of all entries, in seconds since 1970, unless a rule gives others."""
 _ACTIONS = {"errno", "delay_ms", "hang", "repeat", "batch"}
-_LIES = {"dtype", "ino"}
+_LIES = {"dtype", "ino", "stamp"}
 _KEYS = _ACTIONS | _LIES | {"path", "op", "after", "times"}
 _DTYPES = {"unknown": 0, "dir": stat.S_IFDIR >> 12, "file": stat.S_IFREG >> 12, "link": stat.S_IFLNK >> 12}
 
@@ -40,6 +42,7 @@ class Rule:
         self.batch: float = spec.get("batch", math.inf)
         self.dtype = _DTYPES[one_of(_DTYPES, spec["dtype"], "dtype")] if "dtype" in spec else None
         self.ino: int | None = _ino(spec["ino"]) if "ino" in spec else None
+        self.stamp: int | None = int(spec["stamp"]) if "stamp" in spec else None
         self._hits: Counter[str] = Counter()
         self._pattern = re.compile(fnmatch.translate(self.path)) if set(self.path) & set("*?[") else None
         self._depth = self.path.rstrip("/").count("/")
@@ -57,6 +60,14 @@ class Rule:
     def hit(self, path: str) -> None:
         if self.times != math.inf:
             self._hits[path] += 1
+
+
+class Reported(NamedTuple):
+    """What is reported of an entry: inode number, d_type and times."""
+
+    ino: int
+    dtype: int
+    stamp: int
 
 
 class Rules:
@@ -78,18 +89,18 @@ class Rules:
                 return rule, path
         return None
 
-    def reported(self, directory: Node, name: bytes, inode: Inode) -> tuple[int, int]:
-        """Return the inode number and d_type that are reported for an entry."""
-        ino, dtype = inode.ino, inode.mode >> 12
-        if not self._lying:
-            return ino, dtype
-        rules = [rule for rule in self._lying if rule.may_match(directory.depth + 1)]
-        path = directory.path(name) if rules else ""
-        for rule in reversed(rules):  # the first has the last word
-            if rule.matches(path):
-                ino = ino if rule.ino is None else rule.ino or self._random.getrandbits(60) | 1
-                dtype = dtype if rule.dtype is None else rule.dtype
-        return ino, dtype
+    def reported(self, directory: Node | None, name: bytes, inode: Inode) -> Reported:
+        """Return what is reported of the entry `name` of a directory; None: of the mount point."""
+        ino, dtype, stamp = inode.ino, inode.mode >> 12, LONG_AGO
+        if self._lying:
+            rules = [rule for rule in self._lying if rule.may_match(directory.depth + 1 if directory else 0)]
+            path = directory.path(name) if rules and directory else "/"
+            for rule in reversed(rules):  # the first has the last word
+                if rule.matches(path):
+                    ino = ino if rule.ino is None else rule.ino or self._random.getrandbits(60) | 1
+                    dtype = dtype if rule.dtype is None else rule.dtype
+                    stamp = stamp if rule.stamp is None else rule.stamp
+        return Reported(ino, dtype, stamp)
 
 
 def check_keys(spec: Spec, known: Iterable[str], what: str) -> None:
