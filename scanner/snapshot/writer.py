@@ -51,7 +51,7 @@ class SnapshotWriter:
         self._database, self._attempt, self._has_sums = database, attempt, has_sums
         self._rows: list[tuple[Any, ...]] = []
         self._replaced: list[tuple[PartKey, bytes]] = []
-        self._unknown: list[PartKey] = []
+        self._unknown: list[tuple[PartKey, bytes | None]] = []
         self._confirmed: list[tuple[int, bytes, int, bytes, int]] = []
         self._parts: list[tuple[PartKey, Record]] = []
         self._unread: list[tuple[Any, ...]] = []
@@ -119,7 +119,8 @@ class SnapshotWriter:
             if known:
                 self._replaced.append(((root, path, position), data[end : end + names_length]))
             elif not is_first:
-                self._unknown.append((root, path, position))
+                names = None if flags & (MORE | PARTED) else data[end : end + names_length]
+                self._unknown.append(((root, path, position), names))
             if flags & PARTED:
                 self._parted.add((root, path))
                 self._parts.append(((root, path, position), record_at(record)))
@@ -150,10 +151,8 @@ class SnapshotWriter:
     def _write(self) -> None:
         for key, names in self._replaced:
             self._replace(key, names)
-        for (
-            key
-        ) in self._unknown:  # a worker that could not read the store does not know the record that this one replaces
-            self._end(KEY, *key)
+        for key, all_names in self._unknown:
+            self._replace_unknown(key, all_names)
         for key, record in () if self._is_first else self._parts:
             self._close_parts(key, record)
         rows, end = self._rows, len(self._rows) // AT_ONCE * AT_ONCE
@@ -172,6 +171,15 @@ class SnapshotWriter:
                 children = set(directories_in(before.names)) if before.is_intact else self._stored_children(*key[:2])
                 self._end_below(*key[:2], children.difference(directories_in(names)))
 
+    def _replace_unknown(self, key: PartKey, names: bytes | None) -> None:
+        """End the record that the worker did not find, if there is one: it is damaged, or the worker cannot read the
+        store. `names`: of the whole directory; None if it has several parts.
+        """
+        if self._end(KEY, *key):
+            self._count(damaged=1)
+            if names is not None:
+                self._end_below(*key[:2], self._stored_children(*key[:2]).difference(directories_in(names)))
+
     def _stored_children(self, root: int, path: bytes) -> set[bytes]:
         """Return the names of the directories in one whose record is damaged."""
         low, high = (path + b"/", path + b"0") if path else (START_OF_PATHS, END_OF_PATHS)
@@ -184,10 +192,13 @@ class SnapshotWriter:
             below = path + b"/" + name if path else name
             self._end(BELOW, root, below, below + b"/", below + b"0")
 
-    def _end(self, condition: str, *values: Any) -> None:
-        """Let rows end before this snapshot. Rows that an interrupted attempt has added are removed."""
-        self._database.execute(CLOSE + condition, (self.number - 1, self.number, *values))
+    def _end(self, condition: str, *values: Any) -> int:
+        """Let rows end before this snapshot, and return how many. Rows that an interrupted attempt has added are
+        removed.
+        """
+        ended = self._database.execute(CLOSE + condition, (self.number - 1, self.number, *values)).rowcount
         self._database.execute(REMOVE + condition, (self.number, *values))
+        return ended
 
     def _close_parts(self, key: PartKey, record: Record) -> None:
         """End other parts of a huge directory, which begin within this one, or after the last one."""
