@@ -163,6 +163,6 @@ def store_error(path: str, error: sqlite3.Error) -> StoreError:
     text = str(error)
     if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
         return StoreError(
-            f"{path!r} is damaged ({text}): see `scanner snapshots --check`; it was not changed", "unusable"
+            f"{path!r} is damaged ({text}): see `scanner snapshots --check`, or use another store", "unusable"
         )
     return StoreError(f"{path!r} cannot be used: {text}", "unusable")
