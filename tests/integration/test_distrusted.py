@@ -342,7 +342,7 @@ def test_the_server_of_the_root_is_dead(top: Path, store: Path) -> None:
         fs.die()
         result = run("scan", "--store", store, "--keep", "1", fs.path)
         assert result.returncode == 3
-    assert [snapshot.state for snapshot in scanner.Store(store).snapshots] == ["complete", "incomplete"]
+    assert [snapshot.state for snapshot in scanner.Store(store).snapshots] == ["complete", "failed"]
     assert read_back(store, 1) == listing, "a failed scan removes no older snapshot"
     with frozen(top) as fs:
         scanned(fs.path, store)
