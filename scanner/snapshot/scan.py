@@ -197,8 +197,7 @@ class SnapshotScan:
             if counts["stale"]:
                 values = ("unreliable", json.dumps(self.number))
                 self._database.execute("INSERT OR REPLACE INTO store VALUES (?, ?)", values)
-            self._database.execute("PRAGMA synchronous = FULL")
-        self.writer.commit(state=state, outcome=outcome)
+        self.writer.finish(state, outcome)
 
     @property
     def failure(self) -> StoreError | None:

@@ -1,6 +1,6 @@
 """Writing a snapshot: takes the Chunks of a scan in walk order, and stores what differs from the snapshot before.
 
-    Chunk -> updates -> one transaction every COMMIT_SECONDS or more: rows, the cursor, counters, unread directories
+    Chunk -> updates -> rows; every COMMIT_SECONDS or more the cursor, counters, unread directories, and a commit
 
 What is committed is a prefix of the walk order that ends at the cursor, so that an interrupted scan can go on from
 there.
@@ -8,9 +8,11 @@ there.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -72,18 +74,33 @@ class SnapshotWriter:
         return self._database.execute(statement, values).fetchall()
 
     def take(self, chunk: Chunk, keys: RootKeys) -> None:
-        """Store what a Chunk brings, with the next commit. Raises StoreError."""
+        """Store what a Chunk brings; the next commit keeps it. Raises StoreError."""
         self._count(directories=chunk.directories, entries=chunk.entries)
         for fault in chunk.faults:
             self.note_fault(fault, keys)
-        if chunk.snapshot:
-            news = news_from(chunk.snapshot)
-            self._count(read=chunk.directories - news.counts.kept - news.counts.settled, **news.counts._asdict())
-            self._newest = max(self._newest, news.newest)
-            self._add(news.updates)
-            self._cursor = news.last or self._cursor
-        if time.monotonic() >= self._next_commit:
-            self.commit()
+        with self._transaction():
+            if chunk.snapshot:
+                news = news_from(chunk.snapshot)
+                self._count(read=chunk.directories - news.counts.kept - news.counts.settled, **news.counts._asdict())
+                self._newest = max(self._newest, news.newest)
+                self._add(news.updates)
+                self._cursor = news.last or self._cursor
+                self._write()
+            if time.monotonic() >= self._next_commit:
+                self._commit("open", None)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Begin a transaction unless one is open. After an error, nothing since the last commit is stored."""
+        with explained(self.path):
+            try:
+                if not self._database.in_transaction:
+                    self._database.execute("BEGIN IMMEDIATE")
+                yield
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
 
     def _count(self, **numbers: int) -> None:
         self._counts.update(numbers)
@@ -126,24 +143,23 @@ class SnapshotWriter:
                 self._parts.append(((root, path, position), record_at(record)))
             self._rows.append((root, path, position, number, mtime, uid, gid, flags, files, size, blocks, record))
 
-    def commit(self, *, state: str = "open", outcome: str | None = None) -> None:
-        """Commit everything taken so far. Raises StoreError; then nothing of it is stored."""
-        began = time.monotonic()
+    def finish(self, state: str, outcome: str) -> None:
+        """Commit the last part. Raises StoreError; then the scan can go on from the last commit."""
+        with self._transaction():
+            self._write()
+            self._commit("open", None)
         with explained(self.path):
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                self._write()
-                if state != "open":
-                    self._database.execute(BY_PATH)
-                    self._remove_gone_parts()
-                self._write_state(state, outcome)
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
-        for pending in (self._rows, self._replaced, self._unknown, self._confirmed, self._parts, self._unread):
-            pending.clear()
+            self._database.execute("PRAGMA synchronous = FULL")
+        with self._transaction():
+            if state != "open":
+                self._database.execute(BY_PATH)
+                self._remove_gone_parts()
+            self._commit(state, outcome)
+
+    def _commit(self, state: str, outcome: str | None) -> None:
+        began = time.monotonic()
+        self._write_state(state, outcome)
+        self._database.execute("COMMIT")
         self._counts.clear()
         now = time.monotonic()
         self._next_commit = now + max(COMMIT_SECONDS, COMMIT_PAUSES * (now - began))
@@ -161,6 +177,8 @@ class SnapshotWriter:
         self._database.executemany(INSERT, rows[end:])
         self._database.executemany(CONFIRM, self._confirmed)
         self._database.executemany("INSERT OR REPLACE INTO unread VALUES (?, ?, ?, ?, ?, ?, ?)", self._unread)
+        for written in (self._rows, self._replaced, self._unknown, self._confirmed, self._parts, self._unread):
+            written.clear()
 
     def _replace(self, key: PartKey, names: bytes) -> None:
         """End the record that a new one replaces, and everything below directories that are gone."""
