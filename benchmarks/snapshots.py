@@ -25,7 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measure import Runner
+from benchmarks.measure import Runner, drop_caches
 from benchmarks.programs import SCANNER, Program
 from tools.make_tree import make_tree
 
@@ -34,6 +34,18 @@ DIRECTORIES, FILES = 30_000, 600_000
 OLD_ENOUGH = 3.5  # seconds: until a tree that was just built is not racy any more
 CHANGED = 20
 BACKENDS = ("serial", "auto")
+UPDATEDB = (
+    "--require-visibility",
+    "no",
+    "--prunepaths",
+    "",
+    "--prunefs",
+    "",
+    "--prunenames",
+    "",
+    "--prune-bind-mounts",
+    "no",
+)
 COLUMNS = "size,blocks,mode,uid,gid,ino,dev,nlink,mtime_ns,ctime_ns"
 
 
@@ -51,15 +63,29 @@ class Bench:
         return Program("list", [*SCANNER, "list", *arguments, "-o", str(self.out), *root], writes=str(self.out))
 
     def pair(
-        self, case: str, backend: str, *arguments: str, before: Callable[[], object] = int, offline: bool = False
-    ) -> None:
-        """Measure `list` with these arguments beside `list` without. `before`: called before each run of the first."""
+        self, case: str, backend: str, *arguments: str, before: Callable[[], object] = int, offline: bool = False,
+        cold: bool = False,
+    ) -> None:  # fmt: skip
+        """Measure `list` with these arguments beside `list` without. `before`: called before each run of the first.
+        `cold`: drop the caches before each run.
+        """
         ours = self.program("--backend", backend, *arguments, offline=offline)
-        baseline = self.program("--backend", backend)
+        self.compare(case, backend, ours, self.program("--backend", backend), before, cold=cold)
+
+    def compare(
+        self, case: str, backend: str, ours: Program, baseline: Program, before: Callable[[], object] = int, *,
+        cold: bool = False,
+    ) -> None:  # fmt: skip
+        """Measure one program beside another one."""
         pairs = []
         for _ in range(self._runs):
             before()
-            pairs.append((self._runner.run(ours), self._runner.run(baseline)))
+            samples = []
+            for program in (ours, baseline):
+                if cold:
+                    drop_caches()
+                samples.append(self._runner.run(program))
+            pairs.append(samples)
         seconds, cpu = (
             statistics.median(getattr(one, name) / getattr(other, name) for one, other in pairs)
             for name in ("seconds", "cpu")
@@ -88,7 +114,21 @@ class Bench:
             self.pair("read back (--from)", backend, "--from", str(self.store), offline=True)
             self.changes.write_text("\n".join(self.folders()[:CHANGED]) + "\n")
             self.pair(f"--changed with {CHANGED} directories", backend, *store, "--changed", str(self.changes))
+            self.pair("nothing has changed, cold cache", backend, *store, cold=True)
+            self.beside_updatedb(backend)
         return {"rows": self.rows, "bytes": self.sizes()}
+
+    def beside_updatedb(self, backend: str) -> None:
+        """Measure `scan` beside plocate's updatedb, which also reads only directories that changed."""
+        if shutil.which("updatedb.plocate") is None:
+            return
+        ours = Program(
+            "scan", [*SCANNER, "scan", "-q", "--backend", backend, "--store", str(self.store), str(self.top)]
+        )
+        theirs = Program("updatedb", ["updatedb.plocate", *UPDATEDB, "-U", str(self.top), "-o", str(self.out)])
+        self._runner.run(theirs)
+        time.sleep(OLD_ENOUGH)
+        self.compare("nothing has changed, beside updatedb", backend, ours, theirs)
 
     def sizes(self) -> dict[str, float]:
         """Return bytes of the store: for an entry, for a night without changes, and with 1 % of directories changed."""

@@ -280,11 +280,23 @@ def connect_reader(store: str, *, is_writing: bool = False) -> sqlite3.Connectio
     is_writing  this scan writes the store, into the WAL alone: the file itself does not change, and is read without
                 locks. SQLite's locks do not work in a process forked from one that has the same file open.
     """
-    mode = "mode=ro&immutable=1" if is_writing else "mode=ro"
+    is_fixed = is_writing or is_of_killed_scan(store)
+    mode = "mode=ro&immutable=1" if is_fixed else "mode=ro"
     database = sqlite3.connect(f"file:{quoted(store)}?{mode}", uri=True, timeout=30, check_same_thread=False)
     database.execute("PRAGMA query_only = 1")
     database.execute("PRAGMA trusted_schema = 0")
     return database
+
+
+def is_of_killed_scan(store: str) -> bool:
+    """Return whether a store expects a WAL that is not there, in a directory that SQLite cannot write: it was copied
+    after its scan was killed, and SQLite would not open it.
+    """
+    if os.path.exists(store + "-wal") or os.access(os.path.dirname(store) or ".", os.W_OK):
+        return False
+    with contextlib.suppress(OSError), open(store, "rb") as file:
+        return file.read(20)[18:19] == b"\x02"  # the version of the format that reading requires
+    return False
 
 
 def quoted(path: str) -> str:

@@ -18,7 +18,7 @@ from scanner.kernel.record import Counts
 from scanner.kernel.recorder import news_from
 from scanner.kernel.rows import Key, KnownSpec, RootKeys
 from scanner.model import Chunk, Path, excluded
-from scanner.mounts import LOCAL, filesystem_type
+from scanner.mounts import LOCAL, UNKNOWN, filesystem_type
 from scanner.options import ScanOptions
 from scanner.snapshot.background import Background
 from scanner.snapshot.changed import changed_keys
@@ -66,7 +66,7 @@ class SnapshotScan:
         refuse_roots_and_prune(roots, options)
         self._changed = None if options.changed is None else changed_keys(options.changed, roots)
         kind = filesystem_type(os.path.dirname(self.path))
-        if kind not in LOCAL:
+        if kind not in LOCAL and kind != UNKNOWN:
             raise StoreError(f"{self.path!r} is on {kind}: a store is written on a local file system", "unusable")
         self._lock: Lock | None = Lock(self.path)
         try:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from scanner.encoding import printable, utf8_text
 from scanner.errors import OptionError, StoreError
 from scanner.fields import FIELDS, fields_of
-from scanner.kernel.devices import as_signed
+from scanner.kernel.devices import RELIABLE, as_signed
 from scanner.kernel.known import stored_columns
 from scanner.kernel.rows import KnownSpec, Trust
 from scanner.model import Path, is_below
@@ -124,10 +124,12 @@ def refuse_other_root(root: Path, before: Identity, now: Identity) -> None:
         return
     if before.kind != now.kind:
         what = f"{now.kind} where {before.kind} was"
-    elif before.inode != now.inode:
+    elif before.filesystem != now.filesystem:
+        what = f"another {now.kind} than before"
+    elif before.inode != now.inode and now.kind in RELIABLE:  # elsewhere it may change with each mount
         what = f"inode {now.inode} where {before.inode} was"
     else:
-        what = f"another {now.kind} than before"
+        return
     message = f"{shown(os.fsencode(root))} is another directory than in the store ({what})"
     raise StoreError(f"{message}: is it mounted? Otherwise use another store", "unmounted")
 

@@ -548,7 +548,9 @@ def test_a_store_of_a_killed_scan_on_a_read_only_file_system(trees: dict[str, Pa
         with unfinished(store, top):
             pass
         assert (disk / "s-wal").exists(), "SQLite had no chance to tidy up"
+        shutil.copyfile(store, disk / "copy")
         mounted.remount(disk, "ro")
+        assert read_back(disk / "copy") == expected
         assert read_back(store) == expected
         assert [each.state for each in scanner.Store(store).snapshots] == ["complete", "open"]
         assert scanner.Store(store).check() == []
