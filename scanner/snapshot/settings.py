@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -84,8 +85,19 @@ def refuse_others(
         before, here = (values.get(name, repr(DEFAULTS[name])) for values in (settings.options, now))
         if before != here:
             raise OptionError(
-                f"store {path!r} was made with {name}={before}, this scan has {here}: use the same, or another store"
+                f"store {path!r} was made {told(name, before)}, this scan is {told(name, here)}: use the same, or another "
+                "store"
             )
+
+
+def told(name: str, value: str) -> str:
+    """Return in words what an option is: `with exclude '*.o'`, `without followlinks`."""
+    if value == repr(DEFAULTS[name]):
+        return f"without {name}"
+    if value == "True":
+        return f"with {name}"
+    contents = re.sub(r"PatternFile\(name=(.*?), content=.*?\)(?=[,)])", r"\1 with this content", value)
+    return f"with {name} {contents.strip('()').rstrip(',')}"
 
 
 def refuse_other_roots(path: str, known: Sequence[bytes], roots: Sequence[Path]) -> None:

@@ -386,10 +386,10 @@ def test_an_option_that_differs_is_named(option: list[str], name: str, top: Path
     other = tmp_path / "other.snap"
     assert call("scan", "--store", store, *option, top).returncode == 0
     assert call("scan", "--store", other, top).returncode == 0
-    for arguments in ([store], [other, *option]):
+    for arguments, before, here in (([store], "with", "without"), ([other, *option], "without", "with")):
         code, message = ended(call("scan", "--store", *arguments, top))
         assert code == 2
-        assert f"was made with {name}=" in message
+        assert f"was made {before} {name}, this scan is {here} {name}" in message
     assert len(scanner.Store(store).snapshots) == len(scanner.Store(other).snapshots) == 1
 
 
