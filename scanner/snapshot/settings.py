@@ -85,8 +85,8 @@ def refuse_others(
         before, here = (values.get(name, repr(DEFAULTS[name])) for values in (settings.options, now))
         if before != here:
             raise OptionError(
-                f"store {path!r} was made {told(name, before)}, this scan is {told(name, here)}: use the same, or another "
-                "store"
+                f"store {path!r} was made {told(name, before)}, this scan is {told(name, here)}: "
+                "use the same, or another store"
             )
 
 
@@ -97,7 +97,7 @@ def told(name: str, value: str) -> str:
     if value == "True":
         return f"with {name}"
     contents = re.sub(r"PatternFile\(name=(.*?), content=.*?\)(?=[,)])", r"\1 with this content", value)
-    return f"with {name} {contents.strip('()').rstrip(',')}"
+    return f"with {name} {contents.strip('()[]').rstrip(',')}"
 
 
 def refuse_other_roots(path: str, known: Sequence[bytes], roots: Sequence[Path]) -> None:
