@@ -31,12 +31,11 @@ def scan_once(top: Path, store: Path, chance: random.Random, *, kill: bool) -> b
     if kill:
         time.sleep(chance.uniform(0.1, LONGEST))
         try:
-            # Not the resource tracker of multiprocessing, whose successor prints a traceback.
-            children = [
-                child
-                for child in psutil.Process(process.pid).children()
-                if "resource_tracker" not in str(child.cmdline())
-            ]
+            # Not the resource tracker of multiprocessing, whose successor prints a traceback. It may not be itself yet.
+            coordinator = psutil.Process(process.pid)
+            commands = {child: child.cmdline() for child in coordinator.children(recursive=True)}
+            others = ("resource_tracker", str(coordinator.cmdline()))
+            children = [child for child, found in commands.items() if not any(each in str(found) for each in others)]
             victim = chance.choice(children).pid if children and chance.random() < 0.3 else process.pid
             os.kill(victim, chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
         except (psutil.NoSuchProcess, ProcessLookupError):
