@@ -21,23 +21,25 @@ Key = tuple[int, bytes]
 """Number of a root, and the path of a directory below it."""
 MOST_ROWS = 1536  # of a page
 MOST_BYTES = 64 << 20  # of a page, and of one record
-HOLDS = "since <= ? AND (until IS NULL OR until >= ?)"
 RECORD = "CAST(record AS BLOB)"  # because a stranger's file may hold another type
-ONE = f"SELECT {RECORD} FROM versions WHERE root = ? AND path = ? AND part = ? AND {HOLDS}"
-PARTS = f"SELECT {RECORD} FROM versions WHERE root = ? AND path = ? AND part < ? AND {HOLDS} ORDER BY part"
-BELOW = (
-    f"SELECT {RECORD} AS record FROM versions WHERE root = ? AND path >= ? AND path < ? AND part = 0 AND {HOLDS} "
-    "ORDER BY path"
-)
+SELECT = f"SELECT {RECORD} AS record, path, part FROM versions WHERE "
+CURRENT = " AND until IS NULL AND since <= :snapshot"
+PAST = " AND until >= :snapshot AND since <= :snapshot"
+ONE = "root = :root AND path = :path AND part = :part"
+PARTS = "root = :root AND path = :path AND part < :part"
+BELOW = "root = :root AND path >= :low AND path < :high AND part = 0"
 JOINED = "SELECT CAST(group_concat(record, '') AS BLOB) FROM ({})"
 """All records of a query at once: SQLite is left only once for them, and runs without the GIL until then."""
 CAN_JOIN = JOINED.format("SELECT x'0100' AS record UNION ALL SELECT x'0002'"), b"\x01\x00\x00\x02"
 """A query, and its result unless SQLite ends it at the first NUL, as before 3.39."""
-MANY = f"SELECT 1 FROM versions WHERE root = ? AND path >= ? AND path < ? LIMIT 1 OFFSET {MOST_ROWS}"
+MANY = (
+    "SELECT 1 FROM versions WHERE root = :root AND path >= :low AND path < :high AND until IS NULL "
+    f"LIMIT 1 OFFSET {MOST_ROWS}"
+)
 """Answered from the index alone."""
 UNREAD = (
     "SELECT CAST(root AS INT), CAST(path AS BLOB), CAST(operation AS TEXT), CAST(errno AS INT), CAST(message AS TEXT), "
-    "CAST(kind AS TEXT) FROM unread WHERE snapshot = ?"
+    "CAST(kind AS TEXT) FROM unread WHERE snapshot = :snapshot"
 )
 UNRESERVED = frozenset(b"/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
 """Bytes of a path that mean themselves in a URI."""
@@ -119,7 +121,8 @@ class StoredRecords:
         """The page has all records from `low` on, below `high`, and that of the directory for which it was loaded."""
         self.loads = 0  # pages so far
         self._root = -1
-        self._below = BELOW
+        self._whens = (CURRENT, PAST) if spec.trust == "all" else (CURRENT,)  # the newest one, unless it is read back
+        self._below = self._holding(BELOW, "path")
         self._before: dict[bytes, set[bytes]] = {}
         self.damage: str | None = None
         """What is wrong with the file, once it could not be read; then it has no records."""
@@ -127,7 +130,7 @@ class StoredRecords:
     def record(self, root: int, key: bytes, position: int = 0) -> Record | None:
         """Return the record of a directory, or of its part that begins at entry `position`."""
         if position:
-            return next(records_in(self._fetch(ONE, root, key, position, *self._snapshots)), None)
+            return next(records_in(self._fetch_one(root, key, position)), None)
         self.load(root, key)
         if self._records is None:
             try:
@@ -140,15 +143,15 @@ class StoredRecords:
     def repair(self) -> None:
         """Load the page again, without records that are cut off: one spoils all behind it."""
         root, top = self._root, self._top
-        found = self._fetch(ONE, root, top, 0, *self._snapshots)
+        found = self._fetch_one(root, top)
         if self.high > self.low:
-            found += self._fetch(BELOW, root, self.low, self.high, *self._snapshots)
+            found += self._fetch(self._holding(BELOW, "path"), root=root, low=self.low, high=self.high)
         self.page = b"".join([each for each in found if is_whole(each)])
         self.loads += 1
 
     def parts(self, root: int, key: bytes, end: int = sys.maxsize) -> list[Record]:
         """Return the records of a huge directory that begin before entry `end`, in order, without damaged ones."""
-        found = records_in(self._fetch(PARTS, root, key, end, *self._snapshots))
+        found = records_in(self._fetch(self._holding(PARTS, "part"), root=root, path=key, part=end))
         return [record for record in found if record.is_intact]
 
     def load(self, root: int, key: bytes) -> None:
@@ -158,12 +161,12 @@ class StoredRecords:
         if root == self._root and (key == self._top or self.low <= key < self.high):
             return
         self.low, self.high = (key + b"/", key + b"0") if key else (START_OF_PATHS, END_OF_PATHS)
-        found = self._fetch(ONE, root, key, 0, *self._snapshots)
+        found = self._fetch_one(root, key)
         cursor = self._spec.cursor
         # Below a directory above the cursor, some records are settled and others are not: a page has one kind.
         is_alone = cursor is not None and cursor[0] == root and is_above(key, cursor[1])
         below: list[bytes] | None = None
-        if not is_alone and not self._fetch(MANY, root, self.low, self.high):
+        if not is_alone and not self._fetch(MANY, root=root, low=self.low, high=self.high):
             below = self._fetch_below(root, self.low, self.high)
         if below is None:
             self.high = self.low
@@ -174,29 +177,31 @@ class StoredRecords:
     def _fetch_below(self, root: int, low: bytes, high: bytes) -> list[bytes] | None:
         """Return the records in a range of paths, joined or one by one. None: they are more than MOST_BYTES."""
         try:
-            return [found for (found,) in self._query(self._below, root, low, high, *self._snapshots) if found]
+            return [found for found, *_ in self._query(self._below, root=root, low=low, high=high) if found]
         except sqlite3.DataError:
             return None
 
-    @property
-    def _snapshots(self) -> tuple[int, int]:
-        return self._spec.snapshot, self._spec.snapshot
+    def _holding(self, condition: str, order: str) -> str:
+        return holding(condition, order, self._whens)
 
-    def _fetch(self, statement: str, *values: Any) -> list[Any]:
+    def _fetch_one(self, root: int, path: bytes, part: int = 0) -> list[bytes]:
+        return self._fetch(self._holding(ONE, "part"), root=root, path=path, part=part)
+
+    def _fetch(self, query: str, **values: Any) -> list[Any]:
         """Return the first column of a query; nothing if a value is longer than MOST_BYTES."""
         with contextlib.suppress(sqlite3.DataError):
-            return [first for first, *_ in self._query(statement, *values) if first is not None]
+            return [first for first, *_ in self._query(query, **values) if first is not None]
         return []
 
-    def _query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    def _query(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query; none if the store is damaged."""
         if self._spec.empty or self.damage is not None:
             return []
         try:
-            return self._connected().execute(statement, values).fetchall()
+            return self._connected().execute(query, {"snapshot": self._spec.snapshot, **values}).fetchall()
         except sqlite3.DataError:
             raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter while it decodes a message of SQLite
             self.damage = str(error)
             return []
 
@@ -206,14 +211,14 @@ class StoredRecords:
             self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
             query, result = CAN_JOIN
             if self._database.execute(query).fetchone() == (result,):
-                self._below = JOINED.format(BELOW)
+                self._below = JOINED.format(self._below)
         return self._database
 
     @property
     def unread(self) -> dict[Key, Fault]:
         """The Faults of the directories that the scan of this snapshot could not read, or did not enter."""
         if self._unread is None:
-            rows = self._query(UNREAD, self._spec.snapshot)
+            rows = self._query(UNREAD)
             self._unread = {(root, path): Fault(path, *rest) for root, path, *rest in rows if None not in (path, *rest)}
         return self._unread
 
@@ -249,6 +254,11 @@ class StoredRecords:
         if self._database is not None:
             self._database.close()
             self._database = None
+
+
+def holding(condition: str, order: str, whens: Iterable[str] = (CURRENT, PAST)) -> str:
+    """Return a query for the records that hold for a snapshot and meet a condition."""
+    return " UNION ALL ".join(SELECT + condition + when for when in whens) + f" ORDER BY {order}"
 
 
 def records_in(found: Iterable[bytes]) -> Iterator[Record]:

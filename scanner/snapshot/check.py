@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import pairwise
 
 from scanner.kernel.record import inodes_in, names_in, record_at, rows_in
 from scanner.kernel.rows import RECORD
@@ -12,11 +13,10 @@ from scanner.snapshot.settings import shown
 MOST_PROBLEMS = 100
 COPIED = "ifnull(CAST(path AS BLOB), x''), flags, mtime, uid, gid"
 """Columns of a row that its record has, too."""
-OVERLAPS = """
-SELECT ifnull(CAST(one.path AS BLOB), x''), max(one.since, two.since) FROM versions one
-JOIN versions two ON one.root = two.root AND one.path = two.path AND one.part = two.part AND one.id < two.id
-WHERE one.since <= ifnull(two.until, 1 << 62) AND two.since <= ifnull(one.until, 1 << 62)
-"""
+IN_ORDER = (
+    "SELECT root, ifnull(CAST(path AS BLOB), x''), part, since, ifnull(until, 1 << 62) FROM versions "
+    "ORDER BY root, path, part, since"
+)
 
 
 def problems_in(database: sqlite3.Connection, width: int) -> Iterator[str]:
@@ -29,7 +29,7 @@ def problems_in(database: sqlite3.Connection, width: int) -> Iterator[str]:
             if found == MOST_PROBLEMS:
                 yield "and possibly more"
                 return
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         yield f"the file is damaged: {error}"
 
 
@@ -50,5 +50,6 @@ def _all_problems(database: sqlite3.Connection, width: int) -> Iterator[str]:
                 rows_in(record.columns, count, width)
         except ValueError as error:
             yield f"{shown(path)}: {error}"
-    for path, number in database.execute(OVERLAPS):
-        yield f"{shown(path)}: two rows hold for snapshot {number}"
+    for one, two in pairwise(database.execute(IN_ORDER)):
+        if one[:3] == two[:3] and two[3] <= one[4]:
+            yield f"{shown(two[1])}: two rows hold for snapshot {two[3]}"

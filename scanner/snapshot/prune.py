@@ -10,6 +10,7 @@ from scanner.errors import OptionError
 
 FINISHED = "complete", "incomplete"
 """States of snapshots that can be read back."""
+REMOVE = "DELETE FROM versions INDEXED BY past WHERE until IS NOT NULL AND until < ? AND since > ?"
 
 
 def refuse_no_snapshot(keep: int | None, within: float | None) -> None:
@@ -47,7 +48,7 @@ def remove_snapshots(database: sqlite3.Connection, kept: Collection[int]) -> int
     try:
         for before, after in pairwise([0, *sorted(kept)]):
             if after - before > 1:
-                database.execute("DELETE FROM versions WHERE until < ? AND since > ?", (after, before))
+                database.execute(REMOVE, (after, before))
         for table, column in (("snapshots", "id"), ("attempts", "snapshot"), ("unread", "snapshot")):
             database.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(number,) for number in gone])
         database.execute("COMMIT")

@@ -18,7 +18,7 @@ from scanner.errors import StoreError
 from scanner.kernel.rows import connect_reader, quoted
 
 APPLICATION, FORMAT = 0x53634E73, 2
-PAGE_BYTES, CACHE_KIB = 8192, 65536
+PAGE_BYTES, CACHE_KIB = 8192, 32768
 SCHEMA = """
 CREATE TABLE store(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE roots(
@@ -38,7 +38,7 @@ CREATE TABLE versions(
     id INTEGER PRIMARY KEY, root INT NOT NULL, path BLOB NOT NULL, part INT NOT NULL, since INT NOT NULL, until INT,
     mtime INT NOT NULL, uid INT NOT NULL, gid INT NOT NULL, flags INT NOT NULL, files INT NOT NULL, bytes INT NOT NULL,
     blocks INT NOT NULL, record BLOB NOT NULL);
-CREATE INDEX by_until ON versions(until) WHERE until IS NOT NULL;
+CREATE INDEX past ON versions(root, path, part, until, since) WHERE until IS NOT NULL;
 CREATE TABLE unread(
     snapshot INT NOT NULL, root INT NOT NULL, path BLOB NOT NULL, operation TEXT NOT NULL, errno INT NOT NULL,
     message TEXT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY(snapshot, root, path)) WITHOUT ROWID;
@@ -68,8 +68,10 @@ OR EXISTS (SELECT 1 FROM attempts WHERE typeof(began) NOT IN ('integer', 'real')
     typeof(ended) NOT IN ('integer', 'real', 'null') OR typeof(cursor) NOT IN ('blob', 'null'))
 OR EXISTS (SELECT 1 FROM snapshots) > EXISTS (SELECT 1 FROM roots WHERE number = 0)
 """
-BY_PATH = "CREATE UNIQUE INDEX IF NOT EXISTS by_path ON versions(root, path, part, since)"
-"""Made once a first scan has ended: then it takes half of the time."""
+BY_PATH = "CREATE UNIQUE INDEX IF NOT EXISTS current ON versions(root, path, part) WHERE until IS NULL"
+"""Made once a first scan has ended: then it takes half of the time. A row that replaces another one takes its place
+there: an index of all rows would be split page by page, because it has no room left.
+"""
 
 
 def open_writer(path: str) -> sqlite3.Connection:
@@ -152,16 +154,16 @@ def explained(path: str) -> Iterator[None]:
     """Raise StoreError instead of the errors of SQLite and of the system."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter while it decodes a message of SQLite
         raise store_error(path, error) from error
     except OSError as error:
         raise StoreError(f"{path!r} cannot be opened: {error.strerror or error}", "unusable") from error
 
 
-def store_error(path: str, error: sqlite3.Error) -> StoreError:
+def store_error(path: str, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
     """Return the StoreError for an error of SQLite."""
-    text = str(error)
-    if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
+    text = "unreadable text" if isinstance(error, UnicodeDecodeError) else str(error)
+    if any(sign in text for sign in ("malformed", "not a database", "unreadable text")):
         return StoreError(
             f"{path!r} is damaged ({text}): see `scanner snapshots --check`, or use another store", "unusable"
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.errors import OptionError, StoreError
-from scanner.kernel.rows import Key, KnownSpec
+from scanner.kernel.rows import Key, KnownSpec, holding
 from scanner.model import prefix_of
 from scanner.options import PathLike, ScanOptions, parse_seconds
 from scanner.snapshot.moments import chosen
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 ABOUT = "number", "state", "began", "ended", "host"
 """What a report says of a snapshot that it was read from."""
 HAS_DIRECTORY = (
-    "SELECT 1 FROM versions WHERE root = ?1 AND path = ?2 AND since <= ?3 AND (until IS NULL OR until >= ?3)",
-    "SELECT 1 FROM unread WHERE root = ? AND path = ? AND snapshot = ?",
+    holding("root = :root AND path = :path", "part") + " LIMIT 1",
+    "SELECT 1 FROM unread WHERE root = :root AND path = :path AND snapshot = :snapshot",
 )
 COLUMNS = (
     "id, state, began, ended, directories, entries, bytes, blocks, read, kept, rechecked, stale, unreliable, racy, "
@@ -233,9 +233,9 @@ class Store:
                 database.execute("PRAGMA query_only = 0")
                 database.execute("VACUUM INTO ?", (path,))
             with writing(path) as database:
-                database.execute("UPDATE versions SET until = NULL WHERE since <= ? AND until >= ?", (number, number))
-                remove_snapshots(database, {number})
                 database.execute("DELETE FROM versions WHERE since > ? OR until < ?", (number, number))
+                database.execute("UPDATE versions SET until = NULL")
+                remove_snapshots(database, {number})
                 database.execute("PRAGMA incremental_vacuum").fetchall()
             undo.pop_all()
 
@@ -247,7 +247,8 @@ class Store:
         snapshot = self.snapshot(which)
         number = snapshot.number
         key, root = self._key(path)
-        if not any(self._query(query, *key, number) for query in HAS_DIRECTORY):
+        values = dict(zip(("root", "path", "snapshot"), (*key, number), strict=True))
+        if not any(self._query(query, values) for query in HAS_DIRECTORY):
             raise OptionError(f"{path!r} is no directory of snapshot {number} in store {self.path!r}")
         shallow = "max_depth" in self.settings.options
         about = {"store": self.path, **{name: getattr(snapshot, name) for name in ABOUT}}
@@ -267,7 +268,7 @@ class Store:
                     return (number, key), prefix_of(root) + os.fsdecode(key)
         raise OptionError(f"{path!r} is not below {', '.join(map(repr, self.roots))}, the roots of store {self.path!r}")
 
-    def _query(self, statement: str, *values: Any) -> list[Any]:
+    def _query(self, query: str, values: Mapping[str, Any] | None = None) -> list[Any]:
         """Return the rows of a query. The file is not kept open: SQLite's locks do not survive a fork."""
         with explained(self.path), contextlib.closing(open_reader(self.path)) as database:
-            return database.execute(statement, values).fetchall()
+            return database.execute(query, values or {}).fetchall()

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from scanner.encoding import utf8_bytes
 from scanner.kernel.record import HEAD, MORE, PARTED, Counts, Record, directories_in, record_at, updates_in
 from scanner.kernel.recorder import news_from
-from scanner.kernel.rows import END_OF_PATHS, PARTS, RECORD, START_OF_PATHS, RootKeys, records_in
+from scanner.kernel.rows import END_OF_PATHS, PARTS, RECORD, START_OF_PATHS, RootKeys, holding, records_in
 from scanner.model import Chunk, Fault
 from scanner.snapshot.schema import BY_PATH, explained
 
@@ -34,8 +34,9 @@ INSERT_MANY = f"INSERT INTO versions VALUES {', '.join([ROW] * AT_ONCE)}"
 KEY = "root = ? AND path = ? AND part = ?"
 CONFIRM = f"UPDATE versions SET flags = ?, record = ? WHERE until IS NULL AND {KEY}"
 CLOSE = "UPDATE versions SET until = ? WHERE until IS NULL AND since < ? AND "
-REMOVE = "DELETE FROM versions WHERE since = ? AND "
+REMOVE = "DELETE FROM versions WHERE until IS NULL AND since = ? AND "
 BELOW = "root = ? AND (path = ? OR (path >= ? AND path < ?))"
+ALL_PARTS = holding(PARTS, "part")
 COUNTED = ("directories", "entries", "read", "errors", *Counts._fields)
 
 
@@ -226,16 +227,15 @@ class SnapshotWriter:
 
     def _remove_gone_parts(self) -> None:
         """End everything below directories that are gone from huge directories: only at the end are all parts known."""
+        numbers = self.number - 1, self.number
         for root, path in self._parted:
             before, now = (
                 {
                     name
-                    for record in records_in(
-                        found for (found,) in self._query(PARTS, root, path, 1 << 62, number, number)
-                    )
+                    for record in records_in(found for found, *_ in self._database.execute(ALL_PARTS, values))
                     for name in directories_in(record.names)
                 }
-                for number in (self.number - 1, self.number)
+                for values in ({"root": root, "path": path, "part": 1 << 62, "snapshot": number} for number in numbers)
             )
             self._end_below(root, path, before - now)
 

@@ -41,7 +41,7 @@ def scan_once(top: Path, store: Path, chance: random.Random, *, kill: bool) -> b
         except (psutil.NoSuchProcess, ProcessLookupError):
             pass
     _, errors = process.communicate(timeout=60)
-    assert b"Traceback" not in errors
+    assert b"Traceback" not in errors, errors.decode(errors="replace")
     assert process.returncode in (0, -signal.SIGKILL, -signal.SIGTERM), errors
     return process.returncode == 0
 
