@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#define RACY_NS 3000000000LL /* as in known.py */
+#define RACY_NS 3000000000LL /* as in native.py */
 #define LONGEST_NAME 4095    /* bytes: a longer one cannot be in a record */
 
 enum how { /* what to do with a row: as in record.py. All after CHECK: read the directory, and compare. */
@@ -17,7 +17,7 @@ enum how { /* what to do with a row: as in record.py. All after CHECK: read the 
 
 enum flag { BOUNDARY = 1, RACY = 2, MORE = 4, PARTED = 8 }; /* as in record.py */
 
-enum known_count { KEPT, SETTLED, RECHECKED, STALE, UNRELIABLE, RACY_COUNT, DAMAGED, KNOWN_COUNTS }; /* Counts in known.py */
+enum known_count { KEPT, SETTLED, RECHECKED, STALE, UNRELIABLE, RACY_COUNT, DAMAGED, KNOWN_COUNTS }; /* Counts in record.py */
 
 struct head { /* of a record: Head in record.py */
     uint32_t crc, path_length, names_length, columns_length, flags, mode, uid, gid;

@@ -767,7 +767,7 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
 
 PyDoc_STRVAR(keep_memory_doc,
 "keep_memory()\n--\n\n"
-"Keep freed memory for the next Task, in a worker process: fetching pages again would cost a page fault each.");
+"Keep freed memory for the next Task, in a process of ours: fetching pages again would cost a page fault each.");
 
 static PyObject *keep_memory(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
 {

@@ -706,8 +706,9 @@ static int add_record_names(struct run *run, int descriptor, struct update *upda
     return 1;
 }
 
-/* Add the values of one column of the store, of the rows that are known. `first`: where those of this directory begin. */
-static int add_record_column(struct run *run, size_t position, size_t first, int64_t *sum)
+/* Add the values of one column of the store, of the rows that are known. `first`: where those of this directory begin.
+   `*sum`: of the first `summed` rows, clamped, without row 0. */
+static int add_record_column(struct run *run, size_t position, size_t first, int64_t summed, int64_t *sum)
 {
     struct text *text = &run->text[RECORDS];
     size_t count = run->below.used / sizeof(int64_t);
@@ -723,8 +724,8 @@ static int add_record_column(struct run *run, size_t position, size_t first, int
         memcpy(&value, values + (size_t)number * sizeof value, sizeof value);
         to = put_difference(to, value, before);
         before = value;
-        if (at > 0 && sum != NULL)
-            *sum += (int64_t)value;
+        if (at > 0 && number < summed && sum != NULL && __builtin_add_overflow(*sum, (int64_t)value, sum))
+            *sum = INT64_MAX;
     }
     text->used = (size_t)((char *)to - text->start);
     return 1;
@@ -738,6 +739,8 @@ static int add_record_columns(struct run *run, Py_ssize_t depth, const size_t *k
     struct text *text = &run->text[RECORDS];
     if (number_rows(run, depth) < 0)
         return 0;
+    /* Directories that are not entered come last. */
+    int64_t rows = is_shown(run, depth) + count_of(listing, OTHER) + count_of(listing, MARKED);
     size_t count = run->below.used / sizeof(int64_t), bytes = (count + 7) / 8;
     unsigned char *to = (unsigned char *)reserve(text, 10 * count + bytes);
     uint64_t before = 0;
@@ -763,7 +766,7 @@ static int add_record_columns(struct run *run, Py_ssize_t depth, const size_t *k
         int64_t *sum = column == SIZE ? &update->bytes : column == BLOCKS ? &update->blocks : NULL;
         if (sum != NULL)
             *sum = 0;
-        if (!add_record_column(run, position, kept[COLUMN_TEXTS + position], sum))
+        if (!add_record_column(run, position, kept[COLUMN_TEXTS + position], rows, sum))
             return 0;
     }
     return 1;

@@ -262,15 +262,17 @@ class Known:
             values.extend([NULL if row is None or number < 0 else row[number] for row in rows])
         return values.tobytes()
 
-    def directories_before(self, path: Any, position: int) -> list[Any]:
-        """Return the paths of the directories among the first `position` entries of a huge directory, last first."""
+    def directories_before(self, path: Any, position: int) -> list[Any] | None:
+        """Return the paths of the directories among the first `position` entries of a huge directory, last first. None:
+        the store lacks some of these entries.
+        """
         key, prefix = self._keys.key(path), prefix_of(path)
         assert key is not None
         follow = (DIRECTORY, DIRECTORY_LINK) if self._follows else (DIRECTORY,)
-        parts = self._records.parts(*key, position)
-        names = [name for part in parts for name, suffix in names_in(part.names) if suffix in follow]
+        entries = [entry for part in self._records.parts(*key, position) for entry in names_in(part.names)]
         decode = os.fsdecode if isinstance(path, str) else bytes
-        return [prefix + decode(name) for name in reversed(names)]
+        below = [prefix + decode(name) for name, suffix in reversed(entries) if suffix in follow]
+        return below if len(entries) == position else None
 
     # ---- runs
 

@@ -108,6 +108,8 @@ class Reader:
         self._settings = facts.rule, listed, facts.separator, self.statuses is not None
         self._entry_limit = 1 << 62  # entries to read at a time: fewer after ENOMEM
         self._held: dict[Path, Held] = {}
+        self._skips = False
+        """Whether entries are read to find the place of later ones: the snapshot has them already."""
 
     @property
     def retries(self) -> int:
@@ -144,7 +146,8 @@ class Reader:
 
     def _remembered(self, path: Path, position: int = 0) -> ReadPart | None:
         """Return the directory, or its part from entry `position` on, as the snapshot store knows it. None: read it."""
-        assert self.known is not None
+        if self.known is None or self._skips:
+            return None
         if not position and (fault := self.known.fault(path)) is not None:
             return no_listing(fault)
         kept = self.known.kept(path, position)
@@ -352,7 +355,8 @@ class Reader:
             dirs, links = self._bar(path, dirs, links)
         files = self._packed(path, links, files, faults, descriptor, entry_of, kept)
         part = ReadPart(dirs, links, files, count, faults, more, read)
-        if status is not None and self.known is not None and not (faults and faults[-1].drops_listing):
+        broken_off = bool(faults) and faults[-1].drops_listing
+        if status is not None and self.known is not None and not (broken_off or self._skips):
             excluded = self.sifter.excluded if self.sifter is not None else set()
             self.known.recorder.add(path, position, status, seen, part, excluded)
         return part
@@ -378,12 +382,14 @@ class Reader:
         """Read the entries of a huge directory after the first `position`. Return also the sub-directories among these
         first entries.
         """
-        if self.known is not None and (remembered := self._remembered(path, position)) is not None:
-            return remembered, self.known.directories_before(path, position)
         held = self._held.pop(path, None)
         if held is not None and held.position != position:
             held.close()
             held = None
+        if held is None and self.known is not None:
+            remembered, before = self._remembered(path, position), self.known.directories_before(path, position)
+            if remembered is not None and before is not None:
+                return remembered, before
         if held is not None and held.entries is None:
             found = self._list(path, min(limit, self._entry_limit), held.descriptor)
             if found is not None:
@@ -425,11 +431,12 @@ class Reader:
     @contextlib.contextmanager
     def _in_python_counting(self) -> Iterator[None]:
         kept = self._native, self._form
-        self._native, self._form = None, COUNT
+        self._native, self._form, self._skips = None, COUNT, True
         try:
             yield
         finally:
             self._native, self._form = kept
+            self._skips = False
 
     def close(self) -> None:
         """Close all directories that are open."""

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scanner.fields import NULL
+from scanner.fields import LAST, NULL
 from scanner.kernel.devices import Devices, as_signed
 from scanner.kernel.native import RACY_NS, WalkedRun
 from scanner.kernel.pack import FilesWithRows, ReadPart
@@ -197,7 +197,10 @@ def is_unmodified(head: Head, status: os.stat_result) -> bool:
 def sums(
     columns: Sequence[str], named: Sequence[tuple[Any, str]], rows: Sequence[tuple[int, ...] | None]
 ) -> Iterator[int]:
-    """Yield the sums of the columns `size` and `blocks` over all entries that are no directories; -1: not recorded."""
+    """Yield the sums of the columns `size` and `blocks` over all entries that are no directories; -1: not recorded.
+
+    They are clamped to 64 bits.
+    """
     for column in ("size", "blocks"):
         if column not in columns:
             yield UNKNOWN_NUMBER
@@ -206,4 +209,4 @@ def sums(
         values = [
             row[number] for (_, suffix), row in zip(named, rows[1:], strict=True) if row and not is_directory(suffix)
         ]
-        yield sum(value for value in values if value != NULL)
+        yield min(sum(value for value in values if value != NULL), LAST)

@@ -20,7 +20,7 @@ Trust = Literal["nothing", "names", "files", "all"]
 Key = tuple[int, bytes]
 """Number of a root, and the path of a directory below it."""
 MOST_ROWS = 1536  # of a page
-MOST_BYTES = 64 << 20  # of a page, and of one record
+MOST_BYTES = 64 << 20  # of a record, and of a page if its records are joined by SQLite
 RECORD = "CAST(record AS BLOB)"  # because a stranger's file may hold another type
 SELECT = f"SELECT {RECORD} AS record, path, part FROM versions WHERE "
 CURRENT = " AND until IS NULL AND since <= :snapshot"

@@ -59,10 +59,8 @@ def facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Scanned", ", ".join(shown_text(root["path"]) for root in data["roots"])
     if "read_from" in data:
         source = data["read_from"]
-        yield (
-            "Read from",
-            f"snapshot {source['number']:,} of {shown_text(source['store'])}, {source['began']}, {source['host']}",
-        )
+        store, host = shown_text(source["store"]), shown_text(source["host"])
+        yield "Read from", f"snapshot {source['number']:,} of {store}, {source['began']}, {host}"
     yield "Outcome", data["outcome"]
     yield "Directories", f"{data['scanned_directories']:,}"
     yield "Files", f"{data['files']:,}"

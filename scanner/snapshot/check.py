@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from scanner.kernel.record import inodes_in, names_in, record_at, rows_in
-from scanner.kernel.rows import RECORD
+from scanner.kernel.rows import RECORD, is_whole
 from scanner.snapshot.settings import shown
 
 MOST_PROBLEMS = 100
@@ -41,7 +41,11 @@ def _all_problems(database: sqlite3.Connection, width: int) -> Iterator[str]:
         try:
             record = record_at(data or b"")
             head = record.head
-            if not record.is_intact or (record.path, head.flags, head.mtime, head.uid, head.gid) != (path, *copied):
+            if (
+                not is_whole(data)
+                or not record.is_intact
+                or (record.path, head.flags, head.mtime, head.uid, head.gid) != (path, *copied)
+            ):
                 yield f"{shown(path)}: the checksum is wrong; the next scan reads it again"
                 continue
             count = len(names_in(record.names))

@@ -118,7 +118,8 @@ class SnapshotScan:
         self.figures: dict[str, Any] = {}
         """What a report says of this snapshot, once it is finished."""
         # Nothing is forked beside threads.
-        self._background = Background(here=options.start_method == "fork")
+        self._background = Background(self.writer.pause, here=options.start_method == "fork")
+        self._is_finishing = False
 
     def _clock(self) -> int:
         """Return a ctime that the clock of this kernel has just made: that of the store, which was written just now."""
@@ -177,7 +178,9 @@ class SnapshotScan:
         """Commit what is left, and close the store. A scan that is not complete is continued by the next one."""
         if self._lock is None:
             return
-        self._background.call(self._commit_last, outcome, complete)
+        if not self._is_finishing:  # once: an interrupted call is repeated
+            self._is_finishing = True
+            self._background.call(self._commit_last, outcome, complete)
         self._background.close()
         try:
             with contextlib.suppress(sqlite3.Error):
@@ -205,9 +208,9 @@ class SnapshotScan:
         error = self._background.failure
         if error is None or isinstance(error, StoreError):
             return error
-        if not isinstance(error, ValueError):  # damaged Chunks
-            raise error
-        return StoreError(f"{self.path!r}: {error}")
+        if isinstance(error, ValueError):  # damaged Chunks
+            return StoreError(f"{self.path!r}: {error}")
+        raise error
 
     def _read_figures(self) -> dict[str, Any]:
         """Return what a report says of this snapshot, as plain values."""

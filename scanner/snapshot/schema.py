@@ -19,7 +19,14 @@ from scanner.kernel.rows import connect_reader, quoted
 
 APPLICATION, FORMAT = 0x53634E73, 2
 PAGE_BYTES, CACHE_KIB = 8192, 32768
-SCHEMA = """
+
+
+def total_of(column: str) -> str:
+    """Return an expression for the sum of a column, NULL if it was not recorded. Unlike `sum`, it cannot overflow."""
+    return f"CASE WHEN max({column}) >= 0 THEN CAST(total(nullif({column}, -1)) AS INT) END"
+
+
+SCHEMA = f"""
 CREATE TABLE store(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE roots(
     number INTEGER PRIMARY KEY, path BLOB NOT NULL, place BLOB NOT NULL, inode INT NOT NULL, kind TEXT NOT NULL,
@@ -46,8 +53,8 @@ CREATE VIEW directories AS
     SELECT
         CAST(roots.path || CASE WHEN versions.path = x'' OR roots.path = x'2f' THEN '' ELSE '/' END || versions.path
             AS TEXT) AS path,
-        sum(files) AS files, sum(nullif(bytes, -1)) AS bytes,
-        sum(nullif(blocks, -1)) * 512 AS disk_usage, uid, gid,
+        sum(files) AS files, {total_of("bytes")} AS bytes,
+        512 * {total_of("blocks")} AS disk_usage, uid, gid,
         mtime / 1e9 AS mtime, since
     FROM versions JOIN roots ON roots.number = versions.root WHERE until IS NULL GROUP BY versions.root, versions.path;
 """
@@ -55,17 +62,21 @@ NUMBERS = (
     "id", "began", "directories", "entries", "read", "kept", "settled", "rechecked", "stale", "unreliable", "racy",
     "damaged", "errors",
 )  # fmt: skip
+LATEST = 253_402_300_799  # the end of the year 9999: what `datetime` can show
 PERHAPS = "ended", "cursor_root", "bytes", "blocks"  # numbers, or NULL
 WRONG_TYPES = f"""
 SELECT EXISTS (SELECT 1 FROM snapshots WHERE
     {" OR ".join(f"typeof({name}) NOT IN ('integer', 'real')" for name in NUMBERS)} OR
     {" OR ".join(f"typeof({name}) NOT IN ('integer', 'real', 'null')" for name in PERHAPS)} OR
     typeof(cursor) NOT IN ('blob', 'null') OR
-    typeof(state) || typeof(trust) || typeof(version) || typeof(host) <> 'texttexttexttext')
+    typeof(trust) || typeof(version) || typeof(host) <> 'texttexttext' OR
+    state NOT IN ('open', 'complete', 'incomplete', 'failed') OR
+    began NOT BETWEEN 0 AND {LATEST} OR ifnull(ended, 0) NOT BETWEEN 0 AND {LATEST})
 OR EXISTS (SELECT 1 FROM roots WHERE typeof(path) || typeof(place) || typeof(kind) <> 'blobblobtext' OR
     typeof(number) || typeof(inode) || typeof(filesystem) || typeof(newest) <> 'integerintegerintegerinteger')
 OR EXISTS (SELECT 1 FROM attempts WHERE typeof(began) NOT IN ('integer', 'real') OR typeof(directories) <> 'integer' OR
-    typeof(ended) NOT IN ('integer', 'real', 'null') OR typeof(cursor) NOT IN ('blob', 'null'))
+    typeof(ended) NOT IN ('integer', 'real', 'null') OR typeof(cursor) NOT IN ('blob', 'null') OR
+    began NOT BETWEEN 0 AND {LATEST} OR ifnull(ended, 0) NOT BETWEEN 0 AND {LATEST})
 OR EXISTS (SELECT 1 FROM snapshots) > EXISTS (SELECT 1 FROM roots WHERE number = 0)
 """
 BY_PATH = "CREATE UNIQUE INDEX IF NOT EXISTS current ON versions(root, path, part) WHERE until IS NULL"

@@ -13,6 +13,7 @@ from scanner.errors import OptionError, StoreError
 from scanner.kernel.rows import Key, KnownSpec, holding
 from scanner.model import prefix_of
 from scanner.options import PathLike, ScanOptions, parse_seconds
+from scanner.snapshot.changed import ends_of
 from scanner.snapshot.moments import chosen
 from scanner.snapshot.prune import FINISHED, refuse_no_snapshot
 from scanner.snapshot.schema import explained, open_reader
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
 
 ABOUT = "number", "state", "began", "ended", "host"
 """What a report says of a snapshot that it was read from."""
-HAS_DIRECTORY = (
-    holding("root = :root AND path = :path", "part") + " LIMIT 1",
-    "SELECT 1 FROM unread WHERE root = :root AND path = :path AND snapshot = :snapshot",
-)
+IS_UNREAD = "SELECT 1 FROM unread WHERE root = :root AND path = :path AND snapshot = :snapshot"
+HAS_DIRECTORY = holding("root = :root AND path = :path", "part") + " LIMIT 1", IS_UNREAD
 COLUMNS = (
     "id, state, began, ended, directories, entries, bytes, blocks, read, kept, rechecked, stale, unreliable, racy, "
     "damaged, errors, trust, version, host"
@@ -248,6 +247,10 @@ class Store:
         number = snapshot.number
         key, root = self._key(path)
         values = dict(zip(("root", "path", "snapshot"), (*key, number), strict=True))
+        above = [key[1][:end] for end in ends_of(key[1])[:-1] if key[1]]
+        for directory in above:
+            if self._query(IS_UNREAD, {**values, "path": directory}):
+                raise OptionError(f"{path!r} is below {shown(directory)}, which snapshot {number} could not read")
         if not any(self._query(query, values) for query in HAS_DIRECTORY):
             raise OptionError(f"{path!r} is no directory of snapshot {number} in store {self.path!r}")
         shallow = "max_depth" in self.settings.options

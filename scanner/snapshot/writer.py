@@ -21,7 +21,7 @@ from scanner.kernel.record import HEAD, MORE, PARTED, Counts, Record, directorie
 from scanner.kernel.recorder import news_from
 from scanner.kernel.rows import END_OF_PATHS, PARTS, RECORD, START_OF_PATHS, RootKeys, holding, records_in
 from scanner.model import Chunk, Fault
-from scanner.snapshot.schema import BY_PATH, explained
+from scanner.snapshot.schema import BY_PATH, explained, total_of
 
 COMMIT_SECONDS = 0.2
 COMMIT_PAUSES = 4  # times the duration of a commit until the next one, at least
@@ -144,6 +144,12 @@ class SnapshotWriter:
                 self._parts.append(((root, path, position), record_at(record)))
             self._rows.append((root, path, position, number, mtime, uid, gid, flags, files, size, blocks, record))
 
+    def pause(self) -> None:
+        """Commit what is there, because no Chunk came for a while. Raises StoreError."""
+        if self._database.in_transaction:
+            with self._transaction():
+                self._commit("open", None)
+
     def finish(self, state: str, outcome: str) -> None:
         """Commit the last part. Raises StoreError; then the scan can go on from the last commit."""
         with self._transaction():
@@ -259,6 +265,6 @@ class SnapshotWriter:
 
 
 SUMS = (
-    "UPDATE snapshots SET (bytes, blocks) = (SELECT sum(nullif(bytes, -1)), sum(nullif(blocks, -1)) FROM versions "
+    f"UPDATE snapshots SET (bytes, blocks) = (SELECT {total_of('bytes')}, {total_of('blocks')} FROM versions "
     "WHERE until IS NULL) WHERE id = ?"
 )

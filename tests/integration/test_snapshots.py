@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 import scanner
+from scanner.kernel.read import Reader
 from scanner.kernel.record import pack_record, record_at
 from scanner.snapshot.lock import Lock
 from tests.support.mounting import mounting
@@ -605,3 +606,115 @@ def test_a_snapshot_that_no_text_names(which: str, top: Path, store: Path) -> No
     call("scan", "--store", store, top)
     code, message = ended(call("list", "--from", f"{store}@{which}"))
     assert (code, f"@{which}" in message) == (2, True)
+
+
+def test_sums_that_exceed_64_bits(reader: str, tmp_path: Path, store: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with mounting() as mounts:
+        mounts.memory(disk)
+        for place in ("one", "other"):
+            make(disk / place, {"a": None, "b": None})
+            for name in ("a", "b"):
+                os.truncate(disk / place / name, 7 << 60)
+        for _ in range(2):
+            assert run("du", "--store", store, disk).returncode == 0
+        assert run("du", "--from", store).stdout == run("du", disk).stdout
+    assert scanner.Store(store).snapshots[-1].bytes == (1 << 63) - 1
+    database = sqlite3.connect(store)
+    assert max(size for (size,) in database.execute("SELECT bytes FROM directories")) == (1 << 63) - 1
+    database.close()
+
+
+def test_sums_are_of_files_also_where_directories_are_not_entered(reader: str, top: Path, store: Path) -> None:
+    for path in (top / "f", top / "a" / "d", top / ".g" / "h"):
+        path.write_text("12345")
+    scanner.scan(top, store=store, stat=("size",), max_depth=2)
+    assert scanner.Store(store).snapshots[-1].bytes == 15
+
+
+def test_text_of_a_stranger_does_not_reach_the_terminal(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    change(store, "UPDATE snapshots SET host = char(27) || '[31m'")
+    for arguments in (["scan", "--from", store], ["snapshots", store]):
+        assert b"\x1b" not in run(*arguments).stdout
+
+
+@pytest.mark.parametrize("what", ["began = 1e300", "ended = -1e300", "state = 'fine'", "cursor = 'text'"])
+def test_values_that_no_scan_writes(what: str, top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    change(store, f"UPDATE snapshots SET {what}")
+    for arguments in (["scan", "--from", store], ["scan", "--store", store, top], ["snapshots", store]):
+        code, message = ended(call(*arguments))
+        assert (code, "is damaged" in message) == (3, True)
+
+
+@pytest.fixture(scope="module")
+def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(
+        tmp_path_factory.mktemp("huge"), {"big": {**{f"f{number}": None for number in range(61_000)}, "d": {"e": {}}}}
+    )
+
+
+def holds_nothing(hold: Any, reader: Reader, path: Any, held: Any) -> None:
+    """Hold a directory open only while its first entries are skipped."""
+    hold(reader, path, held)
+    if not reader._skips:
+        reader._held.pop(path).close()
+
+
+def test_a_huge_directory_that_was_not_kept_open(huge: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    top = huge
+    hold = Reader._hold
+    monkeypatch.setattr(Reader, "_hold", lambda self, path, held: holds_nothing(hold, self, path, held))
+    for _ in range(2):
+        assert scanner.scan(top, store=store, backend="serial") == list(os.walk(top))
+    assert scanner.Store(store).scan() == list(os.walk(top))
+    assert scanner.Store(store).check() == []
+
+
+@pytest.mark.usefixtures("later")
+@pytest.mark.parametrize("part", [0, 1, 3])
+@pytest.mark.parametrize("is_held", [True, False])
+def test_a_damaged_part_of_a_huge_directory(
+    is_held: bool, part: int, huge: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top = huge
+    if not is_held:  # as in a worker that goes on with the directory of another one
+        hold = Reader._hold
+        monkeypatch.setattr(Reader, "_hold", lambda self, path, held: holds_nothing(hold, self, path, held))
+    scanner.scan(top, store=store, backend="serial")
+    database = sqlite3.connect(store)
+    rows = database.execute("SELECT id, record FROM versions WHERE path = x'626967' ORDER BY part").fetchall()
+    assert len(rows) == 4
+    number, data = rows[part]
+    database.execute("UPDATE versions SET record = ? WHERE id = ?", (data[:-1] + bytes([data[-1] ^ 1]), number))
+    database.commit()
+    database.close()
+    assert scanner.scan(top, store=store, backend="serial") == list(os.walk(top))
+    assert scanner.Store(store).scan() == list(os.walk(top))
+
+
+@pytest.mark.parametrize("start_method", [None, "fork"])  # with and without a thread that writes
+def test_an_interruption_from_the_keyboard(start_method: Any, trees: dict[str, Path], tmp_path: Path) -> None:
+    top = Path(shutil.copytree(trees["monorepo"], tmp_path / "top", symlinks=True))
+    scanner.scan(top, store=tmp_path / "first")
+    for path, _, _ in os.walk(top):
+        Path(path, "new").touch()
+    expected = list(os.walk(top))
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    interrupted = 0
+    try:
+        for number in range(12):
+            store = Path(shutil.copy(tmp_path / "first", tmp_path / f"store{number}"))
+            signal.setitimer(signal.ITIMER_REAL, 0.01 + 0.005 * number)
+            try:
+                scanner.scan(top, store=store, backend="serial", start_method=start_method)
+            except KeyboardInterrupt:
+                interrupted += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            assert scanner.scan(top, store=store, backend="serial") == expected
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted
