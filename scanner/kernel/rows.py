@@ -22,7 +22,7 @@ Key = tuple[int, bytes]
 MOST_ROWS = 1536  # of a page
 MOST_BYTES = 64 << 20  # of a record, and of a page if its records are joined by SQLite
 RECORD = "CAST(record AS BLOB)"  # because a stranger's file may hold another type
-SELECT = f"SELECT {RECORD} AS record, path, part FROM versions WHERE "
+SELECT = f"SELECT {RECORD} AS record, path, part FROM {{}} WHERE "
 CURRENT = " AND until IS NULL AND since <= :snapshot"
 PAST = " AND until >= :snapshot AND since <= :snapshot"
 ONE = "root = :root AND path = :path AND part = :part"
@@ -256,9 +256,11 @@ class StoredRecords:
             self._database = None
 
 
-def holding(condition: str, order: str, whens: Iterable[str] = (CURRENT, PAST)) -> str:
+def holding(
+    condition: str, order: str, whens: Iterable[str] = (CURRENT, PAST), *, versions: str = "versions"
+) -> str:  # fmt: skip
     """Return a query for the records that hold for a snapshot and meet a condition."""
-    return " UNION ALL ".join(SELECT + condition + when for when in whens) + f" ORDER BY {order}"
+    return " UNION ALL ".join(SELECT.format(versions) + condition + when for when in whens) + f" ORDER BY {order}"
 
 
 def records_in(found: Iterable[bytes]) -> Iterator[Record]:

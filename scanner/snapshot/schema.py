@@ -79,6 +79,8 @@ OR EXISTS (SELECT 1 FROM attempts WHERE typeof(began) NOT IN ('integer', 'real')
     began NOT BETWEEN 0 AND {LATEST} OR ifnull(ended, 0) NOT BETWEEN 0 AND {LATEST})
 OR EXISTS (SELECT 1 FROM snapshots) > EXISTS (SELECT 1 FROM roots WHERE number = 0)
 """
+BY_SINCE = "CREATE INDEX IF NOT EXISTS since ON versions(since)"
+"""For comparisons: what is new since a snapshot."""
 BY_PATH = "CREATE UNIQUE INDEX IF NOT EXISTS current ON versions(root, path, part) WHERE until IS NULL"
 """Made once a first scan has ended: then it takes half of the time. A row that replaces another one takes its place
 there: an index of all rows would be split page by page, because it has no room left.

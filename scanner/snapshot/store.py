@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scanner.model import Chunk, Walked
     from scanner.options import ProducerSpec
     from scanner.run import ScanResult
+    from scanner.snapshot.diff import Diff
 
 ABOUT = "number", "state", "began", "ended", "host"
 """What a report says of a snapshot that it was read from."""
@@ -107,6 +108,11 @@ class Store:
         return [place for (place,) in self._query("SELECT CAST(place AS BLOB) FROM roots ORDER BY number")]
 
     @property
+    def identities(self) -> list[Any]:
+        """What identifies the roots, beside their paths."""
+        return self._query("SELECT inode, kind, filesystem FROM roots ORDER BY number")
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """The fields that are stored of each entry. The option `stat` of the first scan selected them."""
         return self.settings.columns
@@ -180,6 +186,16 @@ class Store:
         options = options._replace(producers=producers, stat=tuple(stat))
         with Run([root], options, monitored=False) as run:
             yield from run.chunks()
+
+    def diff(self, before: int | str = -2, after: int | str = -1) -> Diff:
+        """Return what changed between two snapshots.
+
+            before, after: Which snapshots. Default: the last two finished ones.
+
+        A directory that was moved is found by its inode and time of birth; a file by inode, size and mtime, if these
+        are stored. What one of the scans could not read is unknown, and nothing of it came or went.
+        """
+        return diff(self, self, before, after)
 
     def check(self) -> list[str]:
         """Return a line for each problem of the file and its rows; an empty list if all is well."""
@@ -275,3 +291,21 @@ class Store:
         """Return the rows of a query. The file is not kept open: SQLite's locks do not survive a fork."""
         with explained(self.path), contextlib.closing(open_reader(self.path)) as database:
             return database.execute(query, values or {}).fetchall()
+
+
+def diff(old: Store | PathLike, new: Store | PathLike, before: int | str = -1, after: int | str = -1) -> Diff:
+    """Return what changed from a snapshot of one store to a snapshot of another one.
+
+        old, new: The stores. They need not be of the same tree: then nothing is found to be moved.
+        before, after: Which snapshots. Default: the newest finished ones.
+
+    Raises StoreError, OptionError.
+    """
+    from scanner.snapshot.diff import Diff
+    from scanner.snapshot.sides import Side, refuse_other_roots
+
+    one, other = (each if isinstance(each, Store) else Store(each) for each in (old, new))
+    refuse_other_roots(one.places, other.places)
+    sides = Side("a", one.path, one.snapshot(before).number), Side("b", other.path, other.snapshot(after).number)
+    same_tree = one.identities == other.identities
+    return Diff(*sides, other.roots, (one.fields, other.fields), same_tree=same_tree)

@@ -1,0 +1,258 @@
+"""What changed between two snapshots: `Diff`, a table of `Change`s in a temporary database.
+
+    Sides: directories that differ --> Comparison: entries --> table --> files that were moved --> Change
+
+The table is on disk: two million changes need no more memory than two.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+from scanner.kernel.record import Head
+from scanner.kernel.rows import Key
+from scanner.model import prefix_of
+from scanner.snapshot.schema import explained
+from scanner.snapshot.sides import AT_ONCE, Side, Sides
+from scanner.snapshot.states import Comparison, Difference, Item, State, state_of
+
+Kind = Literal["+", "-", "M", "U", "T", "R"]
+VALUES = "size", "blocks", "uid", "gid", "mtime_ns"
+"""Columns of a change, before and after."""
+TABLE = f"""
+CREATE TABLE changes(
+    id INTEGER PRIMARY KEY, kind TEXT, root INT, path BLOB, type TEXT, inside INT, inode INT, source BLOB,
+    {", ".join(f"{name}_{side}" for side in ("before", "after") for name in VALUES)})
+"""
+INSERT = f"INSERT INTO changes VALUES (NULL, {', '.join('?' * (7 + 2 * len(VALUES)))})"
+FILES_MOVED = """
+CREATE TABLE pairs AS
+SELECT gone.id AS gone, came.id AS came FROM
+    (SELECT *, row_number() OVER (PARTITION BY root, inode, type, size_before, mtime_ns_before ORDER BY id) AS turn
+     FROM changes WHERE kind = '-' AND type <> 'd' AND size_before IS NOT NULL AND mtime_ns_before IS NOT NULL) AS gone
+JOIN
+    (SELECT *, row_number() OVER (PARTITION BY root, inode, type, size_after, mtime_ns_after ORDER BY id) AS turn
+     FROM changes WHERE kind = '+' AND type <> 'd' AND size_after IS NOT NULL AND mtime_ns_after IS NOT NULL) AS came
+ON gone.root = came.root AND gone.inode = came.inode AND gone.type = came.type AND gone.turn = came.turn
+    AND gone.size_before = came.size_after AND gone.mtime_ns_before = came.mtime_ns_after
+"""
+TAKE_OVER = f"""
+UPDATE changes SET kind = 'R', inside = 0, source = pair.path,
+    {", ".join(f"{name}_before = pair.{name}_before" for name in VALUES)}
+FROM (SELECT came, gone.* FROM pairs JOIN changes AS gone ON gone.id = pairs.gone) AS pair WHERE changes.id = pair.came
+"""
+BELOW = """
+SELECT count(*), sum(size_before), sum(size_after), sum(blocks_before), sum(blocks_after) FROM changes
+WHERE root = ? AND path >= ? AND path < ? AND kind = ? AND inside
+"""
+
+
+class Change(NamedTuple):
+    """One difference of two snapshots.
+
+    kind           + came, - gone, M content (size or mtime), U mode or owner, T type, R moved or renamed
+    path           now; of what is gone, before
+    type           f, d, l, p, s, b or c, as in `find -type`; of what is gone, before
+    source         where it was before, if it was moved
+    entries        below a directory that came or went, unless these are changes of their own
+    size_before, size_after, blocks_before, blocks_after
+                   bytes and blocks of 512 bytes, with all that `entries` counts; None where they are not stored
+    uid_before, uid_after, gid_before, gid_after, mtime_ns_before, mtime_ns_after
+                   of the entry itself; None where they are not stored
+    """
+
+    kind: Kind
+    path: str
+    type: str
+    source: str | None
+    entries: int
+    size_before: int | None
+    size_after: int | None
+    blocks_before: int | None
+    blocks_after: int | None
+    uid_before: int | None
+    uid_after: int | None
+    gid_before: int | None
+    gid_after: int | None
+    mtime_ns_before: int | None
+    mtime_ns_after: int | None
+
+    @property
+    def growth(self) -> int | None:
+        """Bytes that were added; negative: removed. None where sizes are not stored."""
+        if self.size_before is None and self.size_after is None:
+            return None
+        return (self.size_after or 0) - (self.size_before or 0)
+
+
+class Diff:
+    """The changes between two snapshots, in the order of their paths. Iterate over it, as often as you like.
+
+        before, after: Which snapshots.
+
+    A directory that came or went is one Change, with the sums of what is below it: `changes(every=True)` yields each
+    entry. What either scan could not read, or did not enter, is `unknown`: nothing in it came or went.
+    """
+
+    def __init__(
+        self, before: Side, after: Side, roots: Sequence[str], columns: tuple[Sequence[str], Sequence[str]], *,
+        same_tree: bool,
+    ) -> None:  # fmt: skip
+        self._roots = roots
+        self._sides = Sides(before, after)
+        self._comparison = Comparison(columns, same_tree=same_tree)
+        self._widths = len(columns[0]), len(columns[1])
+        self._damaged: list[Key] = []
+        with explained(after.path):
+            self._sides.database.execute(TABLE)
+            if same_tree:
+                self._sides.find()
+            else:
+                self._sides.find(moves=False)
+            self._fill()
+
+    @property
+    def unknown(self) -> list[str]:
+        """The directories that either scan could not read, or did not enter, and those with damaged records."""
+        return [self._path(*key) for key in sorted({*self._sides.unknown, *self._damaged})]
+
+    def __iter__(self) -> Iterator[Change]:
+        return self.changes()
+
+    def changes(self, *, every: bool = False) -> Iterator[Change]:
+        """Yield the changes. `every`: also each entry below a directory that came or went."""
+        where = "" if every else "WHERE NOT inside"
+        cursor = self._sides.database.execute(f"SELECT * FROM changes {where} ORDER BY root, path, id")
+        while rows := cursor.fetchmany(AT_ONCE):
+            for row in rows:
+                yield self._change(row, every=every)
+
+    def _change(self, row: Sequence[Any], *, every: bool) -> Change:
+        _, kind, root, path, letter, _, _, source, *values = row
+        (size, blocks, uid, gid, mtime), after = values[: len(VALUES)], values[len(VALUES) :]
+        count, sizes = 0, [size, after[0], blocks, after[1]]
+        if not every and ((letter == "d" and kind in "+-") or kind == "T"):
+            below = "+" if kind == "T" and letter == "d" else "-" if kind == "T" else kind
+            limits = root, path + b"/", path + b"0", below
+            count, *sums = self._sides.database.execute(BELOW, limits).fetchone()
+            sizes = [added(*pair) for pair in zip(sizes, sums, strict=True)]
+        return Change(
+            kind, self._path(root, path), letter, None if source is None else self._path(root, source), count,
+            sizes[0], sizes[1], sizes[2], sizes[3], uid, after[2], gid, after[3], mtime, after[4],
+        )  # fmt: skip
+
+    def _path(self, root: int, path: bytes) -> str:
+        return prefix_of(self._roots[root]) + os.fsdecode(path) if path else self._roots[root]
+
+    # ---- the table
+
+    def _fill(self) -> None:
+        database = self._sides.database
+        rows: list[tuple[Any, ...]] = []
+        for key in self._sides.touched():
+            rows += self._rows_of(key)
+            if len(rows) >= AT_ONCE:
+                database.executemany(INSERT, rows)
+                rows.clear()
+        database.executemany(INSERT, rows)
+        database.execute(FILES_MOVED)
+        database.execute(TAKE_OVER)
+        database.execute("DELETE FROM changes WHERE id IN (SELECT gone FROM pairs)")
+        database.execute("CREATE INDEX by_path ON changes(root, path)")
+
+    def _rows_of(self, key: Key) -> Iterator[tuple[Any, ...]]:
+        """Yield the changes in one directory, and those of itself that its parent does not show."""
+        sides = self._sides
+        source = sides.source(key)
+        has_left = sides.has_left(key)
+        old = source or (None if has_left else key)
+        try:
+            before = None if old is None else state_of(sides.records(sides.before, old), self._widths[0])
+            after = state_of(sides.records(sides.after, key), self._widths[1])
+        except ValueError:
+            self._damaged.append(key)
+            return
+        if after is None and has_left:
+            return
+        yield from self._own_row(key, source, before, after, has_left=has_left)
+        inside = before is None or after is None
+        for difference in self._comparison.differences(before, after):
+            rest = self._without_moves(key, old, difference)
+            if rest is not None:
+                yield self._row(key, rest, inside=inside)
+
+    def _own_row(
+        self, key: Key, source: Key | None, before: State | None, after: State | None, *, has_left: bool
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield the change of a directory itself: moved, new in place of one that was moved, other mode or owner."""
+        heads = tuple(None if state is None else state.head for state in (before, after))
+        if source is not None and not self._moved_along(key, source):
+            yield self._directory_row("R", key, source[1], heads)
+        elif source is None and has_left and after is not None:
+            yield self._directory_row("+", key, None, (None, after.head))
+        if before is not None and after is not None and self._comparison.has_new_metadata(before, after):
+            yield self._directory_row("U", key, None, heads)
+
+    def _moved_along(self, key: Key, source: Key) -> bool:
+        """Return whether a directory was moved because one above it was."""
+        parent, name = parted(key)
+        above, old_name = parted(source)
+        return name == old_name and (self._sides.source(parent) or parent) == above
+
+    def _without_moves(self, key: Key, old: Key | None, difference: Difference) -> Difference | None:
+        """Return what is left of a difference if a directory that was there, or is there, was moved."""
+        _, name, before, after = difference
+        if after is not None and after.type == "d" and self._sides.source(joined(key, name)) is not None:
+            after = None
+        if before is not None and before.type == "d" and old is not None and self._sides.has_left(joined(old, name)):
+            before = None
+        if (before, after) == difference[2:]:
+            return difference
+        if before is None and after is None:
+            return None
+        return Difference("+" if before is None else "-", name, before, after)
+
+    def _row(self, key: Key, difference: Difference, *, inside: bool) -> tuple[Any, ...]:
+        kind, name, before, after = difference
+        item: Item | None = after or before
+        assert item is not None
+        root, path = joined(key, name)
+        values = [
+            self._comparison.value(side, each, column) for side, each in enumerate((before, after)) for column in VALUES
+        ]
+        return kind, root, path, item.type, inside, item.inode, None, *values
+
+    def _directory_row(
+        self, kind: str, key: Key, source: bytes | None, heads: tuple[Head | None, ...]
+    ) -> tuple[Any, ...]:
+        values: list[int | None] = []
+        for head in heads:
+            values += [None] * 5 if head is None else [None, None, head.uid, head.gid, head.mtime]
+        return kind, *key, "d", False, 0, source, *values
+
+    def close(self) -> None:
+        """Remove the temporary database."""
+        self._sides.close()
+
+    def __enter__(self) -> Diff:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def parted(key: Key) -> tuple[Key, bytes]:
+    """Return the directory above, and the name."""
+    above, _, name = key[1].rpartition(b"/")
+    return (key[0], above), name
+
+
+def joined(key: Key, name: bytes) -> Key:
+    return key[0], key[1] + b"/" + name if key[1] else name
+
+
+def added(one: int | None, other: int | None) -> int | None:
+    """Return the sum of known numbers."""
+    return other if one is None else one if other is None else one + other

@@ -1,0 +1,192 @@
+"""Two snapshots side by side: which directories differ, and which of them were moved.
+
+    side a: the store and snapshot before     side b: those after
+              '----> touched(root, path), moved(root, path, source) <----'
+
+Both stores are attached, read-only, to a temporary database on disk, so that memory does not grow with the number of
+changes. The two may be the same store.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from scanner.errors import OptionError
+from scanner.kernel.record import UNKNOWN_NUMBER, Record
+from scanner.kernel.rows import CURRENT, PAST, Key, holding, quoted, records_in
+from scanner.snapshot.schema import explained
+
+TABLES = (
+    "CREATE TABLE touched(root INT, path BLOB, PRIMARY KEY(root, path)) WITHOUT ROWID",
+    "CREATE TABLE earlier(identity BLOB, root INT, path BLOB)",
+    "CREATE TABLE later(identity BLOB, root INT, path BLOB)",
+    "CREATE TABLE moved(root INT, path BLOB, source_root INT, source BLOB, PRIMARY KEY(root, path)) WITHOUT ROWID",
+)
+SAME_STORE = (
+    "INSERT OR IGNORE INTO touched SELECT root, path FROM b.versions WHERE since > :a AND since <= :b",
+    "INSERT OR IGNORE INTO touched SELECT root, path FROM b.versions INDEXED BY past "
+    "WHERE until IS NOT NULL AND until >= :a AND until < :b",
+)
+IDENTITY = "substr(CAST(record AS BLOB), 33, 16)"
+"""Of a directory: inode and time of birth in its record."""
+CANDIDATES = """
+INSERT INTO {table} SELECT {identity}, touched.root, touched.path FROM touched CROSS JOIN {side}.versions AS versions
+WHERE versions.root = touched.root AND versions.path = touched.path AND part = 0 AND touched.path <> x'' {when}
+"""
+MOVED = """
+INSERT OR IGNORE INTO moved SELECT later.root, later.path, earlier.root, earlier.path
+FROM earlier JOIN later USING(identity) WHERE (earlier.root, earlier.path) <> (later.root, later.path) AND identity IN
+    (SELECT identity FROM (SELECT identity, 1 AS side FROM earlier UNION ALL SELECT identity, 2 FROM later)
+     GROUP BY identity HAVING count(*) = 2 AND min(side) = 1 AND max(side) = 2)
+"""
+AT_ONCE = 1000  # rows to fetch
+
+
+class Side(NamedTuple):
+    """One of the snapshots. `schema`: a or b; `path`: of the store."""
+
+    schema: str
+    path: str
+    number: int
+
+
+class Sides:
+    """Two snapshots. Raises StoreError, also later on."""
+
+    def __init__(self, before: Side, after: Side) -> None:
+        self.before, self.after = before, after
+        self.database = sqlite3.connect("", uri=True, isolation_level=None, check_same_thread=False)
+        self.database.execute("PRAGMA trusted_schema = 0")
+        for side in (before, after):
+            with explained(side.path):
+                self.database.execute(f"ATTACH ? AS {side.schema}", (f"file:{quoted(side.path)}?mode=ro",))
+        self.database.execute("BEGIN")
+        for statement in TABLES:
+            self.database.execute(statement)
+        self.is_same_store = os.path.samefile(before.path, after.path)
+        self.unknown = sorted({*self._unread(before), *self._unread(after)})
+        self._unknown = set(self.unknown)
+        self._all_parts = {
+            side: holding("root = :root AND path = :path", "part", versions=f"{side.schema}.versions")
+            for side in (before, after)
+        }
+
+    def _unread(self, side: Side) -> list[Key]:
+        query = f"SELECT root, CAST(path AS BLOB) FROM {side.schema}.unread WHERE snapshot = ?"
+        return self.database.execute(query, (side.number,)).fetchall()
+
+    def find(self, *, moves: bool = True) -> None:
+        """Find the directories that differ, and those that were moved, if `moves`: if inodes can be compared."""
+        with explained(self.after.path):
+            if self.is_same_store:
+                for statement in SAME_STORE:
+                    self.database.execute(statement, {"a": self.before.number, "b": self.after.number})
+            else:
+                self.database.executemany("INSERT OR IGNORE INTO touched VALUES (?, ?)", self._merged())
+            if moves:
+                self._find_moved()
+
+    def _merged(self) -> Iterator[Key]:
+        """Yield the directories whose records differ between two stores."""
+        one, other = self._rows(self.before), self._rows(self.after)
+        left, right = next(one, None), next(other, None)
+        while left is not None or right is not None:
+            if right is None or (left is not None and left[:3] < right[:3]):
+                assert left is not None
+                yield left[:2]
+                left = next(one, None)
+            elif left is None or right[:3] < left[:3]:
+                yield right[:2]
+                right = next(other, None)
+            else:
+                if left[3] != right[3]:
+                    yield left[:2]
+                left, right = next(one, None), next(other, None)
+
+    def _rows(self, side: Side) -> Iterator[Any]:
+        select = f"SELECT root, path, part, record FROM {side.schema}.versions WHERE 1"
+        query = f"{select}{CURRENT} UNION ALL {select}{PAST} ORDER BY root, path, part"
+        cursor = self.database.execute(query, {"snapshot": side.number})
+        while rows := cursor.fetchmany(AT_ONCE):
+            yield from rows
+
+    def _find_moved(self) -> None:
+        for table, side in (("earlier", self.before), ("later", self.after)):
+            for when in (CURRENT, PAST):
+                statement = CANDIDATES.format(table=table, side=side.schema, identity=IDENTITY, when=when)
+                self.database.execute(statement, {"snapshot": side.number})
+        self.database.execute(MOVED)
+        self.database.execute("CREATE INDEX moved_source ON moved(source_root, source)")
+        wrong = [
+            (root, path) for root, path, source in self._moves()
+            if self.is_unknown((root, path)) or self.is_unknown(source) or not self._is_same((root, path), source)
+        ]  # fmt: skip
+        self.database.executemany("DELETE FROM moved WHERE root = ? AND path = ?", wrong)
+
+    def _moves(self) -> Iterator[tuple[int, bytes, Key]]:
+        cursor = self.database.execute("SELECT root, path, source_root, source FROM moved")
+        while rows := cursor.fetchmany(AT_ONCE):
+            for root, path, source_root, source in rows:
+                yield root, path, (source_root, source)
+
+    def _is_same(self, key: Key, source: Key) -> bool:
+        """Return whether two directories with one inode are the same one: inodes are used again.
+
+        Without a time of birth, one in which something changed is not recognized: its mtime could be that of a new one.
+        """
+        after, before = self.records(self.after, key), self.records(self.before, source)
+        if not after or not before:
+            return False
+        return after[0].head.birth != UNKNOWN_NUMBER or after[0].head.mtime == before[0].head.mtime
+
+    # ---- one directory
+
+    def touched(self) -> Iterator[Key]:
+        """Yield the directories that may differ, in the order of their paths, without unknown ones."""
+        cursor = self.database.cursor()
+        cursor.execute("SELECT root, path FROM touched ORDER BY root, path")
+        while rows := cursor.fetchmany(AT_ONCE):
+            yield from (key for key in rows if not self.is_unknown(key))
+
+    def is_unknown(self, key: Key) -> bool:
+        """Return whether a directory is, or lies below, one that either scan could not read or did not enter."""
+        if not self._unknown:
+            return False
+        root, path = key
+        return any((root, above) in self._unknown for above in upwards(path))
+
+    def records(self, side: Side, key: Key) -> Sequence[Record]:
+        """Return the records of all parts of a directory, in their order."""
+        values = {"root": key[0], "path": key[1], "snapshot": side.number}
+        return list(records_in(data for data, *_ in self.database.execute(self._all_parts[side], values)))
+
+    def source(self, key: Key) -> Key | None:
+        """Return from where a directory was moved."""
+        query = "SELECT source_root, source FROM moved WHERE root = ? AND path = ?"
+        found: Key | None = self.database.execute(query, key).fetchone()
+        return found
+
+    def has_left(self, key: Key) -> bool:
+        """Return whether the directory that was there before is elsewhere now."""
+        query = "SELECT 1 FROM moved WHERE source_root = ? AND source = ?"
+        return self.database.execute(query, key).fetchone() is not None
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def upwards(path: bytes) -> Iterator[bytes]:
+    """Yield a path below the root, and everything above it."""
+    while path:
+        yield path
+        path = path.rpartition(b"/")[0]
+    yield b""
+
+
+def refuse_other_roots(one: Sequence[bytes], other: Sequence[bytes]) -> None:
+    """Raise OptionError unless two stores can be compared root by root."""
+    if len(one) != len(other):
+        raise OptionError(f"diff: one store is of {len(one)} ROOTs, the other one of {len(other)}")

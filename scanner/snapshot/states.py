@@ -1,0 +1,115 @@
+"""What a directory contained in a snapshot, and how two such states differ, entry by entry."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from scanner.fields import NULL
+from scanner.kernel.record import EXCLUDED_MARK, Head, Record, inodes_in, names_in, rows_in
+
+Row = tuple[int, ...]
+
+
+class Item(NamedTuple):
+    """An entry. `row`: values of the columns of the store, None where they are unknown."""
+
+    type: str
+    inode: int
+    row: Row | None
+
+
+class State(NamedTuple):
+    """A directory, with its entries by name."""
+
+    head: Head
+    items: dict[bytes, Item]
+
+
+class Difference(NamedTuple):
+    """One entry that differs. `kind`: as in Change, without moves."""
+
+    kind: str
+    name: bytes
+    before: Item | None
+    after: Item | None
+
+
+def state_of(records: Sequence[Record], width: int) -> State | None:
+    """Return the state of a directory from the records of its parts; None without any.
+
+    `width`: number of columns of the store. Raises ValueError for a damaged record.
+    """
+    if not records:
+        return None
+    items: dict[bytes, Item] = {}
+    for record in records:
+        if not record.is_intact:
+            raise ValueError("damaged record")
+        entries = names_in(record.names)
+        inodes = inodes_in(record.columns, len(entries))
+        rows = rows_in(record.columns, len(entries), width)[1:] if width else [None] * len(entries)
+        for (name, suffix), inode, row in zip(entries, inodes, rows, strict=True):
+            if not suffix.endswith(EXCLUDED_MARK):
+                items[name] = Item(type_of(suffix), inode, row)
+    return State(records[0].head, items)
+
+
+def type_of(suffix: str) -> str:
+    """Return the letter of a type, as in `find -type`."""
+    return {"": "f", "/": "d"}.get(suffix) or suffix[1:].lower()
+
+
+class Comparison:
+    """Compares entries by the columns that both snapshots have.
+
+    `columns`: of the snapshot before, and of the one after. `same_tree`: inodes of both can be compared.
+    """
+
+    def __init__(self, columns: tuple[Sequence[str], Sequence[str]], *, same_tree: bool) -> None:
+        self._places = tuple({name: number for number, name in enumerate(names)} for names in columns)
+        common = set(columns[0]) & set(columns[1])
+        self._content = self._pairs(common.intersection(("size", "mtime_ns")))
+        self._metadata = self._pairs(common.intersection(("mode", "uid", "gid")))
+        self._inodes = same_tree and not self._content
+
+    def _pairs(self, names: Iterable[str]) -> list[tuple[int, int]]:
+        return [(self._places[0][name], self._places[1][name]) for name in names]
+
+    def differences(self, before: State | None, after: State | None) -> Iterator[Difference]:
+        """Yield the entries that differ, in the order of their names."""
+        old = before.items if before is not None else {}
+        new = after.items if after is not None else {}
+        for name in sorted(old.keys() | new.keys()):
+            one, other = old.get(name), new.get(name)
+            if one == other:
+                continue
+            kind = "+" if one is None else "-" if other is None else self._kind(one, other)
+            if kind:
+                yield Difference(kind, name, one, other)
+
+    def _kind(self, before: Item, after: Item) -> str:
+        if before.type != after.type:
+            return "" if "?" in (before.type, after.type) else "T"
+        if before.type == "d":
+            return ""  # a directory has a record of its own
+        if before.row is None or after.row is None:
+            return "M" if self._inodes and before.inode != after.inode else ""
+        if any(before.row[one] != after.row[other] for one, other in self._content):
+            return "M"
+        if self._inodes and before.inode != after.inode:
+            return "M"
+        return "U" if any(before.row[one] != after.row[other] for one, other in self._metadata) else ""
+
+    def has_new_metadata(self, before: State, after: State) -> bool:
+        """Return whether mode or owner of the directory itself differ."""
+        one, other = before.head, after.head
+        return (stat.S_IMODE(one.mode), one.uid, one.gid) != (stat.S_IMODE(other.mode), other.uid, other.gid)
+
+    def value(self, side: int, item: Item | None, column: str) -> int | None:
+        """Return the value of a column of an entry, on side 0 or 1; None if it is unknown."""
+        place = self._places[side].get(column)
+        if item is None or item.row is None or place is None or item.row[place] == NULL:
+            return None
+        return item.row[place]
