@@ -40,8 +40,11 @@ _HOMES = {
     "scan_parallel": "parallel",
     "ScanResult": "run",
     "ScanStats": "stats",
+    "Change": "snapshot.diff",
+    "Diff": "snapshot.diff",
     "Snapshot": "snapshot.store",
     "Store": "snapshot.store",
+    "diff": "snapshot.store",
 }
 __all__ = list(_HOMES)
 

@@ -15,7 +15,7 @@ from scanner.model import UNEXPECTED, Path
 from scanner.report.data import shown
 from scanner.stats import ScanStats
 
-COMPLETE, INCOMPLETE, USAGE, NO_RESULT, OUT_OF_TIME = 0, 1, 2, 3, 75
+COMPLETE, INCOMPLETE, USAGE, NO_RESULT, RULE_BROKEN, OUT_OF_TIME = 0, 1, 2, 3, 4, 75
 BUSY = OUT_OF_TIME  # EX_TEMPFAIL: the same command may succeed later
 STORE_CODES = {"usage": USAGE, "missing": NO_RESULT, "unusable": NO_RESULT, "unmounted": NO_RESULT, "busy": BUSY}
 """Exit codes by the reason of a StoreError."""

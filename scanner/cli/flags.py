@@ -7,6 +7,7 @@ import argparse
 from scanner.export.formats import FORMATS, USUAL_FIELDS
 from scanner.fields import FIELDS
 from scanner.options import BACKENDS, MAX_DEPTH, MAX_HUNG, MAX_IN_FLIGHT, MAX_WORKERS, START_METHODS, TRUSTS
+from scanner.report.changes import BY, SORTS
 from scanner.units import A_DURATION, seconds_of
 
 DIR_TIMEOUT = 60  # seconds
@@ -238,6 +239,37 @@ def add_snapshots_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--keep-within", metavar="TIME", type=_duration, help="with --prune: keep those not older: 90d"
     )
+
+
+def add_diff_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command `diff`."""
+    command.add_argument("store", metavar="STORE[@SNAPSHOT]", help="a file that scans with --store have made")
+    command.add_argument(
+        "snapshots", metavar="SNAPSHOT|NEW", nargs="*",
+        help="which snapshots, as in --from (default: -2 -1), or another store",
+    )  # fmt: skip
+    command.add_argument("--live", metavar="ROOT", help="compare a snapshot with the tree as it is now")
+    command.add_argument(
+        "--itemize", action="store_true", help="print each change, a directory with all below it as one"
+    )
+    command.add_argument(
+        "--by", choices=BY, default="directory", help="what to sum the changes by (default: directory)"
+    )
+    command.add_argument("--depth", metavar="N", type=int, default=1, help="levels of directories (default: 1)")
+    command.add_argument("--top", metavar="N", type=int, help="print the first N only")
+    command.add_argument("--sort", choices=SORTS, default="growth", help="(default: growth, in either direction)")
+    command.add_argument(
+        "--fail-if", metavar="RULE", action="append", default=[],
+        help="exit with code 4 if RULE holds: 'growth > 10G', 'growth > 5%%', 'removed in src > 1000'; @FILE has one a "
+        "line; may be repeated",
+    )  # fmt: skip
+    command.add_argument("--json", action="store_true", help="print a JSON document")
+    command.add_argument(
+        "-o", dest="output", metavar="FILE", action="append", default=[],
+        help="write to FILE; its suffix selects the format: .txt, .json, .ndjson, .csv, .md, .xml (JUnit); may be "
+        "repeated",
+    )  # fmt: skip
+    command.add_argument("-q", "--quiet", action="store_true", help="no messages about outputs")
 
 
 def add_message_options(command: argparse.ArgumentParser) -> None:

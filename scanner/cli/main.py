@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -15,6 +16,8 @@ from scanner.errors import OptionError, OutputError, StoreError
 from scanner.export.output import occupy_closed_streams
 from scanner.kernel.native import keep_memory
 from scanner.options import PUBLIC, ScanOptions
+
+AN_AGE = re.compile(r"-[0-9][0-9a-z.]*")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,6 +77,10 @@ def run_command(args: argparse.Namespace, options: ScanOptions, interruption: ex
         from scanner.cli.snapshots import snapshots_command
 
         return snapshots_command(args)
+    if args.command == "diff":
+        from scanner.cli.diff import diff_command
+
+        return diff_command(args, interruption)
     keep_memory()
     refuse_shared_outputs(args)
     for name in ("trust", "recheck", "changed", "restart", "keep", "keep_within"):
@@ -96,7 +103,7 @@ def run_command(args: argparse.Namespace, options: ScanOptions, interruption: ex
 
 def options_from(args: argparse.Namespace) -> ScanOptions:
     """Return the options that the arguments set. Raises OptionError."""
-    given = {name: value for name, value in vars(args).items() if args.command != "snapshots"}
+    given = {name: value for name, value in vars(args).items() if args.command not in ("snapshots", "diff")}
     chosen = {
         "start_method": given.get("start_method"),
         "dir_timeout": given.get("dir_timeout") or None,
@@ -126,10 +133,15 @@ def in_terms_of_flags(message: str) -> str:
 
 
 def join_sizes(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with `--size -10K` as `--size=-10K`: argparse takes a separate value for an option."""
+    """Return the arguments with `--size -10K` as `--size=-10K`, and of `diff` `-7d` as `@-7d`: argparse takes a
+    separate value for an option.
+    """
     result: list[str] = []
+    is_diff = arguments[:1] == ["diff"]
     for argument in arguments:
-        if result and result[-1] == "--size" and argument.startswith("-"):
+        if is_diff and AN_AGE.fullmatch(argument):
+            result.append("@" + argument)
+        elif result and result[-1] == "--size" and argument.startswith("-"):
             result[-1] += "=" + argument
         else:
             result.append(argument)

@@ -15,6 +15,7 @@ from scanner.export.output import STDOUT, Output
 from scanner.export.part import own_parts
 from scanner.mounts import LOCAL, filesystem_type, mounted_below
 
+STORE = "the snapshot store"
 STDOUT_NAMES = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
@@ -59,12 +60,14 @@ def refuse_shared_outputs(args: argparse.Namespace) -> None:
     output = getattr(args, "output", None) or []
     named = {"-o": [output] if isinstance(output, str) else output, "--report": args.report, "--errors": [args.errors]}
     used = {} if output else {"-": f"the output of {args.command}"}
-    used |= dict.fromkeys(files_of_store(args), "the snapshot store")
+    used |= dict.fromkeys(files_of_store(args), STORE)
     for flag, paths in named.items():
         for path in filter(None, paths):
             target = "-" if _is_stdout(path) else os.path.realpath(path)
+            if used.get(target) == STORE:
+                raise OptionError(f"{flag} {path!r} is {STORE}, or a file beside it")
             if target in used:
-                raise OptionError(f"{flag} {path!r} and {used[target]} cannot be the same file")
+                raise OptionError(f"{flag} {path!r} and {used[target]}: two outputs cannot go to one file")
             used[target] = f"{flag} {path!r}"
 
 

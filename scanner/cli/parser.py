@@ -20,6 +20,7 @@ exit codes
   1    finished, but something is unreadable or a check failed (see stderr or the report)
   2    wrong usage
   3    no usable result: no ROOT is readable, or an output or a store cannot be used
+  4    a rule of --fail-if holds
   75   stopped by --timeout, or the store is in use
   128+N  ended by signal N
 """
@@ -73,6 +74,24 @@ examples
 
 """
 
+DIFF_EXAMPLES = """\
+examples
+  scanner diff nightly.snap
+  scanner diff nightly.snap -7d -1 --itemize
+  scanner diff nightly.snap --by owner --top 10 --fail-if 'growth > 10G' -o growth.md
+  scanner diff nightly.snap --live /srv
+
+Kinds: + came, - gone, M content, U mode or owner, T type, R moved or renamed. What was unreadable in either
+snapshot is unknown, and never counted as removed.
+
+exit codes
+  0    done
+  1    something is unknown
+  2    wrong usage
+  3    no result: a store or an output cannot be used
+  4    a rule of --fail-if holds
+"""
+
 WHY_EXAMPLES = """\
 examples
   scanner why --gitignore . build/notes.txt
@@ -93,6 +112,7 @@ SUMMARIES = {
     "du": ("print the disk usage of directories", DU_EXAMPLES + EXITS),
     "treemap": ("draw the disk usage of directories", TREEMAP_EXAMPLES + EXITS),
     "snapshots": ("list, check, prune and export the snapshots of a store", SNAPSHOTS_EXAMPLES + EXITS),
+    "diff": ("print what changed between two snapshots", DIFF_EXAMPLES),
     "why": ("print whether a scan of ROOT includes PATH, and if not, why", WHY_EXAMPLES),
 }
 
@@ -188,6 +208,10 @@ def add_options(command: argparse.ArgumentParser, name: str) -> None:
     if name == "snapshots":
         flags.add_snapshots_options(command)
         command._has_negative_number_optionals.clear()  # `--export -1 FILE`
+        return
+    if name == "diff":
+        flags.add_diff_options(command)
+        command._has_negative_number_optionals.clear()
         return
     if name == "why":
         command.add_argument("root", metavar="ROOT", help="the directory of the scan")

@@ -763,6 +763,48 @@ static PyObject *walk_run(PyObject *Py_UNUSED(module), PyObject *arguments)
     return result;
 }
 
+PyDoc_STRVAR(birth_time_doc,
+"birth_time(descriptor)\n--\n\n"
+"Return when an open directory was made, in nanoseconds since 1970; -1 where the file system does not tell.");
+
+static PyObject *birth_time(PyObject *Py_UNUSED(module), PyObject *argument)
+{
+    long descriptor = PyLong_AsLong(argument);
+    struct statx status;
+    if (descriptor == -1 && PyErr_Occurred())
+        return NULL;
+    int known = request_stamp((int)descriptor, "", AT_EMPTY_PATH, &status);
+    return PyLong_FromLongLong(known ? head_of(&status).birth : -1);
+}
+
+PyDoc_STRVAR(column_at_doc,
+"column_at(packed, start, count)\n--\n\n"
+"Return a list of `count` numbers of a column that begins at `start`, and where it ends: see record.py. Raises ValueError\n"
+"if it is cut off.");
+
+static PyObject *column_at(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    Py_buffer packed;
+    Py_ssize_t start, count;
+    if (!PyArg_ParseTuple(arguments, "y*nn", &packed, &start, &count))
+        return NULL;
+    const unsigned char *from = packed.buf, *end = from + packed.len;
+    PyObject *values = start < 0 || start > packed.len || count < 0 || count > packed.len - start ? NULL : PyList_New(count);
+    uint64_t value = 0;
+    from = values != NULL ? from + start : NULL;
+    for (Py_ssize_t at = 0; from != NULL && at < count; at++) {
+        PyObject *number = (from = get_value(from, end, &value)) != NULL ? PyLong_FromLongLong((int64_t)value) : NULL;
+        if (number == NULL || PyList_SetItem(values, at, number) != 0)
+            from = NULL;
+    }
+    PyObject *result = from != NULL ? Py_BuildValue("On", values, (Py_ssize_t)(from - (const unsigned char *)packed.buf)) : NULL;
+    if (result == NULL && !PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "damaged record: its columns are cut off");
+    Py_XDECREF(values);
+    PyBuffer_Release(&packed);
+    return result;
+}
+
 /* --- the module --- */
 
 PyDoc_STRVAR(keep_memory_doc,
@@ -779,6 +821,8 @@ static PyObject *keep_memory(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ar
 }
 
 static PyMethodDef methods[] = {
+    {"birth_time", birth_time, METH_O, birth_time_doc},
+    {"column_at", column_at, METH_VARARGS, column_at_doc},
     {"fill_rows", fill_rows, METH_O, fill_rows_doc},
     {"keep_memory", keep_memory, METH_NOARGS, keep_memory_doc},
     {"list_directory", list_directory, METH_O, list_directory_doc},

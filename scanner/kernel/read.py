@@ -358,7 +358,7 @@ class Reader:
         broken_off = bool(faults) and faults[-1].drops_listing
         if status is not None and self.known is not None and not (broken_off or self._skips):
             excluded = self.sifter.excluded if self.sifter is not None else set()
-            self.known.recorder.add(path, position, status, seen, part, excluded)
+            self.known.recorder.add(path, position, status, descriptor, seen, part, excluded)
         return part
 
     def _put_away(

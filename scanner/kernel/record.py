@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from scanner.fields import TYPES
+from scanner.kernel.native import native
 
 HEAD = struct.Struct("<8I4q")
 UPDATE = struct.Struct("<8q")
@@ -255,6 +256,12 @@ def rows_in(columns: bytes, count: int, width: int) -> list[tuple[int, ...] | No
 
 def _column_at(packed: bytes, start: int, count: int) -> tuple[list[int], int]:
     """Return the values of the column at `start`, and where it ends."""
+    compiled = native()
+    return column_at(packed, start, count) if compiled is None else compiled.column_at(packed, start, count)
+
+
+def column_at(packed: bytes, start: int, count: int) -> tuple[list[int], int]:
+    """Do the same in Python."""
     values, value = [], 0
     for _ in range(count):
         code = shift = 0

@@ -104,13 +104,14 @@ class Recorder:
             self._last = self._keys.key(run.last)
 
     def add(
-        self, path: Path, position: int, status: os.stat_result, entries: Sequence[os.DirEntry[Any]], part: ReadPart,
-        excluded: Collection[Any],
+        self, path: Path, position: int, status: os.stat_result, descriptor: int, entries: Sequence[os.DirEntry[Any]],
+        part: ReadPart, excluded: Collection[Any],
     ) -> None:  # fmt: skip
         """Make a record of what was read of `path`, unless the store holds the same.
 
         position  entries of the directory in earlier parts.
         status    of the directory, from before it was read.
+        descriptor  the open directory; -1: none.
         excluded  names that a filter excluded.
         """
         key = self._keys.key(path)
@@ -125,10 +126,15 @@ class Recorder:
         update = Update(known is not None, 0, root, position, files, size, blocks)
         head = Head(
             0, 0, 0, 0, self._flags(path, position, status, part, known), status.st_mode, status.st_uid, status.st_gid,
-            as_signed(status.st_ino), UNKNOWN_NUMBER, status.st_mtime_ns, status.st_ctime_ns,
+            as_signed(status.st_ino), self._birth(descriptor), status.st_mtime_ns, status.st_ctime_ns,
         )  # fmt: skip
         columns = pack_columns([entry.inode() for entry in entries], rows)
         self._compare(update, known, head, name, names_of(named), columns)
+
+    def _birth(self, descriptor: int) -> int:
+        """Return when a directory was made: `os.stat` does not tell."""
+        native = self._facts.native
+        return UNKNOWN_NUMBER if native is None or descriptor < 0 else native.birth_time(descriptor)
 
     def _flags(self, path: Path, position: int, status: os.stat_result, part: ReadPart, known: Record | None) -> int:
         device = self._devices.of(path, status)

@@ -11,41 +11,42 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
-from scanner.kernel.record import Head
 from scanner.kernel.rows import Key
 from scanner.model import prefix_of
 from scanner.snapshot.schema import explained
-from scanner.snapshot.sides import AT_ONCE, Side, Sides
-from scanner.snapshot.states import Comparison, Difference, Item, State, state_of
+from scanner.snapshot.sides import AT_ONCE, Side, Sides, is_settled
+from scanner.snapshot.states import REPLACED, Comparison, Difference, Item, State, state_of
 
 Kind = Literal["+", "-", "M", "U", "T", "R"]
 VALUES = "size", "blocks", "uid", "gid", "mtime_ns"
 """Columns of a change, before and after."""
 TABLE = f"""
 CREATE TABLE changes(
-    id INTEGER PRIMARY KEY, kind TEXT, root INT, path BLOB, type TEXT, inside INT, inode INT, source BLOB,
+    id INTEGER PRIMARY KEY, kind TEXT, root INT, path BLOB, type TEXT, top BLOB, inode INT, source BLOB,
     {", ".join(f"{name}_{side}" for side in ("before", "after") for name in VALUES)})
 """
+TOPS = "CREATE TABLE tops(kind TEXT, root INT, path BLOB, top BLOB, PRIMARY KEY(kind, root, path)) WITHOUT ROWID"
+"""Directories that came or went, each with the highest one that came or went with it."""
 INSERT = f"INSERT INTO changes VALUES (NULL, {', '.join('?' * (7 + 2 * len(VALUES)))})"
-FILES_MOVED = """
+FILES_MOVED = f"""
 CREATE TABLE pairs AS
 SELECT gone.id AS gone, came.id AS came FROM
     (SELECT *, row_number() OVER (PARTITION BY root, inode, type, size_before, mtime_ns_before ORDER BY id) AS turn
-     FROM changes WHERE kind = '-' AND type <> 'd' AND size_before IS NOT NULL AND mtime_ns_before IS NOT NULL) AS gone
+     FROM changes WHERE kind = '-' AND type <> 'd' AND size_before IS NOT NULL AND {is_settled("mtime_ns_before")}) AS gone
 JOIN
     (SELECT *, row_number() OVER (PARTITION BY root, inode, type, size_after, mtime_ns_after ORDER BY id) AS turn
-     FROM changes WHERE kind = '+' AND type <> 'd' AND size_after IS NOT NULL AND mtime_ns_after IS NOT NULL) AS came
+     FROM changes WHERE kind = '+' AND type <> 'd' AND size_after IS NOT NULL) AS came
 ON gone.root = came.root AND gone.inode = came.inode AND gone.type = came.type AND gone.turn = came.turn
     AND gone.size_before = came.size_after AND gone.mtime_ns_before = came.mtime_ns_after
 """
 TAKE_OVER = f"""
-UPDATE changes SET kind = 'R', inside = 0, source = pair.path,
+UPDATE changes SET kind = 'R', top = NULL, source = pair.path,
     {", ".join(f"{name}_before = pair.{name}_before" for name in VALUES)}
 FROM (SELECT came, gone.* FROM pairs JOIN changes AS gone ON gone.id = pairs.gone) AS pair WHERE changes.id = pair.came
 """
 BELOW = """
 SELECT count(*), sum(size_before), sum(size_after), sum(blocks_before), sum(blocks_after) FROM changes
-WHERE root = ? AND path >= ? AND path < ? AND kind = ? AND inside
+WHERE root = ? AND top = ? AND kind = ?
 """
 
 
@@ -107,11 +108,13 @@ class Diff:
         self._damaged: list[Key] = []
         with explained(after.path):
             self._sides.database.execute(TABLE)
+            self._sides.database.execute(TOPS)
             if same_tree:
                 self._sides.find()
             else:
                 self._sides.find(moves=False)
             self._fill()
+            self._sides.detach()
 
     @property
     def unknown(self) -> list[str]:
@@ -123,7 +126,7 @@ class Diff:
 
     def changes(self, *, every: bool = False) -> Iterator[Change]:
         """Yield the changes. `every`: also each entry below a directory that came or went."""
-        where = "" if every else "WHERE NOT inside"
+        where = "" if every else "WHERE top IS NULL"
         cursor = self._sides.database.execute(f"SELECT * FROM changes {where} ORDER BY root, path, id")
         while rows := cursor.fetchmany(AT_ONCE):
             for row in rows:
@@ -135,8 +138,7 @@ class Diff:
         count, sizes = 0, [size, after[0], blocks, after[1]]
         if not every and ((letter == "d" and kind in "+-") or kind == "T"):
             below = "+" if kind == "T" and letter == "d" else "-" if kind == "T" else kind
-            limits = root, path + b"/", path + b"0", below
-            count, *sums = self._sides.database.execute(BELOW, limits).fetchone()
+            count, *sums = self._sides.database.execute(BELOW, (root, path, below)).fetchone()
             sizes = [added(*pair) for pair in zip(sizes, sums, strict=True)]
         return Change(
             kind, self._path(root, path), letter, None if source is None else self._path(root, source), count,
@@ -157,43 +159,54 @@ class Diff:
                 database.executemany(INSERT, rows)
                 rows.clear()
         database.executemany(INSERT, rows)
-        database.execute(FILES_MOVED)
+        database.execute(FILES_MOVED, {"began": self._sides.began})
         database.execute(TAKE_OVER)
         database.execute("DELETE FROM changes WHERE id IN (SELECT gone FROM pairs)")
         database.execute("CREATE INDEX by_path ON changes(root, path)")
+        database.execute("CREATE INDEX by_top ON changes(root, top, kind) WHERE top IS NOT NULL")
 
     def _rows_of(self, key: Key) -> Iterator[tuple[Any, ...]]:
         """Yield the changes in one directory, and those of itself that its parent does not show."""
         sides = self._sides
-        source = sides.source(key)
-        has_left = sides.has_left(key)
-        old = source or (None if has_left else key)
+        source, has_left = sides.source(key), sides.has_left(key)
         try:
-            before = None if old is None else state_of(sides.records(sides.before, old), self._widths[0])
-            after = state_of(sides.records(sides.after, key), self._widths[1])
+            after = self._state(sides.after, key)
+            before = None if has_left else self._state(sides.before, key)
+            moved = None if source is None else self._state(sides.before, source)
         except ValueError:
             self._damaged.append(key)
             return
-        if after is None and has_left:
+        if source is None:
+            yield from self._rows_between(key, key, before, after)
             return
-        yield from self._own_row(key, source, before, after, has_left=has_left)
-        inside = before is None or after is None
-        for difference in self._comparison.differences(before, after):
-            rest = self._without_moves(key, old, difference)
-            if rest is not None:
-                yield self._row(key, rest, inside=inside)
+        yield from self._rows_between(key, key, before, None)  # it was removed before another one took its place
+        if not self._moved_along(key, source):
+            yield self._directory_row("R", key, source[1], moved, after)
+        yield from self._rows_between(key, source, moved, after)
 
-    def _own_row(
-        self, key: Key, source: Key | None, before: State | None, after: State | None, *, has_left: bool
-    ) -> Iterator[tuple[Any, ...]]:
-        """Yield the change of a directory itself: moved, new in place of one that was moved, other mode or owner."""
-        heads = tuple(None if state is None else state.head for state in (before, after))
-        if source is not None and not self._moved_along(key, source):
-            yield self._directory_row("R", key, source[1], heads)
-        elif source is None and has_left and after is not None:
-            yield self._directory_row("+", key, None, (None, after.head))
+    def _state(self, side: Side, key: Key) -> State | None:
+        return state_of(self._sides.records(side, key), self._widths[side == self._sides.after])
+
+    def _rows_between(
+        self, key: Key, old: Key, before: State | None, after: State | None
+    ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
+        """Yield the changes of a directory that was at `old`. None: it did not exist."""
         if before is not None and after is not None and self._comparison.has_new_metadata(before, after):
-            yield self._directory_row("U", key, None, heads)
+            yield self._directory_row("U", key, None, before, after)
+        top = self._top_of("+", key) if before is None else self._top_of("-", old) if after is None else None
+        for difference in self._comparison.differences(before, after):
+            for kind, name, one, other in self._without_moves(key, old, difference):
+                place = joined(old if kind == "-" else key, name)
+                yield self._row(Difference(kind, name, one, other), place, top)
+
+    def _top_of(self, kind: str, key: Key) -> bytes:
+        """Return the highest directory that came or went together with one."""
+        database, (root, path) = self._sides.database, key
+        query = "SELECT top FROM tops WHERE kind = ? AND root = ? AND path = ?"
+        found = database.execute(query, (kind, *parted(key)[0])).fetchone() if path else None
+        top: bytes = path if found is None else found[0]
+        database.execute("INSERT OR IGNORE INTO tops VALUES (?, ?, ?, ?)", (kind, root, path, top))
+        return top
 
     def _moved_along(self, key: Key, source: Key) -> bool:
         """Return whether a directory was moved because one above it was."""
@@ -201,36 +214,38 @@ class Diff:
         above, old_name = parted(source)
         return name == old_name and (self._sides.source(parent) or parent) == above
 
-    def _without_moves(self, key: Key, old: Key | None, difference: Difference) -> Difference | None:
-        """Return what is left of a difference if a directory that was there, or is there, was moved."""
-        _, name, before, after = difference
+    def _without_moves(self, key: Key, old: Key, difference: Difference) -> Iterator[Difference]:
+        """Yield what is left of a difference if a directory that was there, or is there, was moved."""
+        kind, name, before, after = difference
         if after is not None and after.type == "d" and self._sides.source(joined(key, name)) is not None:
             after = None
-        if before is not None and before.type == "d" and old is not None and self._sides.has_left(joined(old, name)):
+        if before is not None and before.type == "d" and self._sides.has_left(joined(old, name)):
             before = None
-        if (before, after) == difference[2:]:
-            return difference
-        if before is None and after is None:
-            return None
-        return Difference("+" if before is None else "-", name, before, after)
+        is_whole = (before, after) == difference[2:]
+        if is_whole and kind != REPLACED and (kind != "T" or key == old):
+            yield difference
+        elif not is_whole or kind == "T":
+            if before is not None:
+                yield Difference("-", name, before, None)
+            if after is not None:
+                yield Difference("+", name, None, after)
 
-    def _row(self, key: Key, difference: Difference, *, inside: bool) -> tuple[Any, ...]:
-        kind, name, before, after = difference
+    def _row(self, difference: Difference, place: Key, top: bytes | None) -> tuple[Any, ...]:
+        kind, _, before, after = difference
         item: Item | None = after or before
         assert item is not None
-        root, path = joined(key, name)
         values = [
             self._comparison.value(side, each, column) for side, each in enumerate((before, after)) for column in VALUES
         ]
-        return kind, root, path, item.type, inside, item.inode, None, *values
+        return kind, *place, item.type, top, item.inode, None, *values
 
     def _directory_row(
-        self, kind: str, key: Key, source: bytes | None, heads: tuple[Head | None, ...]
+        self, kind: str, key: Key, source: bytes | None, before: State | None, after: State | None
     ) -> tuple[Any, ...]:
         values: list[int | None] = []
-        for head in heads:
-            values += [None] * 5 if head is None else [None, None, head.uid, head.gid, head.mtime]
-        return kind, *key, "d", False, 0, source, *values
+        for head in (None if state is None else state.head for state in (before, after)):
+            values += [None] * len(VALUES) if head is None else [None, None, head.uid, head.gid, head.mtime]
+        return kind, *key, "d", None, 0, source, *values
 
     def close(self) -> None:
         """Remove the temporary database."""

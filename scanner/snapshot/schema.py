@@ -180,4 +180,6 @@ def store_error(path: str, error: sqlite3.Error | UnicodeDecodeError) -> StoreEr
         return StoreError(
             f"{path!r} is damaged ({text}): see `scanner snapshots --check`, or use another store", "unusable"
         )
+    if "locked" in text:
+        return StoreError(f"{path!r} is in use by another program: try again", "busy")
     return StoreError(f"{path!r} cannot be used: {text}", "unusable")

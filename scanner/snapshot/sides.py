@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from scanner.errors import OptionError
 from scanner.kernel.record import UNKNOWN_NUMBER, Record
 from scanner.kernel.rows import CURRENT, PAST, Key, holding, quoted, records_in
+from scanner.model import EXCLUDED
 from scanner.snapshot.schema import explained
 
 TABLES = (
@@ -45,6 +46,13 @@ FROM earlier JOIN later USING(identity) WHERE (earlier.root, earlier.path) <> (l
 AT_ONCE = 1000  # rows to fetch
 
 
+def is_settled(mtime: str) -> str:
+    """Return a condition: what has this mtime (nanoseconds) cannot have been made after the earlier scan began, unless
+    its mtime was set. Some file systems have times in whole seconds, and kernels have clocks of 10 ms.
+    """
+    return f"{mtime} < :began - CASE WHEN {mtime} % 1000000000 THEN 50000000 ELSE 3000000000 END"
+
+
 class Side(NamedTuple):
     """One of the snapshots. `schema`: a or b; `path`: of the store."""
 
@@ -67,16 +75,21 @@ class Sides:
         for statement in TABLES:
             self.database.execute(statement)
         self.is_same_store = os.path.samefile(before.path, after.path)
-        self.unknown = sorted({*self._unread(before), *self._unread(after)})
-        self._unknown = set(self.unknown)
+        query = "SELECT began FROM a.snapshots WHERE id = ?"
+        self.began = int(1e9 * self.database.execute(query, (before.number,)).fetchone()[0])
+        """When the earlier scan began, in nanoseconds since 1970."""
+        one, other = self._unread(before), self._unread(after)
+        self._unknown = one.keys() | other.keys()
+        self.unknown = sorted(key for key in self._unknown if not one.get(key) == other.get(key) == EXCLUDED)
+        """Directories that either scan could not read, or that one of them did not enter."""
         self._all_parts = {
             side: holding("root = :root AND path = :path", "part", versions=f"{side.schema}.versions")
             for side in (before, after)
         }
 
-    def _unread(self, side: Side) -> list[Key]:
-        query = f"SELECT root, CAST(path AS BLOB) FROM {side.schema}.unread WHERE snapshot = ?"
-        return self.database.execute(query, (side.number,)).fetchall()
+    def _unread(self, side: Side) -> dict[Key, str]:
+        query = f"SELECT root, CAST(path AS BLOB), CAST(kind AS TEXT) FROM {side.schema}.unread WHERE snapshot = ?"
+        return {(root, path): kind for root, path, kind in self.database.execute(query, (side.number,))}
 
     def find(self, *, moves: bool = True) -> None:
         """Find the directories that differ, and those that were moved, if `moves`: if inodes can be compared."""
@@ -91,27 +104,29 @@ class Sides:
 
     def _merged(self) -> Iterator[Key]:
         """Yield the directories whose records differ between two stores."""
-        one, other = self._rows(self.before), self._rows(self.after)
-        left, right = next(one, None), next(other, None)
-        while left is not None or right is not None:
-            if right is None or (left is not None and left[:3] < right[:3]):
-                assert left is not None
-                yield left[:2]
-                left = next(one, None)
-            elif left is None or right[:3] < left[:3]:
-                yield right[:2]
-                right = next(other, None)
-            else:
-                if left[3] != right[3]:
-                    yield left[:2]
-                left, right = next(one, None), next(other, None)
+        one, other = Rows(self._cursor(self.before)), Rows(self._cursor(self.after))
+        while one.fill() and other.fill():
+            if one.ahead() == other.ahead():  # most are equal, and a thousand at once cost little
+                one.skip()
+                other.skip()
+                continue
+            for _ in range(AT_ONCE):
+                left, right = one.next, other.next
+                if left is None or right is None:
+                    break
+                if left != right:
+                    yield min(left[:3], right[:3])[:2]
+                one.place += left[:3] <= right[:3]
+                other.place += right[:3] <= left[:3]
+        for rest in (one, other):
+            while rest.fill():
+                yield from (row[:2] for row in rest.ahead())
+                rest.skip()
 
-    def _rows(self, side: Side) -> Iterator[Any]:
+    def _cursor(self, side: Side) -> sqlite3.Cursor:
         select = f"SELECT root, path, part, record FROM {side.schema}.versions WHERE 1"
         query = f"{select}{CURRENT} UNION ALL {select}{PAST} ORDER BY root, path, part"
-        cursor = self.database.execute(query, {"snapshot": side.number})
-        while rows := cursor.fetchmany(AT_ONCE):
-            yield from rows
+        return self.database.cursor().execute(query, {"snapshot": side.number})
 
     def _find_moved(self) -> None:
         for table, side in (("earlier", self.before), ("later", self.after)):
@@ -138,9 +153,12 @@ class Sides:
         Without a time of birth, one in which something changed is not recognized: its mtime could be that of a new one.
         """
         after, before = self.records(self.after, key), self.records(self.before, source)
-        if not after or not before:
-            return False
-        return after[0].head.birth != UNKNOWN_NUMBER or after[0].head.mtime == before[0].head.mtime
+        if not after or not before or after[0].head.birth != UNKNOWN_NUMBER:
+            return bool(after and before)
+        mtime = before[0].head.mtime
+        query = f"SELECT {is_settled(':mtime')}"
+        values = {"mtime": mtime, "began": self.began}
+        return after[0].head.mtime == mtime and bool(self.database.execute(query, values).fetchone()[0])
 
     # ---- one directory
 
@@ -174,8 +192,40 @@ class Sides:
         query = "SELECT 1 FROM moved WHERE source_root = ? AND source = ?"
         return self.database.execute(query, key).fetchone() is not None
 
+    def detach(self) -> None:
+        """Close the stores, which scans cannot write while they are read. What was found stays."""
+        self.database.execute("COMMIT")
+        for side in (self.before, self.after):
+            self.database.execute(f"DETACH {side.schema}")
+
     def close(self) -> None:
         self.database.close()
+
+
+class Rows:
+    """Rows of a cursor, with a look at the next AT_ONCE."""
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+        self._rows: list[Any] = []
+        self.place = 0
+
+    def fill(self) -> bool:
+        """Fetch rows until AT_ONCE lie ahead, or all. Return whether there are any."""
+        if len(self._rows) - self.place < AT_ONCE:
+            self._rows = self._rows[self.place :] + self._cursor.fetchmany(AT_ONCE)
+            self.place = 0
+        return bool(self._rows)
+
+    @property
+    def next(self) -> Any:
+        return self._rows[self.place] if self.place < len(self._rows) else None
+
+    def ahead(self) -> list[Any]:
+        return self._rows[self.place : self.place + AT_ONCE]
+
+    def skip(self) -> None:
+        self.place = min(self.place + AT_ONCE, len(self._rows))
 
 
 def upwards(path: bytes) -> Iterator[bytes]:

@@ -10,6 +10,8 @@ from scanner.fields import NULL
 from scanner.kernel.record import EXCLUDED_MARK, Head, Record, inodes_in, names_in, rows_in
 
 Row = tuple[int, ...]
+REPLACED = "="
+"""A directory that is another one than before, of the same name."""
 
 
 class Item(NamedTuple):
@@ -21,14 +23,16 @@ class Item(NamedTuple):
 
 
 class State(NamedTuple):
-    """A directory, with its entries by name."""
+    """A directory, with its entries by name: suffix in the record, inode, row. Plain tuples, because there are many, of
+    which few differ.
+    """
 
     head: Head
-    items: dict[bytes, Item]
+    entries: dict[bytes, tuple[str, int, Row | None]]
 
 
 class Difference(NamedTuple):
-    """One entry that differs. `kind`: as in Change, without moves."""
+    """One entry that differs. `kind`: as in Change, without moves; REPLACED."""
 
     kind: str
     name: bytes
@@ -43,22 +47,27 @@ def state_of(records: Sequence[Record], width: int) -> State | None:
     """
     if not records:
         return None
-    items: dict[bytes, Item] = {}
+    found: dict[bytes, tuple[str, int, Row | None]] = {}
     for record in records:
         if not record.is_intact:
             raise ValueError("damaged record")
         entries = names_in(record.names)
+        names, suffixes = zip(*entries, strict=True) if entries else ((), ())
         inodes = inodes_in(record.columns, len(entries))
         rows = rows_in(record.columns, len(entries), width)[1:] if width else [None] * len(entries)
-        for (name, suffix), inode, row in zip(entries, inodes, rows, strict=True):
-            if not suffix.endswith(EXCLUDED_MARK):
-                items[name] = Item(type_of(suffix), inode, row)
-    return State(records[0].head, items)
+        found.update(zip(names, zip(suffixes, inodes, rows, strict=True), strict=True))
+        if EXCLUDED_MARK.encode() in record.names:
+            found = {name: entry for name, entry in found.items() if not entry[0].endswith(EXCLUDED_MARK)}
+    return State(records[0].head, found)
 
 
 def type_of(suffix: str) -> str:
     """Return the letter of a type, as in `find -type`."""
     return {"": "f", "/": "d"}.get(suffix) or suffix[1:].lower()
+
+
+def item_of(entry: tuple[str, int, Row | None] | None) -> Item | None:
+    return None if entry is None else Item(type_of(entry[0]), *entry[1:])
 
 
 class Comparison:
@@ -79,12 +88,10 @@ class Comparison:
 
     def differences(self, before: State | None, after: State | None) -> Iterator[Difference]:
         """Yield the entries that differ, in the order of their names."""
-        old = before.items if before is not None else {}
-        new = after.items if after is not None else {}
-        for name in sorted(old.keys() | new.keys()):
-            one, other = old.get(name), new.get(name)
-            if one == other:
-                continue
+        old = before.entries if before is not None else {}
+        new = after.entries if after is not None else {}
+        for name in sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name)):
+            one, other = item_of(old.get(name)), item_of(new.get(name))
             kind = "+" if one is None else "-" if other is None else self._kind(one, other)
             if kind:
                 yield Difference(kind, name, one, other)
@@ -92,8 +99,8 @@ class Comparison:
     def _kind(self, before: Item, after: Item) -> str:
         if before.type != after.type:
             return "" if "?" in (before.type, after.type) else "T"
-        if before.type == "d":
-            return ""  # a directory has a record of its own
+        if before.type == "d":  # it has a record of its own
+            return REPLACED if before.inode != after.inode else ""
         if before.row is None or after.row is None:
             return "M" if self._inodes and before.inode != after.inode else ""
         if any(before.row[one] != after.row[other] for one, other in self._content):

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,9 @@ class Playground:
         self.top = top
         self._paths: dict[str, int] = {"": 0}
         self._next = 1
+        for path in ("a", "a/b", "a/b/c", "c", "c/a"):
+            self._create("directory", path)
+            self._create("file", path + "/é")
 
     def make(self, operation: tuple[str, int, int, str]) -> None:
         what, one, other, name = operation
@@ -128,15 +132,12 @@ def expected(before: Tree, after: Tree) -> Iterator[tuple[str, str, str]]:
     for path, source in sources.items():
         if os.path.basename(path) != os.path.basename(source) or olds[os.path.dirname(path)] != os.path.dirname(source):
             yield "R", path, source
-    for path in after:
-        if is_directory(after, path) and path in gone and path not in sources and is_directory(before, path):
-            yield "+", path, "d"
     for path, old in olds.items():
         if old is not None and before[old].metadata != after[path].metadata:
             yield "U", path, "d"
         yield from entries(before, after, old, path, sources, gone)
     for path, node in before.items():
-        if node.type == "d" and path not in gone and not is_directory(after, path):
+        if node.type == "d" and path not in gone and (path in sources or not is_directory(after, path)):
             yield from entries(before, after, path, None, sources, gone)
 
 
@@ -149,17 +150,18 @@ def entries(
 ) -> Iterator[tuple[str, str, str]]:
     ones = children(before, old, gone)
     others = children(after, new, set(sources))
-    place = old if new is None else new
     for name in ones.keys() | others.keys():
-        path = f"{place}/{name}".lstrip("/")
+        path, earlier = (f"{place}/{name}".lstrip("/") for place in (new, old))
         one, other = ones.get(name), others.get(name)
-        if one is None and other is not None:
-            yield "+", path, other.type
-        elif one is not None and other is None:
-            yield "-", path, one.type
-        elif one is not None and other is not None and one.type != other.type:
+        differ = one is not None and other is not None and one.type != other.type
+        if one is not None and other is not None and differ and path == earlier:
             yield "T", path, other.type
-        elif one is not None and other is not None and one.type != "d":
+        elif one is None or other is None or differ:
+            if one is not None:
+                yield "-", earlier, one.type
+            if other is not None:
+                yield "+", path, other.type
+        elif one.type != "d":
             if one.content != other.content:
                 yield "M", path, one.type
             elif one.metadata != other.metadata:
@@ -182,6 +184,7 @@ def check(folder: Path, first: list[Any], later: list[Any], **options: Any) -> N
     ground = Playground(top)
     for operation in first:
         ground.make(operation)
+    time.sleep(0.06)  # what is younger is not known to be moved
     scanner.scan(top, store=store, **options)
     before = ground.tree()
     for operation in later:

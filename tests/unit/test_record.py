@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,3 +100,16 @@ def test_records_that_are_cut_off_are_refused(length: int) -> None:
     update = pack_update(UPDATE, record)
     with pytest.raises(ValueError, match="cut off"):
         list(updates_in(update[: 1 + length % (len(update) - 1)]))
+
+
+@pytest.mark.skipif(native.native() is None, reason="requires the compiled reader")
+@given(st.binary(max_size=80), st.integers(0, 80), st.integers(0, 12))
+def test_both_readers_read_the_same_columns(packed: bytes, start: int, count: int) -> None:
+    compiled: Any = native.native()
+    found: list[Any] = []
+    for read in (record.column_at, compiled.column_at):
+        try:
+            found.append(read(packed, min(start, len(packed)), count))
+        except ValueError as error:
+            found.append(str(error))
+    assert found[0] == found[1]

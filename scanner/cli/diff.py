@@ -1,0 +1,166 @@
+"""`scanner diff`: what changed between two snapshots, or between a snapshot and the tree."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import io
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from scanner.cli import exits
+from scanner.cli.outputs import Outputs
+from scanner.encoding import utf8_bytes
+from scanner.errors import OptionError
+from scanner.export.formats import suffixes_of
+from scanner.report.changes import BY, SORTS, Summary, grouping_by
+from scanner.report.diffs import DiffReport, as_json, csv_rows, junit, markdown, ndjson_lines, text_lines
+from scanner.report.rules import Rule, RuleCheck, parse_rule
+from scanner.snapshot.moments import split_store
+from scanner.snapshot.store import Store, diff
+
+if TYPE_CHECKING:
+    from scanner.snapshot.diff import Change, Diff
+
+Write = Callable[[DiffReport, "Diff"], Iterator[str]]
+
+
+def diff_command(args: argparse.Namespace, interruption: exits.Interruption) -> int:
+    rules = [parse_rule(text) for text in rules_in(args.fail_if)]
+    writers = [(writer_of(path, args), path) for path in args.output]
+    if args.depth < 0 or (args.top is not None and args.top < 1):
+        raise OptionError("--depth must be a whole number of 0 or more, and --top one of 1 or more")
+    with contextlib.ExitStack() as stack:
+        one, before, other, after = sides_of(args, stack)
+        outputs = stack.enter_context(Outputs(quiet=args.quiet))
+        opened = [(write, outputs.open(None if path == "-" else path)) for write, path in writers]
+        changes = stack.enter_context(contextlib.closing(diff(one, other, before, after)))
+        report = report_of(args, rules, changes, one, before, other, after)
+        for write, output in opened:
+            with outputs.attempt(output):
+                for line in write(report, changes):
+                    output.write(utf8_bytes(line))
+                output.publish()
+        if not any(path == "-" for path in args.output):
+            with interruption.raising():
+                for line in (json_text if args.json else plain_text(args))(report, changes):
+                    sys.stdout.write(line)
+    for failure in outputs.failures:
+        exits.print_message(str(failure))
+    if outputs.failures:
+        return exits.NO_RESULT
+    if report.broken:
+        for verdict in report.broken if args.json or args.output else ():
+            exits.print_message(verdict.message)
+        return exits.RULE_BROKEN
+    return exits.INCOMPLETE if report.unknown else exits.COMPLETE
+
+
+def rules_in(given: Iterable[str]) -> Iterator[str]:
+    """Yield the rules: as given, or from `@FILE`, one a line."""
+    for text in given:
+        if not text.startswith("@"):
+            yield text
+            continue
+        try:
+            with open(text[1:], encoding="utf-8") as file:
+                yield from (line for line in file.read().splitlines() if line.strip() and line.lstrip()[0] != "#")
+        except (OSError, ValueError) as error:
+            raise OptionError(f"--fail-if {text!r} cannot be read: {error}") from error
+
+
+def sides_of(args: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[Store, int | str, Store, int | str]:
+    """Return the store and snapshot before, and those after."""
+    path, which = split_store(args.store)
+    store, given = Store(path), args.snapshots
+    if args.live is not None:
+        if len(given) > 1 or (given and "@" in args.store):
+            raise OptionError("--live is compared with one snapshot: give STORE, STORE@SNAPSHOT or STORE SNAPSHOT")
+        number = store.snapshot(given[0].removeprefix("@") if given else which).number
+        return store, number, scanned(store, args.live, stack), -1
+    if given and os.path.exists(split_store(given[0])[0]):
+        if len(given) > 1:
+            raise OptionError("two stores are compared without further snapshots: OLD[@SNAPSHOT] NEW[@SNAPSHOT]")
+        other, after = split_store(given[0])
+        return store, which, Store(other), after
+    names = [name.removeprefix("@") for name in given]
+    if "@" in args.store and path != args.store:
+        names.insert(0, which)
+    if len(names) > 2:
+        raise OptionError("diff compares two snapshots: STORE [A [B]]")
+    before, after = {0: ("-2", "-1"), 1: (names[0], "-1") if names else ("", ""), 2: tuple(names)}[len(names)]
+    return store, before, store, after
+
+
+def scanned(store: Store, root: str, stack: contextlib.ExitStack) -> Store:
+    """Return a copy of a store, with another snapshot: of the tree as it is now."""
+    from scanner.api import scan
+
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="scanner-"))
+    copy = os.path.join(folder, "store")
+    shutil.copyfile(store.path, copy)
+    options = store.settings.options
+    for name in options:
+        if name not in ("followlinks", "one_file_system", "one_mount", "gitignore", "hidden", "exclude_caches"):
+            raise OptionError(f"--live cannot repeat the option {name} of the scans: scan with --store, and compare")
+    keywords = {name: options[name] == "True" for name in options}
+    scan(root, store=copy, restart=True, stat=store.fields, **keywords)  # type: ignore[arg-type]  # booleans
+    return Store(copy)
+
+
+def report_of(
+    args: argparse.Namespace, rules: list[Rule], changes: Diff, one: Store, before: int | str, other: Store,
+    after: int | str,
+) -> DiffReport:  # fmt: skip
+    first, last = one.snapshot(before), other.snapshot(after)
+    grouping = grouping_by(args.by, other.roots, depth=args.depth, now_ns=int(last.began * 1e9))
+    check = RuleCheck(rules, other.roots)
+    summary = Summary(check.watched(changes.changes(every=True)), grouping)
+    unknown = changes.unknown
+    verdicts = check.verdicts(first.bytes, unknown)
+    rows = summary.largest(args.sort, args.top)
+    return DiffReport(other.roots, first, last, summary, args.by, rows, unknown, verdicts)
+
+
+def plain_text(args: argparse.Namespace) -> Write:
+    def write(report: DiffReport, changes: Diff) -> Iterator[str]:
+        return (line + "\n" for line in text_lines(report, changes.changes() if args.itemize else None))
+
+    return write
+
+
+def json_text(report: DiffReport, changes: Diff) -> Iterator[str]:
+    yield as_json(report, changes)
+
+
+def writer_of(path: str, args: argparse.Namespace) -> Write:
+    """Return the function that writes a file. Raises OptionError."""
+    suffix = "" if path == "-" else suffixes_of(path)[1]
+    writers: dict[str, Write] = {
+        "": plain_text(args),
+        ".txt": plain_text(args),
+        ".json": json_text,
+        ".md": lambda report, _: iter([markdown(report)]),
+        ".xml": lambda report, _: iter([junit(report)]),
+        ".ndjson": lambda _, changes: (line + "\n" for line in ndjson_lines(changes.changes(every=True))),
+        ".csv": lambda _, changes: csv_lines(changes.changes(every=True)),
+    }
+    if suffix not in writers:
+        raise OptionError(f"-o {path!r}: the suffix selects the format: {', '.join(filter(None, writers))}")
+    return writers[suffix]
+
+
+def csv_lines(changes: Iterable[Change]) -> Iterator[str]:
+    """Yield the lines of a CSV file."""
+    for row in csv_rows(changes):
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow(row)
+        yield line.getvalue()
+
+
+__all__ = ["BY", "SORTS", "diff_command"]

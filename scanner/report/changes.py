@@ -1,0 +1,185 @@
+"""Sums of the changes between two snapshots: in all, and by directory, owner, group, suffix or age."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from scanner.snapshot.diff import Change
+
+BY = "directory", "owner", "group", "suffix", "age"
+SORTS = "growth", "count", "name"
+DAY = 86_400 * 10**9  # nanoseconds
+AGES = (1, 7, 30, 90, 365)  # days
+COUNTED = {"+": "added", "-": "removed", "M": "changed", "U": "changed", "T": "changed", "R": "moved"}
+
+
+class Sums:
+    """Numbers of changes, and bytes that came and went, of all or of some entries.
+
+    Bytes count each name of a file. A directory that was moved counts once, without what is below it.
+    """
+
+    __slots__ = ("added", "added_bytes", "changed", "moved", "removed", "removed_bytes")
+
+    def __init__(self) -> None:
+        self.added = self.removed = self.changed = self.moved = self.added_bytes = self.removed_bytes = 0
+
+    def add_bytes(self, growth: int) -> None:
+        if growth > 0:
+            self.added_bytes += growth
+        else:
+            self.removed_bytes -= growth
+
+    def add_change(self, kind: str) -> None:
+        name = COUNTED[kind]
+        setattr(self, name, getattr(self, name) + 1)
+
+    @property
+    def growth(self) -> int:
+        return self.added_bytes - self.removed_bytes
+
+    @property
+    def count(self) -> int:
+        return self.added + self.removed + self.changed + self.moved
+
+    def as_dict(self) -> dict[str, int]:
+        return {
+            "added": self.added, "removed": self.removed, "changed": self.changed, "moved": self.moved,
+            "added_bytes": self.added_bytes, "removed_bytes": self.removed_bytes, "growth": self.growth,
+        }  # fmt: skip
+
+
+class Share(NamedTuple):
+    """What a change adds to a group. `counts`: whether the change itself is counted there."""
+
+    key: str
+    growth: int
+    counts: bool
+
+
+Grouping = Callable[["Change"], Iterable[Share]]
+
+
+class Summary:
+    """The sums of all changes, and of each group. `groups` has the groups in the order of their names."""
+
+    def __init__(self, changes: Iterable[Change], grouping: Grouping | None = None) -> None:
+        self.total = Sums()
+        self.has_sizes = False
+        groups: dict[str, Sums] = {}
+        for change in changes:
+            self.total.add_change(change.kind)
+            growth = change.growth
+            if growth is not None:
+                self.has_sizes = True
+                self.total.add_bytes(growth)
+            for key, share, counts in grouping(change) if grouping is not None else ():
+                sums = groups.get(key)
+                if sums is None:
+                    sums = groups[key] = Sums()
+                sums.add_bytes(share)
+                if counts:
+                    sums.add_change(change.kind)
+        self.groups = dict(sorted(groups.items()))
+
+    def largest(self, sort: str, most: int | None) -> list[tuple[str, Sums]]:
+        """Return some groups: those with the most `growth`, in either direction, or `count`, or all by `name`."""
+        found = list(self.groups.items())
+        if sort == "growth":
+            found.sort(key=lambda item: (-abs(item[1].growth), -item[1].count, item[0]))
+        elif sort == "count":
+            found.sort(key=lambda item: (-item[1].count, item[0]))
+        return found[:most]
+
+
+def grouping_by(name: str, roots: Iterable[str], *, depth: int, now_ns: int) -> Grouping:
+    """Return the groups of a change. `depth`: levels of directories; `now_ns`: time of the later snapshot."""
+    if name == "directory":
+        return Directories(roots, depth).shares
+    of: dict[str, Callable[[Change], tuple[str, str]]] = {
+        "owner": lambda change: (user(change.uid_before), user(change.uid_after)),
+        "group": lambda change: (group(change.gid_before), group(change.gid_after)),
+        "suffix": lambda change: (suffix(change.source or change.path), suffix(change.path)),
+        "age": lambda change: (age(change.mtime_ns_before, now_ns), age(change.mtime_ns_after, now_ns)),
+    }
+    pair = of[name]
+
+    def shares(change: Change) -> Iterator[Share]:
+        before, after = pair(change)
+        return shared(change, before, after)
+
+    return shares
+
+
+def shared(change: Change, before: str, after: str) -> Iterator[Share]:
+    """Yield the shares of the groups of an entry before and after: they add up to its growth."""
+    if before == after or change.kind in "+-":
+        yield Share(before if change.kind == "-" else after, change.growth or 0, counts=True)
+    else:
+        yield Share(before, -(change.size_before or 0), counts=False)
+        yield Share(after, change.size_after or 0, counts=True)
+
+
+class Directories:
+    """Groups by directory, `depth` levels below each root."""
+
+    def __init__(self, roots: Iterable[str], depth: int) -> None:
+        self._roots = sorted(roots, key=len, reverse=True)
+        self._depth = depth
+
+    def shares(self, change: Change) -> Iterator[Share]:
+        after = self._group(change.path)
+        return shared(change, after if change.source is None else self._group(change.source), after)
+
+    def _group(self, path: str) -> str:
+        for root in self._roots:
+            top = root.rstrip("/") + "/"
+            if path == root:
+                return root
+            if path.startswith(top):
+                names = path[len(top) :].split("/")[:-1][: self._depth]
+                return top + "/".join(names) if names else root
+        return os.path.dirname(path)
+
+
+def user(number: int | None) -> str:
+    return _named(number, "pwd", "getpwuid", "pw_name")
+
+
+def group(number: int | None) -> str:
+    return _named(number, "grp", "getgrgid", "gr_name")
+
+
+_names: dict[tuple[str, int], str] = {}
+
+
+def _named(number: int | None, module: str, function: str, field: str) -> str:
+    """Return the name of a user or group, or the number if it has none here."""
+    if number is None:
+        return "unknown"
+    known = _names.get((module, number))
+    if known is None:
+        from importlib import import_module
+
+        try:
+            known = str(getattr(getattr(import_module(module), function)(number), field))
+        except (KeyError, OverflowError, ImportError):
+            known = str(number)
+        _names[module, number] = known
+    return known
+
+
+def suffix(path: str) -> str:
+    """Return the suffix of a name, in lower case; `none` without one."""
+    return os.path.splitext(path)[1].lower() or "none"
+
+
+def age(mtime_ns: int | None, now_ns: int) -> str:
+    """Return the class of the age of a file."""
+    if mtime_ns is None:
+        return "unknown"
+    days = (now_ns - mtime_ns) / DAY
+    return next((f"under {most} day{'s' * (most > 1)}" for most in AGES if days < most), f"{AGES[-1]} days or more")

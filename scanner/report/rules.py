@@ -1,0 +1,124 @@
+"""Rules about the changes between two snapshots: `growth > 10G`, `removed in src > 1000`, `growth > 5%`."""
+
+from __future__ import annotations
+
+import operator
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from scanner.errors import OptionError
+from scanner.report.changes import Sums
+from scanner.units import bytes_of
+
+if TYPE_CHECKING:
+    from scanner.snapshot.diff import Change
+
+NAMES = "added", "removed", "changed", "moved", "added_bytes", "removed_bytes", "growth", "unknown"
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge, "<=": operator.le, "==": operator.eq, "!=": operator.ne, ">": operator.gt, "<": operator.lt,
+}  # fmt: skip
+RULE = re.compile(r"\s*(?P<name>\w+)(?:\s+in\s+(?P<path>.+?))?\s*(?P<operator>>=|<=|==|!=|>|<)\s*(?P<value>\S+)\s*")
+FORM = (
+    f"NAME [in PATH] OPERATOR VALUE, where NAME is one of {', '.join(NAMES)}: `growth > 10G`, `removed in src > 1000`"
+)
+
+
+class Rule(NamedTuple):
+    """One rule. `path`: absolute, or below a root; None: everything. `is_share`: `value` is percent of all bytes."""
+
+    text: str
+    name: str
+    path: str | None
+    operator: str
+    value: float
+    is_share: bool
+
+
+class Verdict(NamedTuple):
+    """What a rule says of the changes. `value`: None if it cannot be known."""
+
+    rule: Rule
+    value: float | None
+    is_broken: bool
+
+    @property
+    def message(self) -> str:
+        if self.value is None:
+            return f"rule `{self.rule.text}` cannot be checked: sizes are not stored"
+        unit = " %" if self.rule.is_share else ""
+        return f"rule `{self.rule.text}` is broken: {self.rule.name} is {self.value:,.6g}{unit}"
+
+
+def parse_rule(text: str) -> Rule:
+    """Raises OptionError."""
+    match = RULE.fullmatch(text)
+    if match is None or match["name"] not in NAMES:
+        raise OptionError(f"--fail-if {text!r}: a rule is {FORM}")
+    value, is_share = match["value"], match["value"].endswith("%")
+    if is_share and match["name"] != "growth":
+        raise OptionError(f"--fail-if {text!r}: only growth is compared in percent")
+    number = float(value[:-1]) if is_share and _is_number(value[:-1]) else _value_of(value)
+    if number is None:
+        raise OptionError(f"--fail-if {text!r}: {value!r} is no number, size (10G) or percentage (5%)")
+    return Rule(text.strip(), match["name"], match["path"], match["operator"], number, is_share)
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text) is not None
+
+
+def _value_of(text: str) -> float | None:
+    size = bytes_of(text.removeprefix("-"))
+    return None if size is None else -float(size) if text.startswith("-") else float(size)
+
+
+class RuleCheck:
+    """Counts what rules need while the changes go by."""
+
+    def __init__(self, rules: Sequence[Rule], roots: Iterable[str]) -> None:
+        self._rules = rules
+        self._tops = [None if rule.path is None else _below(rule.path, roots) for rule in rules]
+        self._sums = [Sums() for _ in rules]
+        self._has_sizes = False
+
+    def watched(self, changes: Iterable[Change]) -> Iterable[Change]:
+        """Yield the changes as they are."""
+        for change in changes:
+            for tops, sums in zip(self._tops, self._sums, strict=True):
+                if tops is None or any(change.path == top or change.path.startswith(top + "/") for top in tops):
+                    sums.add_change(change.kind)
+                    sums.add_bytes(change.growth or 0)
+            self._has_sizes |= change.growth is not None
+            yield change
+
+    def verdicts(self, bytes_before: int | None, unknown: Sequence[str]) -> list[Verdict]:
+        """Return a verdict for each rule. `bytes_before`: of the earlier snapshot; `unknown`: directories."""
+        return [
+            self._verdict(rule, tops, sums, bytes_before, unknown)
+            for rule, tops, sums in zip(self._rules, self._tops, self._sums, strict=True)
+        ]
+
+    def _verdict(
+        self, rule: Rule, tops: list[str] | None, sums: Sums, bytes_before: int | None, unknown: Sequence[str]
+    ) -> Verdict:  # fmt: skip
+        value: float | None
+        if rule.name == "unknown":
+            value = sum(
+                tops is None or any(path == top or path.startswith(top + "/") for top in tops) for path in unknown
+            )
+        else:
+            value = getattr(sums, rule.name)
+        needs_sizes = rule.name in ("added_bytes", "removed_bytes", "growth")
+        if needs_sizes and bytes_before is None and not self._has_sizes:
+            value = None
+        elif rule.is_share and value is not None:
+            value = 100 * value / bytes_before if bytes_before else None
+        return Verdict(rule, value, value is None or OPERATORS[rule.operator](value, rule.value))
+
+
+def _below(path: str, roots: Iterable[str]) -> list[str]:
+    """Return where a path of a rule is: absolute, or below each root."""
+    path = path.strip().rstrip("/")
+    return [path] if os.path.isabs(path) else [f"{root.rstrip('/')}/{path}" for root in roots]
