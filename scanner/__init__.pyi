@@ -33,8 +33,11 @@ from scanner.errors import StoreError as StoreError
 from scanner.model import Fault as Fault
 from scanner.run import ScanResult as ScanResult
 from scanner.stats import ScanStats as ScanStats
+from scanner.snapshot.diff import Change as Change
+from scanner.snapshot.diff import Diff as Diff
 from scanner.snapshot.store import Snapshot as Snapshot
 from scanner.snapshot.store import Store as Store
+from scanner.snapshot.store import diff as diff
 from scanner.fields import EntryType as EntryType, Field as Field
 from scanner.model import FaultKind as FaultKind, Operation as Operation, Walked
 from scanner.options import BackendName as BackendName, Moment, PathLike, Prune, Size, StartMethod as StartMethod
@@ -63,8 +66,11 @@ __all__ = [
     "scan_parallel",
     "ScanResult",
     "ScanStats",
+    "Change",
+    "Diff",
     "Snapshot",
     "Store",
+    "diff",
 ]
 
 def walk(

@@ -25,14 +25,15 @@ CREATE TABLE changes(
     id INTEGER PRIMARY KEY, kind TEXT, root INT, path BLOB, type TEXT, top BLOB, inode INT, source BLOB,
     {", ".join(f"{name}_{side}" for side in ("before", "after") for name in VALUES)})
 """
-TOPS = "CREATE TABLE tops(kind TEXT, root INT, path BLOB, top BLOB, PRIMARY KEY(kind, root, path)) WITHOUT ROWID"
+TOPS = "CREATE TABLE tops(kind TEXT, root INT, path BLOB, top BLOB, PRIMARY KEY(kind, root, path))"
 """Directories that came or went, each with the highest one that came or went with it."""
 INSERT = f"INSERT INTO changes VALUES (NULL, {', '.join('?' * (7 + 2 * len(VALUES)))})"
 FILES_MOVED = f"""
 CREATE TABLE pairs AS
 SELECT gone.id AS gone, came.id AS came FROM
     (SELECT *, row_number() OVER (PARTITION BY root, inode, type, size_before, mtime_ns_before ORDER BY id) AS turn
-     FROM changes WHERE kind = '-' AND type <> 'd' AND size_before IS NOT NULL AND {is_settled("mtime_ns_before")}) AS gone
+     FROM changes
+     WHERE kind = '-' AND type <> 'd' AND size_before IS NOT NULL AND {is_settled("mtime_ns_before")}) AS gone
 JOIN
     (SELECT *, row_number() OVER (PARTITION BY root, inode, type, size_after, mtime_ns_after ORDER BY id) AS turn
      FROM changes WHERE kind = '+' AND type <> 'd' AND size_after IS NOT NULL) AS came

@@ -153,7 +153,7 @@ def test_every_public_option_is_described() -> None:
 def test_every_flag_is_described() -> None:
     from scanner.cli.parser import SUMMARIES, make_parsers
 
-    text = "".join((ROOT / "docs" / page).read_text() for page in ("options.md", "formats.md"))
+    text = "".join((ROOT / "docs" / page).read_text() for page in ("options.md", "formats.md", "diff.md"))
     flags = {flag for name in SUMMARIES for flag in make_parsers([name])[1][name].options}
     aliases = {"--help", "--followlinks", "--progress"}
     assert [flag for flag in sorted(flags - aliases) if not re.search(rf"{flag}(?![\w-])", text)] == []

@@ -36,7 +36,7 @@ ALLOWED = {
     "garbage": set(),
     "export": FOUNDATION | {"entry"},
     "snapshot": FOUNDATION | {"kernel", "mounts", "export", "run", "api", "units"},
-    "report": FOUNDATION | {"stats", "export", "kernel"},
+    "report": FOUNDATION | {"stats", "export", "kernel", "units"},
     "run": FOUNDATION
     | {"kernel", "plan", "backends", "engine", "stats", "monitor", "latency", "garbage", "entry", "export", "snapshot"},
     "api": FOUNDATION | {"entry", "snapshot", "kernel", "plan", "backends", "engine", "run", "signature"},
