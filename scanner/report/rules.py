@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 import re
@@ -113,8 +114,8 @@ class RuleCheck:
         needs_sizes = rule.name in ("added_bytes", "removed_bytes", "growth")
         if needs_sizes and bytes_before is None and not self._has_sizes:
             value = None
-        elif rule.is_share and value is not None:
-            value = 100 * value / bytes_before if bytes_before else None
+        elif rule.is_share and value:
+            value = 100 * value / bytes_before if bytes_before else math.copysign(math.inf, value)
         return Verdict(rule, value, value is None or OPERATORS[rule.operator](value, rule.value))
 
 

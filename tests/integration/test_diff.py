@@ -145,6 +145,15 @@ def test_what_cannot_be_known_is_no_reason_to_pass(top: Path, tmp_path: Path) ->
     assert (result.returncode, b"sizes are not stored" in result.stdout) == (4, True)
 
 
+def test_growth_of_nothing_is_more_than_any_share(tmp_path: Path) -> None:
+    top, store = make(tmp_path / "t", {"a": None}), tmp_path / "s"
+    for text, code in (("", 0), ("", 0), ("x", 4)):
+        (top / "a").write_text(text)
+        scanner.scan(top, store=store, stat=FIELDS)
+        if len(scanner.Store(store).snapshots) > 1:
+            assert code_of(store, "--fail-if", "growth > 5%") == code
+
+
 def test_an_unreadable_directory_is_unknown_and_not_removed(top: Path, store: Path) -> None:
     with mounting() as mounts:
         mounts.memory(top / "e")  # not entered with -x
