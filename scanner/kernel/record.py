@@ -42,6 +42,7 @@ KEEP, CHECK, READ, READ_RACY, READ_TO_CHECK, READ_DAMAGED = range(6)
 for a reason."""
 NOT_REQUESTED = 255
 """A column of the store that the scan does not request."""
+NO_NAMES = b"", b".", b".."
 MASK = (1 << 64) - 1
 
 
@@ -186,8 +187,11 @@ def names_in(names: bytes) -> list[tuple[bytes, str]]:
     """Return the names, with their suffixes, of a record. Raises ValueError for names that no directory can hold."""
     found = []
     for item in names.split(b"\0") if names else ():
+        if b"/" not in item and item not in NO_NAMES:  # most are files
+            found.append((item, ""))
+            continue
         name, slash, kind = item.partition(b"/")
-        if name in (b"", b".", b"..") or len(kind.removesuffix(b"!")) > 1:
+        if name in NO_NAMES or len(kind.removesuffix(b"!")) > 1:
             raise ValueError(f"damaged record: {item[:80]!r} is no name")
         found.append((name, (slash + kind).decode("ascii")))
     return found

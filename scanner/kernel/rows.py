@@ -265,7 +265,11 @@ def holding(
 
 def records_in(found: Iterable[bytes]) -> Iterator[Record]:
     """Yield the records that are whole."""
-    return (record_at(each) for each in found if is_whole(each))
+    for each in found:
+        with contextlib.suppress(ValueError):
+            record = record_at(each)
+            if size_of(record) == len(each):
+                yield record
 
 
 def is_whole(data: bytes) -> bool:

@@ -40,6 +40,10 @@ JOIN
 ON gone.root = came.root AND gone.inode = came.inode AND gone.type = came.type AND gone.turn = came.turn
     AND gone.size_before = came.size_after AND gone.mtime_ns_before = came.mtime_ns_after
 """
+MAY_BE_MOVED = (
+    "SELECT EXISTS (SELECT 1 FROM changes WHERE kind = '-' AND type <> 'd') "
+    "AND EXISTS (SELECT 1 FROM changes WHERE kind = '+' AND type <> 'd')"
+)
 TAKE_OVER = f"""
 UPDATE changes SET kind = 'R', top = NULL, source = pair.path,
     {", ".join(f"{name}_before = pair.{name}_before" for name in VALUES)}
@@ -160,9 +164,10 @@ class Diff:
                 database.executemany(INSERT, rows)
                 rows.clear()
         database.executemany(INSERT, rows)
-        database.execute(FILES_MOVED, {"began": self._sides.began})
-        database.execute(TAKE_OVER)
-        database.execute("DELETE FROM changes WHERE id IN (SELECT gone FROM pairs)")
+        if database.execute(MAY_BE_MOVED).fetchone()[0]:
+            database.execute(FILES_MOVED, {"began": self._sides.began})
+            database.execute(TAKE_OVER)
+            database.execute("DELETE FROM changes WHERE id IN (SELECT gone FROM pairs)")
         database.execute("CREATE INDEX by_path ON changes(root, path)")
         database.execute("CREATE INDEX by_top ON changes(root, top, kind) WHERE top IS NOT NULL")
 
@@ -178,9 +183,11 @@ class Diff:
             self._damaged.append(key)
             return
         if source is None:
-            yield from self._rows_between(key, key, before, after)
+            if before is not None or after is not None:
+                yield from self._rows_between(key, key, before, after)
             return
-        yield from self._rows_between(key, key, before, None)  # it was removed before another one took its place
+        if before is not None:  # it was removed before another one took its place
+            yield from self._rows_between(key, key, before, None)
         if not self._moved_along(key, source):
             yield self._directory_row("R", key, source[1], moved, after)
         yield from self._rows_between(key, source, moved, after)
@@ -235,9 +242,7 @@ class Diff:
         kind, _, before, after = difference
         item: Item | None = after or before
         assert item is not None
-        values = [
-            self._comparison.value(side, each, column) for side, each in enumerate((before, after)) for column in VALUES
-        ]
+        values = self._comparison.values(0, before, VALUES) + self._comparison.values(1, after, VALUES)
         return kind, *place, item.type, top, item.inode, None, *values
 
     def _directory_row(

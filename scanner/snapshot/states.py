@@ -114,9 +114,9 @@ class Comparison:
         one, other = before.head, after.head
         return (stat.S_IMODE(one.mode), one.uid, one.gid) != (stat.S_IMODE(other.mode), other.uid, other.gid)
 
-    def value(self, side: int, item: Item | None, column: str) -> int | None:
-        """Return the value of a column of an entry, on side 0 or 1; None if it is unknown."""
-        place = self._places[side].get(column)
-        if item is None or item.row is None or place is None or item.row[place] == NULL:
-            return None
-        return item.row[place]
+    def values(self, side: int, item: Item | None, names: Sequence[str]) -> list[int | None]:
+        """Return the values of some columns of an entry, on side 0 or 1; None where they are unknown."""
+        if item is None or item.row is None:
+            return [None] * len(names)
+        row, places = item.row, self._places[side]
+        return [None if name not in places or row[places[name]] == NULL else row[places[name]] for name in names]
