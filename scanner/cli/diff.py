@@ -8,9 +8,9 @@ import csv
 import io
 import os
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from scanner.cli import exits
@@ -18,8 +18,18 @@ from scanner.cli.outputs import Outputs
 from scanner.encoding import utf8_bytes
 from scanner.errors import OptionError
 from scanner.export.formats import suffixes_of
-from scanner.report.changes import BY, SORTS, Summary, grouping_by
-from scanner.report.diffs import DiffReport, as_json, csv_rows, junit, markdown, ndjson_lines, text_lines
+from scanner.export.output import Output
+from scanner.report.changes import Summary, grouping_by
+from scanner.report.diffs import (
+    DiffReport,
+    as_json,
+    csv_rows,
+    junit,
+    markdown,
+    ndjson_lines,
+    text_lines,
+    write_parquet,
+)
 from scanner.report.rules import Rule, RuleCheck, parse_rule
 from scanner.snapshot.moments import split_store
 from scanner.snapshot.store import Store, diff
@@ -27,7 +37,9 @@ from scanner.snapshot.store import Store, diff
 if TYPE_CHECKING:
     from scanner.snapshot.diff import Change, Diff
 
-Write = Callable[[DiffReport, "Diff"], Iterator[str]]
+LINES_AT_ONCE = 1000
+Lines = Callable[[DiffReport, "Diff"], Iterable[str]]
+Write = Callable[[DiffReport, "Diff", Callable[[bytes | memoryview], object]], None]
 
 
 def diff_command(args: argparse.Namespace, interruption: exits.Interruption) -> int:
@@ -37,19 +49,19 @@ def diff_command(args: argparse.Namespace, interruption: exits.Interruption) -> 
         raise OptionError("--depth must be a whole number of 0 or more, and --top one of 1 or more")
     with contextlib.ExitStack() as stack:
         one, before, other, after = sides_of(args, stack)
+        refuse_outputs(args.output, (one.path, other.path))
         outputs = stack.enter_context(Outputs(quiet=args.quiet))
         opened = [(write, outputs.open(None if path == "-" else path)) for write, path in writers]
         changes = stack.enter_context(contextlib.closing(diff(one, other, before, after)))
         report = report_of(args, rules, changes, one, before, other, after)
         for write, output in opened:
             with outputs.attempt(output):
-                for line in write(report, changes):
-                    output.write(utf8_bytes(line))
+                write(report, changes, output.write)
                 output.publish()
         if not any(path == "-" for path in args.output):
-            with interruption.raising():
-                for line in (json_text if args.json else plain_text(args))(report, changes):
-                    sys.stdout.write(line)
+            with interruption.raising(), Output(None) as stdout:
+                (as_lines(json_text) if args.json else plain_text(args))(report, changes, stdout.write)
+                stdout.publish()
     for failure in outputs.failures:
         exits.print_message(str(failure))
     if outputs.failures:
@@ -59,6 +71,16 @@ def diff_command(args: argparse.Namespace, interruption: exits.Interruption) -> 
             exits.print_message(verdict.message)
         return exits.RULE_BROKEN
     return exits.INCOMPLETE if report.unknown else exits.COMPLETE
+
+
+def refuse_outputs(paths: Sequence[str], stores: Iterable[str]) -> None:
+    """Raise OptionError for an output that is a store, or given twice."""
+    used = {os.path.realpath(store): "the snapshot store" for store in stores}
+    for path in paths:
+        target = path if path == "-" else os.path.realpath(path)
+        if target in used:
+            raise OptionError(f"-o {path!r} and {used[target]} cannot be the same file")
+        used[target] = f"-o {path!r}"
 
 
 def rules_in(given: Iterable[str]) -> Iterator[str]:
@@ -127,11 +149,23 @@ def report_of(
     return DiffReport(other.roots, first, last, summary, args.by, rows, unknown, verdicts)
 
 
-def plain_text(args: argparse.Namespace) -> Write:
-    def write(report: DiffReport, changes: Diff) -> Iterator[str]:
-        return (line + "\n" for line in text_lines(report, changes.changes() if args.itemize else None))
+def as_lines(lines: Lines) -> Write:
+    """Return a function that writes these lines."""
 
-    return write
+    def write_lines(report: DiffReport, changes: Diff, write: Callable[[bytes | memoryview], object]) -> None:
+        rest = iter(lines(report, changes))
+        while some := list(islice(rest, LINES_AT_ONCE)):
+            write(b"".join(map(utf8_bytes, some)))
+
+    return write_lines
+
+
+def plain_text(args: argparse.Namespace) -> Write:
+    return as_lines(
+        lambda report, changes: (
+            line + "\n" for line in text_lines(report, changes.changes() if args.itemize else None)
+        )
+    )
 
 
 def json_text(report: DiffReport, changes: Diff) -> Iterator[str]:
@@ -144,11 +178,12 @@ def writer_of(path: str, args: argparse.Namespace) -> Write:
     writers: dict[str, Write] = {
         "": plain_text(args),
         ".txt": plain_text(args),
-        ".json": json_text,
-        ".md": lambda report, _: iter([markdown(report)]),
-        ".xml": lambda report, _: iter([junit(report)]),
-        ".ndjson": lambda _, changes: (line + "\n" for line in ndjson_lines(changes.changes(every=True))),
-        ".csv": lambda _, changes: csv_lines(changes.changes(every=True)),
+        ".json": as_lines(json_text),
+        ".md": as_lines(lambda report, _: [markdown(report)]),
+        ".xml": as_lines(lambda report, _: [junit(report)]),
+        ".ndjson": as_lines(lambda _, changes: (line + "\n" for line in ndjson_lines(changes.changes(every=True)))),
+        ".csv": as_lines(lambda _, changes: csv_lines(changes.changes(every=True))),
+        ".parquet": lambda _, changes, write: write_parquet(changes.changes(every=True), write),
     }
     if suffix not in writers:
         raise OptionError(f"-o {path!r}: the suffix selects the format: {', '.join(filter(None, writers))}")
@@ -161,6 +196,3 @@ def csv_lines(changes: Iterable[Change]) -> Iterator[str]:
         line = io.StringIO()
         csv.writer(line, lineterminator="\n").writerow(row)
         yield line.getvalue()
-
-
-__all__ = ["BY", "SORTS", "diff_command"]

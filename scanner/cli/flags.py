@@ -266,8 +266,8 @@ def add_diff_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print a JSON document")
     command.add_argument(
         "-o", dest="output", metavar="FILE", action="append", default=[],
-        help="write to FILE; its suffix selects the format: .txt, .json, .ndjson, .csv, .md, .xml (JUnit); may be "
-        "repeated",
+        help="write to FILE; its suffix selects the format: .txt, .json, .ndjson, .csv, .parquet, .md, .xml "
+        "(JUnit); may be repeated",
     )  # fmt: skip
     command.add_argument("-q", "--quiet", action="store_true", help="no messages about outputs")
 

@@ -1,12 +1,15 @@
-"""The changes between two snapshots as text, Markdown, JSON, NDJSON, CSV and JUnit."""
+"""The changes between two snapshots as text, Markdown, JSON, NDJSON, CSV, Parquet and JUnit."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.encoding import utf8_text
+from scanner.export.arrow import ROW_GROUP, WriteStream, load_pyarrow
 from scanner.report.changes import Summary, Sums
 from scanner.report.data import path_fields, shown
 from scanner.report.rules import Verdict
@@ -161,6 +164,24 @@ def csv_rows(changes: Iterable[Change]) -> Iterator[Sequence[Any]]:
             utf8_text(value) if name in ("path", "source") and value is not None else value
             for name, value in ((name, getattr(change, name)) for name in FIELDS)
         ]
+
+
+def write_parquet(changes: Iterable[Change], write: Callable[[memoryview], object]) -> None:
+    """Write a Parquet file. Paths are binary, because names need not be text. Raises OptionError without pyarrow."""
+    arrow = load_pyarrow("-o FILE.parquet")
+    import pyarrow.parquet
+
+    kinds = {"kind": arrow.string(), "path": arrow.binary(), "type": arrow.string(), "source": arrow.binary()}
+    schema = arrow.schema([(name, kinds.get(name, arrow.int64())) for name in FIELDS])
+    file = arrow.PythonFile(WriteStream(write), mode="w")
+    rest = iter(changes)
+    with pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        while some := list(islice(rest, ROW_GROUP)):
+            columns = {name: [getattr(change, name) for change in some] for name in FIELDS}
+            for name in ("path", "source"):
+                columns[name] = [None if value is None else os.fsencode(value) for value in columns[name]]
+            writer.write_table(arrow.Table.from_pydict(columns, schema=schema))
+    file.close()
 
 
 def junit(report: DiffReport) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import jsonschema
+import pyarrow.parquet
 import pytest
 
 import scanner
@@ -99,13 +100,17 @@ def test_sums_of_groups_add_up(by: str, store: Path) -> None:
 
 
 def test_files_are_written_in_the_format_of_their_suffix(top: Path, store: Path, tmp_path: Path) -> None:
-    names = ["t.txt", "t.json", "t.ndjson", "t.csv", "t.md", "t.xml"]
+    names = ["t.txt", "t.json", "t.ndjson", "t.csv", "t.parquet", "t.md", "t.xml"]
     files = [word for name in names for word in ("-o", tmp_path / name)]
     assert code_of(store, *files) == 0
     every = [json.loads(line) for line in (tmp_path / "t.ndjson").read_text().splitlines()]
     rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     changes = list(scanner.Store(store).diff().changes(every=True))
     assert [row["path"] for row in rows] == [each["path"] for each in every] == [change.path for change in changes]
+    table = pyarrow.parquet.read_table(tmp_path / "t.parquet").to_pylist()
+    assert [(row["kind"], os.fsdecode(row["path"]), row["growth"]) for row in table] == [
+        (change.kind, change.path, change.growth) for change in changes
+    ]
     assert len(json.loads((tmp_path / "t.json").read_text())["changes"]) == 7
     assert (tmp_path / "t.md").read_text().startswith("**")
     suite = ElementTree.parse(tmp_path / "t.xml").getroot()
@@ -172,6 +177,14 @@ def test_an_unreadable_directory_is_unknown_and_not_removed(top: Path, store: Pa
         scanner.scan(top, store=other, stat=FIELDS, one_file_system=True)
         assert scanner.Store(other).diff().unknown == []
         assert code_of(other) == 0
+
+
+def test_an_output_is_never_the_store(store: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copy(store, tmp_path / "store.json"))
+    before = other.read_bytes()
+    assert code_of(other, "-o", other) == code_of(store, other, "-o", other) == 2
+    assert code_of(store, "-o", tmp_path / "a.md", "-o", tmp_path / "a.md") == 2
+    assert other.read_bytes() == before
 
 
 def test_snapshots_are_chosen_as_elsewhere(top: Path, store: Path, tmp_path: Path) -> None:
