@@ -25,6 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import scanner
 from benchmarks.measure import Runner, drop_caches
 from benchmarks.programs import SCANNER, Program
 from tools.make_tree import make_tree
@@ -116,7 +117,7 @@ class Bench:
             self.pair(f"--changed with {CHANGED} directories", backend, *store, "--changed", str(self.changes))
             self.pair("nothing has changed, cold cache", backend, *store, cold=True)
             self.beside_updatedb(backend)
-        return {"rows": self.rows, "bytes": self.sizes()}
+        return {"rows": self.rows, "bytes": self.sizes(), "comparisons": self.comparisons()}
 
     def beside_updatedb(self, backend: str) -> None:
         """Measure `scan` beside plocate's updatedb, which also reads only directories that changed."""
@@ -148,6 +149,24 @@ class Bench:
         figures["share added by 1 % of directories"] = (self.store.stat().st_size - before) / before
         return figures
 
+    def comparisons(self) -> dict[str, float]:
+        """Return milliseconds for comparing the last two snapshots, and directories a second of two equal stores."""
+        copy = self.store.with_name("store copy")
+        shutil.copyfile(self.store, copy)
+        one_store = statistics.median(seconds_of(lambda: scanner.Store(self.store).diff()) for _ in range(self._runs))
+        two = statistics.median(seconds_of(lambda: scanner.diff(self.store, copy)) for _ in range(self._runs))
+        directories = scanner.Store(self.store).snapshots[-1].directories
+        return {"1 % changed, milliseconds": 1000 * one_store, "two stores, directories a second": directories / two}
+
+
+def seconds_of(compare: Callable[[], scanner.Diff]) -> float:
+    """Return the processor seconds of a comparison with its iteration."""
+    began = time.process_time()
+    with compare() as changes:
+        for _ in changes:
+            pass
+    return time.process_time() - began
+
 
 def table(results: dict[str, Any]) -> str:
     """Return the ratios as Markdown."""
@@ -163,6 +182,11 @@ def table(results: dict[str, Any]) -> str:
     lines[-1] += (
         f"A night without changes adds {sizes['names, unchanged night']:,} bytes, changes in 1 % of the directories "
         f"add {sizes['share added by 1 % of directories']:.1%}."
+    )
+    comparisons = results["comparisons"]
+    lines[-1] += (
+        f" `Store.diff` after these changes takes {comparisons['1 % changed, milliseconds']:.0f} ms, `scanner.diff` of "
+        f"two equal stores compares {comparisons['two stores, directories a second']:,.0f} directories a second."
     )
     return "\n".join(lines) + "\n"
 

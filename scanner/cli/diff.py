@@ -7,18 +7,18 @@ import contextlib
 import csv
 import io
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scanner.cli import exits
 from scanner.cli.outputs import Outputs
 from scanner.encoding import utf8_bytes
-from scanner.errors import OptionError
+from scanner.errors import OptionError, StoreError
 from scanner.export.formats import suffixes_of
 from scanner.export.output import Output
+from scanner.options import ScanOptions
 from scanner.report.changes import Summary, grouping_by
 from scanner.report.diffs import (
     DiffReport,
@@ -32,12 +32,15 @@ from scanner.report.diffs import (
 )
 from scanner.report.rules import Rule, RuleCheck, parse_rule
 from scanner.snapshot.moments import split_store
+from scanner.snapshot.prune import FINISHED
 from scanner.snapshot.store import Store, diff
 
 if TYPE_CHECKING:
     from scanner.snapshot.diff import Change, Diff
 
 LINES_AT_ONCE = 1000
+REPEATED = "followlinks", "one_file_system", "one_mount", "gitignore", "hidden", "exclude_caches"
+"""Options that --live repeats."""
 Lines = Callable[[DiffReport, "Diff"], Iterable[str]]
 Write = Callable[[DiffReport, "Diff", Callable[[bytes | memoryview], object]], None]
 
@@ -73,11 +76,13 @@ def diff_command(args: argparse.Namespace, interruption: exits.Interruption) -> 
     return exits.INCOMPLETE if report.unknown else exits.COMPLETE
 
 
-def refuse_outputs(paths: Sequence[str], stores: Iterable[str]) -> None:
+def refuse_outputs(paths: Sequence[str], stores: Sequence[str]) -> None:
     """Raise OptionError for an output that is a store, or given twice."""
     used = {os.path.realpath(store): "the snapshot store" for store in stores}
     for path in paths:
         target = path if path == "-" else os.path.realpath(path)
+        if any(os.path.exists(target) and os.path.samefile(target, store) for store in stores):
+            target = os.path.realpath(next(iter(stores)))
         if target in used:
             raise OptionError(f"-o {path!r} and {used[target]} cannot be the same file")
         used[target] = f"-o {path!r}"
@@ -103,9 +108,11 @@ def sides_of(args: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[Sto
     if args.live is not None:
         if len(given) > 1 or (given and "@" in args.store):
             raise OptionError("--live is compared with one snapshot: give STORE, STORE@SNAPSHOT or STORE SNAPSHOT")
+        if len(store.roots) != 1:
+            raise OptionError(f"--live: store {path!r} is of several ROOTs: scan with --store, and compare")
         number = store.snapshot(given[0].removeprefix("@") if given else which).number
         return store, number, scanned(store, args.live, stack), -1
-    if given and os.path.exists(split_store(given[0])[0]):
+    if given and os.path.isfile(split_store(given[0])[0]):
         if len(given) > 1:
             raise OptionError("two stores are compared without further snapshots: OLD[@SNAPSHOT] NEW[@SNAPSHOT]")
         other, after = split_store(given[0])
@@ -121,18 +128,25 @@ def sides_of(args: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[Sto
 
 def scanned(store: Store, root: str, stack: contextlib.ExitStack) -> Store:
     """Return a copy of a store, with another snapshot: of the tree as it is now."""
-    from scanner.api import scan
+    from scanner.run import Run
 
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="scanner-"))
     copy = os.path.join(folder, "store")
-    shutil.copyfile(store.path, copy)
+    store.export(-1, copy)
     options = store.settings.options
     for name in options:
-        if name not in ("followlinks", "one_file_system", "one_mount", "gitignore", "hidden", "exclude_caches"):
+        if name not in REPEATED:
             raise OptionError(f"--live cannot repeat the option {name} of the scans: scan with --store, and compare")
-    keywords = {name: options[name] == "True" for name in options}
-    scan(root, store=copy, restart=True, stat=store.fields, **keywords)  # type: ignore[arg-type]  # booleans
-    return Store(copy)
+    keywords: dict[str, Any] = {name: options[name] == "True" for name in options}
+    given = ScanOptions(store=copy, restart=True, stat=store.fields, **keywords)
+    own = (os.path.basename(folder),)  # which may lie below the root
+    with Run([root], given._replace(own=own), monitored=False) as run:
+        for _ in run.chunks():
+            pass
+    live = Store(copy)
+    if live.snapshots[-1].state not in FINISHED:
+        raise StoreError(f"{root!r} cannot be read: {next(iter(run.stats.faults)).message}", "unmounted")
+    return live
 
 
 def report_of(
@@ -176,7 +190,7 @@ def writer_of(path: str, args: argparse.Namespace) -> Write:
     """Return the function that writes a file. Raises OptionError."""
     suffix = "" if path == "-" else suffixes_of(path)[1]
     writers: dict[str, Write] = {
-        "": plain_text(args),
+        "": as_lines(json_text) if args.json else plain_text(args),
         ".txt": plain_text(args),
         ".json": as_lines(json_text),
         ".md": as_lines(lambda report, _: [markdown(report)]),

@@ -139,7 +139,7 @@ def join_sizes(arguments: Sequence[str]) -> list[str]:
     result: list[str] = []
     is_diff = arguments[:1] == ["diff"]
     for argument in arguments:
-        if is_diff and AN_AGE.fullmatch(argument):
+        if is_diff and AN_AGE.fullmatch(argument) and result[-1] not in ("--top", "--depth"):
             result.append("@" + argument)
         elif result and result[-1] == "--size" and argument.startswith("-"):
             result[-1] += "=" + argument

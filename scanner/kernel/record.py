@@ -198,8 +198,10 @@ def names_in(names: bytes) -> list[tuple[bytes, str]]:
 
 
 def directories_in(names: bytes) -> list[bytes]:
-    """Return the names of the directories of a record that are not excluded, in their order."""
-    return [item[:-1] for item in names.split(b"\0") if item.endswith(b"/")]
+    """Return the names of the directories of a record, and of links that led to one, in their order, without excluded
+    ones.
+    """
+    return [item.partition(b"/")[0] for item in names.split(b"\0") if item.endswith((b"/", b"/L"))]
 
 
 def excluded_suffix(suffix: str) -> str:

@@ -19,7 +19,8 @@ COUNTED = {"+": "added", "-": "removed", "M": "changed", "U": "changed", "T": "c
 class Sums:
     """Numbers of changes, and bytes that came and went, of all or of some entries.
 
-    Bytes count each name of a file. A directory that was moved counts once, without what is below it.
+    Bytes count each name of a file. What was moved from one group to another is `removed_bytes` of one, `added_bytes`
+    of the other, and neither in the total. A directory that was moved counts once, without what is below it.
     """
 
     __slots__ = ("added", "added_bytes", "changed", "moved", "removed", "removed_bytes")
@@ -45,11 +46,10 @@ class Sums:
     def count(self) -> int:
         return self.added + self.removed + self.changed + self.moved
 
-    def as_dict(self) -> dict[str, int]:
-        return {
-            "added": self.added, "removed": self.removed, "changed": self.changed, "moved": self.moved,
-            "added_bytes": self.added_bytes, "removed_bytes": self.removed_bytes, "growth": self.growth,
-        }  # fmt: skip
+    def as_dict(self, *, has_sizes: bool) -> dict[str, int | None]:
+        sizes = {"added_bytes": self.added_bytes, "removed_bytes": self.removed_bytes, "growth": self.growth}
+        counts = {"added": self.added, "removed": self.removed, "changed": self.changed, "moved": self.moved}
+        return {**counts, **{name: size if has_sizes else None for name, size in sizes.items()}}
 
 
 class Share(NamedTuple):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scanner.encoding import utf8_text
+from scanner.encoding import printable, utf8_text
 from scanner.export.arrow import ROW_GROUP, WriteStream, load_pyarrow
 from scanner.report.changes import Summary, Sums
 from scanner.report.data import path_fields, shown
@@ -40,6 +41,10 @@ class DiffReport(NamedTuple):
     verdicts: list[Verdict]
 
     @property
+    def has_sizes(self) -> bool:
+        return self.summary.has_sizes or None not in (self.before.bytes, self.after.bytes)
+
+    @property
     def broken(self) -> list[Verdict]:
         return [verdict for verdict in self.verdicts if verdict.is_broken]
 
@@ -47,7 +52,7 @@ class DiffReport(NamedTuple):
 def headline(report: DiffReport) -> str:
     """Return one line, for the subject of a mail."""
     total, parts = report.summary.total, []
-    if report.summary.has_sizes or report.after.bytes is not None:
+    if report.has_sizes:
         share = f" ({total.growth / report.before.bytes:+.1%})" if report.before.bytes else ""
         parts.append(f"{signed(total.growth)}{share}")
     parts += [f"{getattr(total, name):,} {name}" for name in ("added", "removed", "changed", "moved")]
@@ -96,12 +101,13 @@ def line_of(change: Change) -> str:
 HEADS = ("growth", "added", "removed", "changed", "moved")
 
 
-def cells(sums: Sums) -> tuple[str, ...]:
-    return (signed(sums.growth), f"{sums.added:,}", f"{sums.removed:,}", f"{sums.changed:,}", f"{sums.moved:,}")
+def cells(report: DiffReport, sums: Sums) -> tuple[str, ...]:
+    growth = signed(sums.growth) if report.has_sizes else ""
+    return (growth, f"{sums.added:,}", f"{sums.removed:,}", f"{sums.changed:,}", f"{sums.moved:,}")
 
 
 def table(report: DiffReport) -> Iterator[str]:
-    rows = [(*HEADS, report.by), *((*cells(sums), shown(name)) for name, sums in report.rows)]
+    rows = [(*HEADS, report.by), *((*cells(report, sums), shown(name)) for name, sums in report.rows)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(HEADS))]
     for row in rows:
         yield "  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
@@ -111,7 +117,7 @@ def markdown(report: DiffReport) -> str:
     lines = [f"**{escaped(headline(report))}**", ""]
     if report.rows:
         lines += [f"| {' | '.join(HEADS)} | {report.by} |", "|" + "--:|" * len(HEADS) + "---|"]
-        lines += [f"| {' | '.join(cells(sums))} | {escaped(shown(name))} |" for name, sums in report.rows]
+        lines += [f"| {' | '.join(cells(report, sums))} | {escaped(shown(name))} |" for name, sums in report.rows]
         lines.append("")
     lines += [f"- {escaped(line)}" for line in unknown_lines(report)]
     lines += [f"- **{escaped(verdict.message)}**" for verdict in report.broken]
@@ -130,16 +136,20 @@ def as_json(report: DiffReport, changes: Iterable[Change]) -> str:
         "roots": [path_fields(root) for root in report.roots],
         "before": identity(report.before), "after": identity(report.after),
         "headline": headline(report),
-        "total": report.summary.total.as_dict(),
+        "total": report.summary.total.as_dict(has_sizes=report.has_sizes),
         "by": report.by,
-        "groups": [{**path_fields(name, "name"), **sums.as_dict()} for name, sums in report.rows],
+        "groups": [{**path_fields(name, "name"), **sums.as_dict(has_sizes=report.has_sizes)} for name, sums in report.rows],
         "unknown": [path_fields(path) for path in report.unknown],
         "rules": [
-            {"rule": verdict.rule.text, "value": verdict.value, "broken": verdict.is_broken}
+            {"rule": verdict.rule.text, "value": finite(verdict.value), "broken": verdict.is_broken}
             for verdict in report.verdicts
         ],
         "changes": [fields_of(change) for change in changes],
     }, indent=1) + "\n"  # fmt: skip
+
+
+def finite(value: float | None) -> float | None:
+    return None if value is None or math.isinf(value) else value
 
 
 def identity(snapshot: Snapshot) -> dict[str, Any]:
@@ -193,8 +203,10 @@ def junit(report: DiffReport) -> str:
     failures = sum(message is not None for _, message in cases)
     lines = [f'<testsuite name="scanner diff" tests="{len(cases)}" failures="{failures}">']
     for name, message in cases:
-        lines.append(f"<testcase classname={quoteattr(', '.join(map(shown, report.roots)))} name={quoteattr(name)}>")
+        lines.append(
+            f"<testcase classname={quoteattr(', '.join(map(shown, report.roots)))} name={quoteattr(printable(name))}>"
+        )
         if message is not None:
-            lines.append(f"<failure message={quoteattr(message)}>{escape(headline(report))}</failure>")
+            lines.append(f"<failure message={quoteattr(printable(message))}>{escape(headline(report))}</failure>")
         lines.append("</testcase>")
     return '<?xml version="1.0" encoding="utf-8"?>\n' + "\n".join([*lines, "</testsuite>"]) + "\n"

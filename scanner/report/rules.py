@@ -78,7 +78,7 @@ def _value_of(text: str) -> float | None:
 class RuleCheck:
     """Counts what rules need while the changes go by."""
 
-    def __init__(self, rules: Sequence[Rule], roots: Iterable[str]) -> None:
+    def __init__(self, rules: Sequence[Rule], roots: Sequence[str]) -> None:
         self._rules = rules
         self._tops = [None if rule.path is None else _below(rule.path, roots) for rule in rules]
         self._sums = [Sums() for _ in rules]
@@ -88,9 +88,13 @@ class RuleCheck:
         """Yield the changes as they are."""
         for change in changes:
             for tops, sums in zip(self._tops, self._sums, strict=True):
-                if tops is None or any(change.path == top or change.path.startswith(top + "/") for top in tops):
+                was_in, is_in = (
+                    tops is None or is_in_one(path, tops) for path in (change.source or change.path, change.path)
+                )
+                if was_in or is_in:
                     sums.add_change(change.kind)
-                    sums.add_bytes(change.growth or 0)
+                if change.growth is not None:
+                    sums.add_bytes((change.size_after or 0) * is_in - (change.size_before or 0) * was_in)
             self._has_sizes |= change.growth is not None
             yield change
 
@@ -119,7 +123,18 @@ class RuleCheck:
         return Verdict(rule, value, value is None or OPERATORS[rule.operator](value, rule.value))
 
 
-def _below(path: str, roots: Iterable[str]) -> list[str]:
-    """Return where a path of a rule is: absolute, or below each root."""
-    path = path.strip().rstrip("/")
-    return [path] if os.path.isabs(path) else [f"{root.rstrip('/')}/{path}" for root in roots]
+def is_in_one(path: str, tops: Iterable[str]) -> bool:
+    """Return whether a path is one of these, or lies below."""
+    return any(path == top or path.startswith(top + "/") for top in tops)
+
+
+def _below(path: str, roots: Sequence[str]) -> list[str]:
+    """Return where a path of a rule is, as roots are spelled: absolute, or below each root. Raises OptionError."""
+    if not os.path.isabs(path.strip()):
+        return [os.path.normpath(f"{root}/{path.strip()}") for root in roots]
+    place = os.path.normpath(path.strip())
+    for root in roots:
+        top = os.path.abspath(root)
+        if place == top or place.startswith(top.rstrip("/") + "/"):
+            return [root.rstrip("/") + place[len(top.rstrip("/")) :]]
+    raise OptionError(f"--fail-if: {path.strip()!r} is not below {', '.join(map(repr, roots))}")

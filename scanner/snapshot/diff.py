@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
+from scanner.kernel.devices import as_signed
 from scanner.kernel.rows import Key
 from scanner.model import prefix_of
 from scanner.snapshot.schema import explained
@@ -20,14 +21,23 @@ from scanner.snapshot.states import REPLACED, Comparison, Difference, Item, Stat
 Kind = Literal["+", "-", "M", "U", "T", "R"]
 VALUES = "size", "blocks", "uid", "gid", "mtime_ns"
 """Columns of a change, before and after."""
+SIDES = "before", "after"
+
+
+def known_total(column: str) -> str:
+    """Return an expression for the sum of a column, NULL if nothing is known. Unlike `sum`, it cannot overflow."""
+    return f"CASE WHEN count({column}) THEN CAST(total({column}) AS INT) END"
+
+
 TABLE = f"""
 CREATE TABLE changes(
-    id INTEGER PRIMARY KEY, kind TEXT, root INT, path BLOB, type TEXT, top BLOB, inode INT, source BLOB,
-    {", ".join(f"{name}_{side}" for side in ("before", "after") for name in VALUES)})
+    id INTEGER PRIMARY KEY, kind TEXT, root INT, path BLOB, type TEXT, top BLOB, inode INT, source_root INT,
+    source BLOB,
+    {", ".join(f"{name}_{side}" for side in SIDES for name in VALUES)})
 """
 TOPS = "CREATE TABLE tops(kind TEXT, root INT, path BLOB, top BLOB, PRIMARY KEY(kind, root, path))"
 """Directories that came or went, each with the highest one that came or went with it."""
-INSERT = f"INSERT INTO changes VALUES (NULL, {', '.join('?' * (7 + 2 * len(VALUES)))})"
+INSERT = f"INSERT INTO changes VALUES (NULL, {', '.join('?' * (8 + 2 * len(VALUES)))})"
 FILES_MOVED = f"""
 CREATE TABLE pairs AS
 SELECT gone.id AS gone, came.id AS came FROM
@@ -45,12 +55,13 @@ MAY_BE_MOVED = (
     "AND EXISTS (SELECT 1 FROM changes WHERE kind = '+' AND type <> 'd')"
 )
 TAKE_OVER = f"""
-UPDATE changes SET kind = 'R', top = NULL, source = pair.path,
-    {", ".join(f"{name}_before = pair.{name}_before" for name in VALUES)}
-FROM (SELECT came, gone.* FROM pairs JOIN changes AS gone ON gone.id = pairs.gone) AS pair WHERE changes.id = pair.came
+UPDATE changes SET (kind, top, source_root, source, {", ".join(f"{name}_before" for name in VALUES)}) = (
+    SELECT 'R', NULL, gone.root, gone.path, {", ".join(f"gone.{name}_before" for name in VALUES)}
+    FROM pairs JOIN changes AS gone ON gone.id = pairs.gone WHERE pairs.came = changes.id)
+WHERE id IN (SELECT came FROM pairs)
 """
-BELOW = """
-SELECT count(*), sum(size_before), sum(size_after), sum(blocks_before), sum(blocks_after) FROM changes
+BELOW = f"""
+SELECT count(*), {", ".join(known_total(f"{name}_{side}") for name in VALUES[:2] for side in SIDES)} FROM changes
 WHERE root = ? AND top = ? AND kind = ?
 """
 
@@ -96,7 +107,7 @@ class Change(NamedTuple):
 class Diff:
     """The changes between two snapshots, in the order of their paths. Iterate over it, as often as you like.
 
-        before, after: Which snapshots.
+        before, after: The stores and numbers of the snapshots, also as attributes.
 
     A directory that came or went is one Change, with the sums of what is below it: `changes(every=True)` yields each
     entry. What either scan could not read, or did not enter, is `unknown`: nothing in it came or went.
@@ -106,7 +117,7 @@ class Diff:
         self, before: Side, after: Side, roots: Sequence[str], columns: tuple[Sequence[str], Sequence[str]], *,
         same_tree: bool,
     ) -> None:  # fmt: skip
-        self._roots = roots
+        self.before, self.after, self._roots = before, after, roots
         self._sides = Sides(before, after)
         self._comparison = Comparison(columns, same_tree=same_tree)
         self._widths = len(columns[0]), len(columns[1])
@@ -120,6 +131,7 @@ class Diff:
                 self._sides.find(moves=False)
             self._fill()
             self._sides.detach()
+            self._finish_table()
 
     @property
     def unknown(self) -> list[str]:
@@ -132,13 +144,14 @@ class Diff:
     def changes(self, *, every: bool = False) -> Iterator[Change]:
         """Yield the changes. `every`: also each entry below a directory that came or went."""
         where = "" if every else "WHERE top IS NULL"
-        cursor = self._sides.database.execute(f"SELECT * FROM changes {where} ORDER BY root, path, id")
+        cursor = self._sides.database.cursor()
+        cursor.execute(f"SELECT * FROM changes {where} ORDER BY root, path, id")
         while rows := cursor.fetchmany(AT_ONCE):
             for row in rows:
                 yield self._change(row, every=every)
 
     def _change(self, row: Sequence[Any], *, every: bool) -> Change:
-        _, kind, root, path, letter, _, _, source, *values = row
+        _, kind, root, path, letter, _, _, source_root, source, *values = row
         (size, blocks, uid, gid, mtime), after = values[: len(VALUES)], values[len(VALUES) :]
         count, sizes = 0, [size, after[0], blocks, after[1]]
         if not every and ((letter == "d" and kind in "+-") or kind == "T"):
@@ -146,7 +159,7 @@ class Diff:
             count, *sums = self._sides.database.execute(BELOW, (root, path, below)).fetchone()
             sizes = [added(*pair) for pair in zip(sizes, sums, strict=True)]
         return Change(
-            kind, self._path(root, path), letter, None if source is None else self._path(root, source), count,
+            kind, self._path(root, path), letter, None if source is None else self._path(source_root, source), count,
             sizes[0], sizes[1], sizes[2], sizes[3], uid, after[2], gid, after[3], mtime, after[4],
         )  # fmt: skip
 
@@ -164,8 +177,12 @@ class Diff:
                 database.executemany(INSERT, rows)
                 rows.clear()
         database.executemany(INSERT, rows)
+
+    def _finish_table(self) -> None:
+        database = self._sides.database
         if database.execute(MAY_BE_MOVED).fetchone()[0]:
             database.execute(FILES_MOVED, {"began": self._sides.began})
+            database.execute("CREATE INDEX by_came ON pairs(came)")
             database.execute(TAKE_OVER)
             database.execute("DELETE FROM changes WHERE id IN (SELECT gone FROM pairs)")
         database.execute("CREATE INDEX by_path ON changes(root, path)")
@@ -181,6 +198,7 @@ class Diff:
             moved = None if source is None else self._state(sides.before, source)
         except ValueError:
             self._damaged.append(key)
+            sides.leave_out(key)
             return
         if source is None:
             if before is not None or after is not None:
@@ -189,7 +207,7 @@ class Diff:
         if before is not None:  # it was removed before another one took its place
             yield from self._rows_between(key, key, before, None)
         if not self._moved_along(key, source):
-            yield self._directory_row("R", key, source[1], moved, after)
+            yield self._directory_row("R", key, source, moved, after)
         yield from self._rows_between(key, source, moved, after)
 
     def _state(self, side: Side, key: Key) -> State | None:
@@ -202,7 +220,7 @@ class Diff:
         if before is not None and after is not None and self._comparison.has_new_metadata(before, after):
             yield self._directory_row("U", key, None, before, after)
         top = self._top_of("+", key) if before is None else self._top_of("-", old) if after is None else None
-        for difference in self._comparison.differences(before, after):
+        for difference in self._comparison.differences(before, after, is_moved=key != old):
             for kind, name, one, other in self._without_moves(key, old, difference):
                 place = joined(old if kind == "-" else key, name)
                 yield self._row(Difference(kind, name, one, other), place, top)
@@ -232,7 +250,7 @@ class Diff:
         is_whole = (before, after) == difference[2:]
         if is_whole and kind != REPLACED and (kind != "T" or key == old):
             yield difference
-        elif not is_whole or kind == "T":
+        elif not is_whole or key != old:  # a directory in one that was moved, and not found again, is another one
             if before is not None:
                 yield Difference("-", name, before, None)
             if after is not None:
@@ -243,15 +261,15 @@ class Diff:
         item: Item | None = after or before
         assert item is not None
         values = self._comparison.values(0, before, VALUES) + self._comparison.values(1, after, VALUES)
-        return kind, *place, item.type, top, item.inode, None, *values
+        return kind, *place, item.type, top, as_signed(item.inode), None, None, *values
 
     def _directory_row(
-        self, kind: str, key: Key, source: bytes | None, before: State | None, after: State | None
+        self, kind: str, key: Key, source: Key | None, before: State | None, after: State | None
     ) -> tuple[Any, ...]:
         values: list[int | None] = []
         for head in (None if state is None else state.head for state in (before, after)):
             values += [None] * len(VALUES) if head is None else [None, None, head.uid, head.gid, head.mtime]
-        return kind, *key, "d", None, 0, source, *values
+        return kind, *key, "d", None, 0, *(source or (None, None)), *values
 
     def close(self) -> None:
         """Remove the temporary database."""

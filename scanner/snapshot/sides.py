@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from scanner.errors import OptionError
-from scanner.kernel.record import UNKNOWN_NUMBER, Record
-from scanner.kernel.rows import CURRENT, PAST, Key, holding, quoted, records_in
+from scanner.kernel.record import UNKNOWN_NUMBER, Record, record_at
+from scanner.kernel.rows import CURRENT, PAST, Key, holding, is_of_killed_scan, is_whole, quoted
 from scanner.model import EXCLUDED
 from scanner.snapshot.schema import explained
 
@@ -31,6 +31,8 @@ SAME_STORE = (
     "INSERT OR IGNORE INTO touched SELECT root, path FROM b.versions INDEXED BY past "
     "WHERE until IS NOT NULL AND until >= :a AND until < :b",
 )
+STRANGE = "DELETE FROM touched WHERE typeof(path) <> 'blob' OR root NOT IN (SELECT number FROM b.roots)"
+"""What no scan writes."""
 IDENTITY = "substr(CAST(record AS BLOB), 33, 16)"
 """Of a directory: inode and time of birth in its record."""
 CANDIDATES = """
@@ -70,7 +72,8 @@ class Sides:
         self.database.execute("PRAGMA trusted_schema = 0")
         for side in (before, after):
             with explained(side.path):
-                self.database.execute(f"ATTACH ? AS {side.schema}", (f"file:{quoted(side.path)}?mode=ro",))
+                fixed = "&immutable=1" if is_of_killed_scan(side.path) else ""
+                self.database.execute(f"ATTACH ? AS {side.schema}", (f"file:{quoted(side.path)}?mode=ro{fixed}",))
         self.database.execute("BEGIN")
         for statement in TABLES:
             self.database.execute(statement)
@@ -79,7 +82,7 @@ class Sides:
         self.began = int(1e9 * self.database.execute(query, (before.number,)).fetchone()[0])
         """When the earlier scan began, in nanoseconds since 1970."""
         one, other = self._unread(before), self._unread(after)
-        self._unknown = one.keys() | other.keys()
+        self._unknown = {*one, *other}
         self.unknown = sorted(key for key in self._unknown if not one.get(key) == other.get(key) == EXCLUDED)
         """Directories that either scan could not read, or that one of them did not enter."""
         self._all_parts = {
@@ -89,16 +92,19 @@ class Sides:
 
     def _unread(self, side: Side) -> dict[Key, str]:
         query = f"SELECT root, CAST(path AS BLOB), CAST(kind AS TEXT) FROM {side.schema}.unread WHERE snapshot = ?"
-        return {(root, path): kind for root, path, kind in self.database.execute(query, (side.number,))}
+        rows = self.database.execute(query, (side.number,))
+        return {(root, path): kind for root, path, kind in rows if isinstance(root, int) and path is not None}
 
     def find(self, *, moves: bool = True) -> None:
         """Find the directories that differ, and those that were moved, if `moves`: if inodes can be compared."""
         with explained(self.after.path):
             if self.is_same_store:
+                first, last = sorted((self.before.number, self.after.number))
                 for statement in SAME_STORE:
-                    self.database.execute(statement, {"a": self.before.number, "b": self.after.number})
+                    self.database.execute(statement, {"a": first, "b": last})
             else:
                 self.database.executemany("INSERT OR IGNORE INTO touched VALUES (?, ?)", self._merged())
+            self.database.execute(STRANGE)
             if moves:
                 self._find_moved()
 
@@ -152,7 +158,10 @@ class Sides:
 
         Without a time of birth, one in which something changed is not recognized: its mtime could be that of a new one.
         """
-        after, before = self.records(self.after, key), self.records(self.before, source)
+        try:
+            after, before = self.records(self.after, key), self.records(self.before, source)
+        except ValueError:
+            return False
         if not after or not before or after[0].head.birth != UNKNOWN_NUMBER:
             return bool(after and before)
         mtime = before[0].head.mtime
@@ -176,10 +185,17 @@ class Sides:
         root, path = key
         return any((root, above) in self._unknown for above in upwards(path))
 
+    def leave_out(self, key: Key) -> None:
+        """Take a directory, and what is below it, for unknown from now on."""
+        self._unknown.add(key)
+
     def records(self, side: Side, key: Key) -> Sequence[Record]:
-        """Return the records of all parts of a directory, in their order."""
+        """Return the records of all parts of a directory, in their order. Raises ValueError for a damaged one."""
         values = {"root": key[0], "path": key[1], "snapshot": side.number}
-        return list(records_in(data for data, *_ in self.database.execute(self._all_parts[side], values)))
+        found = [data for data, *_ in self.database.execute(self._all_parts[side], values)]
+        if not all(map(is_whole, found)):
+            raise ValueError("damaged record")
+        return [record_at(data) for data in found]
 
     def source(self, key: Key) -> Key | None:
         """Return from where a directory was moved."""

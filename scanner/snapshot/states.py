@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from scanner.fields import NULL
-from scanner.kernel.record import EXCLUDED_MARK, Head, Record, inodes_in, names_in, rows_in
+from scanner.kernel.record import DIRECTORY, EXCLUDED_MARK, Head, Record, inodes_in, names_in, rows_in
 
 Row = tuple[int, ...]
 REPLACED = "="
@@ -82,17 +82,26 @@ class Comparison:
         self._content = self._pairs(common.intersection(("size", "mtime_ns")))
         self._metadata = self._pairs(common.intersection(("mode", "uid", "gid")))
         self._inodes = same_tree and not self._content
+        self._common = [{name: places[name] for name in common} for places in self._places]
 
     def _pairs(self, names: Iterable[str]) -> list[tuple[int, int]]:
         return [(self._places[0][name], self._places[1][name]) for name in names]
 
-    def differences(self, before: State | None, after: State | None) -> Iterator[Difference]:
-        """Yield the entries that differ, in the order of their names."""
+    def differences(
+        self, before: State | None, after: State | None, *, is_moved: bool = False
+    ) -> Iterator[Difference]:  # fmt: skip
+        """Yield the entries that differ, in the order of their names. `is_moved`: also directories that do not differ,
+        as REPLACED: whether they were moved along is not known here.
+        """
         old = before.entries if before is not None else {}
         new = after.entries if after is not None else {}
-        for name in sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name)):
+        for name in sorted(old.keys() | new.keys()):
+            if old.get(name) == new.get(name) and not (is_moved and old[name][0] == DIRECTORY):
+                continue
             one, other = item_of(old.get(name)), item_of(new.get(name))
             kind = "+" if one is None else "-" if other is None else self._kind(one, other)
+            if is_moved and kind == "" and one is not None and one.type == "d":
+                kind = REPLACED
             if kind:
                 yield Difference(kind, name, one, other)
 
@@ -115,8 +124,10 @@ class Comparison:
         return (stat.S_IMODE(one.mode), one.uid, one.gid) != (stat.S_IMODE(other.mode), other.uid, other.gid)
 
     def values(self, side: int, item: Item | None, names: Sequence[str]) -> list[int | None]:
-        """Return the values of some columns of an entry, on side 0 or 1; None where they are unknown."""
-        if item is None or item.row is None:
+        """Return the values of some columns of an entry, on side 0 or 1; None where they, or those of the other side,
+        are unknown, and for directories.
+        """
+        if item is None or item.row is None or item.type == "d":
             return [None] * len(names)
-        row, places = item.row, self._places[side]
+        row, places = item.row, self._common[side]
         return [None if name not in places or row[places[name]] == NULL else row[places[name]] for name in names]

@@ -307,5 +307,7 @@ def diff(old: Store | PathLike, new: Store | PathLike, before: int | str = -1, a
     one, other = (each if isinstance(each, Store) else Store(each) for each in (old, new))
     refuse_other_roots(one.places, other.places)
     sides = Side("a", one.path, one.snapshot(before).number), Side("b", other.path, other.snapshot(after).number)
-    same_tree = one.identities == other.identities
+    identities = one.identities
+    is_sure = one.places == other.places or all(filesystem for _, _, filesystem in identities)
+    same_tree = is_sure and identities == other.identities
     return Diff(*sides, other.roots, (one.fields, other.fields), same_tree=same_tree)

@@ -153,7 +153,13 @@ def entries(
     for name in ones.keys() | others.keys():
         path, earlier = (f"{place}/{name}".lstrip("/") for place in (new, old))
         one, other = ones.get(name), others.get(name)
-        differ = one is not None and other is not None and one.type != other.type
+        differ = (
+            one is not None
+            and other is not None
+            and (
+                one.type != other.type or (one.type == "d" and path != earlier)  # not found again in one that was moved
+            )
+        )
         if one is not None and other is not None and differ and path == earlier:
             yield "T", path, other.type
         elif one is None or other is None or differ:

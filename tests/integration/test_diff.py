@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import shutil
+import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,7 +23,7 @@ from scanner.errors import OptionError
 from scanner.report.changes import BY
 from scanner.report.rules import parse_rule
 from tests.support.mounting import mounting
-from tests.support.shell import ROOT, call, run
+from tests.support.shell import ROOT, SCANNER, call, run
 from tests.support.trees import make
 
 FIELDS = ("size", "blocks", "mode", "uid", "gid", "mtime_ns")
@@ -181,6 +184,8 @@ def test_an_unreadable_directory_is_unknown_and_not_removed(top: Path, store: Pa
 
 def test_an_output_is_never_the_store(store: Path, tmp_path: Path) -> None:
     other = Path(shutil.copy(store, tmp_path / "store.json"))
+    os.link(other, tmp_path / "hard.json")
+    assert code_of(other, "-o", tmp_path / "hard.json") == 2
     before = other.read_bytes()
     assert code_of(other, "-o", other) == code_of(store, other, "-o", other) == 2
     assert code_of(store, "-o", tmp_path / "a.md", "-o", tmp_path / "a.md") == 2
@@ -237,3 +242,65 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
         assert b"\x1b" not in result.stdout
     ((change),) = scanner.Store(store).diff()
     assert os.fsencode(change.path) == os.fsencode(top) + b"/\xff\n\x1b[31m|`"
+
+
+def test_the_newer_snapshot_first_tells_what_came_back(top: Path, store: Path) -> None:
+    forwards, backwards = (list(scanner.Store(store).diff(*order)) for order in ((1, 2), (2, 1)))
+    mirrored = {"+": "-", "-": "+"}
+    kinds = Counter((mirrored.get(change.kind, change.kind), change.growth) for change in forwards)
+    back = Counter((change.kind, None if change.growth is None else -change.growth) for change in backwards)
+    assert back == kinds
+
+
+def test_the_tree_is_gone(top: Path, store: Path) -> None:
+    top.rename(top.with_name("away"))
+    result = call("diff", store, "--live", top)
+    assert (result.returncode, str(top).encode() in result.stderr) == (3, True)
+
+
+def test_what_came_into_a_moved_directory(top: Path, store: Path) -> None:
+    (top / "a").rename(top / "z")
+    make(top / "z" / "new", {"x": None})
+    (top / "z" / "new" / "x").write_text("text")
+    scanner.scan(top, store=store, stat=FIELDS)
+    assert call("diff", store, "--itemize").stdout.decode().splitlines()[1:] == [
+        f"R {top}/a/ -> {top}/z/", f"+ {top}/z/new/  1 entries  (+4 B)"
+    ]  # fmt: skip
+
+
+def test_moves_between_roots(tmp_path: Path) -> None:
+    one, other = (make(tmp_path / name, {"keep": None, name + " d": {"x": None}}) for name in ("one", "other"))
+    store = tmp_path / "s"
+    time.sleep(0.06)
+    call("list", "--fields", "size,mtime_ns", "--format", "csv", "--store", store, one, other)
+    (one / "one d").rename(other / "moved")
+    call("list", "--fields", "size,mtime_ns", "--format", "csv", "--store", store, one, other)
+    (change,) = scanner.Store(store).diff()
+    assert (change.kind, change.source, change.path) == ("R", str(one / "one d"), str(other / "moved"))
+
+
+def test_a_rule_about_a_directory_counts_what_was_moved_there(top: Path, store: Path) -> None:
+    (top / "new" / "sub" / "x.txt").rename(top / "a" / "x.txt")
+    scanner.scan(top, store=store, stat=FIELDS)
+    for rule, code in (
+        ("growth in a > 40", 4), (f"growth in {top}/a > 40", 4), ("growth in ./new < 0", 4), ("growth > 0", 0),
+        ("added in /nowhere > 0", 2),
+    ):  # fmt: skip
+        assert code_of(store, "--fail-if", rule) == code
+
+
+def test_stores_with_other_columns(top: Path, store: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names"
+    scanner.scan(top, store=names)
+    (top / "moved 4").write_text("longer than before" * 100)
+    (top / "e" / "more").touch()
+    scanner.scan(top, store=store, stat=FIELDS)
+    changes = list(scanner.diff(names, store))
+    assert {(change.kind, change.growth) for change in changes} == {("+", None)}
+
+
+def test_a_closed_standard_output(store: Path) -> None:
+    command = f"{' '.join(map(shlex.quote, SCANNER))} diff {shlex.quote(str(store))} >&-"
+    result = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60, check=False)
+    assert result.returncode == 3
+    assert b"Traceback" not in result.stderr
