@@ -138,7 +138,9 @@ def as_json(report: DiffReport, changes: Iterable[Change]) -> str:
         "headline": headline(report),
         "total": report.summary.total.as_dict(has_sizes=report.has_sizes),
         "by": report.by,
-        "groups": [{**path_fields(name, "name"), **sums.as_dict(has_sizes=report.has_sizes)} for name, sums in report.rows],
+        "groups": [
+            {**path_fields(name, "name"), **sums.as_dict(has_sizes=report.has_sizes)} for name, sums in report.rows
+        ],
         "unknown": [path_fields(path) for path in report.unknown],
         "rules": [
             {"rule": verdict.rule.text, "value": finite(verdict.value), "broken": verdict.is_broken}
