@@ -39,6 +39,10 @@ def list_command(args: argparse.Namespace, options: ScanOptions, interruption: I
         refuse_selection(args)
     producers = tuple(dict.fromkeys(spec.producer for spec in specs))
     options = options._replace(producers=producers, stat=tuple({field for spec in specs for field in spec.fields}))
+    if options.known is not None:  # before anything is written
+        from scanner.kernel.known import refuse_missing
+
+        refuse_missing(options)
     roots = list(args.roots)
     with Outputs(quiet=args.quiet) as outputs:
         opened = [each for spec in specs for each in _open_output(spec, roots, outputs, interruption)]

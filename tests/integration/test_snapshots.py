@@ -718,3 +718,21 @@ def test_an_interruption_from_the_keyboard(start_method: Any, trees: dict[str, P
     finally:
         signal.signal(signal.SIGALRM, before)
     assert interrupted
+
+
+def test_fields_that_are_not_stored_are_refused_before_anything_is_written(top: Path, store: Path) -> None:
+    call("scan", "--store", store, top)
+    result = call("list", "--format", "csv", "--fields", "size", "--from", store)
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert b"size" in result.stderr
+
+
+def test_what_lay_behind_a_symbolic_link_that_is_gone(top: Path, tmp_path: Path, store: Path) -> None:
+    make(tmp_path / "elsewhere", {"x": None})
+    (tmp_path / "elsewhere" / "x").write_text("12345")
+    link = top / "link"
+    link.symlink_to(tmp_path / "elsewhere")
+    for name in ("link", "renamed"):
+        link = link.rename(top / name)
+        scanner.scan(top, store=store, stat=("size",), followlinks=True)
+        assert scanner.Store(store).snapshots[-1].bytes == 5
