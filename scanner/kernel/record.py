@@ -197,11 +197,12 @@ def names_in(names: bytes) -> list[tuple[bytes, str]]:
     return found
 
 
-def directories_in(names: bytes) -> list[bytes]:
-    """Return the names of the directories of a record, and of links that led to one, in their order, without excluded
-    ones.
+def directories_in(names: bytes, *, links: bool = False) -> list[bytes]:
+    """Return the names of the directories of a record that are not excluded, in their order; with `links` also of links
+    that led to one.
     """
-    return [item.partition(b"/")[0] for item in names.split(b"\0") if item.endswith((b"/", b"/L"))]
+    ends: Any = (b"/", b"/L") if links else b"/"
+    return [item.partition(b"/")[0] for item in names.split(b"\0") if item.endswith(ends)]
 
 
 def excluded_suffix(suffix: str) -> str:

@@ -113,7 +113,8 @@ class SnapshotScan:
         )  # fmt: skip
         has_sums = not {"size", "blocks"}.isdisjoint(settings.columns)
         self.writer = SnapshotWriter(
-            self.path, self._database, number, self.attempt, is_first=is_empty, has_sums=has_sums
+            self.path, self._database, number, self.attempt, is_first=is_empty, has_sums=has_sums,
+            follows=options.followlinks,
         )  # fmt: skip
         self._keys = RootKeys(roots)
         self.figures: dict[str, Any] = {}

@@ -44,14 +44,15 @@ class SnapshotWriter:
     """Writes the snapshot `number` of a store.
 
     `attempt`: how many times this snapshot was begun. `is_first`: there are no records yet, and no index. `has_sums`:
-    sizes or blocks are stored.
+    sizes or blocks are stored. `follows`: symlinks are followed.
     """
 
     def __init__(
-        self, path: str, database: sqlite3.Connection, number: int, attempt: int, *, is_first: bool, has_sums: bool
+        self, path: str, database: sqlite3.Connection, number: int, attempt: int, *, is_first: bool, has_sums: bool,
+        follows: bool,
     ) -> None:  # fmt: skip
         self.path, self.number = path, number
-        self._database, self._attempt, self._has_sums = database, attempt, has_sums
+        self._database, self._attempt, self._has_sums, self._follows = database, attempt, has_sums, follows
         self._rows: list[tuple[Any, ...]] = []
         self._replaced: list[tuple[PartKey, bytes]] = []
         self._unknown: list[tuple[PartKey, bytes | None]] = []
@@ -194,8 +195,8 @@ class SnapshotWriter:
         self._end(KEY, *key)
         for before in records_in(record for (record,) in found):
             if not before.head.flags & (MORE | PARTED):
-                children = set(directories_in(before.names)) if before.is_intact else self._stored_children(*key[:2])
-                self._end_below(*key[:2], children.difference(directories_in(names)))
+                children = self._entered(before.names) if before.is_intact else self._stored_children(*key[:2])
+                self._end_below(*key[:2], children - self._entered(names))
 
     def _replace_unknown(self, key: PartKey, names: bytes | None) -> None:
         """End the record that the worker did not find, if there is one: it is damaged, or the worker cannot read the
@@ -204,7 +205,11 @@ class SnapshotWriter:
         if self._end(KEY, *key):
             self._count(damaged=1)
             if names is not None:
-                self._end_below(*key[:2], self._stored_children(*key[:2]).difference(directories_in(names)))
+                self._end_below(*key[:2], self._stored_children(*key[:2]) - self._entered(names))
+
+    def _entered(self, names: bytes) -> set[bytes]:
+        """Return the names of a record that a scan with these options enters."""
+        return set(directories_in(names, links=self._follows))
 
     def _stored_children(self, root: int, path: bytes) -> set[bytes]:
         """Return the names of the directories in one whose record is damaged."""
@@ -240,7 +245,7 @@ class SnapshotWriter:
                 {
                     name
                     for record in records_in(found for found, *_ in self._database.execute(ALL_PARTS, values))
-                    for name in directories_in(record.names)
+                    for name in self._entered(record.names)
                 }
                 for values in ({"root": root, "path": path, "part": 1 << 62, "snapshot": number} for number in numbers)
             )

@@ -702,21 +702,19 @@ def test_an_interruption_from_the_keyboard(start_method: Any, trees: dict[str, P
     for path, _, _ in os.walk(top):
         Path(path, "new").touch()
     expected = list(os.walk(top))
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    code = (
+        "import signal, sys, scanner; signal.signal(signal.SIGALRM, signal.default_int_handler); "
+        "signal.setitimer(signal.ITIMER_REAL, float(sys.argv[3])); "
+        f"scanner.scan(sys.argv[1], store=sys.argv[2], backend='serial', start_method={start_method!r})"
+    )
     interrupted = 0
-    try:
-        for number in range(12):
-            store = Path(shutil.copy(tmp_path / "first", tmp_path / f"store{number}"))
-            signal.setitimer(signal.ITIMER_REAL, 0.01 + 0.005 * number)
-            try:
-                scanner.scan(top, store=store, backend="serial", start_method=start_method)
-            except KeyboardInterrupt:
-                interrupted += 1
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            assert scanner.scan(top, store=store, backend="serial") == expected
-    finally:
-        signal.signal(signal.SIGALRM, before)
+    for number in range(12):
+        store = Path(shutil.copy(tmp_path / "first", tmp_path / f"store{number}"))
+        command = [sys.executable, "-c", code, str(top), str(store), str(0.02 + 0.01 * number)]
+        result = subprocess.run(command, capture_output=True, timeout=60, check=False)
+        assert result.returncode in (0, -signal.SIGINT, -signal.SIGALRM), result.stderr
+        interrupted += b"KeyboardInterrupt" in result.stderr
+        assert scanner.scan(top, store=store, backend="serial") == expected
     assert interrupted
 
 

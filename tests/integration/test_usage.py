@@ -22,7 +22,11 @@ def refused(*arguments: str | Path) -> list[str]:
     ("arguments", "sentence", "hint"),
     [
         (["lst", "."], "unknown command 'lst' (did you mean list?)", "scanner"),
-        (["xyzzy"], "unknown command 'xyzzy'; the commands are scan, list, du, treemap, snapshots, why", "scanner"),
+        (
+            ["xyzzy"],
+            "unknown command 'xyzzy'; the commands are scan, list, du, treemap, snapshots, diff, why",
+            "scanner",
+        ),
         (["list", "--exlude", "x", "."], "unrecognized arguments: --exlude (did you mean --exclude?)", "scanner list"),
         (["list", "--formt=csv", "."], "unrecognized arguments: --formt=csv (did you mean --format?)", "scanner list"),
         (["du", "--zzz", "."], "unrecognized arguments: --zzz", "scanner du"),
@@ -31,7 +35,7 @@ def refused(*arguments: str | Path) -> list[str]:
         ([], "the following arguments are required: COMMAND", "scanner"),
         (["--verson"], "unknown option '--verson' (did you mean --version?)", "scanner"),
         (["--exclude", "x", "list", "."], "unknown option '--exclude'; options of a command come after it", "scanner"),
-        (["scan", "--top", "3", "."], "unrecognized arguments: --top (an option of du)", "scanner scan"),
+        (["scan", "--top", "3", "."], "unrecognized arguments: --top (an option of du, diff)", "scanner scan"),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_a_hint(arguments: list[str], sentence: str | None, hint: str) -> None:
