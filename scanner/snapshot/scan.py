@@ -23,7 +23,7 @@ from scanner.options import ScanOptions
 from scanner.snapshot.background import Background
 from scanner.snapshot.changed import changed_keys
 from scanner.snapshot.lock import Lock
-from scanner.snapshot.schema import BY_PATH, BY_SINCE, explained, open_writer
+from scanner.snapshot.schema import BY_PATH, explained, open_writer
 from scanner.snapshot.settings import (
     Settings,
     found_store,
@@ -96,7 +96,6 @@ class SnapshotScan:
             is_empty = self._database.execute("SELECT 1 FROM versions LIMIT 1").fetchone() is None
             if not is_empty:
                 self._database.execute(BY_PATH)
-                self._database.execute(BY_SINCE)
             number, self.attempt, cursor = self._next(roots, options, settings.columns)
             newest = self._database.execute("SELECT newest FROM roots WHERE number = 0").fetchone()[0]
             self._database.execute("COMMIT")

@@ -45,6 +45,7 @@ CREATE TABLE versions(
     id INTEGER PRIMARY KEY, root INT NOT NULL, path BLOB NOT NULL, part INT NOT NULL, since INT NOT NULL, until INT,
     mtime INT NOT NULL, uid INT NOT NULL, gid INT NOT NULL, flags INT NOT NULL, files INT NOT NULL, bytes INT NOT NULL,
     blocks INT NOT NULL, record BLOB NOT NULL);
+CREATE INDEX later ON versions(since) WHERE since > 1;
 CREATE INDEX past ON versions(root, path, part, until, since) WHERE until IS NOT NULL;
 CREATE TABLE unread(
     snapshot INT NOT NULL, root INT NOT NULL, path BLOB NOT NULL, operation TEXT NOT NULL, errno INT NOT NULL,
@@ -79,8 +80,6 @@ OR EXISTS (SELECT 1 FROM attempts WHERE typeof(began) NOT IN ('integer', 'real')
     began NOT BETWEEN 0 AND {LATEST} OR ifnull(ended, 0) NOT BETWEEN 0 AND {LATEST})
 OR EXISTS (SELECT 1 FROM snapshots) > EXISTS (SELECT 1 FROM roots WHERE number = 0)
 """
-BY_SINCE = "CREATE INDEX IF NOT EXISTS since ON versions(since)"
-"""For comparisons: what is new since a snapshot."""
 BY_PATH = "CREATE UNIQUE INDEX IF NOT EXISTS current ON versions(root, path, part) WHERE until IS NULL"
 """Made once a first scan has ended: then it takes half of the time. A row that replaces another one takes its place
 there: an index of all rows would be split page by page, because it has no room left.

@@ -27,7 +27,8 @@ TABLES = (
     "CREATE TABLE moved(root INT, path BLOB, source_root INT, source BLOB, PRIMARY KEY(root, path)) WITHOUT ROWID",
 )
 SAME_STORE = (
-    "INSERT OR IGNORE INTO touched SELECT root, path FROM b.versions WHERE since > :a AND since <= :b",
+    "INSERT OR IGNORE INTO touched SELECT root, path FROM b.versions INDEXED BY later "
+    "WHERE since > 1 AND since > :a AND since <= :b",
     "INSERT OR IGNORE INTO touched SELECT root, path FROM b.versions INDEXED BY past "
     "WHERE until IS NOT NULL AND until >= :a AND until < :b",
 )

@@ -21,7 +21,7 @@ from scanner.kernel.record import HEAD, MORE, PARTED, Counts, Record, directorie
 from scanner.kernel.recorder import news_from
 from scanner.kernel.rows import END_OF_PATHS, PARTS, RECORD, START_OF_PATHS, RootKeys, holding, records_in
 from scanner.model import Chunk, Fault
-from scanner.snapshot.schema import BY_PATH, BY_SINCE, explained, total_of
+from scanner.snapshot.schema import BY_PATH, explained, total_of
 
 COMMIT_SECONDS = 0.2
 COMMIT_PAUSES = 4  # times the duration of a commit until the next one, at least
@@ -161,7 +161,6 @@ class SnapshotWriter:
         with self._transaction():
             if state != "open":
                 self._database.execute(BY_PATH)
-                self._database.execute(BY_SINCE)
                 self._remove_gone_parts()
             self._commit(state, outcome)
 
