@@ -20,7 +20,7 @@ from tests.support.shell import SCANNER
 from tests.support.trees import build
 
 BACKENDS = ("serial", "auto", "pool")
-LONGEST = 0.7  # seconds until a scan is killed
+LONGEST = 0.5  # seconds until a scan is killed
 
 
 def scan_once(top: Path, store: Path, chance: random.Random, *, kill: bool) -> bool:
@@ -90,5 +90,5 @@ def test_some_nights(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.mark.timeout(3600)
 def test_two_hundred_nights(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     killed, resumed = nights(tmp_path, tree_of(tmp_path_factory), seed=3, count=200)
-    assert killed >= 100
-    assert resumed >= 50
+    assert killed >= 50
+    assert resumed >= 25
