@@ -7,7 +7,6 @@ import argparse
 from scanner.export.formats import FORMATS, USUAL_FIELDS
 from scanner.fields import FIELDS
 from scanner.options import BACKENDS, MAX_DEPTH, MAX_HUNG, MAX_IN_FLIGHT, MAX_WORKERS, START_METHODS, TRUSTS
-from scanner.report.changes import BY, SORTS
 from scanner.units import A_DURATION, seconds_of
 
 DIR_TIMEOUT = 60  # seconds
@@ -243,6 +242,8 @@ def add_snapshots_options(command: argparse.ArgumentParser) -> None:
 
 def add_diff_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command `diff`."""
+    from scanner.report.changes import BY, SORTS  # not needed by the other commands
+
     command.add_argument("store", metavar="STORE[@SNAPSHOT]", help="a file that scans with --store have made")
     command.add_argument(
         "snapshots", metavar="SNAPSHOT|NEW", nargs="*",
