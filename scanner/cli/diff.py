@@ -8,12 +8,12 @@ import csv
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from scanner.cli import exits
-from scanner.cli.outputs import Outputs
+from scanner.cli.outputs import Outputs, refuse_same_files
 from scanner.encoding import utf8_bytes
 from scanner.errors import OptionError, StoreError
 from scanner.export.formats import suffixes_of
@@ -52,7 +52,7 @@ def diff_command(args: argparse.Namespace, interruption: exits.Interruption) -> 
         raise OptionError("--depth must be a whole number of 0 or more, and --top one of 1 or more")
     with contextlib.ExitStack() as stack:
         one, before, other, after = sides_of(args, stack)
-        refuse_outputs(args.output, (one.path, other.path))
+        refuse_same_files({"-o": args.output}, {}, (one.path, other.path))
         outputs = stack.enter_context(Outputs(quiet=args.quiet))
         opened = [(write, outputs.open(None if path == "-" else path)) for write, path in writers]
         changes = stack.enter_context(contextlib.closing(diff(one, other, before, after)))
@@ -74,18 +74,6 @@ def diff_command(args: argparse.Namespace, interruption: exits.Interruption) -> 
             exits.print_message(verdict.message)
         return exits.RULE_BROKEN
     return exits.INCOMPLETE if report.unknown else exits.COMPLETE
-
-
-def refuse_outputs(paths: Sequence[str], stores: Sequence[str]) -> None:
-    """Raise OptionError for an output that is a store, or given twice."""
-    used = {os.path.realpath(store): "the snapshot store" for store in stores}
-    for path in paths:
-        target = path if path == "-" else os.path.realpath(path)
-        if any(os.path.exists(target) and os.path.samefile(target, store) for store in stores):
-            target = os.path.realpath(next(iter(stores)))
-        if target in used:
-            raise OptionError(f"-o {path!r} and {used[target]} cannot be the same file")
-        used[target] = f"-o {path!r}"
 
 
 def rules_in(given: Iterable[str]) -> Iterator[str]:

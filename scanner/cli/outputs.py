@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from scanner.cli import exits
 from scanner.cli.roots import file_id
@@ -59,30 +59,44 @@ def refuse_shared_outputs(args: argparse.Namespace) -> None:
     """Raise OptionError if two outputs of the command go to one file, or to stdout."""
     output = getattr(args, "output", None) or []
     named = {"-o": [output] if isinstance(output, str) else output, "--report": args.report, "--errors": [args.errors]}
-    used = {} if output else {"-": f"the output of {args.command}"}
-    used |= dict.fromkeys(files_of_store(args), STORE)
+    stores = [args.store] if args.store else []
+    if args.source:
+        from scanner.snapshot.moments import split_store
+
+        stores.append(split_store(args.source)[0])
+    refuse_same_files(named, {} if output else {"-": f"the output of {args.command}"}, stores)
+
+
+def refuse_same_files(
+    named: Mapping[str, Iterable[str | None]], used: Mapping[str, str], stores: Sequence[str]
+) -> None:
+    """Raise OptionError if two outputs go to one file, or one to a store or a file beside it.
+
+    `named`: outputs by flag. `used`: what goes to other files.
+    """
+    used = {**used, **dict.fromkeys(files_of(stores), STORE)}
     for flag, paths in named.items():
         for path in filter(None, paths):
             target = "-" if _is_stdout(path) else os.path.realpath(path)
-            if used.get(target) == STORE:
+            if used.get(target) == STORE or any(is_same_file(target, store) for store in stores):
                 raise OptionError(f"{flag} {path!r} is {STORE}, or a file beside it")
             if target in used:
                 raise OptionError(f"{flag} {path!r} and {used[target]}: two outputs cannot go to one file")
             used[target] = f"{flag} {path!r}"
 
 
-def files_of_store(args: argparse.Namespace) -> list[str]:
-    """Return the files of the store that the command reads or writes."""
-    stores = [args.store] if args.store else []
-    if args.source:
-        from scanner.snapshot.moments import split_store
-
-        stores.append(split_store(args.source)[0])
+def files_of(stores: Sequence[str]) -> list[str]:
+    """Return the files of stores."""
     if not stores:
         return []
     from scanner.snapshot.settings import BESIDE
 
     return [os.path.realpath(store) + suffix for store in stores for suffix in ("", ".lock", *BESIDE)]
+
+
+def is_same_file(path: str, other: str) -> bool:
+    """Return whether two paths lead to one file, which may have several names."""
+    return file_id(path) is not None and file_id(path) == file_id(other)
 
 
 def _is_stdout(path: str) -> bool:

@@ -172,7 +172,7 @@ static inline int request_stamp(int directory, const char *name, int flags, stru
            (status->stx_mask & mask) == mask && S_ISDIR(status->stx_mode);
 }
 
-/* Return the head of a record of a directory, with what its status tells. */
+/* Return the head of a record of a directory, with what its status has. */
 static inline struct head head_of(const struct statx *status)
 {
     return (struct head){

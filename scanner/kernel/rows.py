@@ -22,7 +22,7 @@ Key = tuple[int, bytes]
 MOST_ROWS = 1536  # of a page
 MOST_BYTES = 64 << 20  # of a record, and of a page if its records are joined by SQLite
 RECORD = "CAST(record AS BLOB)"  # because a stranger's file may hold another type
-SELECT = f"SELECT {RECORD} AS record, path, part FROM {{}} WHERE "
+SELECT = f"SELECT {RECORD} AS record, root, path, part FROM {{}} WHERE "
 CURRENT = " AND until IS NULL AND since <= :snapshot"
 PAST = " AND until >= :snapshot AND since <= :snapshot"
 ONE = "root = :root AND path = :path AND part = :part"

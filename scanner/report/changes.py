@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
+
+from scanner.kernel.producers.summary import AGES, FUTURE, suffix_of
+from scanner.model import is_below, prefix_of
+from scanner.report.sizes import days_of, group_of, owner_of
+from scanner.report.tables import age_label
 
 if TYPE_CHECKING:
     from scanner.snapshot.diff import Change
 
 BY = "directory", "owner", "group", "suffix", "age"
 SORTS = "growth", "count", "name"
-DAY = 86_400 * 10**9  # nanoseconds
-AGES = (1, 7, 30, 90, 365)  # days
+UNKNOWN = "unknown"
 COUNTED = {"+": "added", "-": "removed", "M": "changed", "U": "changed", "T": "changed", "R": "moved"}
 
 
@@ -136,50 +142,29 @@ class Directories:
 
     def _group(self, path: str) -> str:
         for root in self._roots:
-            top = root.rstrip("/") + "/"
-            if path == root:
-                return root
-            if path.startswith(top):
+            if is_below(path, root):
+                top = prefix_of(root)
                 names = path[len(top) :].split("/")[:-1][: self._depth]
                 return top + "/".join(names) if names else root
         return os.path.dirname(path)
 
 
-def user(number: int | None) -> str:
-    return _named(number, "pwd", "getpwuid", "pw_name")
+@cache
+def user(uid: int | None) -> str:
+    return UNKNOWN if uid is None else owner_of(uid)
 
 
-def group(number: int | None) -> str:
-    return _named(number, "grp", "getgrgid", "gr_name")
-
-
-_names: dict[tuple[str, int], str] = {}
-
-
-def _named(number: int | None, module: str, function: str, field: str) -> str:
-    """Return the name of a user or group, or the number if it has none here."""
-    if number is None:
-        return "unknown"
-    known = _names.get((module, number))
-    if known is None:
-        from importlib import import_module
-
-        try:
-            known = str(getattr(getattr(import_module(module), function)(number), field))
-        except (KeyError, OverflowError, ImportError):
-            known = str(number)
-        _names[module, number] = known
-    return known
+@cache
+def group(gid: int | None) -> str:
+    return UNKNOWN if gid is None else group_of(gid)
 
 
 def suffix(path: str) -> str:
-    """Return the suffix of a name, in lower case; `none` without one."""
-    return os.path.splitext(path)[1].lower() or "none"
+    return suffix_of(os.path.basename(path)) or "none"
 
 
 def age(mtime_ns: int | None, now_ns: int) -> str:
-    """Return the class of the age of a file."""
+    """Return the class of the age of a file, as in a report about sizes."""
     if mtime_ns is None:
-        return "unknown"
-    days = (now_ns - mtime_ns) / DAY
-    return next((f"under {most} day{'s' * (most > 1)}" for most in AGES if days < most), f"{AGES[-1]} days or more")
+        return UNKNOWN
+    return age_label(days_of(FUTURE if mtime_ns > now_ns else bisect(AGES, now_ns - mtime_ns)))

@@ -14,7 +14,8 @@ from scanner.export.arrow import ROW_GROUP, WriteStream, load_pyarrow
 from scanner.report.changes import Summary, Sums
 from scanner.report.data import path_fields, shown
 from scanner.report.rules import Verdict
-from scanner.report.tables import human
+from scanner.report.tables import aligned, human
+from scanner.report.text import markdown_rows, markdown_text
 
 if TYPE_CHECKING:
     from scanner.snapshot.diff import Change
@@ -29,7 +30,7 @@ FIELDS = (
 
 
 class DiffReport(NamedTuple):
-    """What is told about the changes. `by`: what the groups of the summary are."""
+    """What is reported about the changes. `by`: what the groups of the summary are."""
 
     roots: Sequence[str]
     before: Snapshot
@@ -77,7 +78,7 @@ def text_lines(report: DiffReport, changes: Iterable[Change] | None) -> Iterator
     if changes is not None:
         yield from (line_of(change) for change in changes)
     elif report.rows:
-        yield from table(report)
+        yield from aligned([(*HEADS, report.by), *table(report)])
     yield from unknown_lines(report)
     yield from (verdict.message for verdict in report.broken)
 
@@ -106,27 +107,17 @@ def cells(report: DiffReport, sums: Sums) -> tuple[str, ...]:
     return (growth, f"{sums.added:,}", f"{sums.removed:,}", f"{sums.changed:,}", f"{sums.moved:,}")
 
 
-def table(report: DiffReport) -> Iterator[str]:
-    rows = [(*HEADS, report.by), *((*cells(report, sums), shown(name)) for name, sums in report.rows)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(HEADS))]
-    for row in rows:
-        yield "  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
+def table(report: DiffReport) -> list[tuple[str, ...]]:
+    return [(*cells(report, sums), shown(name)) for name, sums in report.rows]
 
 
 def markdown(report: DiffReport) -> str:
-    lines = [f"**{escaped(headline(report))}**", ""]
+    lines = [f"**{markdown_text(headline(report))}**", ""]
     if report.rows:
-        lines += [f"| {' | '.join(HEADS)} | {report.by} |", "|" + "--:|" * len(HEADS) + "---|"]
-        lines += [f"| {' | '.join(cells(report, sums))} | {escaped(shown(name))} |" for name, sums in report.rows]
-        lines.append("")
-    lines += [f"- {escaped(line)}" for line in unknown_lines(report)]
-    lines += [f"- **{escaped(verdict.message)}**" for verdict in report.broken]
+        lines += [*markdown_rows((*HEADS, report.by), table(report)), ""]
+    lines += [f"- {markdown_text(line)}" for line in unknown_lines(report)]
+    lines += [f"- **{markdown_text(verdict.message)}**" for verdict in report.broken]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def escaped(text: str) -> str:
-    """Return text that Markdown shows as it is."""
-    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>()#|~" else letter for letter in text)
 
 
 def as_json(report: DiffReport, changes: Iterable[Change]) -> str:

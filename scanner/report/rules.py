@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.errors import OptionError
+from scanner.model import below_any, is_below, prefix_of
 from scanner.report.changes import Sums
 from scanner.units import bytes_of
 
@@ -89,7 +90,7 @@ class RuleCheck:
         for change in changes:
             for tops, sums in zip(self._tops, self._sums, strict=True):
                 was_in, is_in = (
-                    tops is None or is_in_one(path, tops) for path in (change.source or change.path, change.path)
+                    tops is None or below_any(path, tops) for path in (change.source or change.path, change.path)
                 )
                 if was_in or is_in:
                     sums.add_change(change.kind)
@@ -123,18 +124,16 @@ class RuleCheck:
         return Verdict(rule, value, value is None or OPERATORS[rule.operator](value, rule.value))
 
 
-def is_in_one(path: str, tops: Iterable[str]) -> bool:
-    """Return whether a path is one of these, or lies below."""
-    return any(path == top or path.startswith(top + "/") for top in tops)
-
-
 def _below(path: str, roots: Sequence[str]) -> list[str]:
     """Return where a path of a rule is, as roots are spelled: absolute, or below each root. Raises OptionError."""
-    if not os.path.isabs(path.strip()):
-        return [os.path.normpath(f"{root}/{path.strip()}") for root in roots]
-    place = os.path.normpath(path.strip())
+    path = os.path.normpath(path.strip())
+    if not os.path.isabs(path):
+        return [_inside(root, path) for root in roots]
     for root in roots:
-        top = os.path.abspath(root)
-        if place == top or place.startswith(top.rstrip("/") + "/"):
-            return [root.rstrip("/") + place[len(top.rstrip("/")) :]]
-    raise OptionError(f"--fail-if: {path.strip()!r} is not below {', '.join(map(repr, roots))}")
+        if is_below(path, os.path.abspath(root)):
+            return [_inside(root, os.path.relpath(path, os.path.abspath(root)))]
+    raise OptionError(f"--fail-if: {path!r} is not below {', '.join(map(repr, roots))}")
+
+
+def _inside(root: str, path: str) -> str:
+    return root if path == os.curdir else prefix_of(root) + path

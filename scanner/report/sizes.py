@@ -133,8 +133,18 @@ def owner_of(uid: int) -> str:
 
     try:
         return valid_text(pwd.getpwuid(uid).pw_name)
-    except KeyError:
+    except (KeyError, OverflowError):
         return str(uid)
+
+
+def group_of(gid: int) -> str:
+    """Return the name of a group, or the number if there is no name."""
+    import grp  # only for groups
+
+    try:
+        return valid_text(grp.getgrgid(gid).gr_name)
+    except (KeyError, OverflowError):
+        return str(gid)
 
 
 def _merge(counts: Counts, more: Counts) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from scanner.report.data import shown_text
@@ -138,10 +138,12 @@ def megabytes(size: int) -> str:
 
 def table_lines(table: ReportTable) -> list[str]:
     """Format a table as lines of text: numbers right-aligned, then the text."""
-    lines_of = [table.heads, *table.rows]
-    widths = [max(len(row[at]) for row in lines_of) for at in range(len(table.heads) - 1)]
-    lines = ["", f"{table.title}:"]
-    for row in lines_of:
+    return ["", f"{table.title}:", *("  " + line for line in aligned([table.heads, *table.rows]))]
+
+
+def aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Yield rows as lines: numbers right-aligned, then the text."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    for row in rows:
         cells = [f"{cell:>{width}}" for cell, width in zip(row, widths, strict=False)]
-        lines.append("  " + "  ".join([*cells, row[-1]]))
-    return lines
+        yield "  ".join([*cells, row[-1]])

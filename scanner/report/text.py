@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -38,9 +38,9 @@ def _fact_lines(name: str, value: str) -> list[str]:
 def markdown_report(data: dict[str, Any]) -> str:
     """Return the report as Markdown, with all tables."""
     lines = [f"## Scan report, {data['started_at'][:16].replace('T', ' ')}", "", "| | |", "|---|---|"]
-    lines += [f"| {name} | {_cell(value)} |" for name, value in facts(data)]
+    lines += [f"| {name} | {markdown_text(value)} |" for name, value in facts(data)]
     if data["faults"]:
-        lines += ["", "### Errors", "", *(f"- {_cell(line)}" for line in fault_lines(data))]
+        lines += ["", "### Errors", "", *(f"- {markdown_text(line)}" for line in fault_lines(data))]
     for table in scan_tables(data):
         lines += _markdown_table(table)
     for table in size_tables(data["sizes"]) if "sizes" in data else ():
@@ -49,9 +49,14 @@ def markdown_report(data: dict[str, Any]) -> str:
 
 
 def _markdown_table(table: ReportTable) -> list[str]:
-    lines = ["", f"### {table.title}", "", f"| {' | '.join(table.heads)} |"]
-    lines.append("|" + "--:|" * (len(table.heads) - 1) + "---|")
-    return lines + [f"| {' | '.join(map(_cell, row))} |" for row in table.rows]
+    return ["", f"### {table.title}", "", *markdown_rows(table.heads, table.rows)]
+
+
+def markdown_rows(heads: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """Yield the lines of a table: columns of numbers, then one of text."""
+    yield f"| {' | '.join(heads)} |"
+    yield "|" + "--:|" * (len(heads) - 1) + "---|"
+    yield from (f"| {' | '.join(map(markdown_text, row))} |" for row in rows)
 
 
 def facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -219,7 +224,7 @@ def fault_detail(fault: dict[str, Any]) -> str:
     return detail + (", names read before are kept" if fault["partial"] else "")
 
 
-def _cell(text: str) -> str:
+def markdown_text(text: str) -> str:
     """Escape text for Markdown: markup, entities, formulas, addresses that would become links, and spaces."""
     text = "".join(f"\\{char}" if char in "\\`*_<>|[]~$&" else char for char in text)
     text = re.sub(r"^ +| {2,}| +$", lambda found: "&nbsp;" * len(found[0]), text)

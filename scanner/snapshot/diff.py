@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from scanner.kernel.devices import as_signed
 from scanner.kernel.rows import Key
 from scanner.model import prefix_of
-from scanner.snapshot.schema import explained
+from scanner.snapshot.schema import explained, total_of
 from scanner.snapshot.sides import AT_ONCE, Side, Sides, is_settled
 from scanner.snapshot.states import REPLACED, Comparison, Difference, Item, State, state_of
 
@@ -22,11 +22,6 @@ Kind = Literal["+", "-", "M", "U", "T", "R"]
 VALUES = "size", "blocks", "uid", "gid", "mtime_ns"
 """Columns of a change, before and after."""
 SIDES = "before", "after"
-
-
-def known_total(column: str) -> str:
-    """Return an expression for the sum of a column, NULL if nothing is known. Unlike `sum`, it cannot overflow."""
-    return f"CASE WHEN count({column}) THEN CAST(total({column}) AS INT) END"
 
 
 TABLE = f"""
@@ -61,7 +56,7 @@ UPDATE changes SET (kind, top, source_root, source, {", ".join(f"{name}_before" 
 WHERE id IN (SELECT came FROM pairs)
 """
 BELOW = f"""
-SELECT count(*), {", ".join(known_total(f"{name}_{side}") for name in VALUES[:2] for side in SIDES)} FROM changes
+SELECT count(*), {", ".join(total_of(f"{name}_{side}") for name in VALUES[:2] for side in SIDES)} FROM changes
 WHERE root = ? AND top = ? AND kind = ?
 """
 
@@ -221,9 +216,8 @@ class Diff:
             yield self._directory_row("U", key, None, before, after)
         top = self._top_of("+", key) if before is None else self._top_of("-", old) if after is None else None
         for difference in self._comparison.differences(before, after, is_moved=key != old):
-            for kind, name, one, other in self._without_moves(key, old, difference):
-                place = joined(old if kind == "-" else key, name)
-                yield self._row(Difference(kind, name, one, other), place, top)
+            for rest in self._without_moves(key, old, difference):
+                yield self._row(rest, joined(old if rest.kind == "-" else key, rest.name), top)
 
     def _top_of(self, kind: str, key: Key) -> bytes:
         """Return the highest directory that came or went together with one."""

@@ -21,9 +21,13 @@ APPLICATION, FORMAT = 0x53634E73, 2
 PAGE_BYTES, CACHE_KIB = 8192, 32768
 
 
-def total_of(column: str) -> str:
-    """Return an expression for the sum of a column, NULL if it was not recorded. Unlike `sum`, it cannot overflow."""
-    return f"CASE WHEN max({column}) >= 0 THEN CAST(total(nullif({column}, -1)) AS INT) END"
+def total_of(values: str) -> str:
+    """Return an expression for the sum of values, NULL if all are. Unlike `sum`, it cannot overflow."""
+    return f"CASE WHEN count({values}) THEN CAST(total({values}) AS INT) END"
+
+
+TOTAL_BYTES, TOTAL_BLOCKS = total_of("nullif(bytes, -1)"), total_of("nullif(blocks, -1)")
+"""Of rows; -1: not recorded."""
 
 
 SCHEMA = f"""
@@ -54,8 +58,8 @@ CREATE VIEW directories AS
     SELECT
         CAST(roots.path || CASE WHEN versions.path = x'' OR roots.path = x'2f' THEN '' ELSE '/' END || versions.path
             AS TEXT) AS path,
-        sum(files) AS files, {total_of("bytes")} AS bytes,
-        512 * {total_of("blocks")} AS disk_usage, uid, gid,
+        sum(files) AS files, {TOTAL_BYTES} AS bytes,
+        512 * {TOTAL_BLOCKS} AS disk_usage, uid, gid,
         mtime / 1e9 AS mtime, since
     FROM versions JOIN roots ON roots.number = versions.root WHERE until IS NULL GROUP BY versions.root, versions.path;
 """

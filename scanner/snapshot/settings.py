@@ -85,12 +85,12 @@ def refuse_others(
         before, here = (values.get(name, repr(DEFAULTS[name])) for values in (settings.options, now))
         if before != here:
             raise OptionError(
-                f"store {path!r} was made {told(name, before)}, this scan is {told(name, here)}: "
+                f"store {path!r} was made {in_words(name, before)}, this scan is {in_words(name, here)}: "
                 "use the same, or another store"
             )
 
 
-def told(name: str, value: str) -> str:
+def in_words(name: str, value: str) -> str:
     """Return in words what an option is: `with exclude '*.o'`, `without followlinks`."""
     if value == repr(DEFAULTS[name]):
         return f"without {name}"

@@ -18,6 +18,7 @@ from scanner.errors import OptionError
 from scanner.kernel.record import UNKNOWN_NUMBER, Record, record_at
 from scanner.kernel.rows import CURRENT, PAST, Key, holding, is_of_killed_scan, is_whole, quoted
 from scanner.model import EXCLUDED
+from scanner.snapshot.changed import ends_of
 from scanner.snapshot.schema import explained
 
 TABLES = (
@@ -122,17 +123,16 @@ class Sides:
                 if left is None or right is None:
                     break
                 if left != right:
-                    yield min(left[:3], right[:3])[:2]
-                one.place += left[:3] <= right[:3]
-                other.place += right[:3] <= left[:3]
+                    yield min(left[1:], right[1:])[:2]
+                one.place += left[1:] <= right[1:]
+                other.place += right[1:] <= left[1:]
         for rest in (one, other):
             while rest.fill():
-                yield from (row[:2] for row in rest.ahead())
+                yield from (row[1:3] for row in rest.ahead())
                 rest.skip()
 
     def _cursor(self, side: Side) -> sqlite3.Cursor:
-        select = f"SELECT root, path, part, record FROM {side.schema}.versions WHERE 1"
-        query = f"{select}{CURRENT} UNION ALL {select}{PAST} ORDER BY root, path, part"
+        query = holding("1", "root, path, part", versions=f"{side.schema}.versions")
         return self.database.cursor().execute(query, {"snapshot": side.number})
 
     def _find_moved(self) -> None:
@@ -184,7 +184,7 @@ class Sides:
         if not self._unknown:
             return False
         root, path = key
-        return any((root, above) in self._unknown for above in upwards(path))
+        return any((root, path[:end]) in self._unknown for end in ends_of(path))
 
     def leave_out(self, key: Key) -> None:
         """Take a directory, and what is below it, for unknown from now on."""
@@ -243,14 +243,6 @@ class Rows:
 
     def skip(self) -> None:
         self.place = min(self.place + AT_ONCE, len(self._rows))
-
-
-def upwards(path: bytes) -> Iterator[bytes]:
-    """Yield a path below the root, and everything above it."""
-    while path:
-        yield path
-        path = path.rpartition(b"/")[0]
-    yield b""
 
 
 def refuse_other_roots(one: Sequence[bytes], other: Sequence[bytes]) -> None:

@@ -21,7 +21,7 @@ from scanner.kernel.record import HEAD, MORE, PARTED, Counts, Record, directorie
 from scanner.kernel.recorder import news_from
 from scanner.kernel.rows import END_OF_PATHS, PARTS, RECORD, START_OF_PATHS, RootKeys, holding, records_in
 from scanner.model import Chunk, Fault
-from scanner.snapshot.schema import BY_PATH, explained, total_of
+from scanner.snapshot.schema import BY_PATH, TOTAL_BLOCKS, TOTAL_BYTES, explained
 
 COMMIT_SECONDS = 0.2
 COMMIT_PAUSES = 4  # times the duration of a commit until the next one, at least
@@ -270,6 +270,6 @@ class SnapshotWriter:
 
 
 SUMS = (
-    f"UPDATE snapshots SET (bytes, blocks) = (SELECT {total_of('bytes')}, {total_of('blocks')} FROM versions "
+    f"UPDATE snapshots SET (bytes, blocks) = (SELECT {TOTAL_BYTES}, {TOTAL_BLOCKS} FROM versions "
     "WHERE until IS NULL) WHERE id = ?"
 )

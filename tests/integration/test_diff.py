@@ -304,3 +304,13 @@ def test_a_closed_standard_output(store: Path) -> None:
     result = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60, check=False)
     assert result.returncode == 3
     assert b"Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("rule", ["added in a > 0", "added in ./a > 0", "added in {top}/a > 0", "added in . > 0"])
+def test_a_rule_about_a_relative_root(rule: str, tmp_path: Path) -> None:
+    top, store = make(tmp_path / "t", {"a": {}}), tmp_path / "s"
+    call("scan", "--store", store, ".", cwd=top)
+    (top / "a" / "x").touch()
+    call("scan", "--store", store, ".", cwd=top)
+    result = call("diff", store, "--fail-if", rule.format(top=top), cwd=top)
+    assert result.returncode == 4
