@@ -27,8 +27,10 @@ LEAST = 4  # fewest entries for a thread
 BATCH = 512  # entries: of a page of a listing, which the client fetches with attributes or without
 RETRIES = {
     errno.ESTALE: 2, errno.EMFILE: 2, errno.ENFILE: 2, errno.ENOMEM: 2, errno.EAGAIN: 2, errno.EINTR: 2, errno.EIO: 1,
+    errno.ELOOP: 3,
 }  # fmt: skip
-"""How often a request is repeated after an error that may be transient."""
+"""How often a request is repeated after an error that may be transient. ELOOP: whenever something is mounted meanwhile,
+anywhere, Linux resolves a path a second time and goes on counting its symlinks, so that 21 may already be 41."""
 PAUSES = (0.02, 0.2)  # seconds before the first and the second repetition
 
 
@@ -40,10 +42,12 @@ class Retries:
 
     def may_repeat(self, failure: int, attempts: int) -> bool:
         """Return whether to repeat a request that has failed `attempts` times with the errno `failure`. If so, wait,
-        and count it.
+        and count it. Loops are common where symlinks are followed: they take no time, and are no incident.
         """
         if attempts > RETRIES.get(failure, 0):
             return False
+        if failure == errno.ELOOP:
+            return True
         time.sleep(PAUSES[attempts - 1])
         self.count += 1
         return True

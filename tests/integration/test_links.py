@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.conftest import FULL, OTHERS
 from tests.support.mounting import mounting
 from tests.support.pairwise import in_turn
 from tests.support.shell import call
-from tests.support.trees import make
+from tests.support.trees import make, os_walk
 
 CIRCLES = {
     "a": {"up": "..", "self": ".", "f": None, "b": {"far-up": "../../.."}},
@@ -156,3 +157,30 @@ def test_a_loop_below_a_path_that_is_too_long_for_the_system(tmp_path: Path) -> 
         assert sorted(os.path.basename(fault.path) for fault in result.errors) == ["self", "top"]
     finally:
         subprocess.run(["rm", "-rf", tmp_path / ("x" * 200)], check=True)
+
+
+def test_while_something_is_mounted_elsewhere_a_chain_of_links_is_followed_to_its_end(
+    tmp_path: Path, backend: dict[str, Any]
+) -> None:
+    """Linux then counts the symlinks of a path twice, and an unlucky request fails with ELOOP after half of them."""
+    top = make(tmp_path / "top", {"a": {"b": {"back": ".."}}})
+    (tmp_path / "point").mkdir()
+    expected = os_walk(top, followlinks=True)
+    assert len(expected) == 83
+    over = threading.Event()
+
+    def mount() -> None:
+        while not over.is_set():
+            with mounting() as mounts:
+                mounts.memory(tmp_path / "point")
+
+    with mounting() as mounts:  # skips the test where nothing can be mounted
+        mounts.memory(tmp_path / "point")
+    mounter = threading.Thread(target=mount)
+    mounter.start()
+    try:
+        for _ in range(40):
+            assert list(scanner.walk(top, followlinks=True, **backend)) == expected
+    finally:
+        over.set()
+        mounter.join()
