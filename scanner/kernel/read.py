@@ -190,7 +190,7 @@ class Reader:
             part = self._try(path, limit)
             attempts += 1
         faults = part.faults
-        if attempts > 1 and faults and faults[-1].drops_listing:
+        if attempts > 1 and faults and faults[-1].drops_listing and faults[-1].errno != errno.ELOOP:
             faults[-1] = faults[-1]._replace(attempts=attempts)
         return part
 

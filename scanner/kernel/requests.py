@@ -193,7 +193,7 @@ class EntrySorter:
             try:
                 return entry.is_dir(follow_symlinks=self._follow)
             except OSError as another:
-                fault = Fault.of(another, fault.path, "stat", attempts)
+                fault = Fault.of(another, fault.path, "stat", 1 if another.errno == errno.ELOOP else attempts)
         if (self._follow and not self._mark) or not is_link(entry):  # behind a symlink not entered, nothing is lost
             faults.append(fault)
         return False
