@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,7 @@ class Run:
     """A running scan; a context manager that ends everything it has started.
 
     `pool`: worker processes kept warm by an earlier Run; `keep_pool`: leave idle ones running, in the attribute `pool`.
+    `unmet`: returns a Fault for each expectation that the finished scan does not meet. Its snapshot has then failed.
     """
 
     def __init__(
@@ -94,7 +95,10 @@ class Run:
         pool: Backend | None = None,
         keep_pool: bool = False,
         monitored: bool = True,
+        unmet: Callable[[ScanStats], Iterable[Fault]] | None = None,
     ) -> None:
+        self._unmet = unmet
+        self._end = "interrupted"
         self.snapshot: SnapshotScan | None = None
         if options.store is not None:
             from scanner.snapshot.scan import SnapshotScan  # with sqlite3
@@ -165,7 +169,11 @@ class Run:
                 self.snapshot.take(chunk)
             yield chunk
         self._complete = True
+        self._end = "complete"
         self._report_progress()
+        for fault in self._unmet(self.stats) if self._unmet is not None else ():
+            self.stats.add(fault)
+            self._end = "rejected"
         self._finish_snapshot()
         if self.snapshot is None:
             return
@@ -176,7 +184,7 @@ class Run:
 
     def _finish_snapshot(self) -> None:
         if self.snapshot is not None:
-            self.snapshot.finish("complete" if self._complete else "interrupted", complete=self._complete)
+            self.snapshot.finish(self._end, complete=self._complete)
             self.stats.snapshot = self.snapshot.figures
 
     def collect(self, topdown: bool = True) -> ScanResult:

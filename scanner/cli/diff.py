@@ -30,7 +30,7 @@ from scanner.report.diffs import (
     text_lines,
     write_parquet,
 )
-from scanner.report.rules import Rule, RuleCheck, parse_rule
+from scanner.report.rules import Rule, RuleCheck, rules_of
 from scanner.snapshot.moments import split_store
 from scanner.snapshot.prune import FINISHED
 from scanner.snapshot.store import Store, diff
@@ -46,7 +46,7 @@ Write = Callable[[DiffReport, "Diff", Callable[[bytes | memoryview], object]], N
 
 
 def diff_command(args: argparse.Namespace, interruption: exits.Interruption) -> int:
-    rules = [parse_rule(text) for text in rules_in(args.fail_if)]
+    rules = rules_of(args.fail_if)
     writers = [(writer_of(path, args), path) for path in args.output]
     if args.depth < 0 or (args.top is not None and args.top < 1):
         raise OptionError("--depth must be a whole number of 0 or more, and --top one of 1 or more")
@@ -74,19 +74,6 @@ def diff_command(args: argparse.Namespace, interruption: exits.Interruption) -> 
             exits.print_message(verdict.message)
         return exits.RULE_BROKEN
     return exits.INCOMPLETE if report.unknown else exits.COMPLETE
-
-
-def rules_in(given: Iterable[str]) -> Iterator[str]:
-    """Yield the rules: as given, or from `@FILE`, one a line."""
-    for text in given:
-        if not text.startswith("@"):
-            yield text
-            continue
-        try:
-            with open(text[1:], encoding="utf-8") as file:
-                yield from (line for line in file.read().splitlines() if line.strip() and line.lstrip()[0] != "#")
-        except (OSError, ValueError) as error:
-            raise OptionError(f"--fail-if {text!r} cannot be read: {error}") from error
 
 
 def sides_of(args: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[Store, int | str, Store, int | str]:
@@ -144,7 +131,9 @@ def report_of(
     first, last = one.snapshot(before), other.snapshot(after)
     grouping = grouping_by(args.by, other.roots, depth=args.depth, now_ns=int(last.began * 1e9))
     check = RuleCheck(rules, other.roots)
-    summary = Summary(check.watched(changes.changes(every=True)), grouping)
+    summary = Summary(grouping)
+    for change in check.watched(changes.changes(every=True)):
+        summary.add(change)
     unknown = changes.unknown
     verdicts = check.verdicts(first.bytes, unknown)
     rows = summary.largest(args.sort, args.top)

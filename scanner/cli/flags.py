@@ -196,13 +196,17 @@ def add_performance_options(command: argparse.ArgumentParser) -> None:
 
 def add_snapshot_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("snapshots (see docs/snapshots.md)")
-    group.add_argument(
-        "--store", metavar="FILE",
-        help="add a snapshot to FILE, and read only directories that changed; an interrupted scan is continued",
-    )  # fmt: skip
+    add_store_options(group)
     group.add_argument(
         "--from", dest="source", metavar="STORE[@SNAPSHOT]",
         help="read a snapshot instead of the tree: 41, -1 (the newest), -7d, 2026-11-28; ROOT may be a directory in it",
+    )  # fmt: skip
+
+
+def add_store_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--store", metavar="FILE",
+        help="add a snapshot to FILE, and read only directories that changed; an interrupted scan is continued",
     )  # fmt: skip
     group.add_argument(
         "--trust", choices=TRUSTS,
@@ -259,11 +263,7 @@ def add_diff_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--depth", metavar="N", type=int, default=1, help="levels of directories (default: 1)")
     command.add_argument("--top", metavar="N", type=int, help="print the first N only")
     command.add_argument("--sort", choices=SORTS, default="growth", help="(default: growth, in either direction)")
-    command.add_argument(
-        "--fail-if", metavar="RULE", action="append", default=[],
-        help="exit with code 4 if RULE holds: 'growth > 10G', 'growth > 5%%', 'removed in src > 1000'; @FILE has one a "
-        "line; may be repeated",
-    )  # fmt: skip
+    _add_rule_option(command)
     command.add_argument("--json", action="store_true", help="print a JSON document")
     command.add_argument(
         "-o", dest="output", metavar="FILE", action="append", default=[],
@@ -273,17 +273,71 @@ def add_diff_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("-q", "--quiet", action="store_true", help="no messages about outputs")
 
 
-def add_message_options(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("messages and reports")
+def add_nightly_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command `nightly` that no other command has, and those of the store."""
+    group = command.add_argument_group("nightly")
+    group.add_argument("--to", metavar="DIR", help="write the pages to DIR (default: the directory of the store)")
+    group.add_argument("--name", metavar="NAME", help="name in the line and on the page (default: that of ROOT)")
+    group.add_argument(
+        "--config", metavar="FILE",
+        help="read options from a TOML file, for one tree or several: [trees.NAME] with roots, store, ...; options of "
+        "the command line override it",
+    )  # fmt: skip
+    _add_rule_option(group)
+    group.add_argument(
+        "--depth", metavar="N", type=int, default=2, help="levels of directories that growth is summed by (default: 2)"
+    )
+    group.add_argument(
+        "--keep-pages", metavar="N", type=int, default=30, help="keep the dated pages of N nights (default: 30)"
+    )
+    group.add_argument("--prom", metavar="FILE", help="write the metrics to FILE (default: latest.prom in DIR)")
+    group.add_argument(
+        "--ping", metavar="URL",
+        help="send pings: URL/start, then URL if the night was good, or URL/fail (exit code 3 and more)",
+    )  # fmt: skip
+    group.add_argument("--quiet-ok", action="store_true", help="print nothing if all is well")
+    group.add_argument(
+        "--lock-wait", metavar="TIME", type=_duration, default=0.0,
+        help="wait for another scan that uses the store, at most this long (default: 0)",
+    )  # fmt: skip
+    install = group.add_mutually_exclusive_group()
+    install.add_argument(
+        "--install-cron", action="store_true", help="print the line for crontab that does the same each night"
+    )
+    install.add_argument(
+        "--install-systemd", action="store_true",
+        help="print a script that installs a service and a timer that do the same each night",
+    )  # fmt: skip
+    group.add_argument(
+        "--at",
+        metavar="HH:MM",
+        default="02:10",
+        help="with --install-cron and --install-systemd: when (default: 02:10)",
+    )
+    add_store_options(command.add_argument_group("snapshots (see docs/snapshots.md)"))
+
+
+def _add_rule_option(command: argparse._ActionsContainer) -> None:
+    command.add_argument(
+        "--fail-if", metavar="RULE", action="append", default=[],
+        help="exit with code 4 if RULE holds: 'growth > 10G', 'growth > 5%%', 'removed in src > 1000'; @FILE has one a "
+        "line; may be repeated",
+    )  # fmt: skip
+
+
+def add_message_options(command: argparse.ArgumentParser, *, files: bool = True) -> None:
+    """Add options about messages, and those that write files."""
+    group = command.add_argument_group("messages and reports" if files else "messages")
     group.add_argument("-q", "--quiet", action="store_true", help="no progress and no errors on stderr")
     group.add_argument(
         "-v", "--verbose", action="store_true", help="print all errors on stderr, not only the first few"
     )
-    group.add_argument("--errors", metavar="FILE", help="write all errors to FILE, one JSON object a line (NDJSON)")
-    group.add_argument(
-        "--report", metavar="FILE", action="append", default=[],
-        help="write a report of the scan to FILE: .json, .md or .html, by its suffix (may be repeated)",
-    )  # fmt: skip
+    if files:
+        group.add_argument("--errors", metavar="FILE", help="write all errors to FILE, one JSON object a line (NDJSON)")
+        group.add_argument(
+            "--report", metavar="FILE", action="append", default=[],
+            help="write a report of the scan to FILE: .json, .md or .html, by its suffix (may be repeated)",
+        )  # fmt: skip
     group.add_argument(
         "--progress", action=argparse.BooleanOptionalAction, default=None,
         help="show progress on stderr, if it is a terminal (default: yes)",

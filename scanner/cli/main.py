@@ -17,6 +17,8 @@ from scanner.export.output import occupy_closed_streams
 from scanner.kernel.native import keep_memory
 from scanner.options import PUBLIC, ScanOptions
 
+WITHOUT_OPTIONS = "snapshots", "diff", "nightly"
+"""Commands that scan nothing, or more than once."""
 AN_AGE = re.compile(r"-[0-9][0-9a-z.]*")
 
 
@@ -25,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if hasattr(sys.stderr, "reconfigure"):  # stderr may be closed
         sys.stderr.reconfigure(errors="backslashreplace")
     occupy_closed_streams()
-    args = parse(join_sizes(process_arguments() if arguments is None else arguments))
+    words = join_sizes(process_arguments() if arguments is None else arguments)
+    args = parse(words)
     try:
         options = options_from(args)
     except OptionError as error:
@@ -34,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interruption = exits.Interruption()
     try:
         with interruption.handled():
-            return run_command(args, options, interruption)
+            return run_command(args, words, options, interruption)
     except exits.Interrupted as error:
         return exits.end_by_signal(error.number)
     except OptionError as error:
@@ -67,7 +70,9 @@ def process_arguments() -> list[str]:
     return given
 
 
-def run_command(args: argparse.Namespace, options: ScanOptions, interruption: exits.Interruption) -> int:
+def run_command(
+    args: argparse.Namespace, words: Sequence[str], options: ScanOptions, interruption: exits.Interruption
+) -> int:
     """Import the command's module, and run it: the modules of the others are not needed."""
     if args.command == "why":
         from scanner.cli.why import why_command
@@ -82,6 +87,10 @@ def run_command(args: argparse.Namespace, options: ScanOptions, interruption: ex
 
         return diff_command(args, interruption)
     keep_memory()
+    if args.command == "nightly":
+        from scanner.cli.nightly import nightly_command
+
+        return nightly_command(args, words, interruption)
     refuse_shared_outputs(args)
     for name in ("trust", "recheck", "changed", "restart", "keep", "keep_within"):
         if getattr(args, name) not in (None, False, 0.0) and not args.store:
@@ -103,7 +112,7 @@ def run_command(args: argparse.Namespace, options: ScanOptions, interruption: ex
 
 def options_from(args: argparse.Namespace) -> ScanOptions:
     """Return the options that the arguments set. Raises OptionError."""
-    given = {name: value for name, value in vars(args).items() if args.command not in ("snapshots", "diff")}
+    given = {} if args.command in WITHOUT_OPTIONS else vars(args)
     chosen = {
         "start_method": given.get("start_method"),
         "dir_timeout": given.get("dir_timeout") or None,

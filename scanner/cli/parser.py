@@ -92,6 +92,27 @@ exit codes
   4    a rule of --fail-if holds
 """
 
+NIGHTLY_EXAMPLES = """\
+examples
+  scanner nightly /srv --store /var/lib/scan/srv.snap
+  scanner nightly /srv --store /var/lib/scan/srv.snap --fail-if 'growth > 100G' --quiet-ok
+  scanner nightly --config /etc/scan.toml
+  scanner nightly /srv --store /var/lib/scan/srv.snap --install-systemd
+
+Each night: one scan, which adds a snapshot to the store; comparison with earlier nights; latest.html, .json,
+.md and .prom beside the store (or in --to), and a dated copy of the pages; one line, which cron mails. A night
+that fails keeps the pages of the last good one, and says at their top what failed.
+
+exit codes
+  0    all is well
+  1    something is unreadable
+  2    wrong usage
+  3    failed: a ROOT or a file cannot be used, or --expect-fs or --min-entries is not met
+  4    a rule of --fail-if holds
+  75   stopped by --timeout, or the store is in use (the message says which); the next night continues
+  128+N  ended by signal N
+"""
+
 WHY_EXAMPLES = """\
 examples
   scanner why --gitignore . build/notes.txt
@@ -113,10 +134,12 @@ SUMMARIES = {
     "treemap": ("draw the disk usage of directories", TREEMAP_EXAMPLES + EXITS),
     "snapshots": ("list, check, prune and export the snapshots of a store", SNAPSHOTS_EXAMPLES + EXITS),
     "diff": ("print what changed between two snapshots", DIFF_EXAMPLES),
+    "nightly": ("scan each night: history, pages, rules, metrics and one line for a mail", NIGHTLY_EXAMPLES),
     "why": ("print whether a scan of ROOT includes PATH, and if not, why", WHY_EXAMPLES),
 }
 
 
+SCANS = "scan", "list", "du", "treemap"
 WHILE_BUILT = partial(argparse.HelpFormatter, width=80)
 """The formatter while options are added: argparse tries each on one, and the usual one imports shutil for the width."""
 
@@ -140,14 +163,23 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the parsed arguments. Wrong ones end the process, with a suggestion if a similar word exists."""
     top, commands = make_parsers(arguments)
     refuse_unknown_command(top, arguments, commands)
+    if command_in(arguments) == "nightly":  # a file of --config may set what is not given
+        suppress_defaults(commands["nightly"])
     args, unknown = top.parse_known_args(arguments)
     if unknown:
         command = commands[args.command]
         hinted = ", ".join(word + _hint(word.partition("=")[0], args.command, command) for word in unknown)
         command.error(f"unrecognized arguments: {hinted}")
-    if not getattr(args, "roots", True) and not args.source:
+    if args.command in SCANS and not args.roots and not args.source:
         commands[args.command].error("the following arguments are required: ROOT")
     return args
+
+
+def suppress_defaults(command: Parser) -> None:
+    """Let the command's result hold the given options only."""
+    command._defaults.clear()
+    for action in command._actions:
+        action.default = argparse.SUPPRESS
 
 
 def refuse_unknown_command(top: Parser, arguments: Sequence[str], commands: Iterable[str]) -> None:
@@ -203,6 +235,20 @@ def make_parsers(arguments: Sequence[str] = ()) -> tuple[Parser, dict[str, Parse
     return top, parsers
 
 
+def add_nightly_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of a nightly scan."""
+    command.add_argument("roots", metavar="ROOT", nargs="*", help="a directory to scan (not needed with --config)")
+    flags.add_nightly_options(command)
+    flags.add_check_options(command)
+    flags.add_filter_options(command)
+    flags.add_traversal_options(command)
+    flags.add_limit_options(command)
+    flags.add_performance_options(command)
+    flags.add_message_options(command, files=False)
+    command.set_defaults(source=None, errors=None, report=[])
+    command._has_negative_number_optionals.clear()
+
+
 def add_options(command: argparse.ArgumentParser, name: str) -> None:
     """Add arguments and options, in the order in which --help lists them."""
     if name == "snapshots":
@@ -212,6 +258,9 @@ def add_options(command: argparse.ArgumentParser, name: str) -> None:
     if name == "diff":
         flags.add_diff_options(command)
         command._has_negative_number_optionals.clear()
+        return
+    if name == "nightly":
+        add_nightly_options(command)
         return
     if name == "why":
         command.add_argument("root", metavar="ROOT", help="the directory of the scan")

@@ -30,10 +30,7 @@ class Expectations:
 
     def unmet(self, stats: ScanStats) -> Iterator[Fault]:
         """Yield a Fault for each expectation that a finished scan does not meet, on the ROOT that it concerns."""
-        for root, found in zip(self._roots, self._found, strict=False):  # _found is empty without --expect-fs
-            if found not in self._types:
-                message = f"its file system is {found}, not {' or '.join(self._types)}: is it mounted?"
-                yield _unmet(root, message)
+        yield from self.wrong_filesystems()
         if not self._least:
             return
         if stats.entries < self._least:
@@ -41,6 +38,13 @@ class Expectations:
             yield _unmet(where, f"{stats.entries:,} entries were found in all, fewer than {self._least:,}")
         elif len(self._roots) > 1:
             yield from (_unmet(root, "it is empty") for root in self._roots if _is_empty(root))
+
+    def wrong_filesystems(self) -> Iterator[Fault]:
+        """Yield a Fault for each ROOT on another file system than --expect-fs names."""
+        for root, found in zip(self._roots, self._found, strict=False):  # _found is empty without --expect-fs
+            if found not in self._types:
+                message = f"its file system is {found}, not {' or '.join(self._types)}: is it mounted?"
+                yield _unmet(root, message)
 
 
 def _is_empty(root: str) -> bool:

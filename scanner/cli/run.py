@@ -24,7 +24,6 @@ from scanner.stats import ScanStats
 
 if TYPE_CHECKING:
     from scanner.report.formats import ReportFunction
-    from scanner.report.treemap import Treemap
 
 UNFINISHED = ("timeout", "interrupted", "failed")
 """Outcomes without a whole result: its file must not appear."""
@@ -53,11 +52,8 @@ class Outcome(NamedTuple):
         return self._replace(word="interrupted", code=128 + interruption.number, signal=interruption.number)
 
 
-class Details(NamedTuple):
-    """The report's parts beside statistics: `data` returns them after the scan; `treemap` is drawn in HTML."""
-
-    data: Callable[[], dict[str, Any]] = dict
-    treemap: Treemap | None = None
+Details = Callable[[], dict[str, Any]]
+"""Returns the report's parts beside statistics, after the scan."""
 
 
 def run_scan(
@@ -85,9 +81,12 @@ def run_scan(
 
                 lower_priority()
             with_progress = shows_progress(args)
-            run = Run(list(args.roots), options, cancelled=interruption, monitored=report.is_wanted or with_progress)
+            run = Run(
+                list(args.roots), options, cancelled=interruption, monitored=report.is_wanted or with_progress,
+                unmet=expected.unmet,
+            )  # fmt: skip
             take = until_failure if report.has_files else take
-            outcome = _outcome(args.roots, run, take, expected, with_progress=with_progress)
+            outcome = _outcome(args.roots, run, take, with_progress=with_progress)
             outcome = report.write(outcome.with_signal(interruption))
         outcome = outcome.with_signal(interruption)
         report.write_errors(outcome.stats.faults)  # its reader may block: here a signal ends the command at once
@@ -104,7 +103,7 @@ class ScanReport:
     def __init__(self, args: argparse.Namespace, outputs: Outputs, details: Details | None) -> None:
         self.is_wanted = details is not None or bool(args.report)
         self.has_files = args.errors is not None or bool(args.report)
-        self._details = details or Details()
+        self._details: Details = details or dict
         self._outputs = outputs
         self._roots = list(args.roots)
         self._files = list(_open_reports(args.report, outputs)) if args.report else []
@@ -117,11 +116,11 @@ class ScanReport:
         stats = outcome.stats
         if not self.is_wanted:
             return outcome
-        data = report_data(self._roots, outcome.word, stats, self._filesystems, __version__, **self._details.data())
+        data = report_data(self._roots, outcome.word, stats, self._filesystems, __version__, **self._details())
         for write, output in self._files:
             with self._outputs.attempt(output):
                 try:
-                    text = write(data, self._details.treemap)
+                    text = write(data)
                 except Exception as error:  # of a drawing library: all other reports are still written and printed
                     raise output.failed(f"{type(error).__name__}: {error}") from error
                 output.write(text.encode())
@@ -173,9 +172,7 @@ class UntilFailure:
                 self.error = error
 
 
-def _outcome(
-    roots: Sequence[str], run: Run, take: Callable[[Chunk], object], expected: Expectations, *, with_progress: bool
-) -> Outcome:
+def _outcome(roots: Sequence[str], run: Run, take: Callable[[Chunk], object], *, with_progress: bool) -> Outcome:
     """Run the scan and return its outcome, without the signal: another one may arrive later."""
     word, code = "interrupted", 0
     failures: tuple[StoreError, ...] = ()
@@ -186,8 +183,6 @@ def _outcome(
                     take(chunk)
             except StoreError as error:  # at the end: the scan itself is complete
                 failures = (error,)
-        for fault in expected.unmet(run.stats):
-            run.stats.add(fault)
         word, code = exits.outcome_of(roots, run.stats)
     except ScanTimeout as error:
         exits.print_message(str(error))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scanner.cli.exits import Interruption
 from scanner.cli.roots import refuse_shared_directories
-from scanner.cli.run import Details, conclude, run_scan
+from scanner.cli.run import conclude, run_scan
 from scanner.cli.terminal import colours_wanted, painted
 from scanner.export.output import Output
 from scanner.kernel.producers.base import apart
@@ -22,39 +22,41 @@ from scanner.report.text import text_report
 if TYPE_CHECKING:
     from scanner.report.names import NameReport
     from scanner.report.sizes import SizeReport
-    from scanner.report.treemap import Treemap
+    from scanner.report.treemap import Node, Treemap
 
 
 def scan_command(args: argparse.Namespace, options: ScanOptions, interruption: Interruption) -> int:
-    collected = Collected(args)
-    details = Details(collected.data, collected.treemap)
-    outcome = run_scan(args, collected.add_to(options), collected.take, interruption, details)
+    has_page = any(takes_longest(path) for path in args.report)
+    collected = Collected(args, names=bool(args.report or args.json), sizes=args.sizes, treemap=has_page)
+    outcome = run_scan(args, collected.add_to(options), collected.take, interruption, collected.data)
     if outcome.report is not None:
         _print(outcome.report, as_json=args.json)
     return conclude(args, outcome)
 
 
 class Collected:
-    """The report's details, merged from Chunks: names for any report but that on the terminal, sizes for --sizes."""
+    """The report's details, merged from Chunks. `treemap`: with the directories to draw, if there are `sizes`."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
-        self.treemap: Treemap | None = None
+    def __init__(self, args: argparse.Namespace, *, names: bool, sizes: bool, treemap: bool) -> None:
+        self.drawn: list[Node] = []
+        """The directories and files to draw, after `data`."""
+        self._treemap: Treemap | None = None
         self._names: NameReport | None = None
         self._sizes: SizeReport | None = None
-        if args.report or args.json:
+        if names:
             from scanner.report.names import NameReport  # not needed otherwise
 
             self._names = NameReport()
-        if args.sizes:
+        if sizes:
             if args.source is None:
                 refuse_shared_directories(args.roots)
             from scanner.report.sizes import SizeReport  # not needed otherwise
 
-            if any(takes_longest(path) for path in args.report):
+            if treemap:
                 from scanner.report.treemap import Treemap  # not needed otherwise
 
-                self.treemap = Treemap(args.roots)
-            self._sizes = SizeReport(args.roots, self.treemap)
+                self._treemap = Treemap(args.roots)
+            self._sizes = SizeReport(args.roots, self._treemap)
 
     @property
     def _producers(self) -> Sequence[ProducerSpec]:
@@ -76,7 +78,13 @@ class Collected:
 
     def data(self) -> dict[str, Any]:
         parts = {"names": self._names, "sizes": self._sizes}
-        return {name: part.data() for name, part in parts.items() if part}
+        data: dict[str, Any] = {name: part.data() for name, part in parts.items() if part}
+        if self._treemap is not None:
+            from scanner.report.treemap import rows_of
+
+            self.drawn = self._treemap.nodes()
+            data["treemap"] = rows_of(self.drawn)
+        return data
 
 
 def _print(data: dict[str, Any], *, as_json: bool) -> None:

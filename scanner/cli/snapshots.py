@@ -57,7 +57,7 @@ def _cells(snapshot: Snapshot) -> Iterator[str]:
 
     yield str(snapshot.number)
     yield datetime.fromtimestamp(snapshot.began).strftime("%Y-%m-%d %H:%M:%S")
-    yield "" if snapshot.ended is None else f"{snapshot.ended - snapshot.began:.1f} s"
+    yield "" if snapshot.seconds is None else f"{snapshot.seconds:.1f} s"
     for number in (snapshot.directories, snapshot.entries):
         yield f"{number:,}"
     yield "" if snapshot.blocks is None else human(512 * snapshot.blocks)

@@ -15,7 +15,8 @@ from scanner.export.tree import Tree
 from scanner.model import Chunk
 from scanner.options import ProducerSpec, ScanOptions
 from scanner.report.data import shown
-from scanner.report.treemap import Treemap
+from scanner.report.drawing import treemap_svg
+from scanner.report.treemap import Row, Treemap, rows_of
 
 
 def treemap_command(args: argparse.Namespace, options: ScanOptions, interruption: Interruption) -> int:
@@ -38,21 +39,21 @@ def treemap_command(args: argparse.Namespace, options: ScanOptions, interruption
             for total in tree.finish():
                 treemap.add(total)
             with outputs.attempt(output):
-                output.write(write(args, treemap).encode())
+                output.write(write(args, rows_of(treemap.nodes())).encode())
                 output.publish()
     return conclude(args, outcome.with_failures(outputs.failures))
 
 
-def _writer_of(path: str) -> Callable[[argparse.Namespace, Treemap], str]:
+def _writer_of(path: str) -> Callable[[argparse.Namespace, list[Row]], str]:
     _, suffix = suffixes_of(path)
     if suffix == ".svg":
-        return lambda _, treemap: treemap.svg()
+        return lambda _, rows: treemap_svg(rows)
     if suffix == ".html":
         return _page
     raise OptionError(f"-o {path!r}: the suffix selects the format, and must be one of .svg, .html")
 
 
-def _page(args: argparse.Namespace, treemap: Treemap) -> str:
+def _page(args: argparse.Namespace, rows: list[Row]) -> str:
     from scanner.report.html import html_treemap  # its libraries take a second and memory: only after the scan
 
-    return html_treemap(treemap, f"Disk usage of {', '.join(map(shown, args.roots))}")
+    return html_treemap(rows, f"Disk usage of {', '.join(map(shown, args.roots))}")

@@ -70,26 +70,31 @@ Grouping = Callable[["Change"], Iterable[Share]]
 
 
 class Summary:
-    """The sums of all changes, and of each group. `groups` has the groups in the order of their names."""
+    """The sums of all changes that are added, and of each group. `groups`: in the order of their names."""
 
-    def __init__(self, changes: Iterable[Change], grouping: Grouping | None = None) -> None:
+    def __init__(self, grouping: Grouping | None = None) -> None:
         self.total = Sums()
         self.has_sizes = False
-        groups: dict[str, Sums] = {}
-        for change in changes:
-            self.total.add_change(change.kind)
-            growth = change.growth
-            if growth is not None:
-                self.has_sizes = True
-                self.total.add_bytes(growth)
-            for key, share, counts in grouping(change) if grouping is not None else ():
-                sums = groups.get(key)
-                if sums is None:
-                    sums = groups[key] = Sums()
-                sums.add_bytes(share)
-                if counts:
-                    sums.add_change(change.kind)
-        self.groups = dict(sorted(groups.items()))
+        self._grouping = grouping
+        self._groups: dict[str, Sums] = {}
+
+    def add(self, change: Change) -> None:
+        self.total.add_change(change.kind)
+        growth = change.growth
+        if growth is not None:
+            self.has_sizes = True
+            self.total.add_bytes(growth)
+        for key, share, counts in self._grouping(change) if self._grouping is not None else ():
+            sums = self._groups.get(key)
+            if sums is None:
+                sums = self._groups[key] = Sums()
+            sums.add_bytes(share)
+            if counts:
+                sums.add_change(change.kind)
+
+    @property
+    def groups(self) -> dict[str, Sums]:
+        return dict(sorted(self._groups.items()))
 
     def largest(self, sort: str, most: int | None) -> list[tuple[str, Sums]]:
         """Return some groups: those with the most `growth`, in either direction, or `count`, or all by `name`."""

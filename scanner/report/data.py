@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scanner.encoding import printable, utf8_bytes, utf8_text
 from scanner.model import UNEXPECTED, Fault, Path
 from scanner.stats import ScanStats
+
+if TYPE_CHECKING:
+    from scanner.report.treemap import Row
 
 LONGEST_SHOWN = 300  # characters of a path in text for people; JSON has the whole path
 SCHEMA = 1
@@ -24,10 +27,12 @@ def report_data(
     *,
     names: dict[str, Any] | None = None,
     sizes: dict[str, Any] | None = None,
+    treemap: list[Row] | None = None,
 ) -> dict[str, Any]:
     """Return the report of one scan, as docs/report.schema.json describes it.
 
-    `outcome`: complete, incomplete, timeout, interrupted or failed. `names`, `sizes`: optional parts.
+    `outcome`: complete, incomplete, timeout, interrupted or failed. `names`, `sizes`,
+    `treemap`: optional parts.
     """
     record = scan_record(roots, outcome, stats, version)
     del record["unreadable"]  # `faults` has them
@@ -40,6 +45,7 @@ def report_data(
         **({"snapshot": stats.snapshot} if stats.snapshot else {}),
         **({} if names is None else {"names": names}),
         **({} if sizes is None else {"sizes": sizes}),
+        **({} if treemap is None else {"treemap": treemap}),
         "faults": [fault_fields(fault) for fault in stats.faults],
     }
 
@@ -67,15 +73,15 @@ def scan_record(roots: Sequence[Path], outcome: str, stats: ScanStats, version: 
 
 def read_from(stats: ScanStats) -> dict[str, Any]:
     """Return what identifies the snapshot that was read instead of the tree."""
-    from datetime import datetime
-
-    moments = {
-        name: None
-        if stats.read_from[name] is None
-        else datetime.fromtimestamp(stats.read_from[name]).astimezone().isoformat(timespec="seconds")
-        for name in ("began", "ended")
-    }
+    moments = {name: iso_time(stats.read_from[name]) for name in ("began", "ended")}
     return {**stats.read_from, **moments, **path_fields(stats.read_from["store"], "store")}
+
+
+def iso_time(seconds: float | None) -> str | None:
+    """Format seconds since 1970 as local time, with its offset from UTC."""
+    from datetime import datetime  # takes 2 ms: not needed otherwise
+
+    return None if seconds is None else datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
 
 
 def _absolute(root: Path) -> Path:

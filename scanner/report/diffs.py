@@ -14,7 +14,7 @@ from scanner.export.arrow import ROW_GROUP, WriteStream, load_pyarrow
 from scanner.report.changes import Summary, Sums
 from scanner.report.data import path_fields, shown
 from scanner.report.rules import Verdict
-from scanner.report.tables import aligned, human
+from scanner.report.tables import aligned, signed
 from scanner.report.text import markdown_rows, markdown_text
 
 if TYPE_CHECKING:
@@ -60,10 +60,6 @@ def headline(report: DiffReport) -> str:
     if report.unknown:
         parts.append(f"{len(report.unknown):,} unknown")
     return f"{', '.join(map(shown, report.roots))}: {', '.join(parts)} since {moment(report.before.began)}"
-
-
-def signed(size: int) -> str:
-    return ("-" if size < 0 else "+") + human(abs(size))
 
 
 def moment(seconds: float) -> str:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scanner.errors import OptionError
 from scanner.export.formats import require_extra
 from scanner.kernel.producers.base import json_escaped
 from scanner.report.text import markdown_report
 
-if TYPE_CHECKING:
-    from scanner.report.treemap import Treemap
-
-ReportFunction = Callable[[dict[str, Any], "Treemap | None"], str]
+ReportFunction = Callable[[dict[str, Any]], str]
 
 
 def takes_longest(path: str) -> bool:
@@ -23,7 +20,7 @@ def takes_longest(path: str) -> bool:
     return path.lower().endswith(".html")
 
 
-def json_report(data: dict[str, Any], _: Treemap | None = None) -> str:
+def json_report(data: dict[str, Any]) -> str:
     return json_escaped(json.dumps(data, indent=2, ensure_ascii=False)) + "\n"
 
 
@@ -40,14 +37,14 @@ def report_function(path: str) -> ReportFunction:
     return FORMATS[suffix]
 
 
-def _html(data: dict[str, Any], treemap: Treemap | None) -> str:
+def _html(data: dict[str, Any]) -> str:
     from scanner.report.html import html_report  # its libraries take a second and memory: only after the scan
 
-    return html_report(data, treemap)
+    return html_report(data)
 
 
 FORMATS: dict[str, ReportFunction] = {
     ".json": json_report,
-    ".md": lambda data, _: markdown_report(data),
+    ".md": markdown_report,
     ".html": _html,
 }

@@ -14,8 +14,8 @@ MOST_BARS = 12
 SECONDS = "seconds since the start"
 
 
-def pictures(data: dict[str, Any]) -> Iterator[str]:
-    """Yield an SVG for each part of the report with enough data for a plot."""
+def machine_pictures(data: dict[str, Any]) -> Iterator[str]:
+    """Yield plots about the cost of the scan, as far as there is enough data."""
     series = data["resources"].get("series", [])
     if len(series) > 1:
         yield from _over_time(data, series)
@@ -23,6 +23,10 @@ def pictures(data: dict[str, Any]) -> Iterator[str]:
         yield _balance(data["workers"])
     if processes := data["resources"].get("processes"):
         yield _processor(processes)
+
+
+def result_pictures(data: dict[str, Any]) -> Iterator[str]:
+    """Yield plots about what was found."""
     if "names" in data:
         yield from _names(data["names"])
 

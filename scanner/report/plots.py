@@ -9,6 +9,7 @@ import re
 import textwrap
 import warnings
 from collections.abc import Callable
+from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -17,6 +18,7 @@ logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 os.environ.pop("MPLBACKEND", None)  # no window is opened, and an unknown backend would be an error
 import matplotlib  # noqa: E402
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
 
@@ -35,6 +37,7 @@ COLOURS = list(PALETTE)
 SHORT = 26  # letters of the longest name in a legend of two columns
 DASHES = ["-", "--", "-.", ":"]
 MARKS = ["o", "s", "^", "D", "v", "P", "X"]  # lines differ by more than their colours
+FONT = re.compile(r"(?P<weight>\d+|bold)? ?(?P<size>[\d.]+px)[^;]*")
 STYLE = {
     "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -69,12 +72,28 @@ def _for_page(text: str, label: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     referenced = set(re.findall(r"(?:url\(|href=\")#([^)\"]+)", text))
     text = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in referenced else "", text)
+    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r' style="([^"]*)"', lambda match: _as_attributes(match[1]), text)
     for colour, variable in {INK: "--ink", FAINT: "--faint", **PALETTE}.items():
         text = text.replace(colour, f"var({variable}, {colour})")
     text = re.sub(r'<svg ([^>]*?)width="[^"]*"', r'<svg \1class="plot"', text, count=1)
     text = re.sub(r'(<svg [^>]*?) height="[^"]*"', r"\1", text, count=1)
-    text = text.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
-    return re.sub(r"font: ([^;\"]*?)'sans-serif'[^;\"]*", r"font: \1system-ui, sans-serif", text)
+    return text.replace("<svg ", f'<svg stroke-linejoin="round" role="img" aria-label="{escape(label)}" ', 1)
+
+
+def _as_attributes(style: str) -> str:
+    """Return declarations as attributes, which hold also where a page's styles are blocked."""
+    attributes = []
+    for declaration in style.split(";"):
+        name, _, value = (part.strip() for part in declaration.partition(":"))
+        if name == "font" and (font := FONT.fullmatch(value)) is not None:
+            weight = f' font-weight="{font["weight"]}"' if font["weight"] else ""
+            attributes.append(f'font-size="{font["size"]}" font-family="system-ui, sans-serif"{weight}')
+        elif name == "font-family":
+            attributes.append('font-family="system-ui, sans-serif"')
+        elif name:
+            attributes.append(f'{name}="{value}"')
+    return "".join(f" {attribute}" for attribute in attributes)
 
 
 def plain(text: str) -> str:
@@ -98,6 +117,30 @@ def lines(series: Series, x: str, y: str, *, marks: bool = False, whole: str = "
         if len(series) > 1:
             columns = 2 if max(map(len, series)) <= SHORT else 1
             axes.figure.legend(ncols=columns, loc="outside lower left")
+
+    return draw
+
+
+def timeline(series: dict[str, list[tuple[datetime, float]]], unit: str, *, marks: bool, whole: bool) -> Draw:
+    """Draw a line for each name over local time. `unit`: label of the values; `whole`: they are integers."""
+
+    def draw(axes: Any) -> None:
+        for number, (name, points) in enumerate(series.items()):
+            mark = {"marker": MARKS[number % len(MARKS)]} if marks else {}
+            moments = [moment.astimezone().replace(tzinfo=None) for moment, _ in points]
+            values = [value for _, value in points]
+            axes.plot(moments, values, DASHES[number % len(DASHES)], label=name, color=COLOURS[number], **mark)
+        most = max(value for points in series.values() for _, value in points)
+        axes.set_ylim(0, 1.08 * most or 1)
+        axes.set_ylabel(unit)
+        axes.set_xlabel("date")
+        locator = AutoDateLocator(minticks=3, maxticks=6)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        if whole:
+            axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        if len(series) > 1:
+            axes.figure.legend(ncols=2, loc="outside lower left")
 
     return draw
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from scanner.errors import OptionError
 from scanner.model import below_any, is_below, prefix_of
 from scanner.report.changes import Sums
+from scanner.report.tables import human
 from scanner.units import bytes_of
 
 if TYPE_CHECKING:
     from scanner.snapshot.diff import Change
 
 NAMES = "added", "removed", "changed", "moved", "added_bytes", "removed_bytes", "growth", "unknown"
+OF_BYTES = "added_bytes", "removed_bytes", "growth"
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, "<=": operator.le, "==": operator.eq, "!=": operator.ne, ">": operator.gt, "<": operator.lt,
 }  # fmt: skip
@@ -49,21 +51,43 @@ class Verdict(NamedTuple):
     def message(self) -> str:
         if self.value is None:
             return f"rule `{self.rule.text}` cannot be checked: sizes are not stored"
-        unit = " %" if self.rule.is_share else ""
-        return f"rule `{self.rule.text}` is broken: {self.rule.name} is {self.value:,.6g}{unit}"
+        return f"rule `{self.rule.text}` is broken: {self.rule.name} is {self._shown_value(self.value)}"
+
+    def _shown_value(self, value: float) -> str:
+        if self.rule.is_share:
+            return f"{value:,.6g} %"
+        return human(int(value)) if self.rule.name in OF_BYTES else f"{value:,.0f}"
 
 
-def parse_rule(text: str) -> Rule:
-    """Raises OptionError."""
+def rules_of(given: Iterable[str]) -> list[Rule]:
+    """Return the rules: as given, or from `@FILE`, one a line. Raises OptionError."""
+    rules: list[Rule] = []
+    for text in given:
+        if not text.startswith("@"):
+            rules.append(parse_rule(text, f"--fail-if {text!r}"))
+            continue
+        try:
+            with open(text[1:], encoding="utf-8") as file:
+                lines = file.read().splitlines()
+        except (OSError, ValueError) as error:
+            raise OptionError(f"--fail-if {text!r} cannot be read: {error}") from error
+        for number, line in enumerate(lines, 1):
+            if line.strip() and not line.lstrip().startswith("#"):
+                rules.append(parse_rule(line, f"{text[1:]}:{number}: {line.strip()!r}"))
+    return rules
+
+
+def parse_rule(text: str, where: str) -> Rule:
+    """Return a rule. `where` names it in an error. Raises OptionError."""
     match = RULE.fullmatch(text)
     if match is None or match["name"] not in NAMES:
-        raise OptionError(f"--fail-if {text!r}: a rule is {FORM}")
+        raise OptionError(f"{where}: a rule is {FORM}")
     value, is_share = match["value"], match["value"].endswith("%")
     if is_share and match["name"] != "growth":
-        raise OptionError(f"--fail-if {text!r}: only growth is compared in percent")
+        raise OptionError(f"{where}: only growth is compared in percent")
     number = float(value[:-1]) if is_share and _is_number(value[:-1]) else _value_of(value)
     if number is None:
-        raise OptionError(f"--fail-if {text!r}: {value!r} is no number, size (10G) or percentage (5%)")
+        raise OptionError(f"{where}: {value!r} is no number, size (10G) or percentage (5%)")
     return Rule(text.strip(), match["name"], match["path"], match["operator"], number, is_share)
 
 
@@ -116,8 +140,7 @@ class RuleCheck:
             )
         else:
             value = getattr(sums, rule.name)
-        needs_sizes = rule.name in ("added_bytes", "removed_bytes", "growth")
-        if needs_sizes and bytes_before is None and not self._has_sizes:
+        if rule.name in OF_BYTES and bytes_before is None and not self._has_sizes:
             value = None
         elif rule.is_share and value:
             value = 100 * value / bytes_before if bytes_before else math.copysign(math.inf, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import marshal
+import os
 import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from scanner.report.treemap import Treemap
 
 MOST = 10  # largest files and directories
+MOST_DRAWN = 200  # largest files in a treemap
 KINDS = {"f": "files", "d": "directories", "l": "links", "p": "pipes", "s": "sockets", "b": "block devices",
          "c": "character devices"}  # fmt: skip
 
@@ -34,7 +36,9 @@ class SizeReport:
 
     def __init__(self, roots: Sequence[Path], treemap: Treemap | None = None) -> None:
         """`treemap`: gets the total of each directory as well."""
-        self.producers = (ProducerSpec("sizes", (None, False)), ProducerSpec("summary", (time.time_ns(), MOST)))
+        self._most_files = MOST if treemap is None else MOST_DRAWN
+        summary = ProducerSpec("summary", (time.time_ns(), self._most_files))
+        self.producers = (ProducerSpec("sizes", (None, False)), summary)
         self._treemap = treemap
         self._roots = set(roots)
         self._tree = Tree(roots)
@@ -65,9 +69,9 @@ class SizeReport:
             _merge(counts, more)
         for suffix, sums in suffixes.items():
             _merge(self._suffixes, {suffix_key(suffix, self._suffixes): sums})
-        files = [(size, self._file_number + number, path) for size, number, path in files]
-        self._file_number = max([self._file_number, *(number + 1 for _, number, _ in files)])
-        self._files = largest(MOST, self._files + files)
+        files = [(size, self._file_number + number, path, disk) for size, number, path, disk in files]
+        self._file_number = max([self._file_number, *(number + 1 for _, number, *_ in files)])
+        self._files = largest(self._most_files, self._files + files)
 
     def _first_paths(self, shared: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         """Yield shared files that were not met before. Must run before the tree adds the records of the same Chunk."""
@@ -91,12 +95,15 @@ class SizeReport:
     def data(self) -> dict[str, Any]:
         """Return the merged values. Call it once, after the last output."""
         self._count(self._tree.finish())
+        if self._treemap is not None:
+            for _, _, path, disk in self._files:
+                self._treemap.add_file(os.fsdecode(path), disk)
         directories = [total for _, _, total in sorted(self._directories, reverse=True)]
         return {
             "apparent_bytes": self._size,
             "disk_bytes": self._disk,
             "types": {KINDS.get(TYPES.get(kind, "?"), "others"): count for kind, count in sorted(self._types.items())},
-            "largest_files": [{**path_fields(path), "bytes": size} for size, _, path in self._files],
+            "largest_files": [{**path_fields(path), "bytes": size} for size, _, path, _ in self._files[:MOST]],
             "largest_directories": [
                 {**path_fields(total.path), "own_disk_bytes": total.own_disk, "disk_bytes": total.disk}
                 for total in directories

@@ -18,8 +18,8 @@ class ReportTable(NamedTuple):
     rows: list[tuple[str, ...]]
 
 
-def scan_tables(data: dict[str, Any]) -> Iterator[ReportTable]:
-    """Yield the tables about the cost of the scan and about names, without empty ones."""
+def machine_tables(data: dict[str, Any]) -> Iterator[ReportTable]:
+    """Yield the tables about the cost of the scan, without empty ones."""
     processes = {each["process"]: each for each in data["resources"].get("processes", [])}
     yield from _some("Processes", ("peak memory", "mean", "CPU user", "system", "CPU", "process"), [
         (
@@ -39,6 +39,12 @@ def scan_tables(data: dict[str, Any]) -> Iterator[ReportTable]:
     yield from _some("Slowest directories", ("seconds", "path"), [
         (f"{each['seconds']:.4f}", shown_text(each["path"])) for each in data["slowest_directories"]
     ])  # fmt: skip
+
+
+def result_tables(data: dict[str, Any]) -> Iterator[ReportTable]:
+    """Yield the tables about what was found, without empty ones."""
+    if "sizes" in data:
+        yield from size_tables(data["sizes"])
     if "names" in data:
         yield from _name_tables(data["names"])
 
@@ -130,6 +136,11 @@ def human(size: int) -> str:
             return f"{number:.0f} {unit}" if unit == "B" or number.is_integer() else f"{number:.1f} {unit}"
         number /= 1024
     return f"{number:.1f} PiB"
+
+
+def signed(size: int) -> str:
+    """Format a difference of bytes with its sign: +1.5 GiB."""
+    return ("-" if size < 0 else "+") + human(abs(size))
 
 
 def megabytes(size: int) -> str:

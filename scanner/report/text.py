@@ -9,7 +9,16 @@ from itertools import islice
 from typing import Any
 
 from scanner.report.data import shown_text
-from scanner.report.tables import ReportTable, human, megabytes, scan_tables, size_tables, table_lines
+from scanner.report.night import (
+    changes_text,
+    completeness,
+    failure_text,
+    growth_tables,
+    minute,
+    status_of,
+    totals_table,
+)
+from scanner.report.tables import ReportTable, human, machine_tables, megabytes, result_tables, size_tables, table_lines
 
 FIRST_FAULTS = 5  # of each kind in text
 MOST_FAULTS = 100  # of each kind in HTML
@@ -36,16 +45,35 @@ def _fact_lines(name: str, value: str) -> list[str]:
 
 
 def markdown_report(data: dict[str, Any]) -> str:
-    """Return the report as Markdown, with all tables."""
-    lines = [f"## Scan report, {data['started_at'][:16].replace('T', ' ')}", "", "| | |", "|---|---|"]
+    """Return the report as Markdown, with all tables. A night without a result has only its failure."""
+    night = data.get("night")
+    lines = [] if night is None else list(_night_lines(data, night))
+    if "started_at" not in data:
+        return "\n".join(lines) + "\n"
+    lines += [f"## Scan report, {minute(data['started_at'])}", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {markdown_text(value)} |" for name, value in facts(data)]
     if data["faults"]:
         lines += ["", "### Errors", "", *(f"- {markdown_text(line)}" for line in fault_lines(data))]
-    for table in scan_tables(data):
-        lines += _markdown_table(table)
-    for table in size_tables(data["sizes"]) if "sizes" in data else ():
+    for table in (*result_tables(data), *machine_tables(data)):
         lines += _markdown_table(table)
     return "\n".join(lines) + "\n"
+
+
+def _night_lines(data: dict[str, Any], night: dict[str, Any]) -> Iterator[str]:
+    """Yield the beginning of the report of a night."""
+    yield f"# {markdown_text(night['name'])}: {status_of(night)}"
+    yield ""
+    if failure := failure_text(night):
+        yield from (f"**{markdown_text(failure)}**", "")
+    if "now" not in night:
+        return
+    yield from (f"- {markdown_text(line)}" for line in (completeness(data), *night["problems"]))
+    yield from _markdown_table(totals_table(night))
+    for growth in night["growth"]:
+        yield from ("", f"### Since {growth['since']}", "", markdown_text(changes_text(growth)))
+        for table in growth_tables(growth):
+            yield from _markdown_table(table)
+    yield ""
 
 
 def _markdown_table(table: ReportTable) -> list[str]:
@@ -61,6 +89,11 @@ def markdown_rows(heads: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Iter
 
 def facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield name and value of each line at the top of a report."""
+    yield from result_facts(data)
+    yield from machine_facts(data)
+
+
+def result_facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Scanned", ", ".join(shown_text(root["path"]) for root in data["roots"])
     if "read_from" in data:
         source = data["read_from"]
@@ -76,6 +109,9 @@ def facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if incidents := ", ".join(_incidents(data)):
         yield "Incidents", incidents
     yield from _snapshot_facts(data.get("snapshot"))
+
+
+def machine_facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Elapsed", f"{data['elapsed_seconds']:.2f} s"
     yield (
         "Rate",

@@ -176,7 +176,10 @@ class SnapshotScan:
         self._background.call(self.writer.take, chunk, self._keys)
 
     def finish(self, outcome: str, *, complete: bool) -> None:
-        """Commit what is left, and close the store. A scan that is not complete is continued by the next one."""
+        """Commit what is left, and close the store. A scan that is not complete is continued by the next one.
+
+        `outcome`: complete, interrupted, failed, or rejected because an expectation is not met.
+        """
         if self._lock is None:
             return
         if not self._is_finishing:  # once: an interrupted call is repeated
@@ -195,8 +198,9 @@ class SnapshotScan:
 
     def _commit_last(self, outcome: str, complete: bool) -> None:
         counts = self.writer.counts
-        finished = "failed" if not counts["directories"] else "incomplete" if counts["errors"] else "complete"
-        state = "open" if not complete else "incomplete" if counts["stale"] else finished
+        has_failed = outcome == "rejected" or not counts["directories"]
+        is_incomplete = counts["errors"] or counts["stale"]
+        state = "open" if not complete else "failed" if has_failed else "incomplete" if is_incomplete else "complete"
         with explained(self.path):
             if counts["stale"]:
                 values = ("unreliable", json.dumps(self.number))

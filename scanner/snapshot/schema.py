@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from scanner.errors import StoreError
 from scanner.kernel.rows import connect_reader, quoted
 
-APPLICATION, FORMAT = 0x53634E73, 2
+APPLICATION, FORMAT = 0x53634E73, 3
 PAGE_BYTES, CACHE_KIB = 8192, 32768
 
 
@@ -37,7 +37,7 @@ CREATE TABLE roots(
     filesystem INT NOT NULL, newest INT NOT NULL);
 CREATE TABLE snapshots(
     id INTEGER PRIMARY KEY, state TEXT NOT NULL, began REAL NOT NULL, ended REAL, cursor_root INT, cursor BLOB,
-    directories INT NOT NULL DEFAULT 0, entries INT NOT NULL DEFAULT 0, bytes INT, blocks INT,
+    directories INT NOT NULL DEFAULT 0, entries INT NOT NULL DEFAULT 0, files INT, bytes INT, blocks INT,
     read INT NOT NULL DEFAULT 0, kept INT NOT NULL DEFAULT 0, settled INT NOT NULL DEFAULT 0,
     rechecked INT NOT NULL DEFAULT 0, stale INT NOT NULL DEFAULT 0, unreliable INT NOT NULL DEFAULT 0,
     racy INT NOT NULL DEFAULT 0, damaged INT NOT NULL DEFAULT 0, errors INT NOT NULL DEFAULT 0,
@@ -68,7 +68,7 @@ NUMBERS = (
     "damaged", "errors",
 )  # fmt: skip
 LATEST = 253_402_300_799  # the end of the year 9999: what `datetime` can show
-PERHAPS = "ended", "cursor_root", "bytes", "blocks"  # numbers, or NULL
+PERHAPS = "ended", "cursor_root", "files", "bytes", "blocks"  # numbers, or NULL
 WRONG_TYPES = f"""
 SELECT EXISTS (SELECT 1 FROM snapshots WHERE
     {" OR ".join(f"typeof({name}) NOT IN ('integer', 'real')" for name in NUMBERS)} OR

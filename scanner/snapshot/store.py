@@ -32,8 +32,9 @@ ABOUT = "number", "state", "began", "ended", "host"
 IS_UNREAD = "SELECT 1 FROM unread WHERE root = :root AND path = :path AND snapshot = :snapshot"
 HAS_DIRECTORY = holding("root = :root AND path = :path", "part") + " LIMIT 1", IS_UNREAD
 COLUMNS = (
-    "id, state, began, ended, directories, entries, bytes, blocks, read, kept, rechecked, stale, unreliable, racy, "
-    "damaged, errors, trust, version, host"
+    "id, state, began, ended, directories, entries, files, bytes, blocks, read, kept, rechecked, stale, unreliable, "
+    "racy, damaged, errors, trust, version, host, "
+    "(SELECT sum(attempts.ended - attempts.began) FROM attempts WHERE snapshot = snapshots.id)"
 )
 
 
@@ -41,13 +42,14 @@ class Snapshot(NamedTuple):
     """One snapshot of a store.
 
     number       1 for the first one
-    state        complete; incomplete: some directories were unreadable; failed: all roots were; open: interrupted, the
-                 next scan goes on
+    state        complete; incomplete: some directories were unreadable; failed: all roots were, or --expect-fs or
+                 --min-entries was not met; open: interrupted, the next scan goes on
     began, ended seconds since 1970; `ended` None: never
     directories, entries
                  numbers of what was found
-    bytes, blocks
-                 sums over the entries that are no directories; None unless sizes are stored
+    files, bytes, blocks
+                 number of entries that are no directories, and sums over them; None unless sizes are stored. They
+                 include what was known of directories that are unreadable now
     read, kept   directories that were read, and that were taken from the snapshot before
     rechecked, stale
                  directories read only to check the times, and those that differed
@@ -58,6 +60,7 @@ class Snapshot(NamedTuple):
     trust        the option
     version, host
                  the scanner, and where it ran
+    seconds      time that the scan took, in all its parts
     """
 
     number: int
@@ -66,6 +69,7 @@ class Snapshot(NamedTuple):
     ended: float | None
     directories: int
     entries: int
+    files: int | None
     bytes: int | None
     blocks: int | None
     read: int
@@ -79,6 +83,7 @@ class Snapshot(NamedTuple):
     trust: str
     version: str
     host: str
+    seconds: float | None
 
 
 class Store:

@@ -270,6 +270,6 @@ class SnapshotWriter:
 
 
 SUMS = (
-    f"UPDATE snapshots SET (bytes, blocks) = (SELECT {TOTAL_BYTES}, {TOTAL_BLOCKS} FROM versions "
+    f"UPDATE snapshots SET (files, bytes, blocks) = (SELECT sum(files), {TOTAL_BYTES}, {TOTAL_BLOCKS} FROM versions "
     "WHERE until IS NULL) WHERE id = ?"
 )

@@ -21,7 +21,7 @@ import pytest
 import scanner
 from scanner.errors import OptionError
 from scanner.report.changes import BY
-from scanner.report.rules import parse_rule
+from scanner.report.rules import rules_of
 from tests.support.mounting import mounting
 from tests.support.shell import ROOT, SCANNER, call, run
 from tests.support.trees import make
@@ -142,7 +142,7 @@ def test_a_rule_decides_the_exit_code(rule: str, code: int, store: Path, tmp_pat
 @pytest.mark.parametrize("text", ["", "growth", "growth > ", "size > 3", "growth > x", "removed > 5%", "growth >> 3"])
 def test_a_text_that_is_no_rule(text: str, store: Path) -> None:
     with pytest.raises(OptionError):
-        parse_rule(text)
+        rules_of([text])
     assert code_of(store, "--fail-if", text) == 2
 
 

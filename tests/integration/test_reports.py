@@ -19,7 +19,8 @@ from scanner.cli.terminal import colours_wanted, painted
 from scanner.export.tree import Total
 from scanner.kernel.producers.summary import suffix_of
 from scanner.report.names import MOST_SUFFIXES, OTHER
-from scanner.report.treemap import GAP, LETTER, Box, Node, Treemap, columns, label
+from scanner.report.drawing import GAP, LETTER, Box, columns, label, treemap_svg
+from scanner.report.treemap import Node, Treemap, rows_of
 from tests.support.shell import ROOT, call, run
 from tests.support.trees import make
 
@@ -106,6 +107,7 @@ class Page(html.parser.HTMLParser):
         self.ids: list[str] = []
         self.loads: list[str] = []
         self.labels: list[str] = []
+        self.scripts: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -116,8 +118,9 @@ class Page(html.parser.HTMLParser):
             self.labels.append(given.get("aria-label") or "")
         if "id" in given:
             self.ids.append(str(given["id"]))
+        if tag == "script":
+            self.scripts.append(given.get("type") or "")
         self.loads += [str(given[name]) for name in ("src", "href", "xlink:href") if name in given]
-        assert tag != "script"
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -134,6 +137,7 @@ def test_a_page_is_self_contained(way: str, trees: dict[str, Path], tmp_path: Pa
     assert all(target.startswith("#") for target in page.loads), "a page loads nothing"
     assert len(page.labels) >= 5
     assert all(page.labels), "every picture has a label"
+    assert page.scripts == ["application/json", ""]
     assert "\x1b" not in text
     assert "complete" in text
 
@@ -142,7 +146,8 @@ def test_names_are_escaped_in_html(tmp_path: Path) -> None:
     tree = make(tmp_path / "tree", {"<script>alert(1)</script>": {"a.<b>": None}, "$x$_{2}&amp;": {"f.$y^{2$": None}})
     file = tmp_path / "report.html"
     assert call("scan", "--sizes", tree, "--report", file).returncode == 0
-    Page(file.read_text())  # asserts that there is no script
+    assert Page(file.read_text()).scripts == ["application/json", ""], "the treemap's own"
+    assert "\\u003cscript>alert(1)" in file.read_text()
     assert "&lt;script&gt;alert(1)" in file.read_text()
 
 
@@ -190,9 +195,12 @@ def test_directories_kept_by_a_treemap_form_a_tree() -> None:
     ):  # fmt: skip
         treemap.add(Total(path, disk, disk, 1, 0, 0))
     (root,) = treemap.nodes()
-    assert [(node.path, node.rest) for node in root.below] == [("/r/a", 2), ("/r/g", 0)]
+    assert [(node.path, node.disk) for node in root.below] == [("/r/a", 10), ("/r/g", 8)]
     assert [node.below for node in root.below] == [[Node("/r/a/b", 8, [])], [Node("/r/g/h", 8, [])]]
-    assert root.rest == 3
+    assert rows_of([root]) == [
+        [-1, "/r", 21, "d", None], [0, "a", 10, "d", None], [1, "b", 8, "d", None], [0, "g", 8, "d", None],
+        [3, "h", 8, "d", None],
+    ]  # fmt: skip
 
 
 def test_a_treemap_of_a_deep_chain(tmp_path: Path) -> None:
@@ -200,13 +208,13 @@ def test_a_treemap_of_a_deep_chain(tmp_path: Path) -> None:
     paths = ["/r" + "/d" * depth for depth in range(900)]
     for path in reversed(paths):
         treemap.add(Total(path, 1 << 20, 1 << 20, 1, 0, 0))
-    assert treemap.svg().count("<g>") > 10
+    assert treemap_svg(rows_of(treemap.nodes())).count("<g>") > 10
 
 
 def test_a_treemap_without_disk_usage() -> None:
     treemap = Treemap(["/r"])
     treemap.add(Total("/r", 0, 0, 1, 0, 0))
-    assert "The disk usage is 0." in treemap.svg()
+    assert "The disk usage is 0." in treemap_svg(rows_of(treemap.nodes()))
 
 
 def test_a_label_of_wide_letters_fits_its_box() -> None:

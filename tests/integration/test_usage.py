@@ -24,7 +24,7 @@ def refused(*arguments: str | Path) -> list[str]:
         (["lst", "."], "unknown command 'lst' (did you mean list?)", "scanner"),
         (
             ["xyzzy"],
-            "unknown command 'xyzzy'; the commands are scan, list, du, treemap, snapshots, diff, why",
+            "unknown command 'xyzzy'; the commands are scan, list, du, treemap, snapshots, diff, nightly, why",
             "scanner",
         ),
         (["list", "--exlude", "x", "."], "unrecognized arguments: --exlude (did you mean --exclude?)", "scanner list"),

@@ -37,6 +37,7 @@ ALLOWED = {
     "export": FOUNDATION | {"entry"},
     "snapshot": FOUNDATION | {"kernel", "mounts", "export", "run", "api", "units"},
     "report": FOUNDATION | {"stats", "export", "kernel", "units"},
+    "nightly": FOUNDATION | {"snapshot", "report", "export", "units"},
     "run": FOUNDATION
     | {"kernel", "plan", "backends", "engine", "stats", "monitor", "latency", "garbage", "entry", "export", "snapshot"},
     "api": FOUNDATION | {"entry", "snapshot", "kernel", "plan", "backends", "engine", "run", "signature"},

@@ -27,8 +27,10 @@ DAY = 86_400 * 10**9  # nanoseconds
 AGES = (0, DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY, 3 * 365 * DAY)
 FUTURE = -1
 """The age class of a file whose modification time was later than the time at which it was read."""
-LargeFile: TypeAlias = tuple[int, int, bytes]
-"""Bytes, a number that grows in walk order, and the path. The path is empty if enough larger files came before."""
+LargeFile: TypeAlias = tuple[int, int, bytes, int]
+"""Bytes, a number that grows in walk order, the path, and bytes of disk usage. The path is empty if enough larger files
+came before.
+"""
 LONGEST_SUFFIX = 16  # characters: longer ones are part of the name
 
 
@@ -78,7 +80,7 @@ class Summary(Producer):
             kind, disk = stat.S_IFMT(mode), 512 * blocks
             age = FUTURE if mtime > read_at else bisect(AGES, self._now - mtime)
             if row in shared:
-                file = self._large_file(path, name, size)
+                file = self._large_file(path, name, size, disk)
                 self._shared.append((shared[row], kind, uid, disk, age, suffix_of(name), file))
                 continue
             self._types[kind] += 1
@@ -88,11 +90,11 @@ class Summary(Producer):
                 _add(self._ages[age], size)
                 _add(self._suffixes[suffix_of(name)], size)
                 if size > self._least:
-                    self._keep(self._large_file(path, name, size))
+                    self._keep(self._large_file(path, name, size, disk))
 
-    def _large_file(self, path: Any, name: str, size: int) -> LargeFile:
+    def _large_file(self, path: Any, name: str, size: int, disk: int) -> LargeFile:
         full_path = os.fsencode(prefix_of(path)) + utf8_bytes(name) if size > self._least else b""
-        return size, next(self._numbers), full_path
+        return size, next(self._numbers), full_path, disk
 
     def _keep(self, file: LargeFile) -> None:
         self._largest.append(file)
