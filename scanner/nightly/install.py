@@ -63,7 +63,11 @@ def systemd_script(job: Job) -> str:
 
 
 def service(job: Job, user: str) -> str:
-    """Return the service. It may write to its own directories only; exit code 1 is that of unreadable directories."""
+    """Return the service.
+
+    It may write to its own directories only, and to a cache, where matplotlib keeps what it knows of fonts. Exit code 1
+    is that of unreadable directories. A stop goes to the scan, which ends its workers.
+    """
     return f"""\
 [Unit]
 Description=Nightly scan of {_value(job.name)}
@@ -79,6 +83,9 @@ IOSchedulingClass=idle
 ProtectSystem=strict
 ProtectHome=read-only
 ReadWritePaths={" ".join(map(_word, job.directories))}
+CacheDirectory=scanner
+Environment=MPLCONFIGDIR=/var/cache/scanner
+KillMode=mixed
 PrivateTmp=yes
 NoNewPrivileges=yes
 """
@@ -91,6 +98,7 @@ Description=Nightly scan of {_value(job.name)}
 
 [Timer]
 OnCalendar=*-*-* {job.hour:02}:{job.minute:02}:00
+RandomizedDelaySec=5min
 Persistent=yes
 
 [Install]

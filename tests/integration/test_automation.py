@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.support.shell import ROOT, SCANNER
+import scanner
+from tests.support.shell import ROOT, SCANNER, call
 from tests.support.trees import make
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -22,80 +23,111 @@ WORKFLOWS = ROOT / ".github" / "workflows"
 
 @pytest.fixture
 def machine(tmp_path: Path) -> dict[str, str]:
-    """Make a tree, and an environment in which `scanner` is this checkout and `logger` writes to a file."""
+    """Make a tree, and an environment in which `scanner` is this checkout, and a crontab and systemd are files."""
     make(tmp_path / "srv", {"a": {"b": None}, "c": None})
+    scripts = {
+        "scanner": f'PYTHONPATH={ROOT} exec {" ".join(SCANNER)} "$@"',
+        "crontab": f'if [ "$1" = -l ]; then cat {tmp_path}/crontab; else cat > {tmp_path}/crontab; fi',
+        "sudo": 'exec "$@"',
+        "systemctl": f'echo "$@" >> {tmp_path}/systemctl',
+    }
     (tmp_path / "bin").mkdir()
-    script(tmp_path / "bin" / "scanner", f'PYTHONPATH={ROOT} exec {" ".join(SCANNER)} "$@"')
-    script(tmp_path / "bin" / "logger", f'echo "$*" >> {tmp_path}/log')
-    return {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    for name, text in scripts.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    (tmp_path / "crontab").write_text("0 4 * * * true\n")
+    return {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
 
 
-def script(path: Path, text: str) -> None:
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
+def commands_of(heading: str, tmp_path: Path) -> str:
+    """Return the commands of the first block below a heading of automation.md, but those that install the package."""
+    text = (ROOT / "docs" / "automation.md").read_text()
+    block = re.search(rf"^#+ {heading}$.*?^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    lines = [line for line in re.findall(r"^\$ (.*)$", block[1], re.MULTILINE) if not line.startswith("pipx")]
+    return re.sub(r"(?<!\S)/srv(?!\S)", str(tmp_path / "srv"), "\n".join(lines))
 
 
-def placed(text: str, tmp_path: Path) -> str:
-    """Replace system directories by temporary ones."""
-    (tmp_path / "state").mkdir(exist_ok=True)
-    for theirs, ours in (
-        ("/run/lock/scan", tmp_path / "lock"), ("/var/lib/scan", tmp_path / "state"),
-        ("${STATE_DIRECTORY}", tmp_path / "state"),
-    ):  # fmt: skip
-        text = text.replace(theirs, str(ours))
-    return re.sub(r"(?<!\S)/srv(?!\S)", str(tmp_path / "srv"), text)
-
-
-def cron_command(tmp_path: Path) -> str:
-    (line,) = (line for line in (EXAMPLES / "scan.cron").read_text().splitlines() if not line.startswith("#"))
-    minute, hour, *_, user, command = line.split(maxsplit=6)
-    assert (minute, hour, user) == ("10", "2", "root")
-    assert "%" not in command, "cron treats it as a line break"
-    return placed(command, tmp_path)
-
-
-@pytest.mark.skipif(shutil.which("flock") is None, reason="util-linux")
-def test_the_cron_line(tmp_path: Path, machine: dict[str, str]) -> None:
-    done = subprocess.run(["sh", "-c", cron_command(tmp_path)], env=machine, capture_output=True, check=True)
+def test_the_commands_install_a_nightly_job_of_cron(tmp_path: Path, machine: dict[str, str]) -> None:
+    script = commands_of("A nightly job", tmp_path)
+    subprocess.run(["sh", "-e", "-c", script], env=machine, cwd=tmp_path, check=True, capture_output=True)
+    assert len(scanner.Store(tmp_path / "scan" / "srv.snap").snapshots) == 1
+    before, line = (tmp_path / "crontab").read_text().splitlines()
+    assert before == "0 4 * * * true", "other jobs stay"
+    command = line.split(maxsplit=5)[5].replace("\\%", "%")
+    done = subprocess.run(["sh", "-c", command], env=machine, cwd="/", check=True, capture_output=True)
     assert (done.stdout, done.stderr) == (b"", b""), "cron sends mail for any output"
-    assert json.loads((tmp_path / "state" / "report.json").read_text())["outcome"] == "complete"
-    assert (tmp_path / "state" / "report.html").exists()
-    assert not (tmp_path / "log").exists()
+    assert len(scanner.Store(tmp_path / "scan" / "srv.snap").snapshots) == 2
 
 
-@pytest.mark.skipif(shutil.which("flock") is None, reason="util-linux")
-def test_the_cron_line_logs_failures_and_never_runs_twice(tmp_path: Path, machine: dict[str, str]) -> None:
-    command = cron_command(tmp_path)
-    held = f"flock {tmp_path}/lock sh -c '{command}'"
-    subprocess.run(["sh", "-c", held], env=machine, capture_output=True, check=True)
-    shutil.rmtree(tmp_path / "srv")
-    subprocess.run(["sh", "-c", command], env=machine, capture_output=True, check=True)
-    assert (tmp_path / "log").read_text() == "-t scan exit code 75\n-t scan exit code 3\n"
+def in_a_namespace(*mounts: str) -> list[str]:
+    """Return the beginning of a command that runs with mounts of its own."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    return ["unshare", "-m", "sh", "-e", "-c", f'{" && ".join(mounts)} && exec "$@"', "sh"]
 
 
-def test_the_service_runs(tmp_path: Path, machine: dict[str, str]) -> None:
-    unit = (EXAMPLES / "scan.service").read_text()
-    (command,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
-    subprocess.run(["sh", "-c", placed(command, tmp_path)], env=machine, capture_output=True, check=True)
-    assert json.loads((tmp_path / "state" / "report.json").read_text())["files"] == 2
+def test_the_script_installs_a_timer_of_systemd(tmp_path: Path, machine: dict[str, str]) -> None:
+    units = tmp_path / "units"
+    units.mkdir()
+    place = "/etc/systemd/system"
+    if not os.path.isdir(place):
+        pytest.skip("systemd is not installed")
+    script = commands_of("systemd", tmp_path).replace("/var/tmp/scan", str(tmp_path / "scan"))
+    command = [*in_a_namespace(f"mount --bind {units} {place}"), "sh", "-e", "-c", script]
+    subprocess.run(command, env=machine, cwd=tmp_path, check=True, capture_output=True)
+    assert sorted(path.name for path in units.iterdir()) == ["scanner-srv.service", "scanner-srv.timer"]
+    assert (tmp_path / "systemctl").read_text() == "daemon-reload\nenable --now scanner-srv.timer\n"
+    assert (tmp_path / "scan").is_dir()
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd")
-@pytest.mark.parametrize("unit", ["scan.service", "scan.timer"])
-def test_systemd_accepts_the_units(unit: str, tmp_path: Path) -> None:
-    for name in ("scan.service", "scan.timer"):
-        text = (EXAMPLES / name).read_text().replace("ExecStart=scanner", f"ExecStart={shutil.which('true')}")
-        (tmp_path / name).write_text(text)
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", tmp_path / unit], capture_output=True, text=True, check=False
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+@pytest.mark.skipif(shutil.which("cron") is None, reason="cron")
+def test_cron_runs_the_job_and_mails_its_line(tmp_path: Path, machine: dict[str, str]) -> None:
+    """The real daemon, with a crontab and a sendmail of its own."""
+    spool, changes, work = (tmp_path / name for name in ("spool", "sbin", "work"))
+    for folder in (spool, changes, work):
+        folder.mkdir()
+    mail = changes / "sendmail"
+    mail.write_text(f"#!/bin/sh\ncat >> {tmp_path}/mail\n")
+    mail.chmod(0o755)
+    environment = {name: machine[name] for name in ("PATH", "PYTHONPATH")}
+    arguments = [tmp_path / "bin" / "scanner", "nightly", tmp_path / "srv", "--store", tmp_path / "scan" / "srv.snap"]
+    done = subprocess.run([*arguments, "--install-cron"], env=machine, capture_output=True, text=True, check=True)
+    job = "* * * * * " + done.stdout.split(maxsplit=5)[5]
+    (spool / "root").write_text("".join(f"{name}={value}\n" for name, value in environment.items()) + job)
+    (spool / "root").chmod(0o600)
+    overlay = f"lowerdir=/usr/sbin,upperdir={changes},workdir={work}"
+    command = in_a_namespace(
+        f"mount --bind {spool} /var/spool/cron/crontabs", f"mount -t overlay -o {overlay} none /usr/sbin"
     )
-    assert [line for line in done.stderr.splitlines() if "scan." in line] == []
+    daemon = subprocess.Popen([*command, "cron", "-f"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 130
+        while not (tmp_path / "mail").exists() or b"page:" not in (tmp_path / "mail").read_bytes():
+            assert time.monotonic() < deadline, daemon.poll()
+            time.sleep(0.5)
+    finally:
+        daemon.terminate()
+        daemon.communicate()
+    text = (tmp_path / "mail").read_text()
+    assert re.search(rf"^srv: OK 2 files, 0 B, \d+ s; page: {tmp_path}/scan/latest.html$", text, re.MULTILINE), text
+    assert (tmp_path / "scan" / "latest.html").exists()
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd")
-def test_systemd_accepts_the_schedule() -> None:
-    (when,) = re.findall(r"^OnCalendar=(.*)$", (EXAMPLES / "scan.timer").read_text(), re.MULTILINE)
-    subprocess.run(["systemd-analyze", "calendar", when], check=True, capture_output=True)
+@pytest.mark.usefixtures("fonts")
+def test_the_example_of_a_configuration_is_valid(tmp_path: Path) -> None:
+    """Its trees are other directories here; --to overrides its place."""
+    make(tmp_path / "srv", {str(n): None for n in range(1000)})
+    make(tmp_path / "home", {"a.o": None, "b": None})
+    text = (EXAMPLES / "scan.toml").read_text()
+    for name in ("srv", "home"):
+        text = text.replace(f'"/{name}"', f'"{tmp_path}/{name}"')
+    (tmp_path / "scan.toml").write_text(text)
+    done = call("nightly", "--config", tmp_path / "scan.toml", "--to", tmp_path / "pages")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["home", "srv"]
 
 
 def steps(name: str) -> list[dict[str, Any]]:

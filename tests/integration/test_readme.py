@@ -20,6 +20,7 @@ from tests.support.trees import make
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PLACES = ("/mnt/nfs", "/srv")  # replaced by a small tree
 ELSEWHERE = {"pip", "pipx", "uv"}  # they install the package: see test_install_commands_name_the_package
+INSTALLERS = {"crontab", "sudo"}  # they install a nightly job: see tests/integration/test_automation.py
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
@@ -92,7 +93,7 @@ def test_a_console_block_runs(lines: list[str], tmp_path: Path, shell: dict[str,
 @pytest.mark.parametrize("command", [each for each in COMMANDS if program(each) not in ("scanner", "python")])
 def test_another_command_is_a_tool_of_ours_or_installs_us(command: str) -> None:
     name = program(command)
-    assert name in ELSEWHERE or os.access(ROOT / name, os.X_OK)
+    assert name in ELSEWHERE | INSTALLERS or os.access(ROOT / name, os.X_OK)
 
 
 def test_install_commands_name_the_package() -> None:
@@ -153,7 +154,9 @@ def test_every_public_option_is_described() -> None:
 def test_every_flag_is_described() -> None:
     from scanner.cli.parser import SUMMARIES, make_parsers
 
-    text = "".join((ROOT / "docs" / page).read_text() for page in ("options.md", "formats.md", "diff.md"))
+    text = "".join(
+        (ROOT / "docs" / page).read_text() for page in ("options.md", "formats.md", "diff.md", "automation.md")
+    )
     flags = {flag for name in SUMMARIES for flag in make_parsers([name])[1][name].options}
     aliases = {"--help", "--followlinks", "--progress"}
     assert [flag for flag in sorted(flags - aliases) if not re.search(rf"{flag}(?![\w-])", text)] == []

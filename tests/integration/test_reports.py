@@ -18,8 +18,8 @@ import pytest
 from scanner.cli.terminal import colours_wanted, painted
 from scanner.export.tree import Total
 from scanner.kernel.producers.summary import suffix_of
-from scanner.report.names import MOST_SUFFIXES, OTHER
 from scanner.report.drawing import GAP, LETTER, Box, columns, label, treemap_svg
+from scanner.report.names import MOST_SUFFIXES, OTHER
 from scanner.report.treemap import Node, Treemap, rows_of
 from tests.support.shell import ROOT, call, run
 from tests.support.trees import make
