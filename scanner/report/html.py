@@ -66,12 +66,13 @@ def html_treemap(rows: Sequence[Row], heading: str) -> str:
 def treemap_values(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the drawing, its data, and the script that lets the reader enter directories; empty without rows."""
     if not rows:
-        return {"treemap": "", "treemap_data": "", "script": ""}
-    # `<` could end the element, and the two line ends are none in JSON.
+        return {"treemap": "", "treemap_data": "", "script": "", "has_files": False}
+    # `</script>` would end the element.
     text = json.dumps(rows, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     return {
         "treemap": treemap_svg(rows),
         "treemap_data": text,
+        "has_files": any(kind == "f" for _, _, _, kind, _ in rows),
         "script": (PAGES / "treemap.js").read_text(encoding="utf-8"),
     }
 
