@@ -46,8 +46,9 @@ class Theme(NamedTuple):
 
 DARK_TREEMAP = """\
 .treemap { background: #0d1117; } .treemap rect { stroke: #0d1117; }
-.treemap .root { fill: #30363d; } .treemap .root + text { fill: #e6edf3; }
+.treemap rect[fill="#e4e4e4"] { fill: #30363d; } .treemap rect[fill="#e4e4e4"] + text { fill: #e6edf3; }
 """
+"""The colour of roots in `scanner.report.drawing` is replaced."""
 THEMES = {
     "light": Theme("#1f2328", "#59636e", "#0072b2", "#b7bfc8"),
     "dark": Theme("#e6edf3", "#9198a1", "#56b4e9", "#6e7681", DARK_TREEMAP),
@@ -100,10 +101,10 @@ def build_tree(top: Path) -> None:
 def treemap_svg() -> str:
     """The treemap of TREE, drawn as for `scanner treemap`, but lower: it stands in a page."""
     from scanner.cli.main import main as run
-    from scanner.report import treemap
+    from scanner.report import drawing
 
-    drawing: Any = treemap
-    drawing.WIDTH, drawing.HEIGHT = WIDTH, 280
+    page: Any = drawing
+    page.WIDTH, page.HEIGHT = WIDTH, 280
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
         build_tree(Path("project"))
         assert run(["treemap", "project", "-o", "treemap.svg"]) == 0
