@@ -7,6 +7,7 @@ import contextlib
 import csv
 import io
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -31,7 +32,7 @@ from scanner.report.diffs import (
     write_parquet,
 )
 from scanner.report.rules import Rule, RuleCheck, rules_of
-from scanner.snapshot.moments import split_store
+from scanner.snapshot.moments import FORMS, split_store
 from scanner.snapshot.prune import FINISHED
 from scanner.snapshot.store import Store, diff
 
@@ -48,6 +49,8 @@ Write = Callable[[DiffReport, "Diff", Callable[[bytes | memoryview], object]], N
 def diff_command(args: argparse.Namespace, interruption: exits.Interruption) -> int:
     rules = rules_of(args.fail_if)
     writers = [(writer_of(path, args), path) for path in args.output]
+    if args.itemize and args.top is not None:
+        raise OptionError("--top counts groups, which --itemize does not print: give one of them")
     if args.depth < 0 or (args.top is not None and args.top < 1):
         raise OptionError("--depth must be a whole number of 0 or more, and --top one of 1 or more")
     with contextlib.ExitStack() as stack:
@@ -93,6 +96,9 @@ def sides_of(args: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[Sto
         other, after = split_store(given[0])
         return store, which, Store(other), after
     names = [name.removeprefix("@") for name in given]
+    for name in names:
+        if not re.match("[-0-9]", name):
+            raise OptionError(f"{name!r} is no file with a store, and a snapshot is {FORMS}")
     if "@" in args.store and path != args.store:
         names.insert(0, which)
     if len(names) > 2:

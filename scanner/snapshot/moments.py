@@ -36,7 +36,7 @@ def chosen(which: str | int, numbers: Sequence[int], began: Sequence[float]) -> 
         return numbers[int(text)]
     if re.fullmatch(r"[0-9]{1,7}", text):
         if int(text) not in numbers:
-            raise OptionError(f"@{text}: there is no such snapshot; there are {ranges(numbers)}")
+            raise OptionError(f"@{text}: there is no finished snapshot of this number; there are {ranges(numbers)}")
         return int(text)
     from datetime import datetime  # takes 2 ms: not needed otherwise
 

@@ -314,3 +314,17 @@ def test_a_rule_about_a_relative_root(rule: str, tmp_path: Path) -> None:
     call("scan", "--store", store, ".", cwd=top)
     result = call("diff", store, "--fail-if", rule.format(top=top), cwd=top)
     assert result.returncode == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.snap"], "'missing.snap' is no file with a store, and a snapshot is a number (41), "),
+        (["41"], "there is no finished snapshot of this number; there are 1-"),
+        (["--itemize", "--top", "3"], "--top counts groups, which --itemize does not print"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments: list[str], message: str, store: Path) -> None:
+    done = call("diff", store, *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr.decode()
