@@ -12,7 +12,7 @@ from types import FrameType
 
 from scanner.encoding import printable
 from scanner.model import UNEXPECTED, Path
-from scanner.report.data import shown
+from scanner.report.data import HARMLESS_KINDS, shown
 from scanner.stats import ScanStats
 
 COMPLETE, INCOMPLETE, USAGE, NO_RESULT, RULE_BROKEN, OUT_OF_TIME = 0, 1, 2, 3, 4, 75
@@ -20,8 +20,6 @@ BUSY = OUT_OF_TIME  # EX_TEMPFAIL: the same command may succeed later
 STORE_CODES = {"usage": USAGE, "missing": NO_RESULT, "unusable": NO_RESULT, "unmounted": NO_RESULT, "busy": BUSY}
 """Exit codes by the reason of a StoreError."""
 MOST_FAULTS = 20  # printed on stderr without -v
-HARMLESS_KINDS = frozenset({"vanished", "pattern"})
-"""Kinds of Faults that leave the result complete."""
 CONTENT_KINDS = frozenset({"pattern", "prune", UNEXPECTED})
 """Kinds of Faults about the content of their path; the path itself is readable."""
 

@@ -149,9 +149,11 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs, allow_abbrev=False)
+        self.where = ""
+        """The file that the arguments are from, for errors; empty: the command line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(exits.USAGE, f"scanner: {printable(message)}\nTry '{self.prog} --help'.\n")
+        self.exit(exits.USAGE, f"scanner: {printable(self.where + message)}\nTry '{self.prog} --help'.\n")
 
     @property
     def options(self) -> list[str]:

@@ -32,7 +32,8 @@ UNFINISHED = ("timeout", "interrupted", "failed")
 class Outcome(NamedTuple):
     """How a scan ended: one word, the exit code, the signal that ended it (0: none), and the statistics.
 
-    `report`: the report's data, if there is one; `failures`: the errors of outputs that do not appear.
+    `report`: the report's data, if there is one; `failures`: the errors of outputs that do not appear; `message`: why
+    it was stopped.
     """
 
     word: str
@@ -41,6 +42,7 @@ class Outcome(NamedTuple):
     stats: ScanStats
     report: dict[str, Any] | None = None
     failures: tuple[OutputError | StoreError, ...] = ()
+    message: str = ""
 
     def with_failures(self, failures: Sequence[OutputError | StoreError]) -> Outcome:
         return self._replace(failures=(*self.failures, *failures))
@@ -174,7 +176,7 @@ class UntilFailure:
 
 def _outcome(roots: Sequence[str], run: Run, take: Callable[[Chunk], object], *, with_progress: bool) -> Outcome:
     """Run the scan and return its outcome, without the signal: another one may arrive later."""
-    word, code = "interrupted", 0
+    word, code, message = "interrupted", 0, ""
     failures: tuple[StoreError, ...] = ()
     try:
         with run, progress_line(run) if with_progress else contextlib.nullcontext():
@@ -185,11 +187,10 @@ def _outcome(roots: Sequence[str], run: Run, take: Callable[[Chunk], object], *,
                 failures = (error,)
         word, code = exits.outcome_of(roots, run.stats)
     except ScanTimeout as error:
-        exits.print_message(str(error))
-        word, code = "timeout", exits.OUT_OF_TIME
+        word, code, message = "timeout", exits.OUT_OF_TIME, str(error)
     except (ScanCancelled, exits.Interrupted):
         pass
-    return Outcome(word, code, 0, run.stats, failures=failures)
+    return Outcome(word, code, 0, run.stats, failures=failures, message=message)
 
 
 def remove_old_snapshots(args: argparse.Namespace, store: Any) -> None:
@@ -202,6 +203,8 @@ def remove_old_snapshots(args: argparse.Namespace, store: Any) -> None:
 
 def conclude(args: argparse.Namespace, outcome: Outcome) -> int:
     """Print the errors, and return the exit code or end by the outcome's signal. A failed output prevails."""
+    if outcome.message:
+        exits.print_message(outcome.message)
     if outcome.stats.clamped_times and not args.quiet:
         exits.print_message(
             f"{outcome.stats.clamped_times:,} times before 1677-09-21 or after 2262-04-11 were clamped: "

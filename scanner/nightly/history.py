@@ -1,4 +1,4 @@
-"""What changed since earlier nights, and the trend over all snapshots of a store."""
+"""Compare a night with earlier ones, and return the trend over all snapshots of a store."""
 
 from __future__ import annotations
 
@@ -8,134 +8,169 @@ from typing import Any, NamedTuple
 
 from scanner.report.changes import Summary, Sums, grouping_by
 from scanner.report.data import iso_time, path_fields
+from scanner.report.names import OTHER
 from scanner.report.rules import Rule, RuleCheck, Verdict
 from scanner.snapshot.diff import Change
 from scanner.snapshot.prune import FINISHED
 from scanner.snapshot.store import Snapshot, Store
 
 DAY = 86_400
-PERIODS = {"the night before": 0, "a week before": 7, "a month before": 30}
-"""Days. The night before is the snapshot before, whatever its age."""
-SLACK = DAY / 2  # seconds: a night does not begin at the same second as the one a week before
+NIGHT, WEEK, MONTH = "the night before", "a week before", "a month before"
+PERIODS = {WEEK: (6.5, 10.5), MONTH: (29.5, 45)}
+"""Ages in days that a snapshot may have to stand for a period. Nights do not begin at the same second."""
 BY = "directory", "owner", "suffix"
 MOST = 8  # groups that grew, and groups that shrank, of each kind
+MOST_POINTS = 500  # of the trend
 
 
 class History(NamedTuple):
-    """What a report says of earlier nights. `tree_growth`: bytes since the night before, by directory and file."""
+    """Earlier nights, for a report. `tree_growth`: growth of disk usage since the night before, by path."""
 
     growth: list[dict[str, Any]]
     trend: list[dict[str, Any]]
     verdicts: list[Verdict]
     unknown: list[str]
-    tree_growth: dict[str, int] | None
+    tree_growth: dict[str, int | None] | None
 
 
-def history_of(store: Store, rules: Sequence[Rule], drawn: Iterable[str], depth: int) -> History:
-    """Compare the newest snapshot with earlier ones.
+def history_of(
+    store: Store, number: int, reported: int | None, rules: Sequence[Rule], drawn: Iterable[str], depth: int
+) -> History:  # fmt: skip
+    """Compare snapshot `number` with earlier ones.
 
-    rules  are checked for the changes since the night before. Without one there is nothing to check.
-    drawn  paths whose growth is wanted.
+    reported  number of the snapshot of the last page. It is the night before: what has changed since then was never
+              reported, although a later night that failed may have stored it.
+    rules  are checked for the changes since the night before. Without such a night there is nothing to check.
+    drawn  paths whose growth is returned.
     depth  levels of directories.
     """
-    snapshots = store.snapshots
+    snapshots = [each for each in store.snapshots if each.number <= number]
     finished = [each for each in snapshots if each.state in FINISHED]
-    growth: list[dict[str, Any]] = []
+    comparisons = {name: Comparison(store, base, finished[-1], depth) for name, base in bases_of(finished, reported)}
+    night = comparisons.get(NIGHT)
+    tree = None if night is None else TreeGrowth(drawn)
     verdicts: list[Verdict] = []
-    unknown: list[str] = []
-    tree_growth: dict[str, int] | None = None
-    for name, base in bases_of(finished):
-        comparison = Comparison(store, base, finished[-1], rules if not growth else (), depth)
-        tree = TreeGrowth(drawn)
-        comparison.count(tree)
-        if not growth:
-            verdicts, unknown, tree_growth = comparison.verdicts(), comparison.unknown, tree.growth
-        growth.append(comparison.as_dict(name))
-    return History(growth, [point(each) for each in snapshots], verdicts, unknown, tree_growth)
+    for comparison in comparisons.values():
+        if comparison is night:
+            verdicts = comparison.count(rules, tree)
+        else:
+            comparison.count()
+    return History(
+        [comparison.as_dict(name) for name, comparison in comparisons.items()],
+        [point(each) for each in thinned(snapshots)],
+        verdicts,
+        [] if night is None else night.unknown,
+        None if night is None or tree is None else tree.result(night.unknown),
+    )
 
 
-def bases_of(finished: Sequence[Snapshot]) -> Iterator[tuple[str, Snapshot]]:
+def bases_of(finished: Sequence[Snapshot], reported: int | None) -> Iterator[tuple[str, Snapshot]]:
     """Yield the snapshots to compare the last one with, each once."""
     *before, now = finished
-    used: set[int] = set()
-    for name, days in PERIODS.items():
-        old_enough = [each for each in before if not days or each.began <= now.began - days * DAY + SLACK]
-        if old_enough and old_enough[-1].number not in used:
-            used.add(old_enough[-1].number)
-            yield name, old_enough[-1]
+    if not before:
+        return
+    night = next((each for each in before if each.number == reported), before[-1])
+    yield NIGHT, night
+    for name, (least, most) in PERIODS.items():
+        found = [each for each in before if least <= (now.began - each.began) / DAY <= most and each is not night]
+        if found:
+            yield name, found[-1]
 
 
 class Comparison:
     """The changes from one snapshot to another, summed up in several ways."""
 
-    def __init__(self, store: Store, before: Snapshot, after: Snapshot, rules: Sequence[Rule], depth: int) -> None:
+    def __init__(self, store: Store, before: Snapshot, after: Snapshot, depth: int) -> None:
         self._store, self._before, self._after = store, before, after
-        self._check = RuleCheck(rules, store.roots)
         now_ns = int(after.began * 1e9)
-        self._summaries = {
-            by: Summary(grouping_by(by, store.roots, depth=depth, now_ns=now_ns)) for by in BY
-        }  # fmt: skip
+        self._total = Summary()
+        self._groups = {by: Summary(grouping_by(by, store.roots, depth=depth, now_ns=now_ns)) for by in BY}
+        self._files = self._blocks = 0
         self.unknown: list[str] = []
 
-    def count(self, tree: TreeGrowth) -> None:
+    def count(self, rules: Sequence[Rule] = (), tree: TreeGrowth | None = None) -> list[Verdict]:
+        """Count the changes, also in `tree`. Return what the rules say of them."""
+        check = RuleCheck(rules, self._store.roots)
         with self._store.diff(self._before.number, self._after.number) as changes:
-            for change in self._check.watched(changes.changes(every=True)):
-                tree.add(change)
-                for summary in self._summaries.values():
+            every = changes.changes(every=True)
+            for change in check.watched(every) if rules else every:
+                self._total.add(change)
+                self._files += (change.size_after is not None) - (change.size_before is not None)
+                self._blocks += (change.blocks_after or 0) - (change.blocks_before or 0)
+                for summary in self._groups.values():
                     summary.add(change)
+                if tree is not None:
+                    tree.add(change)
             self.unknown = changes.unknown
+        return check.verdicts(self._before.bytes, self.unknown)
 
-    def verdicts(self) -> list[Verdict]:
-        return self._check.verdicts(self._before.bytes, self.unknown)
-
-    def as_dict(self, name: str) -> dict[str, Any]:
-        has_sizes = None not in (self._before.bytes, self._after.bytes)
-        first = next(iter(self._summaries.values()))
+    def as_dict(self, since: str) -> dict[str, Any]:
+        ends = self._before, self._after
+        has_sizes = None not in (end.bytes for end in ends)
         return {
-            "since": name,
+            "since": since,
             "snapshot": self._before.number,
             "began": iso_time(self._before.began),
             "before": totals(self._before),
-            "changes": first.total.as_dict(has_sizes=has_sizes),
+            "grown": {
+                "files": self._files if has_sizes else None,
+                "bytes": self._total.total.growth if has_sizes else None,
+                "disk_bytes": None if None in (end.blocks for end in ends) else 512 * self._blocks,
+            },
+            "changes": self._total.total.as_dict(has_sizes=has_sizes),
             "unknown": len(self.unknown),
             "by": {
                 by: [
                     {**path_fields(name, "name"), **sums.as_dict(has_sizes=has_sizes)} for name, sums in extremes(each)
                 ]
-                for by, each in self._summaries.items()
+                for by, each in self._groups.items()
             },
         }
 
 
 def extremes(summary: Summary) -> list[tuple[str, Sums]]:
-    """Return the groups that grew most, then those that shrank most, in the order of their growth."""
+    """Return the groups that grew most, then those that shrank most, in the order of their growth; then all others."""
     groups = sorted(summary.groups.items(), key=lambda item: -item[1].growth)
-    grown = [item for item in groups if item[1].growth > 0]
-    shrunk = [item for item in groups if item[1].growth < 0]
-    return grown[:MOST] + shrunk[-MOST:]
+    grown = [item for item in groups if item[1].growth > 0][:MOST]
+    shrunk = [item for item in groups if item[1].growth < 0][-MOST:]
+    chosen = {name for name, _ in grown + shrunk}
+    others = Sums()
+    for sums in (sums for name, sums in groups if name not in chosen):
+        others.add(sums)
+    return grown + shrunk + ([(OTHER, others)] if others.count or others.growth else [])
 
 
 class TreeGrowth:
-    """Bytes that came, below each of some paths."""
+    """Growth of disk usage below each of some paths. Each name of a file counts."""
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self.growth: dict[str, int] = dict.fromkeys(paths, 0)
-        self._paths = {path.rstrip("/"): path for path in self.growth}
+        self._paths = {path.rstrip("/"): path for path in paths}
+        self._blocks = dict.fromkeys(self._paths, 0)
 
     def add(self, change: Change) -> None:
-        if change.growth is None:
-            return
-        self._add(change.source or change.path, -(change.size_before or 0))
-        self._add(change.path, change.size_after or 0)
+        self._add(change.source or change.path, -(change.blocks_before or 0))
+        self._add(change.path, change.blocks_after or 0)
 
-    def _add(self, path: str, growth: int) -> None:
-        while growth:
-            if (known := self._paths.get(path.rstrip("/"))) is not None:
-                self.growth[known] += growth
-            above = os.path.dirname(path)
-            if above in (path, ""):
-                return
-            path = above
+    def _add(self, path: str, blocks: int) -> None:
+        for each in _ways_up(path) if blocks else ():
+            if (bare := each.rstrip("/")) in self._blocks:
+                self._blocks[bare] += blocks
+
+    def result(self, unknown: Sequence[str]) -> dict[str, int | None]:
+        """Return the growth in bytes by path; None at and below the `unknown` directories."""
+        gone = set(unknown)
+        return {
+            path: None if gone and not gone.isdisjoint(_ways_up(path)) else 512 * self._blocks[bare]
+            for bare, path in self._paths.items()
+        }
+
+
+def _ways_up(path: str) -> Iterator[str]:
+    """Yield a path and each directory above it."""
+    yield path
+    while (above := os.path.dirname(path)) not in (path, ""):
+        yield above
+        path = above
 
 
 def totals(snapshot: Snapshot) -> dict[str, Any]:
@@ -148,6 +183,12 @@ def totals(snapshot: Snapshot) -> dict[str, Any]:
         "bytes": snapshot.bytes,
         "disk_bytes": None if snapshot.blocks is None else 512 * snapshot.blocks,
     }
+
+
+def thinned(snapshots: Sequence[Snapshot]) -> Sequence[Snapshot]:
+    """Return some of very many snapshots: at equal distances, and the last one."""
+    step = -(-len(snapshots) // MOST_POINTS) or 1
+    return snapshots[::-1][::step][::-1]
 
 
 def point(snapshot: Snapshot) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What runs a night every night: a line for cron, or a service and a timer of systemd, filled in."""
+"""Install a nightly job: a line for cron, or a service and a timer of systemd, filled in."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import os
 import pwd
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+from zlib import crc32
+
+from scanner.errors import OptionError
 
 UNITS = "/etc/systemd/system"
+PRIVATE = "/tmp/", "/var/tmp/"
+"""Directories of which a service with PrivateTmp has its own."""
 
 
 class Job(NamedTuple):
@@ -18,7 +23,8 @@ class Job(NamedTuple):
     command      words, the first one an absolute path
     name         of the trees
     roots        absolute paths of the trees
-    directories  that it writes to, absolute
+    directories  that it makes and writes to, absolute
+    others       that it writes to, absolute
     workdir      None if no path is relative
     hour, minute local time
     """
@@ -27,6 +33,7 @@ class Job(NamedTuple):
     name: str
     roots: Sequence[str]
     directories: Sequence[str]
+    others: Sequence[str]
     workdir: str | None
     hour: int
     minute: int
@@ -40,6 +47,13 @@ def this_program() -> list[str]:
     return [script]
 
 
+def refuse_control_characters(job: Job) -> None:
+    """Raise OptionError for words that cron or systemd would read as more than one line."""
+    for word in (*job.command, *job.roots, *job.directories, *job.others, job.workdir or ""):
+        if any(ord(char) < 32 or ord(char) == 127 for char in word):
+            raise OptionError(f"{word!r} has control characters, which cron and systemd cannot be given")
+
+
 def cron_line(job: Job) -> str:
     """Return a line for the crontab of the user who runs this. A `%` would begin the input of the command."""
     words = shlex.join(job.command)
@@ -49,17 +63,25 @@ def cron_line(job: Job) -> str:
 
 def systemd_script(job: Job) -> str:
     """Return a shell script that installs and starts the timer. It must be run by root."""
-    unit = "scanner-" + "".join(char if char.isascii() and char.isalnum() else "-" for char in job.name)
+    unit = unit_name(job.name)
     user = pwd.getpwuid(os.geteuid()).pw_name
-    places = shlex.join(job.directories)
+    make = "".join(
+        f"[ -d {shlex.quote(path)} ] || install -d -o {shlex.quote(user)} {shlex.quote(path)}\n"
+        for path in job.directories
+    )
     return (
-        f"set -e\n"
-        f"install -d -o {shlex.quote(user)} {places}\n"
+        f"set -e\n{make}"
         f"cat > {UNITS}/{unit}.service <<'END'\n{service(job, user)}END\n"
         f"cat > {UNITS}/{unit}.timer <<'END'\n{timer(job)}END\n"
         f"systemctl daemon-reload\n"
         f"systemctl enable --now {unit}.timer\n"
     )
+
+
+def unit_name(name: str) -> str:
+    """Return the name of the units, which differs for different names."""
+    plain = "".join(char if char.isascii() and char.isalnum() else "-" for char in name)
+    return f"scanner-{plain}" if plain == name else f"scanner-{plain}-{crc32(name.encode()):08x}"
 
 
 def service(job: Job, user: str) -> str:
@@ -68,33 +90,37 @@ def service(job: Job, user: str) -> str:
     It may write to its own directories only, and to a cache, where matplotlib keeps what it knows of fonts. Exit code 1
     is that of unreadable directories. A stop goes to the scan, which ends its workers.
     """
-    return f"""\
-[Unit]
-Description=Nightly scan of {_value(job.name)}
-RequiresMountsFor={" ".join(map(_word, [*job.roots, *job.directories]))}
-
-[Service]
-Type=oneshot
-ExecStart={" ".join(map(_word, job.command))}
-{"" if job.workdir is None else f"WorkingDirectory={_value(job.workdir)}" + chr(10)}User={user}
-SuccessExitStatus=1
-Nice=19
-IOSchedulingClass=idle
-ProtectSystem=strict
-ProtectHome=read-only
-ReadWritePaths={" ".join(map(_word, job.directories))}
-CacheDirectory=scanner
-Environment=MPLCONFIGDIR=/var/cache/scanner
-KillMode=mixed
-PrivateTmp=yes
-NoNewPrivileges=yes
-"""
+    places = [*job.roots, *job.directories, *job.others]
+    is_private = any((path + "/").startswith(PRIVATE) for path in [*places, job.workdir or ""])
+    lines = [
+        "[Unit]",
+        f"Description=Nightly scan of {_plain(job.name)}",
+        f"RequiresMountsFor={_paths(places)}",
+        "",
+        "[Service]",
+        "Type=oneshot",
+        f"ExecStart={' '.join(_quoted(word).replace('$', '$$') for word in job.command)}",
+        *([] if job.workdir is None else [f"WorkingDirectory={_plain(job.workdir)}"]),
+        f"User={user}",
+        "SuccessExitStatus=1",
+        "Nice=19",
+        "IOSchedulingClass=idle",
+        "ProtectSystem=strict",
+        "ProtectHome=read-only",
+        f"ReadWritePaths={_paths([*job.directories, *job.others])}",
+        "CacheDirectory=scanner",
+        "Environment=MPLCONFIGDIR=/var/cache/scanner",
+        "KillMode=mixed",
+        *([] if is_private else ["PrivateTmp=yes"]),
+        "NoNewPrivileges=yes",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def timer(job: Job) -> str:
     return f"""\
 [Unit]
-Description=Nightly scan of {_value(job.name)}
+Description=Nightly scan of {_plain(job.name)}
 
 [Timer]
 OnCalendar=*-*-* {job.hour:02}:{job.minute:02}:00
@@ -106,12 +132,16 @@ WantedBy=timers.target
 """
 
 
-def _value(text: str) -> str:
-    """Escape specifiers and line ends of systemd."""
-    return text.replace("\\", "\\\\").replace("%", "%%").replace("\n", "\\n")
+def _plain(text: str) -> str:
+    """Escape a value that systemd does not unquote: only specifiers."""
+    return text.replace("%", "%%")
 
 
-def _word(text: str) -> str:
-    """Quote a word of a list or a command as systemd reads it."""
-    escaped = _value(text).replace('"', '\\"').replace("$", "$$")
-    return escaped if text and not set(text) & set(" \t\n\"'\\;") else f'"{escaped}"'
+def _quoted(text: str) -> str:
+    """Quote a word of a list."""
+    escaped = _plain(text).replace("\\", "\\\\").replace('"', '\\"')
+    return escaped if text and not set(text) & set(" \"'\\;#") else f'"{escaped}"'
+
+
+def _paths(paths: Iterable[str]) -> str:
+    return " ".join(map(_quoted, dict.fromkeys(paths)))

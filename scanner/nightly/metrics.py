@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from scanner.nightly.night import Night
+from scanner.nightly.night import Night, growth_of
 
 
 class Metric(NamedTuple):
@@ -31,22 +31,16 @@ def metrics_of(night: Night, ended: float) -> Iterator[Metric]:
     yield Metric("files", "Files in the last result, without directories.", now["files"])
     yield Metric("entries", "Entries that were read for the last result.", report["entries"])
     yield Metric("size_bytes", "Bytes of all files in the last result.", now["bytes"])
-    yield Metric("disk_usage_bytes", "Disk usage of all files in the last result.", now["disk_bytes"])
-    yield Metric("growth_bytes", "Bytes that came since the night before the last result.", growth(report["night"]))
+    yield Metric("disk_usage_bytes", "Disk usage of all names of files in the last result.", now["disk_bytes"])
+    yield Metric("growth_bytes", "Bytes that came since the night before the last result.", growth_of(report["night"]))
     yield Metric("errors", "Errors in the last result.", sum(report["errors"].values()))
     broken = sum(rule["broken"] for rule in report["night"]["rules"])
     yield Metric("broken_rules", "Rules of --fail-if that the last result breaks.", broken)
 
 
-def growth(night: dict[str, Any]) -> int | None:
-    if not night["growth"] or None in (night["now"]["bytes"], night["growth"][0]["before"]["bytes"]):
-        return None
-    return int(night["now"]["bytes"] - night["growth"][0]["before"]["bytes"])
-
-
 def metrics_text(night: Night, ended: float) -> str:
     """Return the text of a `.prom` file."""
-    label = night.name.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    label = night.name.replace("\\", "\\\\").replace('"', '\\"')
     lines = []
     for metric in metrics_of(night, ended):
         if metric.value is not None:

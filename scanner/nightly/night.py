@@ -1,24 +1,27 @@
-"""What a night has come to: its status, its line for a mail, and the `night` part of its report."""
+"""The result of a night: status, line for a mail, and the `night` part of its report."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from scanner.encoding import printable
 from scanner.nightly.history import History
-from scanner.report.data import iso_time, path_fields, shown_text
+from scanner.report.data import HARMLESS_KINDS, SCHEMA, iso_time, message_text, path_fields, shown_text
 from scanner.report.diffs import finite
 from scanner.report.tables import human, signed
 
 OK, WARNING, FAILED = "OK", "WARNING", "FAILED"
-MOST_NAMED = 20  # unknown directories that a page names
+RESULTS = 0, 1, 4
+"""Exit codes of nights with a result: all is well, something is unreadable, a rule is broken."""
+MOST_LISTED = 1000  # faults, and unknown directories, in the report of a night
 
 
 class Night(NamedTuple):
     """A night that has ended.
 
-    name      of the trees
+    name      of the tree
     code      exit code
-    problems  what is not as it should be, in words; of a night that failed: the reason
+    problems  sentences about what is wrong; of a night that failed: the reason
     report    as docs/report.schema.json describes it; of a night that failed: of the last good one, or None
     seconds   that the night took
     """
@@ -30,28 +33,30 @@ class Night(NamedTuple):
     seconds: float
 
     @property
+    def has_result(self) -> bool:
+        return self.code in RESULTS
+
+    @property
     def status(self) -> str:
         return OK if not self.code else WARNING if self.has_result else FAILED
 
-    @property
-    def has_result(self) -> bool:
-        """Whether there is a result of this night: all is well, something is unreadable, or a rule is broken."""
-        return self.code in (0, 1, 4)
-
     def line(self, page: str) -> str:
-        """Return the line of a mail. `page`: where the page is."""
+        """Return the line of a mail. `page`: path of the page."""
         parts = [*self._sizes(), *self.problems, duration(self.seconds)]
-        return f"{shown_text(self.name)}: {self.status} {', '.join(parts)}; page: {shown_text(page)}"
+        return f"{self.name}: {self.status} {', '.join(parts)}; page: {shown_text(page)}"
 
     def _sizes(self) -> list[str]:
         if not self.has_result or self.report is None:
             return []
         night = self.report["night"]
-        files = night["now"]["files"]
-        sizes = [f"{files:,} file{'' if files == 1 else 's'}"]
-        if (size := night["now"]["bytes"]) is not None:
-            sizes.append(human(size) + growth_in_brackets(night))
-        return sizes
+        files, size, grown = night["now"]["files"], night["now"]["bytes"], growth_of(night)
+        growth = "" if grown is None else f" ({signed(grown)})"
+        return [f"{files:,} file{'' if files == 1 else 's'}", human(size) + growth]
+
+    def failed(self, problem: str, report: dict[str, Any] | None) -> Night:
+        """Return the night as one that has failed after all. `report`: that of the last good one."""
+        code = 3 if self.has_result else self.code
+        return self._replace(code=code, problems=[*self.problems, one_line(problem)], report=report)
 
 
 def night_part(
@@ -59,7 +64,7 @@ def night_part(
 ) -> dict[str, Any]:
     """Return the `night` part of a report."""
     return {
-        "name": shown_text(name),
+        "name": name,
         "status": OK if not code else WARNING,
         "exit_code": code,
         "problems": problems,
@@ -67,7 +72,7 @@ def night_part(
         "snapshot": history.trend[-1]["snapshot"],
         "now": now,
         "growth": history.growth,
-        "unknown": [path_fields(path) for path in history.unknown],
+        "unknown": [path_fields(path) for path in history.unknown[:MOST_LISTED]],
         "rules": [
             {"rule": each.rule.text, "value": finite(each.value), "broken": each.is_broken, "message": each.message}
             for each in history.verdicts
@@ -77,16 +82,20 @@ def night_part(
     }
 
 
-def failure_part(code: int, problems: list[str], at: float) -> dict[str, Any]:
+def report_of_failures(name: str, store: str) -> dict[str, Any]:
+    """Return the report of a tree that had no night with a result."""
+    return {"schema": SCHEMA, "night": {"name": name, **path_fields(store, "store")}}
+
+
+def failure_part(night: Night, at: float) -> dict[str, Any]:
     """Return what a page says at its top after a night that failed."""
-    return {"at": iso_time(at), "exit_code": code, "problems": problems}
+    return {"at": iso_time(at), "exit_code": night.code, "problems": night.problems}
 
 
-def growth_in_brackets(night: dict[str, Any]) -> str:
-    """Return ` (+23 MiB)`, the growth since the night before; empty if that is unknown."""
-    if not night["growth"] or (before := night["growth"][0]["before"]["bytes"]) is None:
-        return ""
-    return f" ({signed(night['now']['bytes'] - before)})"
+def growth_of(night: dict[str, Any]) -> int | None:
+    """Return the bytes that came since the night before, in places that are known of both nights. None: unknown."""
+    grown: int | None = night["growth"][0]["grown"]["bytes"] if night["growth"] else None
+    return grown
 
 
 def duration(seconds: float) -> str:
@@ -99,11 +108,16 @@ def duration(seconds: float) -> str:
 
 def unreadable(report: dict[str, Any]) -> list[str]:
     """Return the problem that directories are unreadable, if some are."""
-    count = sum(number for kind, number in report["errors"].items() if kind not in ("vanished", "pattern"))
+    count = sum(number for kind, number in report["errors"].items() if kind not in HARMLESS_KINDS)
     if not count:
         return []
-    paths = [fault for fault in report["faults"] if fault["kind"] not in ("vanished", "pattern")]
-    where = f" ({shown_text(paths[0]['path'])})" if len(paths) == 1 else ""
-    lost = "directory" if all(fault["operation"] in ("open", "read") for fault in paths) else "path"
-    plural = {"directory": "directories", "path": "paths"}[lost]
-    return [f"{count:,} {lost if count == 1 else plural} unreadable{where}"]
+    faults = [fault for fault in report["faults"] if fault["kind"] not in HARMLESS_KINDS]
+    where = f" ({shown_text(faults[0]['path'])})" if len(faults) == 1 else ""
+    is_directory = all(fault["operation"] in ("open", "read") for fault in faults)
+    one, many = ("directory", "directories") if is_directory else ("path", "paths")
+    return [f"{count:,} {one if count == 1 else many} unreadable{where}"]
+
+
+def one_line(text: str) -> str:
+    """Return text on one line, without control characters, and as valid UTF-8."""
+    return printable(message_text(text))

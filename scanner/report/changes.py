@@ -44,6 +44,10 @@ class Sums:
         name = COUNTED[kind]
         setattr(self, name, getattr(self, name) + 1)
 
+    def add(self, other: Sums) -> None:
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
     @property
     def growth(self) -> int:
         return self.added_bytes - self.removed_bytes

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from scanner.report.treemap import Row
 
 LONGEST_SHOWN = 300  # characters of a path in text for people; JSON has the whole path
+HARMLESS_KINDS = frozenset({"vanished", "pattern"})
+"""Kinds of Faults that leave the result complete."""
 SCHEMA = 1
 """Version of the report. It grows when a field changes its meaning or is removed, not when one is added."""
 

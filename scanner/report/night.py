@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.report.data import shown_text
+from scanner.report.data import HARMLESS_KINDS, shown_text
 from scanner.report.tables import ReportTable, human, signed
 
 MEASURES = {"bytes": "size", "disk_bytes": "disk usage", "files": "files"}
@@ -24,12 +24,16 @@ def status_of(night: dict[str, Any]) -> str:
     return "FAILED" if night.get("failure") is not None else str(night["status"])
 
 
+def unknown_places(report: dict[str, Any]) -> int:
+    """Return the number of errors that leave something unknown."""
+    return sum(count for kind, count in report["errors"].items() if kind not in HARMLESS_KINDS)
+
+
 def completeness(report: dict[str, Any]) -> str:
     """Return whether the result is complete, in a sentence."""
-    errors = {kind: count for kind, count in report["errors"].items() if kind != "vanished"}
-    if not errors:
+    count = unknown_places(report)
+    if not count:
         return "Complete: everything was readable."
-    count = sum(errors.values())
     places = "1 place is" if count == 1 else f"{count:,} places are"
     return f"Incomplete: {places} unknown. What earlier nights have found there still counts."
 
@@ -39,20 +43,16 @@ def totals_table(night: dict[str, Any]) -> ReportTable:
     known = [measure for measure in MEASURES if night["now"][measure] is not None]
     rows: list[tuple[str, ...]] = [(*(amount(measure, night["now"][measure]) for measure in known), "now")]
     for each in night["growth"]:
-        cells = (growth_cell(measure, night["now"][measure], each["before"][measure]) for measure in known)
+        cells = (growth_cell(measure, each["grown"][measure], each["before"][measure]) for measure in known)
         rows.append((*cells, f"since {each['since']}"))
     return ReportTable("Total and growth", (*(MEASURES[measure] for measure in known), ""), rows)
 
 
-def growth_cell(measure: str, now: int, before: int | None) -> str:
-    if before is None:
+def growth_cell(measure: str, grown: int | None, before: int | None) -> str:
+    if grown is None:
         return ""
-    share = f" ({(now - before) / before:+.1%})" if before else ""
-    return f"{difference(measure, now - before)}{share}"
-
-
-def difference(measure: str, number: int) -> str:
-    return signed(number) if "bytes" in measure else f"{number:+,}"
+    share = f" ({grown / before:+.1%})" if before else ""
+    return f"{signed(grown) if 'bytes' in measure else f'{grown:+,}'}{share}"
 
 
 def amount(measure: str, number: int) -> str:
@@ -73,13 +73,19 @@ def growth_tables(growth: dict[str, Any]) -> Iterator[ReportTable]:
             yield ReportTable(f"By {by}", ("growth", "added", "removed", "changed", by), rows)
 
 
-def changes_text(growth: dict[str, Any]) -> str:
-    """Return how many entries changed since an earlier night, in a sentence."""
+def changes_text(night: dict[str, Any], growth: dict[str, Any]) -> str:
+    """Return how many entries changed since an earlier night, in a sentence or two."""
     changes = growth["changes"]
     parts = [f"{changes[name]:,} {name}" for name in ("added", "removed", "changed", "moved")]
     if growth["unknown"]:
         parts.append(f"{growth['unknown']:,} unknown then or now")
-    return f"Since {minute(growth['began'])}: {', '.join(parts)}."
+    text = f"Since {minute(growth['began'])}: {', '.join(parts)}."
+    now, before, grown = (each["bytes"] for each in (night["now"], growth["before"], growth["grown"]))
+    if None not in (now, before, grown) and now != before + grown:
+        text += (
+            f" Places that were unknown then make a difference of {signed(now - before - grown)}, which is no growth."
+        )
+    return text
 
 
 def minute(moment: str) -> str:

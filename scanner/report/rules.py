@@ -72,8 +72,8 @@ def rules_of(given: Iterable[str]) -> list[Rule]:
         except (OSError, ValueError) as error:
             raise OptionError(f"--fail-if {text!r} cannot be read: {error}") from error
         for number, line in enumerate(lines, 1):
-            if line.strip() and not line.lstrip().startswith("#"):
-                rules.append(parse_rule(line, f"{text[1:]}:{number}: {line.strip()!r}"))
+            if rule := re.split(r"(?:^|\s)#", line, maxsplit=1)[0].strip():
+                rules.append(parse_rule(rule, f"{text[1:]}:{number}: {rule!r}"))
     return rules
 
 

@@ -70,7 +70,7 @@ def _night_lines(data: dict[str, Any], night: dict[str, Any]) -> Iterator[str]:
     yield from (f"- {markdown_text(line)}" for line in (completeness(data), *night["problems"]))
     yield from _markdown_table(totals_table(night))
     for growth in night["growth"]:
-        yield from ("", f"### Since {growth['since']}", "", markdown_text(changes_text(growth)))
+        yield from ("", f"### Since {growth['since']}", "", markdown_text(changes_text(night, growth)))
         for table in growth_tables(growth):
             yield from _markdown_table(table)
     yield ""

@@ -80,7 +80,7 @@ def sorted_nodes(nodes: list[Node]) -> list[Node]:
     return nodes
 
 
-def rows_of(nodes: Iterable[Node], growth: Mapping[str, int] | None = None) -> list[Row]:
+def rows_of(nodes: Iterable[Node], growth: Mapping[str, int | None] | None = None) -> list[Row]:
     """Return the rows of a report: parents first, and those of one parent in descending order.
 
     `growth`: bytes that came since an earlier snapshot, by path; without it no growth is known.

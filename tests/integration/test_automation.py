@@ -73,7 +73,7 @@ def test_the_script_installs_a_timer_of_systemd(tmp_path: Path, machine: dict[st
     place = "/etc/systemd/system"
     if not os.path.isdir(place):
         pytest.skip("systemd is not installed")
-    script = commands_of("systemd", tmp_path).replace("/var/tmp/scan", str(tmp_path / "scan"))
+    script = commands_of("systemd", tmp_path).replace("/var/lib/scan", str(tmp_path / "scan"))
     command = [*in_a_namespace(f"mount --bind {units} {place}"), "sh", "-e", "-c", script]
     subprocess.run(command, env=machine, cwd=tmp_path, check=True, capture_output=True)
     assert sorted(path.name for path in units.iterdir()) == ["scanner-srv.service", "scanner-srv.timer"]
@@ -118,14 +118,14 @@ def test_cron_runs_the_job_and_mails_its_line(tmp_path: Path, machine: dict[str,
 
 @pytest.mark.usefixtures("fonts")
 def test_the_example_of_a_configuration_is_valid(tmp_path: Path) -> None:
-    """Its trees are other directories here; --to overrides its place."""
+    """With other places for its trees and pages."""
     make(tmp_path / "srv", {str(n): None for n in range(1000)})
     make(tmp_path / "home", {"a.o": None, "b": None})
     text = (EXAMPLES / "scan.toml").read_text()
-    for name in ("srv", "home"):
-        text = text.replace(f'"/{name}"', f'"{tmp_path}/{name}"')
+    for name, place in (("/srv", "srv"), ("/home", "home"), ("/var/lib/scan", "pages")):
+        text = text.replace(f'"{name}"', f'"{tmp_path}/{place}"')
     (tmp_path / "scan.toml").write_text(text)
-    done = call("nightly", "--config", tmp_path / "scan.toml", "--to", tmp_path / "pages")
+    done = call("nightly", "--config", tmp_path / "scan.toml")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["home", "srv"]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import http.server
 import json
 import os
+import pwd
 import re
 import shlex
 import signal
@@ -22,6 +24,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import scanner
+from tests.support.mounting import mounting
 from tests.support.shell import ROOT, SCANNER, as_user, call
 from tests.support.trees import make
 
@@ -101,22 +104,19 @@ def test_growth_is_summed_by_directory_owner_and_suffix(tree: Path, store: Path)
     assert growth["changes"]["growth"] == 3000
     by = {name: {each["name"]: each["growth"] for each in groups} for name, groups in growth["by"].items()}
     assert by["directory"] == {f"{tree}/c": 7000, f"{tree}/a/b": -4000}
-    assert by["suffix"] == {".log": 3000}
+    assert by["suffix"] == {".log": 3000, "(other)": 0}
     assert [sum(groups.values()) for groups in by.values()] == [3000, 3000, 3000]
     rows = {row[1]: row[4] for row in report["treemap"]}
-    assert (rows["c"], rows["b"], rows["a"], rows["d"]) == (7000, -4000, -4000, 0)
-    assert rows[str(tree)] == 3000
-    assert rows["new.log"] == 7000
+    assert (rows["c"], rows["b"], rows["a"], rows["d"]) == (8192, -4096, -4096, 0), "of disk usage"
+    assert rows[str(tree)] == 4096
+    assert rows["new.log"] == 8192
+    assert growth["grown"] == {"files": 0, "bytes": 3000, "disk_bytes": 4096}
 
 
 def test_weeks_and_months_are_compared_with_the_snapshots_of_then(tree: Path, store: Path) -> None:
     for number in range(1, 5):
         (tree / f"{number}").write_bytes(b"x" * 1000 * number)
-        assert (
-            call("scan", "--sizes", "--store", store, tree).returncode == 0
-            if store.exists()
-            else night(tree, "--store", store)
-        )
+        night(tree, "--store", store)
     for number, days in ((1, 31), (2, 8), (3, 1)):
         age(store, number, days)
     night(tree, "--store", store, "--keep-within", "1y")
@@ -262,9 +262,10 @@ def test_dated_pages_and_snapshots_are_kept_as_asked(tree: Path, store: Path) ->
 
 def test_pages_of_another_tree_are_not_replaced(tree: Path, store: Path, tmp_path: Path) -> None:
     night(tree, "--store", store)
-    done = call("nightly", tree / "a", "--store", store.with_name("a.snap"))
-    assert done.returncode == 2
-    assert b"has the pages of 'srv': give another directory" in done.stderr
+    before = report_in(store.parent)
+    line = night(tree / "a", "--store", store.with_name("a.snap"), "--name", "srv", code=2)
+    assert f"has the pages of another store, '{store}': give --to with another directory" in line["rest"]
+    assert report_in(store.parent) == before
     night(tree / "a", "--store", store.with_name("a.snap"), "--to", tmp_path / "other")
 
 
@@ -313,15 +314,16 @@ def test_a_ping_that_fails_is_a_message_and_no_failure(
     handler.status = 404
     done = call("nightly", tree, "--store", store, "--ping", url)
     assert done.returncode == 0
-    assert done.stderr.decode().count(f"the ping to {url} failed: HTTPError: HTTP Error 404") == 2
+    assert "/ping/x" not in done.stderr.decode(), "the address is a secret"
+    assert done.stderr.decode().count("failed: HTTPError: HTTP Error 404") == 2
 
 
 def test_metrics_are_those_of_the_night(tree: Path, store: Path, tmp_path: Path) -> None:
     (tmp_path / "collector").mkdir()
     target = tmp_path / "collector" / "scan.prom"
-    night(tree, "--store", store, "--prom", target, "--name", 'a "name" \\ with\nlines')
+    night(tree, "--store", store, "--prom", target, "--name", 'a "name" \\ of ä')
     (family, *_) = [f for f in text_string_to_metric_families(target.read_text()) if f.name == "scanner_size_bytes"]
-    assert family.samples[0].labels == {"tree": 'a "name" \\ with\nlines'}
+    assert family.samples[0].labels == {"tree": 'a "name" \\ of ä'}
     assert family.samples[0].value == 5000
     assert not (store.parent / "latest.prom").exists()
 
@@ -349,9 +351,9 @@ def test_a_configuration_of_several_trees(tree: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.decode().splitlines()
     assert first.startswith("srv: OK 2 files")
-    assert first.endswith(f"page: {tmp_path}/pages/latest.html")
+    assert first.endswith(f"page: {tmp_path}/pages/srv/latest.html")
     assert second.startswith("home: OK 1 file,")
-    assert (tmp_path / "pages" / "srv.snap").exists()
+    assert (tmp_path / "pages" / "srv" / "srv.snap").exists()
     (tree / "new").write_bytes(b"x" * 5000)
     assert call("nightly", "--config", config).returncode == 4
     (tree / "newer").write_bytes(b"x" * 5000)
@@ -382,11 +384,40 @@ def test_a_configuration_that_is_wrong(text: str, message: str, tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scan.toml"]
 
 
-def test_a_full_disk_or_directory_that_cannot_be_made_is_named(tree: Path, tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_named(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no directory")
-    done = call("nightly", tree, "--store", tmp_path / "file" / "srv.snap")
-    assert done.returncode == 3
-    assert f"cannot make the directory '{tmp_path}/file' of the pages" in done.stderr.decode()
+    line = night(tree, "--store", tmp_path / "file" / "srv.snap", code=3)
+    assert f"cannot make the directory '{tmp_path}/file' of the pages" in line["rest"]
+
+
+def test_metrics_that_cannot_be_written_are_found_before_the_scan(tree: Path, store: Path, tmp_path: Path) -> None:
+    line = night(tree, "--store", store, "--prom", tmp_path / "none" / "x.prom", code=3)
+    assert f"{tmp_path}/none/x.prom" in line["rest"]
+    assert not store.exists()
+
+
+@pytest.mark.parametrize("room", ["store", "pages"])
+def test_a_full_disk_ends_in_a_failure_and_keeps_the_pages(tree: Path, tmp_path: Path, room: str) -> None:
+    small, large = tmp_path / "small", tmp_path / "large"
+    small.mkdir()
+    with mounting() as mounts:
+        mounts.memory(small, options="size=600k")
+        store = (small if room == "store" else large) / "srv.snap"
+        arguments = [tree, "--store", store, "--to", large if room == "store" else small]
+        night(*arguments)
+        before = (Path(arguments[-1]) / "latest.html").read_text()
+        filler = os.open(small / "filler", os.O_WRONLY | os.O_CREAT)
+        with contextlib.suppress(OSError):
+            while True:
+                os.write(filler, b"x" * 4096)
+        os.close(filler)
+        make(tree, {f"new{n}": {f"a-long-name-of-a-file-{m}": None for m in range(100)} for n in range(30)})
+        line = night(*arguments, code=3)
+        assert "No space left on device" in line["rest"] or "database or disk is full" in line["rest"]
+        if room == "pages":
+            assert (small / "latest.html").read_text() == before
+        (small / "filler").unlink()
+        night(*arguments)
 
 
 def test_the_line_for_cron_does_the_same(tree: Path, store: Path, tmp_path: Path) -> None:
@@ -413,10 +444,10 @@ def test_the_units_of_systemd_do_the_same(tree: Path, store: Path, tmp_path: Pat
     done = call("nightly", odd, "--store", store, "--install-systemd", "--at=23:30")
     assert done.returncode == 0, done.stderr
     units = units_in(done.stdout.decode())
-    assert sorted(units) == ["scanner-s-r-v--.service", "scanner-s-r-v--.timer"]
-    service = units["scanner-s-r-v--.service"]
+    assert sorted(units) == [f"scanner-s-r-v---24f9e5e7.{kind}" for kind in ("service", "timer")]
+    service = units["scanner-s-r-v---24f9e5e7.service"]
     assert f"ReadWritePaths={store.parent}\n" in service
-    assert "OnCalendar=*-*-* 23:30:00" in units["scanner-s-r-v--.timer"]
+    assert "OnCalendar=*-*-* 23:30:00" in units["scanner-s-r-v---24f9e5e7.timer"]
     (command,) = re.findall(r"^ExecStart=(.*)$", service, re.MULTILINE)
     words = shlex.split(command.replace("%%", "%").replace("$$", "$"))
     subprocess.run(words, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
@@ -444,3 +475,296 @@ def systemd_analyze() -> str:
     if found is None:
         pytest.skip("systemd is not installed")
     return found
+
+
+def test_a_script_of_units_leaves_existing_directories_as_they_are(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir(mode=0o700)
+    (tmp_path / "collector").mkdir(mode=0o755)
+    arguments = [tree, "--store", tmp_path / "private" / "x.snap", "--prom", tmp_path / "collector" / "x.prom"]
+    script = call("nightly", *arguments, "--install-systemd").stdout.decode()
+    made = [line for line in script.splitlines() if "install -d" in line]
+    assert made == [f"[ -d {tmp_path}/private ] || install -d -o root {tmp_path}/private".replace("root", user())]
+    subprocess.run(["sh", "-e", "-c", "\n".join(made)], check=True)
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
+    assert f"ReadWritePaths={tmp_path}/private {tmp_path}/collector\n" in script
+
+
+def user() -> str:
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def test_words_of_units_are_those_of_the_command(tmp_path: Path) -> None:
+    """systemd reads lists of paths in another way than commands: `$` is doubled in commands only."""
+    place = tmp_path / "a $b%c"
+    script = call("nightly", "/", "--store", place / "x.snap", "--install-systemd").stdout.decode()
+    (service, _) = units_in(script).values()
+    assert f'ReadWritePaths="{tmp_path}/a $b%%c"' in service
+    assert f'"{tmp_path}/a $$b%%c/x.snap"' in service
+    assert "Description=Nightly scan of root\n" in service
+    assert "PrivateTmp" not in service, "the store would be in another /tmp"
+
+
+@pytest.mark.parametrize("way", ["--install-cron", "--install-systemd"])
+def test_line_breaks_in_names_are_refused_where_they_would_be_lines_of_their_own(way: str, tmp_path: Path) -> None:
+    for name in ("x\n* * * * * touch pwned #", "x\r[Service]"):
+        (tmp_path / name).mkdir()
+        done = call("nightly", name, "--store", "s", way, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert b"has control characters, which cron and systemd cannot be given" in done.stderr
+
+
+@pytest.mark.parametrize("name", [b"line\nbreak", b"\xff\xfe", "ä".encode(), b"x" * 200, b"\x1b[31m"])
+def test_a_root_of_any_name_has_two_nights(name: bytes, tmp_path: Path, store: Path) -> None:
+    root = tmp_path / os.fsdecode(name)
+    make(root, {"f": None})
+    for _ in range(2):
+        done = call("nightly", root, "--store", store)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.count(b"\n") == 1
+        assert b"\x1b" not in done.stdout
+    root.rename(tmp_path / "away")
+    done = call("nightly", root, "--store", store)
+    assert (done.returncode, done.stderr, done.stdout.count(b"\n")) == (3, b"", 1)
+    jsonschema.validate(report_in(store.parent), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("root", ["/", "--expect-fs", "none"]), ("a, b", ["{}/a", "{}/b"]), ("link", ["{}/link"]), ("a", ["{}/a/"])],
+)
+def test_the_name_is_that_of_the_roots(name: str, arguments: list[str], tmp_path: Path) -> None:
+    make(tmp_path, {"a": {"f": None}, "b": {"g": None}, "link": "a"})
+    given = [argument.format(tmp_path) for argument in arguments]
+    done = call("nightly", *given, "--to", tmp_path / "pages")
+    assert done.stdout.decode().startswith(f"{name}: ")
+    assert done.returncode == (3 if name == "root" else 0)
+
+
+def test_a_store_without_sizes_is_refused(tree: Path, store: Path) -> None:
+    store.parent.mkdir()
+    scanner.scan(tree, store=store)
+    line = night(tree, "--store", store, code=2)
+    assert "was made without sizes: give --store with another file" in line["rest"]
+    assert len(scanner.Store(store).snapshots) == 1
+
+
+DAMAGED = [
+    "", "[", "[]", '{"night": 3}', '{"night": {}}', '{"night": {"name": "srv"}}', '{"night": {"store": 7}}',
+    "[" * 100_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
+def test_a_damaged_page_costs_neither_a_good_night_nor_a_bad_one(text: str, tree: Path, store: Path) -> None:
+    store.parent.mkdir()
+    (store.parent / "latest.json").write_text(text)
+    tree.rename(tree.with_name("away"))
+    night(tree, "--store", store, code=3)
+    tree.with_name("away").rename(tree)
+    assert "failed: " in (store.parent / "latest.html").read_text()
+    assert metrics_in(store.parent)["exit_code"] == 3
+    (store.parent / "latest.json").write_text(text)
+    night(tree, "--store", store)
+
+
+def test_a_page_of_wrong_shape_is_not_shown_below_a_failure(tree: Path, store: Path) -> None:
+    night(tree, "--store", store)
+    report = report_in(store.parent)
+    del report["night"]["trend"]
+    report["treemap"].append([5000, "x", 1, "f", None])
+    (store.parent / "latest.json").write_text(json.dumps(report))
+    tree.rename(tree.with_name("away"))
+    night(tree, "--store", store, code=3)
+    assert "There is no earlier night" in (store.parent / "latest.html").read_text()
+
+
+def test_outputs_never_replace_a_store(tree: Path, store: Path) -> None:
+    done = call("nightly", tree, "--store", store, "--prom", store)
+    assert done.returncode == 2
+    assert b"is the snapshot store, or a file beside it" in done.stderr
+    done = call("nightly", tree, "--store", store, "--prom", store.parent / "latest.html")
+    assert b"two outputs cannot go to one file" in done.stderr
+
+
+@pytest.mark.parametrize("key", ["store", "to", "prom", "name"])
+def test_trees_of_one_configuration_do_not_share_files(key: str, tree: Path, tmp_path: Path) -> None:
+    trees = f'[trees.a]\nroots = ["{tree}/a"]\n[trees.b]\nroots = ["{tree}/c"]\n'
+    (tmp_path / "scan.toml").write_text(f'{key} = "{tmp_path}/x"\n{trees}')
+    done = call("nightly", "--config", tmp_path / "scan.toml")
+    if key == "to":
+        assert done.returncode == 0
+        assert sorted(path.name for path in (tmp_path / "x").iterdir()) == ["a", "b"]
+        return
+    assert done.returncode == 2
+    assert f"{key} cannot be the same for all trees" in done.stderr.decode()
+    (tmp_path / "scan.toml").write_text(trees)
+    done = call("nightly", "--config", tmp_path / "scan.toml", f"--{key}", tmp_path / "x")
+    assert done.returncode == 2
+    assert f"--{key} cannot be the same for all trees" in done.stderr.decode()
+
+
+def test_a_tree_that_fails_does_not_stop_the_next_one(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "scan.toml").write_text(f"""
+        [trees.a]
+        roots = ["{tree}/a"]
+        to = "{tmp_path}/file/x"
+        [trees.b]
+        roots = ["{tree}/none"]
+        to = "{tmp_path}/b"
+        [trees.c]
+        roots = ["{tree}/c"]
+        to = "{tmp_path}/c"
+    """)
+    done = call("nightly", "--config", tmp_path / "scan.toml")
+    assert done.returncode == 3
+    assert [line.partition(" ")[2].partition(" ")[0] for line in done.stdout.decode().splitlines()] == [
+        "FAILED", "FAILED", "OK",
+    ]  # fmt: skip
+
+
+def test_two_nights_at_once_are_one_after_the_other(tmp_path: Path, store: Path) -> None:
+    tree = make(tmp_path / "srv", {f"{n}": {f"{m}": {"f": None} for m in range(10)} for n in range(10)})
+    command = [*SCANNER, "nightly", tree, "--store", store, "--lock-wait", "50", "--keep", "3", "--max-rate", "200"]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) for _ in range(3)]
+    lines = [process.communicate(timeout=60)[0].decode() for process in running]
+    assert [line.startswith("srv: OK 100 files") for line in lines] == [True] * 3, lines
+    assert [each.state for each in scanner.Store(store).snapshots] == ["complete"] * 3
+    assert report_in(store.parent)["night"]["snapshot"] == 3
+    busy = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+    while fcntl_is_free(store.parent / "latest.lock"):
+        time.sleep(0.01)
+    assert "is in use by another scan" in night(tree, "--store", store, code=75)["rest"]
+    busy.communicate()
+    assert metrics_in(store.parent)["exit_code"] == 0, "a night that has to wait replaces nothing of the other"
+
+
+def fcntl_is_free(path: Path) -> bool:
+    with open(path, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def test_what_becomes_known_is_no_growth(tree: Path, store: Path) -> None:
+    (tree / "a").chmod(0)
+    assert as_user("nightly", tree, "--store", store).returncode == 1
+    (tree / "a").chmod(0o755)
+    line = night(tree, "--store", store, "--fail-if", "growth > 1%")
+    assert "4.9 KiB (+0 B)" in line["rest"]
+    assert metrics_in(store.parent)["growth_bytes"] == 0
+    text = (store.parent / "latest.html").read_text()
+    assert "Places that were unknown then make a difference of +4.9 KiB, which is no growth." in text
+    rows = {row[1]: row[4] for row in report_in(store.parent)["treemap"]}
+    assert (rows["a"], rows["b"], rows["c"]) == (None, None, 0)
+
+
+def test_a_file_that_became_a_directory_counts_among_files(tree: Path, store: Path) -> None:
+    night(tree, "--store", store)
+    (tree / "c" / "g.txt").unlink()
+    make(tree, {"c": {"g.txt": {"x": None, "y": None}}})
+    night(tree, "--store", store)
+    (growth,) = report_in(store.parent)["night"]["growth"]
+    assert growth["grown"]["files"] == 1
+    assert report_in(store.parent)["night"]["now"]["files"] == growth["before"]["files"] + 1
+
+
+def test_pages_link_to_those_that_are_there(tree: Path, store: Path) -> None:
+    for _ in range(3):
+        night(tree, "--store", store, "--keep-pages", 2)
+        time.sleep(1.01)  # copies have names by the second
+    linked = re.findall(r'<a href="(night-[^"]*)"', (store.parent / "latest.html").read_text())
+    assert linked == sorted((path.name for path in store.parent.glob("night-*.html")), reverse=True)
+    assert len(linked) == 2
+
+
+def test_a_pattern_that_is_wrong_leaves_the_night_complete(tree: Path, store: Path) -> None:
+    (tree / ".gitignore").write_bytes(b"a\\\n")
+    assert night(tree, "--store", store, "--gitignore")["status"] == "OK"
+    assert "Complete: everything was readable." in (store.parent / "latest.html").read_text()
+
+
+def test_the_line_is_pinged_where_nobody_reads_it(tree: Path, store: Path, switch: tuple[str, type[Switch]]) -> None:
+    url, handler = switch
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*SCANNER, "nightly", tree, "--store", store, "--ping", url], stdout=full, check=False)
+    assert done.returncode == 0
+    assert [path for path, _ in handler.received] == ["/ping/x/start", "/ping/x"]
+
+
+def test_a_wrong_rule_or_share_is_found_before_the_first_night(tree: Path, store: Path) -> None:
+    for arguments, message in (
+        (["--fail-if", "removed in /nowhere > 1"], "'/nowhere' is not below"),
+        (["--recheck", "100"], "--recheck"),
+        (["--ping", "http://["], "must be an address"),
+    ):
+        done = call("nightly", tree, "--store", store, *arguments)
+        assert done.returncode == 2
+        assert message in done.stderr.decode()
+    assert not store.parent.exists()
+
+
+def test_what_a_failed_night_has_stored_is_reported_by_the_next_one(tree: Path, store: Path, tmp_path: Path) -> None:
+    """Its snapshot is there, but no page has ever shown its growth, and no rule has seen it."""
+    rule = ["--fail-if", "growth > 10%"]
+    night(tree, "--store", store, *rule)
+    (tree / "large").write_bytes(b"x" * 100_000)
+    scanner.scan(tree, store=store, stat=scanner.Store(store).fields)
+    assert "(+97.7 KiB), rule `growth > 10%` is broken" in night(tree, "--store", store, *rule, code=4)["rest"]
+    assert "(+0 B)" in night(tree, "--store", store, *rule)["rest"]
+
+
+def test_a_signal_at_any_moment_leaves_a_line_a_ping_and_metrics(
+    tree: Path, store: Path, switch: tuple[str, type[Switch]]
+) -> None:
+    url, handler = switch
+    command = [*SCANNER, "nightly", tree, "--store", store, "--ping", url]
+    night(tree, "--store", store)
+    (tree / "new").write_bytes(b"x" * 5000)
+    for number in range(12):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+        while len(handler.received) <= 2 * number:  # the start
+            time.sleep(0.005)
+        time.sleep(0.1 * number)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=30)
+        assert process.returncode in (-signal.SIGTERM, 0)
+        assert LINE.fullmatch(out.decode()), out
+        assert len(handler.received) == 2 * number + 2
+        assert handler.received[-1][0] == ("/ping/x" if b": OK " in out else "/ping/x/fail")
+        assert metrics_in(store.parent)["exit_code"] == (0 if b": OK " in out else 143)
+
+
+def test_groups_that_are_not_shown_are_summed_up(tree: Path, store: Path) -> None:
+    night(tree, "--store", store)
+    for number in range(20):
+        (tree / f"{number}").mkdir()
+        (tree / f"{number}" / f"f.s{number}").write_bytes(b"x" * 100 * (number + 1))
+    night(tree, "--store", store)
+    (growth,) = report_in(store.parent)["night"]["growth"]
+    for groups in growth["by"].values():
+        for field in ("growth", "added", "removed", "changed", "moved"):
+            assert sum(each[field] for each in groups) == growth["changes"][field]
+    assert growth["by"]["suffix"][-1]["name"] == "(other)"
+
+
+@pytest.mark.parametrize("address", ["", "x", "http://", "http://[", "http://a b", "http://a:99999", "https://u:p@h/x"])
+def test_an_address_of_no_ping_is_refused(address: str, tree: Path, store: Path) -> None:
+    done = call("nightly", tree, "--store", store, f"--ping={address}")
+    assert done.returncode == 2
+    assert b"must be an address" in done.stderr
+
+
+def test_a_redirected_ping_has_failed(tree: Path, store: Path, switch: tuple[str, type[Switch]]) -> None:
+    url, handler = switch
+    handler.status = 302
+    assert b"HTTP Error 302" in call("nightly", tree, "--store", store, "--ping", url).stderr
+
+
+@pytest.mark.parametrize("place", ["{}", "{}/none/"])
+def test_a_store_that_is_a_directory_is_refused(place: str, tree: Path, tmp_path: Path) -> None:
+    done = call("nightly", tree, "--store", place.format(tmp_path))
+    assert done.returncode == 2
+    assert b"is a directory: give a file in it" in done.stderr

@@ -148,7 +148,7 @@ def test_colours_show_growth_on_request(browser: Browser, night: Path) -> None:
         assert button.get_attribute("aria-pressed") == "true"
         assert rect.get_attribute("fill") != before
         assert opened.page.get_by_text("shrank by 10 % or more").is_visible()
-        assert "-97.7 KiB since the night before" in str(opened.tile("e").get_attribute("aria-label"))
+        assert "-96 KiB since the night before" in str(opened.tile("e").get_attribute("aria-label"))
         button.click()
         assert rect.get_attribute("fill") == before
 

@@ -128,7 +128,7 @@
     if (entered) group.classList.add("enter");
     group.append(element("title", {}, described(tile)));
     group.append(element("rect", {
-      fill: byGrowth && depth > 0 ? growthColour(tile) : colour, "fill-opacity": tile.isFile && !byGrowth ? 0.8 : 1, stroke: "#fff",
+      fill: byGrowth ? growthColour(tile) : colour, "fill-opacity": tile.isFile && !byGrowth ? 0.8 : 1, stroke: "#fff",
       x: area.x, y: area.y, width: Math.max(0, area.width), height: Math.max(0, area.height),
     }));
     const text = label(area, [`${depth ? tile.name : tile.path || tile.name}  ${human(tile.size)}`, tile.name]);
