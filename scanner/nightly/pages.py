@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scanner.errors import OptionError, OutputError
@@ -60,26 +60,25 @@ class Pages:
 
     def write(self, report: dict[str, Any]) -> None:
         """Replace the latest pages, each as a whole. Raises OutputError."""
-        report["night"]["copies"] = [name for name in self.copies() if name.endswith(".html")]
-        self._write(LATEST, report)
+        self._write([LATEST], report)
 
     def write_night(self, report: dict[str, Any], keep: int) -> None:
         """Write dated pages and replace the latest ones. Of dated pages, those of `keep` nights stay."""
         self.remove_copies(keep - 1)
         name = time.strftime("night-%Y-%m-%dT%H%M%S")
-        report["night"]["copies"] = [each for each in self.copies() if each.endswith(".html")]
         try:
-            self._write(name, report)
-            self.write(report)
+            self._write([name, LATEST], report)
         except BaseException:
             self._remove(name + suffix for suffix in SUFFIXES)
             raise
 
-    def _write(self, name: str, report: dict[str, Any]) -> None:
+    def _write(self, names: Sequence[str], report: dict[str, Any]) -> None:
+        report["night"]["copies"] = [name for name in self.copies() if name.endswith(".html")]
         texts = [(suffix, FORMATS[suffix](report).encode()) for suffix in SUFFIXES]
-        for suffix, text in texts:
-            with Output(os.path.join(self.directory, name + suffix)) as output:
-                output.write(text)
+        for name in names:
+            for suffix, text in texts:
+                with Output(os.path.join(self.directory, name + suffix)) as output:
+                    output.write(text)
 
     def remove_copies(self, keep: int) -> None:
         """Remove the dated pages of all but the newest `keep` nights."""

@@ -144,12 +144,20 @@ class Directories:
     def __init__(self, roots: Iterable[str], depth: int) -> None:
         self._roots = sorted(roots, key=len, reverse=True)
         self._depth = depth
+        self._last = "", ""
+        """The directory of the last change, and its group: changes come in the order of their paths."""
 
     def shares(self, change: Change) -> Iterator[Share]:
         after = self._group(change.path)
         return shared(change, after if change.source is None else self._group(change.source), after)
 
     def _group(self, path: str) -> str:
+        directory = path.rpartition("/")[0]
+        if directory != self._last[0] or not directory:
+            self._last = directory, self._group_of(path)
+        return self._last[1]
+
+    def _group_of(self, path: str) -> str:
         for root in self._roots:
             if is_below(path, root):
                 top = prefix_of(root)

@@ -10,6 +10,7 @@ import os
 import pwd
 import re
 import shlex
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -326,6 +327,8 @@ def test_metrics_are_those_of_the_night(tree: Path, store: Path, tmp_path: Path)
     assert family.samples[0].labels == {"tree": 'a "name" \\ of ä'}
     assert family.samples[0].value == 5000
     assert not (store.parent / "latest.prom").exists()
+    if (promtool := shutil.which("promtool")) is not None:
+        subprocess.run([promtool, "check", "metrics"], input=target.read_bytes(), check=True)
 
 
 def test_a_configuration_of_several_trees(tree: Path, tmp_path: Path) -> None:
@@ -469,8 +472,6 @@ def test_systemd_accepts_the_units(unit: str, tree: Path, store: Path, tmp_path:
 
 @pytest.fixture
 def systemd_analyze() -> str:
-    import shutil
-
     found = shutil.which("systemd-analyze")
     if found is None:
         pytest.skip("systemd is not installed")
@@ -676,8 +677,9 @@ def test_pages_link_to_those_that_are_there(tree: Path, store: Path) -> None:
         night(tree, "--store", store, "--keep-pages", 2)
         time.sleep(1.01)  # copies have names by the second
     linked = re.findall(r'<a href="(night-[^"]*)"', (store.parent / "latest.html").read_text())
-    assert linked == sorted((path.name for path in store.parent.glob("night-*.html")), reverse=True)
-    assert len(linked) == 2
+    copies = sorted((path.name for path in store.parent.glob("night-*.html")), reverse=True)
+    assert len(copies) == 2
+    assert linked == copies[1:], "those before this night"
 
 
 def test_a_pattern_that_is_wrong_leaves_the_night_complete(tree: Path, store: Path) -> None:
@@ -723,11 +725,11 @@ def test_a_signal_at_any_moment_leaves_a_line_a_ping_and_metrics(
     command = [*SCANNER, "nightly", tree, "--store", store, "--ping", url]
     night(tree, "--store", store)
     (tree / "new").write_bytes(b"x" * 5000)
-    for number in range(12):
+    for number in range(6):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
         while len(handler.received) <= 2 * number:  # the start
             time.sleep(0.005)
-        time.sleep(0.1 * number)
+        time.sleep(0.2 * number)
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=30)
         assert process.returncode in (-signal.SIGTERM, 0)
