@@ -96,4 +96,4 @@ def page(template: str, *, beside: Path | None = None, **values: Any) -> str:
         "changes_text": changes_text, "completeness": completeness, "failure_text": failure_text,
         "growth_tables": growth_tables, "status_of": status_of, "totals_table": totals_table,
     }  # fmt: skip
-    return str(environment.get_template(template).render(**values))
+    return str(environment.get_template(template).render(**{"script": "", **values}))
