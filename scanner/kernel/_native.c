@@ -3,6 +3,7 @@
        list_directory   one directory                    _directory.h
        walk_run         many directories in walk order   _walk.h
        fill_rows        columns of entries               _columns.h
+       format_lines     lines of text from these         _lines.h
        keep_memory      the allocator's settings
 
    All code that uses Python objects is in this file: arguments, results, the module. The headers do the work. read.py,
@@ -34,6 +35,7 @@
 #include <malloc.h>
 #include <string.h>
 
+#include "_lines.h"
 #include "_walk.h"
 
 #ifndef BUILD_ID /* checksum of the sources: setup.py sets it, native.py compares it */
@@ -805,6 +807,66 @@ static PyObject *column_at(PyObject *Py_UNUSED(module), PyObject *arguments)
     return result;
 }
 
+#define MOST_PIECES 256 /* of a line */
+
+/* Take the pieces of a line from a tuple of (kind, column, text). Their texts stay those of the tuple. */
+static int take_pieces(PyObject *pieces, struct piece *taken, Py_ssize_t width)
+{
+    for (Py_ssize_t at = 0; at < PyTuple_Size(pieces); at++) {
+        int kind;
+        Py_ssize_t column, length;
+        PyObject *piece = PyTuple_GetItem(pieces, at);
+        if (piece == NULL || !PyArg_ParseTuple(piece, "iny#", &kind, &column, &taken[at].text, &length))
+            return 0;
+        if (kind < 0 || kind >= PIECE_KINDS || (kind >= SIGNED && (column < 0 || column >= width))) {
+            PyErr_SetString(PyExc_ValueError, "no such piece of a line");
+            return 0;
+        }
+        taken[at].kind = (enum piece_kind)kind;
+        taken[at].column = (size_t)column;
+        taken[at].length = (size_t)length;
+    }
+    return 1;
+}
+
+PyDoc_STRVAR(format_lines_doc,
+"format_lines(paths, rows, width, row, at, pieces)\n--\n\n"
+"Write a line for each entry, from row `row` on, whose path begins at byte `at` of `paths` (joined by NULs).\n\n"
+"rows: `width` columns of 64-bit numbers. pieces: of each line, tuples of a kind (see PIECES in native.py), a column, and\n"
+"the literal or the text of a missing value. Returns the lines, and the row and byte of the next entry: the number of\n"
+"rows, unless that entry cannot be written exactly here.");
+
+static PyObject *format_lines(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    Py_buffer paths, rows;
+    Py_ssize_t width, row, at;
+    PyObject *pieces, *result = NULL;
+    struct piece taken[MOST_PIECES];
+    if (!PyArg_ParseTuple(arguments, "y*y*nnnO!", &paths, &rows, &width, &row, &at, &PyTuple_Type, &pieces))
+        return NULL;
+    Py_ssize_t size = width > 0 ? rows.len / (Py_ssize_t)sizeof(int64_t) / width : -1;
+    if (size < 0 || row < 0 || at < 0 || at > paths.len || PyTuple_Size(pieces) > MOST_PIECES) {
+        PyErr_SetString(PyExc_ValueError, "arguments that do not fit each other");
+    } else if (take_pieces(pieces, taken, width)) {
+        struct lines lines = {.pieces = taken, .count = (size_t)PyTuple_Size(pieces), .paths = paths.buf,
+                              .paths_length = (size_t)paths.len, .rows = rows.buf, .size = (size_t)size,
+                              .row = (size_t)row, .at = (size_t)at};
+        int done;
+        Py_BEGIN_ALLOW_THREADS
+        done = put_lines(&lines);
+        Py_END_ALLOW_THREADS
+        if (done)
+            result = Py_BuildValue("y#nn", lines.start != NULL ? lines.start : "", (Py_ssize_t)lines.used,
+                                   (Py_ssize_t)lines.row, (Py_ssize_t)lines.at);
+        else
+            PyErr_NoMemory();
+        free(lines.start);
+    }
+    PyBuffer_Release(&paths);
+    PyBuffer_Release(&rows);
+    return result;
+}
+
 /* --- the module --- */
 
 PyDoc_STRVAR(keep_memory_doc,
@@ -824,6 +886,7 @@ static PyMethodDef methods[] = {
     {"birth_time", birth_time, METH_O, birth_time_doc},
     {"column_at", column_at, METH_VARARGS, column_at_doc},
     {"fill_rows", fill_rows, METH_O, fill_rows_doc},
+    {"format_lines", format_lines, METH_VARARGS, format_lines_doc},
     {"keep_memory", keep_memory, METH_NOARGS, keep_memory_doc},
     {"list_directory", list_directory, METH_O, list_directory_doc},
     {"walk_run", walk_run, METH_O, walk_run_doc},
@@ -842,7 +905,8 @@ static int set_new(PyObject *dict, const char *key, PyObject *value)
 static PyObject *names_tuple(const char *const *names, size_t count)
 {
     PyObject *values[COLUMNS];
-    _Static_assert((int)COLUMNS >= (int)RULES && (int)COLUMNS >= (int)FORMS, "room for each enum");
+    _Static_assert((int)COLUMNS >= (int)RULES && (int)COLUMNS >= (int)FORMS && (int)COLUMNS >= (int)PIECE_KINDS,
+                   "room for each enum");
     for (size_t at = 0; at < count; at++) {
         const char *name = names != NULL ? names[at] : COLUMN[at].name;
         values[at] = PyUnicode_FromString(name != NULL ? name : "");
@@ -857,6 +921,7 @@ static int add_layout(PyObject *module)
     int done = layout != NULL && set_new(layout, "rules", names_tuple(RULE_NAMES, RULES)) &&
                set_new(layout, "forms", names_tuple(FORM_NAMES, FORMS)) &&
                set_new(layout, "columns", names_tuple(NULL, COLUMNS)) &&
+               set_new(layout, "pieces", names_tuple(PIECE_NAMES, PIECE_KINDS)) &&
                set_new(layout, "gap", PyLong_FromLong(GAP)) &&
                set_new(layout, "probes", PyLong_FromLong(PROBES)) &&
                set_new(layout, "place_header", PyLong_FromLong(PLACE_HEADER)) &&

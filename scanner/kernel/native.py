@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from itertools import repeat
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from zlib import crc32
 
 from scanner.fields import COLUMNS
@@ -199,6 +199,15 @@ TABLES: dict[str, type[Any]] = {
 }  # fmt: skip
 
 
+PIECES = (
+    "literal", "path", "path_json", "path_csv", "name", "parent", "signed", "unsigned", "time", "date", "type",
+    "type_json",
+)  # fmt: skip
+"""Kinds of pieces of a line: see _lines.h."""
+Piece: TypeAlias = tuple[int, int, bytes]
+"""Kind, column, and the literal or the text of a missing value."""
+
+
 class Native(Protocol):
     """The extension module `scanner.kernel._native`."""
 
@@ -209,6 +218,9 @@ class Native(Protocol):
     def column_at(self, packed: bytes, start: int, count: int, /) -> tuple[list[int], int]: ...
     def list_directory(self, request: ListRequest, /) -> tuple[Any, ...] | None: ...
     def fill_rows(self, request: RowsRequest, /) -> tuple[int, int]: ...
+    def format_lines(
+        self, paths: bytes, rows: bytes, width: int, row: int, at: int, pieces: tuple[Piece, ...], /
+    ) -> tuple[bytes, int, int]: ...
     def walk_run(self, request: RunRequest, /) -> tuple[Any, ...]: ...
     def keep_memory(self) -> None: ...
 
@@ -224,7 +236,7 @@ def layout() -> dict[str, Any]:
     micros = {"slow_micros": round(SLOW_REQUEST * 1e6), "news_micros": round(NEWS_SECONDS * 1e6)}
     numbers = {"gap": GAP, "probes": PROBES, "place_header": PLACE_HEADER, **micros}
     numbers |= {"racy": RACY_NS, "update": UPDATE_BYTES, "head": HEAD_BYTES, "hows": HOWS, "known_counts": KNOWN_COUNTS}
-    return {"rules": LINK_RULES, "forms": FORMS, "columns": COLUMNS, **numbers, **names}
+    return {"rules": LINK_RULES, "forms": FORMS, "columns": COLUMNS, "pieces": PIECES, **numbers, **names}
 
 
 def build_id(folder: str) -> int:

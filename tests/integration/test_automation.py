@@ -27,7 +27,7 @@ def machine(tmp_path: Path) -> dict[str, str]:
     make(tmp_path / "srv", {"a": {"b": None}, "c": None})
     scripts = {
         "scanner": f'PYTHONPATH={ROOT} exec {" ".join(SCANNER)} "$@"',
-        "crontab": f'if [ "$1" = -l ]; then cat {tmp_path}/crontab; else cat > {tmp_path}/new && mv {tmp_path}/new {tmp_path}/crontab; fi',
+        "crontab": f'cd {tmp_path}; if [ "$1" = -l ]; then cat crontab; else cat > new && mv new crontab; fi',
         "sudo": 'exec "$@"',
         "systemctl": f'echo "$@" >> {tmp_path}/systemctl',
     }

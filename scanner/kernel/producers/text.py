@@ -13,25 +13,42 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from scanner.encoding import printable, terminal_bytes, utf8_bytes, utf8_text
-from scanner.fields import Columns
+from scanner.fields import Columns, columns_of
+from scanner.kernel.native import native
 from scanner.kernel.producers.base import EntryProducer, json_escaped
+from scanner.kernel.producers.lines import CompiledLines, Formatter, Values, pieces_of
 from scanner.options import ScanOptions
 
 CYCLE = 146_097 * 86_400  # seconds in 400 years, after which the calendar repeats
-Values = dict[str, list[Any]]
-Formatter = Callable[[list[str], Values], bytes]
 
 
 class EntryText(EntryProducer):
-    """One line an entry. `form`: template, ndjson or csv; `fields`: the fields of a line, in order."""
+    """One line an entry. `form`: template, ndjson or csv; `fields`: the fields of a line, in order.
+
+    The compiled formatter writes what it can. Python is the reference.
+    """
 
     def __init__(self, options: ScanOptions, form: str, fields: Sequence[str], *arguments: Any) -> None:
         self._columns = Columns(options.fields, fields)
         self.width = self._columns.width
         self._format: Formatter = FORMATTERS[form](fields, *arguments)
+        self._compiled = self._compiled_lines(options, form, fields, arguments)
         self._pieces: list[bytes] = []
 
+    def _compiled_lines(
+        self, options: ScanOptions, form: str, fields: Sequence[str], arguments: Sequence[Any]
+    ) -> CompiledLines | None:
+        """Return the compiled formatter; None where Python has to write all lines."""
+        module, columns = native(), columns_of(options.fields)
+        if options.pure or module is None or not columns:
+            return None
+        pieces = pieces_of(form, fields, columns, arguments)
+        return None if pieces is None else CompiledLines(module, pieces, self._columns, self._format)
+
     def add_entries(self, paths: Any, rows: bytes, start: int = 0) -> None:
+        if self._compiled is not None:
+            self._pieces.append(self._compiled(paths, rows, start))
+            return
         values = self._columns.values(memoryview(rows).cast("q"))
         if start:
             values = {name: column[start:] for name, column in values.items()}

@@ -1,0 +1,111 @@
+"""The compiled formatter of lines equals Python's, byte for byte."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from scanner.fields import FIELDS, FIRST, LAST, NULL, columns_of, with_exact_times
+from scanner.kernel.native import PIECES, native
+from scanner.kernel.producers.text import EntryText
+from scanner.options import ProducerSpec, ScanOptions
+
+pytestmark = pytest.mark.skipif(native() is None, reason="not built")
+TEMPLATES = (
+    "{size} {mtime_ns} {path}", "{mtime}|{ctime}|{atime}", "{name}\t{parent}", "{type}{mode}{nlink}", "{ino}:{dev}",
+    "{{literal}} ä {uid}", "{path}{path}", "no field",
+)  # fmt: skip
+FORMS = [("template", FIELDS, (template, end)) for template in TEMPLATES for end in ("\n", "\0")]
+FORMS += [("ndjson", fields, ()) for fields in ((), ("size", "mtime_ns"), FIELDS)]
+FORMS += [("csv", fields, ()) for fields in ((), ("size", "type"), FIELDS)]
+COLUMNS = columns_of(with_exact_times(FIELDS))
+NUMBERS = st.one_of(
+    st.integers(NULL, LAST), st.integers(-3, 3), st.sampled_from([NULL, FIRST, LAST, 0o100644, 0o40755, 0o120777])
+)
+NAMES = st.one_of(
+    st.binary(min_size=1, max_size=12).map(lambda name: name.replace(b"\0", b"x").replace(b"/", b"y")),
+    st.text(st.characters(exclude_characters="\0/", codec="utf-8"), min_size=1, max_size=8).map(str.encode),
+    st.sampled_from([b"a,b", b'"', b"\n", b"\r", b"\\", b"\x7f", "\u2028\u200e\u061c\x85".encode(), b"\xed\xa0\x80"]),
+)
+PATHS = st.one_of(
+    st.lists(NAMES, min_size=1, max_size=4).map(b"/".join),
+    st.lists(NAMES, min_size=1, max_size=3).map(lambda names: b"/" + b"/".join(names)),
+    st.sampled_from([b"/", b"//", b"//a", b"a/", b"a//b", b".", b"./x", b"///a//"]),
+)
+
+
+def producer(form: str, fields: Any, arguments: Any, *, compiled: bool) -> EntryText:
+    spec = ProducerSpec("text", (form, fields, *arguments))
+    made = EntryText(ScanOptions(stat=FIELDS)._replace(producers=(spec,)), form, fields, *arguments)
+    if not compiled:
+        made._compiled = None
+    return made
+
+
+def rows_of(entries: list[tuple[bytes, list[int]]]) -> bytes:
+    columns = zip(*(values for _, values in entries), strict=True)
+    return b"".join(struct.pack(f"{len(entries)}q", *column) for column in columns)
+
+
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize(("form", "fields", "arguments"), FORMS)
+@given(entries=st.lists(st.tuples(PATHS, st.lists(NUMBERS, min_size=len(COLUMNS), max_size=len(COLUMNS))), min_size=2))
+@settings(max_examples=25, deadline=None)
+@example(entries=[(b"\xff", [LAST] * len(COLUMNS)), (b"a", [0] * len(COLUMNS)), (b"\xfe/\xff", [1] * len(COLUMNS))])
+def test_lines_are_those_of_python(
+    form: str, fields: Any, arguments: Any, start: int, entries: list[tuple[bytes, list[int]]]
+) -> None:
+    for _, values in entries:  # as `statx` reports them
+        mode = COLUMNS.index("mode")
+        values[mode] = NULL if values[mode] == NULL else values[mode] & 0xFFFF
+        for name in ("mtime", "ctime", "atime"):
+            values[COLUMNS.index(f"{name}_rest")] %= 10**9
+            values[COLUMNS.index(f"{name}_s")] %= 1 << 40
+    joined = b"\0".join(path for path, _ in entries[start:])
+    results = []
+    for compiled in (True, False):
+        lines = producer(form, fields, arguments, compiled=compiled)
+        assert (lines._compiled is not None) == compiled
+        lines.add_entries(joined, rows_of(entries), start)
+        results.append(lines.output())
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("template", ["{size:>12}", "{path!r}", "{size:,}"])
+def test_what_only_python_can_write_is_left_to_it(template: str) -> None:
+    assert producer("template", FIELDS, (template, "\n"), compiled=True)._compiled is None
+
+
+def test_for_a_terminal_python_escapes_names() -> None:
+    assert producer("csv", ("size",), (True,), compiled=True)._compiled is None
+    assert producer("template", (), ("{path}", "\n", True), compiled=True)._compiled is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (b"a", b"", 0, 0, 0, ()),
+        (b"a", b"x" * 8, 1, -1, 0, ()),
+        (b"a", b"x" * 8, 1, 0, 2, ()),
+        (b"a", b"x" * 8, 1, 0, 0, ((len(PIECES), 0, b""),)),
+        (b"a", b"x" * 8, 1, 0, 0, ((PIECES.index("signed"), 1, b""),)),
+        (b"a", b"x" * 8, 1, 0, 0, ((-1, 0, b""),)),
+        (b"a", b"x" * 8, 1, 0, 0, ((0, 0, b"x"),) * 300),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(arguments: Any) -> None:
+    module = native()
+    assert module is not None
+    with pytest.raises(ValueError, match=r"do not fit|no such piece"):
+        module.format_lines(*arguments)
+
+
+def test_rows_without_a_path_end_the_lines() -> None:
+    module = native()
+    assert module is not None
+    pieces = ((PIECES.index("path"), 0, b""), (0, 0, b"\n"))
+    assert module.format_lines(b"a\0b", bytes(32), 1, 0, 0, pieces) == (b"a\nb\n", 2, 4)
