@@ -10,16 +10,19 @@
 
 enum piece_kind { /* those from SIGNED on have a column */
     LITERAL, PATH, PATH_JSON, PATH_CSV, NAME_OF_PATH, PARENT_OF_PATH, SIGNED, UNSIGNED, TIME, DATE, TYPE, TYPE_JSON,
-    PIECE_KINDS
+    /* of ncdu: the text, then the value, if it is one that ncdu takes */
+    IF_POSITIVE, IF_DISK, IF_LINKS, IF_SPECIAL, IF_ID, IF_MODE, IF_SECONDS, WITH_UNSIGNED, PIECE_KINDS
 };
 
 static const char *const PIECE_NAMES[PIECE_KINDS] = {"literal", "path", "path_json", "path_csv", "name", "parent",
-                                                     "signed", "unsigned", "time", "date", "type", "type_json"};
+                                                     "signed", "unsigned", "time", "date", "type", "type_json",
+                                                     "if_positive", "if_disk", "if_links", "if_special", "if_id", "if_mode",
+                                                     "if_seconds", "with_unsigned"};
 
 struct piece {
     enum piece_kind kind;
     size_t column;     /* of the value */
-    const char *text;  /* the literal; otherwise that of a missing value */
+    const char *text;  /* the literal; otherwise that of a missing value; of ncdu's: what precedes the value */
     size_t length;
 };
 
@@ -254,6 +257,31 @@ static char *put_value(char *to, enum piece_kind kind, int64_t value)
     }
 }
 
+static char *put_named(char *to, const struct piece *piece, int64_t value)
+{
+    return put_signed(put_text(to, piece->text, piece->length), value);
+}
+
+/* Write what ncdu.py writes of a value, if anything. Return NULL for a missing value and for a clamped time. */
+static char *put_of_ncdu(char *to, const struct piece *piece, int64_t value)
+{
+    if (value == MISSING)
+        return NULL;
+    switch (piece->kind) {
+    case IF_DISK: return value > 0 ? put_named(to, piece, value > INT64_MAX / 512 ? INT64_MAX : 512 * value) : to;
+    case IF_LINKS: return value > 1 ? put_named(to, piece, value) : to;
+    case IF_SPECIAL: return S_ISREG(value) ? to : put_text(to, piece->text, piece->length);
+    case IF_ID: return value >= 0 && value <= INT32_MAX ? put_named(to, piece, value) : to;
+    case IF_MODE: return value >= 0 && value <= UINT16_MAX ? put_named(to, piece, value) : to;
+    case IF_SECONDS:
+        if (value == INT64_MIN + 1 || value == INT64_MAX)
+            return NULL;
+        return value >= 0 ? put_named(to, piece, value / 1000000000) : to;
+    case WITH_UNSIGNED: return put_unsigned(put_text(to, piece->text, piece->length), (uint64_t)value);
+    default: return value > 0 ? put_named(to, piece, value) : to;
+    }
+}
+
 /* Write the line of the current row. Return where it ends; NULL if it cannot be written here. There must be room. */
 static char *put_line(const struct lines *lines, char *to, const char *path, size_t length)
 {
@@ -264,7 +292,10 @@ static char *put_line(const struct lines *lines, char *to, const char *path, siz
             to = put_path(to, piece->kind, path, length);
         } else {
             int64_t value = lines->rows[piece->column * lines->size + lines->row];
-            to = value == MISSING ? put_text(to, piece->text, piece->length) : put_value(to, piece->kind, value);
+            if (piece->kind >= IF_POSITIVE)
+                to = put_of_ncdu(to, piece, value);
+            else
+                to = value == MISSING ? put_text(to, piece->text, piece->length) : put_value(to, piece->kind, value);
         }
     }
     return to;

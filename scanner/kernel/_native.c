@@ -901,12 +901,13 @@ static int set_new(PyObject *dict, const char *key, PyObject *value)
     return done;
 }
 
+#define MOST_NAMES 64
+
 /* Make a tuple of names, or of names of columns. A missing name (NULL) is an empty one. */
 static PyObject *names_tuple(const char *const *names, size_t count)
 {
-    PyObject *values[COLUMNS];
-    _Static_assert((int)COLUMNS >= (int)RULES && (int)COLUMNS >= (int)FORMS && (int)COLUMNS >= (int)PIECE_KINDS,
-                   "room for each enum");
+    PyObject *values[MOST_NAMES];
+    _Static_assert((int)COLUMNS <= MOST_NAMES && (int)PIECE_KINDS <= MOST_NAMES, "room for each enum");
     for (size_t at = 0; at < count; at++) {
         const char *name = names != NULL ? names[at] : COLUMN[at].name;
         values[at] = PyUnicode_FromString(name != NULL ? name : "");

@@ -201,7 +201,7 @@ TABLES: dict[str, type[Any]] = {
 
 PIECES = (
     "literal", "path", "path_json", "path_csv", "name", "parent", "signed", "unsigned", "time", "date", "type",
-    "type_json",
+    "type_json", "if_positive", "if_disk", "if_links", "if_special", "if_id", "if_mode", "if_seconds", "with_unsigned",
 )  # fmt: skip
 """Kinds of pieces of a line: see _lines.h."""
 Piece: TypeAlias = tuple[int, int, bytes]

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from scanner.fields import FIELDS, FIRST, LAST, NULL, columns_of, with_exact_times
 from scanner.kernel.native import PIECES, native
+from scanner.kernel.producers.lines import CompiledLines, PythonLines
+from scanner.kernel.producers.ncdu import Ncdu
 from scanner.kernel.producers.text import EntryText
 from scanner.options import ProducerSpec, ScanOptions
 
@@ -37,13 +39,31 @@ PATHS = st.one_of(
     st.sampled_from([b"/", b"//", b"//a", b"a/", b"a//b", b".", b"./x", b"///a//"]),
 )
 
+ENTRIES = st.lists(st.tuples(PATHS, st.lists(NUMBERS, min_size=len(COLUMNS), max_size=len(COLUMNS))), min_size=2)
 
-def producer(form: str, fields: Any, arguments: Any, *, compiled: bool) -> EntryText:
+
+def producer(form: str, fields: Any, arguments: Any, *, pure: bool = False) -> EntryText:
     spec = ProducerSpec("text", (form, fields, *arguments))
-    made = EntryText(ScanOptions(stat=FIELDS)._replace(producers=(spec,)), form, fields, *arguments)
-    if not compiled:
-        made._compiled = None
-    return made
+    options = ScanOptions(stat=FIELDS)._replace(producers=(spec,), pure=pure)
+    return EntryText(options, form, fields, *arguments)
+
+
+def lines_of_ncdu(*, pure: bool) -> list[Any]:
+    options = ScanOptions(stat=FIELDS)._replace(producers=(ProducerSpec("ncdu"),), pure=pure, roots=("/r",))
+    made = Ncdu(options)
+    return [made._own, made._files]
+
+
+def as_statx(entries: list[tuple[bytes, list[int]]]) -> None:
+    """Make values possible: nanoseconds beyond a second belong to no time, and a year has at most five digits."""
+    for _, values in entries:
+        mode = COLUMNS.index("mode")
+        values[mode] = NULL if values[mode] == NULL else values[mode] & 0xFFFF
+        for name in ("mtime", "ctime", "atime"):
+            values[COLUMNS.index(f"{name}_rest")] %= 10**9
+            values[COLUMNS.index(f"{name}_s")] %= 1 << 40
+        if values[mode] == NULL:  # nothing is known of this entry
+            values[:] = [NULL] * len(values)
 
 
 def rows_of(entries: list[tuple[bytes, list[int]]]) -> bytes:
@@ -53,23 +73,18 @@ def rows_of(entries: list[tuple[bytes, list[int]]]) -> bytes:
 
 @pytest.mark.parametrize("start", [0, 1])
 @pytest.mark.parametrize(("form", "fields", "arguments"), FORMS)
-@given(entries=st.lists(st.tuples(PATHS, st.lists(NUMBERS, min_size=len(COLUMNS), max_size=len(COLUMNS))), min_size=2))
+@given(entries=ENTRIES)
 @settings(max_examples=25, deadline=None)
 @example(entries=[(b"\xff", [LAST] * len(COLUMNS)), (b"a", [0] * len(COLUMNS)), (b"\xfe/\xff", [1] * len(COLUMNS))])
 def test_lines_are_those_of_python(
     form: str, fields: Any, arguments: Any, start: int, entries: list[tuple[bytes, list[int]]]
 ) -> None:
-    for _, values in entries:  # as `statx` reports them
-        mode = COLUMNS.index("mode")
-        values[mode] = NULL if values[mode] == NULL else values[mode] & 0xFFFF
-        for name in ("mtime", "ctime", "atime"):
-            values[COLUMNS.index(f"{name}_rest")] %= 10**9
-            values[COLUMNS.index(f"{name}_s")] %= 1 << 40
+    as_statx(entries)
     joined = b"\0".join(path for path, _ in entries[start:])
     results = []
-    for compiled in (True, False):
-        lines = producer(form, fields, arguments, compiled=compiled)
-        assert (lines._compiled is not None) == compiled
+    for pure, kind in ((False, CompiledLines), (True, PythonLines)):
+        lines = producer(form, fields, arguments, pure=pure)
+        assert isinstance(lines._lines, kind)
         lines.add_entries(joined, rows_of(entries), start)
         results.append(lines.output())
     assert results[0] == results[1]
@@ -77,12 +92,25 @@ def test_lines_are_those_of_python(
 
 @pytest.mark.parametrize("template", ["{size:>12}", "{path!r}", "{size:,}"])
 def test_what_only_python_can_write_is_left_to_it(template: str) -> None:
-    assert producer("template", FIELDS, (template, "\n"), compiled=True)._compiled is None
+    assert isinstance(producer("template", FIELDS, (template, "\n"))._lines, PythonLines)
 
 
 def test_for_a_terminal_python_escapes_names() -> None:
-    assert producer("csv", ("size",), (True,), compiled=True)._compiled is None
-    assert producer("template", (), ("{path}", "\n", True), compiled=True)._compiled is None
+    assert isinstance(producer("csv", ("size",), (True,))._lines, PythonLines)
+    assert isinstance(producer("template", (), ("{path}", "\n", True))._lines, PythonLines)
+
+
+@given(entries=ENTRIES)
+@settings(max_examples=200, deadline=None)
+def test_lines_of_ncdu_are_those_of_python(entries: list[tuple[bytes, list[int]]]) -> None:
+    as_statx(entries)
+    for _, values in entries:  # all columns are known, or none
+        if values[COLUMNS.index("mode")] != NULL:
+            values[:] = [0 if value == NULL else value for value in values]
+    for (own, files), (own_of_python, files_of_python) in [(lines_of_ncdu(pure=False), lines_of_ncdu(pure=True))]:
+        names, rows = b"\0".join(path for path, _ in entries[1:]), rows_of(entries)
+        assert files(names, rows, 1) == files_of_python(names, rows, 1)
+        assert own(entries[0][0], rows_of(entries[:1]), 0) == own_of_python(entries[0][0], rows_of(entries[:1]), 0)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Lines of entries by the compiled formatter. A line that it cannot write exactly is written in Python."""
+"""Lines of entries, in Python or by the compiled formatter.
+
+A line that the compiled formatter cannot write exactly is written in Python.
+"""
 
 from __future__ import annotations
 
@@ -26,46 +29,62 @@ def pieces_of(form: str, fields: Sequence[str], columns: Sequence[str], argument
         template, end, *for_terminal = arguments
         return None if any(for_terminal) else _of_template(template, end, columns)
     if form == "ndjson":
-        pieces = [_literal('{"path":'), _piece("path_json", columns)]
+        pieces = [literal('{"path":'), piece("path_json", columns)]
         for name in fields:
-            pieces += [_literal(f',"{name}":'), _value(name, columns, "null", type_as="type_json")]
-        return [*pieces, _literal("}\n")]
+            pieces += [literal(f',"{name}":'), value_of(name, columns, "null", type_as="type_json")]
+        return [*pieces, literal("}\n")]
     if any(arguments):
         return None
-    pieces = [_piece("path_csv", columns)]
+    pieces = [piece("path_csv", columns)]
     for name in fields:
-        pieces += [_literal(","), _value(name, columns, "")]
-    return [*pieces, _literal("\r\n")]
+        pieces += [literal(","), value_of(name, columns, "")]
+    return [*pieces, literal("\r\n")]
 
 
 def _of_template(template: str, end: str, columns: Sequence[str]) -> list[Piece] | None:
     pieces: list[Piece] = []
-    for literal, name, spec, conversion in string.Formatter().parse(utf8_text(template)):
+    for text, name, spec, conversion in string.Formatter().parse(utf8_text(template)):
         if spec or conversion:
             return None
-        pieces += [_literal(literal)] if literal else []
+        pieces += [literal(text)] if text else []
         if name in PATHS:
-            pieces.append(_piece(PATHS[name], columns))
+            pieces.append(piece(PATHS[name], columns))
         elif name in DATES:
-            pieces.append(_piece("date", columns, DATES[name], "-"))
+            pieces.append(piece("date", columns, DATES[name], "-"))
         elif name is not None:
-            pieces.append(_value(name, columns, "-"))
-    return [*pieces, _literal(end)]
+            pieces.append(value_of(name, columns, "-"))
+    return [*pieces, literal(end)]
 
 
-def _literal(text: str) -> Piece:
+def literal(text: str) -> Piece:
+    """Return the piece that writes `text`."""
     return PIECES.index("literal"), 0, utf8_bytes(text)
 
 
-def _piece(kind: str, columns: Sequence[str], column: str = "", missing: str = "") -> Piece:
-    return PIECES.index(kind), columns.index(column) if column else 0, missing.encode()
+def piece(kind: str, columns: Sequence[str], column: str = "", text: str = "") -> Piece:
+    """Return a piece of a kind of PIECES. `text`: of a missing value, or before the value."""
+    return PIECES.index(kind), columns.index(column) if column else 0, text.encode()
 
 
-def _value(name: str, columns: Sequence[str], missing: str, *, type_as: str = "type") -> Piece:
+def value_of(name: str, columns: Sequence[str], missing: str, *, type_as: str = "type") -> Piece:
     if name == "type":
-        return _piece(type_as, columns, "mode", missing)
+        return piece(type_as, columns, "mode", missing)
     kind = "unsigned" if name in ("ino", "dev") else "time" if name.endswith("_ns") else "signed"
-    return _piece(kind, columns, name, missing)
+    return piece(kind, columns, name, missing)
+
+
+class PythonLines:
+    """Formats lines of entries by `formatter`. `columns`: of the rows."""
+
+    def __init__(self, columns: Columns, formatter: Formatter) -> None:
+        self._columns, self._formatter = columns, formatter
+
+    def __call__(self, paths: Any, rows: bytes, start: int) -> bytes:
+        """Return the lines of entries: their paths, joined by NULs, and their rows from row `start` on."""
+        values = self._columns.values(memoryview(rows).cast("q"))
+        if start:
+            values = {name: column[start:] for name, column in values.items()}
+        return self._formatter(utf8_text(paths).split("\0"), values)
 
 
 class CompiledLines:
@@ -77,7 +96,7 @@ class CompiledLines:
         self._columns, self._fallback = columns, fallback
 
     def __call__(self, paths: Any, rows: bytes, start: int) -> bytes:
-        """Return the lines of entries: their paths, joined by NULs, and their rows from row `start` on."""
+        """As PythonLines."""
         joined = paths.encode(ENCODING, ERRORS) if isinstance(paths, str) else paths
         size = len(rows) // (8 * self._width)
         lines, row, at = self._format(joined, rows, self._width, start, 0, self._pieces)

@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from json.encoder import encode_basestring
 from typing import Any
 
 from scanner.encoding import utf8_bytes, utf8_text
-from scanner.fields import Columns
-from scanner.kernel.native import JOINED
+from scanner.fields import Columns, columns_of
+from scanner.kernel.native import JOINED, Piece, native
 from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.producers.base import Producer, depth_below, json_escaped
+from scanner.kernel.producers.lines import CompiledLines, PythonLines, Values, literal, piece
 from scanner.kernel.producers.sizes import SIZE_FIELDS
 from scanner.kernel.status import nothing
 from scanner.model import EXCLUDED, Fault, prefix_of
 from scanner.options import ScanOptions
 
+Lines = CompiledLines | PythonLines
 OTHER_FILE_SYSTEM, BY_PATTERN = ',"excluded":"otherfs"', ',"excluded":"pattern"'
 NCDU_FIELDS = (*SIZE_FIELDS, "uid", "gid", "mtime_ns")
 MOST_BYTES, MOST_ID, MOST_MODE, MOST_NAME = (1 << 63) - 1, (1 << 31) - 1, (1 << 16) - 1, 32_000
@@ -43,51 +46,72 @@ class Ncdu(Producer):
         self._barred = frozenset(options.barred)
         self._first: int | None = None
         self._last = -1
-        self._pieces: list[str] = []
+        self._pieces: list[bytes] = []
+        module, columns = None if options.pure or for_terminal else native(), columns_of(options.fields)
+        self._own: Lines = PythonLines(self._columns, self._own_lines)
+        self._files: Lines = PythonLines(self._columns, self._file_lines)
+        if module is not None:
+            self._own = CompiledLines(module, own_pieces(columns), self._columns, self._own_lines)
+            self._files = CompiledLines(module, file_pieces(columns), self._columns, self._file_lines)
 
     def take(self, path: Any, links: list[Any], files: FilesWithRows, first: bool) -> None:
-        rows = self._rows(files.rows)
         depth = depth_below(path, self._root)
         if first:
-            self._open(depth, self._info(self._name(path), rows[0], directory=True))
+            self._open(depth)
+            self._pieces.append(self._own(self._name(path), own_row(files.rows, self.width), 0))
         else:
             self._close_lists(depth + 1)
             self._last = depth
-        names = utf8_text(files.names).split("\0") if files.names else []
-        for name, row in zip(names, rows[1:], strict=True):
-            self._pieces.append(",\n{" + self._info(name, row) + "}")
+        if files.names:
+            self._pieces.append(self._files(files.names, files.rows, 1))
         for name, row in zip(links, self._rows(files.links) if links else [], strict=True):
             mark = OTHER_FILE_SYSTEM if prefix_of(path) + name in self._barred else ""
-            self._pieces.append(",\n[{" + self._info(utf8_text(name), row, directory=True) + mark + "}]")
+            self._add(",\n[{" + self._info(utf8_text(name), row, directory=True) + mark + "}]")
         for name in files.excluded:
-            self._pieces.append(",\n{" + _named(utf8_text(name)) + BY_PATTERN + "}")
+            self._add(",\n{" + _named(utf8_text(name)) + BY_PATTERN + "}")
+
+    def _file_lines(self, names: list[str], values: Values) -> bytes:
+        entries = zip(names, by_row(values), strict=True)
+        return self._encoded("".join([",\n{" + self._info(name, row) + "}" for name, row in entries]))
+
+    def _own_lines(self, names: list[str], values: Values) -> bytes:
+        """Return the line of a directory in its own list."""
+        (name,), (row,) = names, by_row(values)
+        return self._encoded("{" + self._info(name, row, directory=True) + "}")
+
+    def _add(self, text: str) -> None:
+        self._pieces.append(self._encoded(text))
+
+    def _encoded(self, text: str) -> bytes:
+        return self._encode(json_escaped(text))
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         (values,) = self._rows(row or nothing(self._columns.width, 1))
         mark = ',"read_error":true'
         if fault.kind == EXCLUDED:
             mark = OTHER_FILE_SYSTEM if "file system" in fault.message else BY_PATTERN
-        self._open(depth_below(path, self._root), self._info(self._name(path), values, directory=True) + mark)
+        self._open(depth_below(path, self._root))
+        self._add("{" + self._info(utf8_text(self._name(path)), values, directory=True) + mark + "}")
 
-    def _open(self, depth: int, info: str) -> None:
+    def _open(self, depth: int) -> None:
         self._close_lists(depth)
         self._last = depth
-        self._pieces.append((",\n" if depth else "") + "[{" + info + "}")
+        self._pieces.append(b",\n[" if depth else b"[")
 
     def _close_lists(self, depth: int) -> None:
         """Close the lists of directories at `depth` levels and deeper."""
         if self._first is None:
             self._first = depth
         else:
-            self._pieces.append("]" * (self._last - depth + 1))
+            self._pieces.append(b"]" * (self._last - depth + 1))
 
-    def _name(self, path: Any) -> str:
-        name = path if path == self._root else os.path.basename(path)
-        return utf8_text(name if len(os.fsencode(name)) <= MOST_NAME else name[-MOST_NAME // 4 :])
+    def _name(self, path: Any) -> Any:
+        if path != self._root:
+            return path[path.rfind("/" if isinstance(path, str) else b"/") + 1 :]
+        return path if len(os.fsencode(path)) <= MOST_NAME else path[-MOST_NAME // 4 :]
 
     def _rows(self, rows: bytes) -> list[dict[str, Any]]:
-        values = self._columns.values(memoryview(rows).cast("q"))
-        return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+        return by_row(self._columns.values(memoryview(rows).cast("q")))
 
     def _info(self, name: str, row: dict[str, Any], *, directory: bool = False) -> str:
         text = _named(name)
@@ -111,7 +135,50 @@ class Ncdu(Producer):
 
     def output(self) -> bytes:
         ends = (self._first or 0).to_bytes(8, "little") + (self._last + 1).to_bytes(8, "little")
-        return ends + self._encode(json_escaped("".join(self._pieces)))
+        return ends + b"".join(self._pieces)
+
+
+def own_row(rows: bytes, width: int) -> bytes:
+    """Return the first value of each column: those of the directory itself."""
+    size = len(rows) // width
+    return b"".join([rows[start : start + 8] for start in range(0, width * size, size)])
+
+
+def by_row(values: Values) -> list[dict[str, Any]]:
+    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+
+def file_pieces(columns: Sequence[str]) -> list[Piece]:
+    """Return the pieces of the line of a file, as `Ncdu._info` writes it."""
+    return [
+        literal(',\n{"name":'), piece("path_json", columns), *_sizes(columns),
+        piece("with_unsigned", columns, "ino", ',"ino":'),
+        piece("if_links", columns, "nlink", ',"hlnkc":true,"nlink":'),
+        piece("if_special", columns, "mode", ',"notreg":true'), *_others(columns),
+    ]  # fmt: skip
+
+
+def own_pieces(columns: Sequence[str]) -> list[Piece]:
+    """Return the pieces of the line of a directory in its own list."""
+    return [
+        literal('{"name":'), piece("path_json", columns), *_sizes(columns),
+        piece("with_unsigned", columns, "dev", ',"dev":'), piece("with_unsigned", columns, "ino", ',"ino":'),
+        *_others(columns),
+    ]  # fmt: skip
+
+
+def _sizes(columns: Sequence[str]) -> list[Piece]:
+    return [
+        piece("if_positive", columns, "size", ',"asize":'), piece("if_disk", columns, "blocks", ',"dsize":'),
+    ]  # fmt: skip
+
+
+def _others(columns: Sequence[str]) -> list[Piece]:
+    return [
+        piece("if_id", columns, "uid", ',"uid":'), piece("if_id", columns, "gid", ',"gid":'),
+        piece("if_mode", columns, "mode", ',"mode":'), piece("if_seconds", columns, "mtime_ns", ',"mtime":'),
+        literal("}"),
+    ]  # fmt: skip
 
 
 def valid_bytes(text: str) -> bytes:

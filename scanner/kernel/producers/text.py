@@ -16,7 +16,7 @@ from scanner.encoding import printable, terminal_bytes, utf8_bytes, utf8_text
 from scanner.fields import Columns, columns_of
 from scanner.kernel.native import native
 from scanner.kernel.producers.base import EntryProducer, json_escaped
-from scanner.kernel.producers.lines import CompiledLines, Formatter, Values, pieces_of
+from scanner.kernel.producers.lines import CompiledLines, Formatter, PythonLines, Values, pieces_of
 from scanner.options import ScanOptions
 
 CYCLE = 146_097 * 86_400  # seconds in 400 years, after which the calendar repeats
@@ -31,28 +31,22 @@ class EntryText(EntryProducer):
     def __init__(self, options: ScanOptions, form: str, fields: Sequence[str], *arguments: Any) -> None:
         self._columns = Columns(options.fields, fields)
         self.width = self._columns.width
-        self._format: Formatter = FORMATTERS[form](fields, *arguments)
-        self._compiled = self._compiled_lines(options, form, fields, arguments)
+        self._lines = self._lines_of(options, form, fields, arguments)
         self._pieces: list[bytes] = []
 
-    def _compiled_lines(
+    def _lines_of(
         self, options: ScanOptions, form: str, fields: Sequence[str], arguments: Sequence[Any]
-    ) -> CompiledLines | None:
-        """Return the compiled formatter; None where Python has to write all lines."""
+    ) -> CompiledLines | PythonLines:
+        formatter = FORMATTERS[form](fields, *arguments)
         module, columns = native(), columns_of(options.fields)
-        if options.pure or module is None or not columns:
-            return None
-        pieces = pieces_of(form, fields, columns, arguments)
-        return None if pieces is None else CompiledLines(module, pieces, self._columns, self._format)
+        if not (options.pure or module is None or not columns):
+            pieces = pieces_of(form, fields, columns, arguments)
+            if pieces is not None:
+                return CompiledLines(module, pieces, self._columns, formatter)
+        return PythonLines(self._columns, formatter)
 
     def add_entries(self, paths: Any, rows: bytes, start: int = 0) -> None:
-        if self._compiled is not None:
-            self._pieces.append(self._compiled(paths, rows, start))
-            return
-        values = self._columns.values(memoryview(rows).cast("q"))
-        if start:
-            values = {name: column[start:] for name, column in values.items()}
-        self._pieces.append(self._format(utf8_text(paths).split("\0"), values))
+        self._pieces.append(self._lines(paths, rows, start))
 
     def output(self) -> bytes:
         return b"".join(self._pieces)
