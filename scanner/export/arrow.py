@@ -9,6 +9,7 @@ import io
 import json
 import os
 import sys
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from scanner.export.writers import Record
 
 ROW_GROUP = 1 << 17  # rows
+LEAST_BATCH = 1 << 14  # rows
 BATCH = 1 << 17  # entries: their paths must fit into the 2 GiB of an Arrow array
 
 
@@ -43,14 +45,20 @@ class BatchBuilder:
         kinds = [("path", arrow.binary()), *((name, _kind(arrow, name)) for name in fields)]
         self.schema = arrow.schema(kinds)
 
-    def batch(self, paths: Sequence[bytes], rows: memoryview) -> Any:
-        count = len(paths)
-        arrays = [self._arrow.array(paths, self._arrow.binary())]
+    def batch(self, joined: bytes, rows: memoryview) -> Any:
+        """Return a record batch of entries: their paths, joined by NULs, and their columns."""
+        paths = self._paths(joined)
+        arrays, count = [paths], len(paths)
         for name in self._fields:
             number = self._numbers["mode" if name == "type" else name]
             values = self._values(rows[number * count : (number + 1) * count])
             arrays.append(self._letters(values) if name == "type" else values.view(_kind(self._arrow, name)))
         return self._arrow.record_batch(arrays, schema=self.schema)
+
+    def _paths(self, joined: bytes) -> Any:
+        arrow = self._arrow
+        whole = from_text(arrow, arrow.binary(), [0, len(joined)], joined)
+        return arrow.compute.split_pattern(whole, b"\0").flatten()
 
     def _values(self, column: memoryview) -> Any:
         arrow = self._arrow
@@ -62,8 +70,15 @@ class BatchBuilder:
 
     def _letters(self, modes: Any) -> Any:
         coded = modes.dictionary_encode()
-        letters = [type_of(mode) for mode in coded.dictionary.to_pylist()]
-        return self._arrow.array(letters, self._arrow.string()).take(coded.indices)
+        letters = "".join([type_of(mode) or "?" for mode in coded.dictionary.to_pylist()])
+        places = range(len(letters) + 1)
+        return from_text(self._arrow, self._arrow.string(), places, letters.encode()).take(coded.indices)
+
+
+def from_text(arrow: Any, kind: Any, places: Sequence[int], text: bytes) -> Any:
+    """Return an array of parts of `text`. Not by `pyarrow.array`, which imports pandas if it is installed."""
+    offsets = arrow.py_buffer(array("i", places))
+    return arrow.Array.from_buffers(kind, len(places) - 1, [None, offsets, arrow.py_buffer(text)])
 
 
 def _kind(arrow: Any, name: str) -> Any:
@@ -85,6 +100,8 @@ class ParquetWriter:
         self._batches = BatchBuilder(self._arrow, fields)
         self._file = pyarrow.PythonFile(WriteStream(write), mode="w")
         self._writer = pyarrow.parquet.ParquetWriter(self._file, self._batches.schema, compression="zstd")
+        self._arrived: list[tuple[bytes, memoryview]] = []
+        self._count = 0
         self._waiting: list[Any] = []
         self._rows = 0
 
@@ -92,11 +109,27 @@ class ParquetWriter:
         joined, rows = self._columns.take_apart(made)
         if not joined:
             return
-        batch = self._batches.batch(joined.split(b"\0"), rows)
-        self._waiting.append(batch)
-        self._rows += batch.num_rows
+        self._arrived.append((joined, rows))
+        self._count += joined.count(b"\0") + 1
+        if self._count >= LEAST_BATCH:
+            self._take_arrived()
         while self._rows >= ROW_GROUP:
             self._write(ROW_GROUP)
+
+    def _take_arrived(self) -> None:
+        """Make one batch of the Chunks that have arrived: many of them are small."""
+        arrived, self._arrived, self._count = self._arrived, [], 0
+        if not arrived:
+            return
+        width = self._columns.width
+        columns = [
+            rows[number * len(rows) // width : (number + 1) * len(rows) // width].cast("B")
+            for number in range(width)
+            for _, rows in arrived
+        ]
+        joined = b"\0".join([paths for paths, _ in arrived])
+        self._waiting.append(self._batches.batch(joined, memoryview(b"".join(columns)).cast("q")))
+        self._rows += self._waiting[-1].num_rows
 
     def _write(self, count: int) -> None:
         table = self._arrow.Table.from_batches(self._waiting, schema=self._batches.schema)
@@ -106,6 +139,7 @@ class ParquetWriter:
 
     def finish(self, record: Record) -> None:
         """Write the rest, and the record as JSON into the metadata key `scan`."""
+        self._take_arrived()
         if self._rows:
             self._write(self._rows)
         self._writer.add_key_value_metadata({"scan": json.dumps(record())})
@@ -139,7 +173,9 @@ def arrow_table(result: Sequence[Walked], stated: Stated) -> Any:
     library = load_pyarrow("to_arrow()")
     batches = BatchBuilder(library, stated.fields)
     made = [
-        batches.batch([os.fsencode(path) for path in paths], rows) for paths, rows in _joined(result, stated, BATCH)
+        batches.batch(b"\0".join([os.fsencode(path) for path in paths]), rows)
+        for paths, rows in _joined(result, stated, BATCH)
+        if paths
     ]
     return library.Table.from_batches(made, schema=batches.schema)
 
