@@ -56,17 +56,21 @@ class NightlyJob:
         self._began = time.time()
         self._pinger = Pinger(args.ping)
         self._failure: NightFailed | None = None
+        self._pages: Pages | None = None
 
     def run(self) -> int:
-        """Return the exit code of the night. A failure of any step skips all but metrics, page, line and ping."""
-        self._attempt(lambda: self._ping("start"))
-        pages = self._attempt(self._open_pages)
-        result = self._attempt(lambda: self._result(reported_in(pages)))
-        night = self._night(result, None if pages is None else pages.earlier)
-        with self._interruption.deferring():  # a night that is known is published
-            if pages is not None:
-                with contextlib.closing(pages):
-                    night = self._publish(night, pages)
+        """Return the exit code of the night. A failure of any step skips all but page, metrics, ping and line.
+
+        A signal interrupts the steps, and nothing between them: so it costs none of these.
+        """
+        with self._interruption.deferring():
+            self._attempt(lambda: self._ping("start"))
+            self._attempt(self._open_pages)
+            result = self._attempt(self._result)
+            night = self._night(result)
+            if self._pages is not None:
+                with contextlib.closing(self._pages):
+                    night = self._publish(night, self._pages)
             self._notify(night)
         if self._interruption.is_set():
             return exits.end_by_signal(self._interruption.number)
@@ -76,26 +80,26 @@ class NightlyJob:
         """Return what a step returns; None if it fails, or if one before has failed."""
         if self._failure is None:
             try:
-                return step()
+                with self._interruption.raising():
+                    return step()
             except Exception as error:
                 self._failure = failure_of(error)
             except exits.Interrupted as error:
                 self._failure = NightFailed(128 + error.number, f"ended by signal {error.number}")
         return None
 
-    def _open_pages(self) -> Pages:
+    def _open_pages(self) -> None:
         """Lock the pages, and try whether metrics can be written."""
-        pages = self._waiting(lambda: Pages(self._args.to, self._args.store))
-        try:
-            with Output(self._args.prom) as output:
-                output.discard()
-        except BaseException:
-            pages.close()
-            raise
-        return pages
+        self._waiting(self._lock_pages)
+        with Output(self._args.prom) as output:
+            output.discard()
 
-    def _result(self, reported: int | None) -> Night:
-        """Scan, and compare with the snapshots before; `reported`: that of the last page."""
+    def _lock_pages(self) -> None:
+        with self._interruption.deferring():  # otherwise a signal may leave a lock that nobody releases
+            self._pages = Pages(self._args.to, self._args.store)
+
+    def _result(self) -> Night:
+        """Scan, and compare with earlier nights."""
         args = self._args
         refuse_wrong_filesystems(args)
         refuse_store_without_sizes(args.store)
@@ -105,7 +109,12 @@ class NightlyJob:
         store = Store(args.store)
         snapshot = snapshot_of(args, outcome, store)
         history = history_of(
-            store, snapshot.number, reported, rules_of(args.fail_if), list(paths_of(collected.drawn)), args.depth
+            store,
+            snapshot.number,
+            reported_in(self._pages),
+            rules_of(args.fail_if),
+            list(paths_of(collected.drawn)),
+            args.depth,
         )
         return self._complete(outcome, collected.drawn, store, history, totals(snapshot))
 
@@ -142,11 +151,12 @@ class NightlyJob:
             except StoreError as error:
                 yield one_line(f"old snapshots were not removed: {error}")
 
-    def _night(self, result: Night | None, earlier: dict[str, Any] | None) -> Night:
+    def _night(self, result: Night | None) -> Night:
         seconds = time.time() - self._began
         if result is not None:
             return result._replace(seconds=seconds)
         assert self._failure is not None
+        earlier = None if self._pages is None else self._pages.earlier
         return Night(self._args.name, self._failure.code, [one_line(str(self._failure))], earlier, seconds)
 
     def _publish(self, night: Night, pages: Pages) -> Night:

@@ -4,6 +4,7 @@
        walk_run         many directories in walk order   _walk.h
        fill_rows        columns of entries               _columns.h
        format_lines     lines of text from these         _lines.h
+       sum_run          sums of a run by class           _sums.h
        keep_memory      the allocator's settings
 
    All code that uses Python objects is in this file: arguments, results, the module. The headers do the work. read.py,
@@ -36,6 +37,7 @@
 #include <string.h>
 
 #include "_lines.h"
+#include "_sums.h" /* which needs MISSING */
 #include "_walk.h"
 
 #ifndef BUILD_ID /* checksum of the sources: setup.py sets it, native.py compares it */
@@ -867,6 +869,111 @@ static PyObject *format_lines(PyObject *Py_UNUSED(module), PyObject *arguments)
     return result;
 }
 
+/* Return a list of (class, count, bytes). */
+static PyObject *sums_list(const struct table *table)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t at = 0; list != NULL && at < table->size; at++) {
+        const struct sum *sum = &table->sums[at];
+        if (sum->count == 0)
+            continue;
+        PyObject *item = sum->suffix != NULL
+                             ? Py_BuildValue("y#LL", sum->suffix, (Py_ssize_t)sum->length, (long long)sum->count,
+                                             (long long)sum->bytes)
+                             : Py_BuildValue("LLL", (long long)sum->key, (long long)sum->count, (long long)sum->bytes);
+        if (item == NULL || PyList_Append(list, item) != 0)
+            Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    return list;
+}
+
+static PyObject *largest_list(const struct sums *sums)
+{
+    PyObject *list = PyList_New((Py_ssize_t)sums->large_count);
+    for (size_t at = 0; list != NULL && at < sums->large_count; at++) {
+        const struct large *file = &sums->largest[at];
+        PyObject *item = Py_BuildValue("nLLny#", (Py_ssize_t)file->row, (long long)file->bytes, (long long)file->disk,
+                                       (Py_ssize_t)file->directory, sums->names + file->at, (Py_ssize_t)file->length);
+        if (item == NULL || PyList_SetItem(list, (Py_ssize_t)at, item) != 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+static PyObject *odd_list(const struct sums *sums)
+{
+    PyObject *list = PyList_New((Py_ssize_t)sums->odd_count);
+    for (size_t at = 0; list != NULL && at < sums->odd_count; at++) {
+        const struct odd *file = &sums->odd[at];
+        PyObject *item = Py_BuildValue("y#L", sums->names + file->at, (Py_ssize_t)file->length, (long long)file->bytes);
+        if (item == NULL || PyList_SetItem(list, (Py_ssize_t)at, item) != 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+static PyObject *sums_result(const struct sums *sums)
+{
+    PyObject *values[] = {sums_list(&sums->types),    sums_list(&sums->sizes),    sums_list(&sums->age_sums),
+                          sums_list(&sums->suffixes), sums_list(&sums->owners),   largest_list(sums),
+                          odd_list(sums)};
+    return tuple_of(values, LENGTH(values));
+}
+
+PyDoc_STRVAR(sum_run_doc,
+"sum_run(names, counts, rows, columns, now, read_at, ages, most, least)\n--\n\n"
+"Sum up the files of a run without shared files: see Summary in summary.py.\n\n"
+"names: of files, separated by NULs, directories by slashes. counts, rows: of a WalkedRun. columns: positions of mode,\n"
+"uid, blocks, size and mtime_ns, and the number of columns. ages: 64-bit nanoseconds, rising. Returns lists of (class,\n"
+"count, bytes) by type, size, age, suffix and owner; of (row, bytes, disk usage, number of the directory, name) of the\n"
+"`most` largest files of more than `least` bytes; and of (name, bytes) of files whose suffix is not ASCII and not counted.\n"
+"None if a sum exceeds 64 bits.");
+
+static PyObject *sum_run(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    Py_buffer names, counts, rows, ages;
+    Py_ssize_t column[5], width, most;
+    long long now, read_at, least;
+    PyObject *result = NULL;
+    if (!PyArg_ParseTuple(arguments, "y*y*y*(nnnnnn)LLy*nL", &names, &counts, &rows, &column[0], &column[1], &column[2],
+                          &column[3], &column[4], &width, &now, &read_at, &ages, &most, &least))
+        return NULL;
+    Py_ssize_t size = width > 0 ? rows.len / (Py_ssize_t)sizeof(int64_t) / width : -1;
+    int fits = size >= 0 && most >= 0;
+    for (size_t at = 0; at < LENGTH(column); at++)
+        fits = fits && column[at] >= 0 && column[at] < width;
+    if (!fits) {
+        PyErr_SetString(PyExc_ValueError, "arguments that do not fit each other");
+    } else {
+        const int64_t *values = rows.buf;
+        struct sums sums = {
+            .names = names.buf, .names_length = (size_t)names.len, .counts = counts.buf,
+            .directories = (size_t)counts.len / sizeof(int32_t) / 2, .mode = values + column[0] * size,
+            .uid = values + column[1] * size, .blocks = values + column[2] * size, .size = values + column[3] * size,
+            .mtime = values + column[4] * size, .rows = (size_t)size, .now = now, .read_at = read_at, .ages = ages.buf,
+            .age_count = (size_t)ages.len / sizeof(int64_t), .most = (size_t)most, .least = least,
+            .largest = malloc((size_t)most * sizeof(struct large) + 1),
+        };
+        int done = 0;
+        Py_BEGIN_ALLOW_THREADS
+        done = sums.largest != NULL ? count_rows(&sums) : 0;
+        Py_END_ALLOW_THREADS
+        if (done > 0)
+            result = has_overflow(&sums) ? Py_NewRef(Py_None) : sums_result(&sums);
+        else if (done < 0)
+            PyErr_SetString(PyExc_ValueError, "names, counts and rows do not fit each other");
+        else
+            PyErr_NoMemory();
+        clear_sums(&sums);
+    }
+    PyBuffer_Release(&names);
+    PyBuffer_Release(&counts);
+    PyBuffer_Release(&rows);
+    PyBuffer_Release(&ages);
+    return result;
+}
+
 /* --- the module --- */
 
 PyDoc_STRVAR(keep_memory_doc,
@@ -889,6 +996,7 @@ static PyMethodDef methods[] = {
     {"format_lines", format_lines, METH_VARARGS, format_lines_doc},
     {"keep_memory", keep_memory, METH_NOARGS, keep_memory_doc},
     {"list_directory", list_directory, METH_O, list_directory_doc},
+    {"sum_run", sum_run, METH_VARARGS, sum_run_doc},
     {"walk_run", walk_run, METH_O, walk_run_doc},
     {NULL, NULL, 0, NULL},
 };

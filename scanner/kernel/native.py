@@ -216,6 +216,19 @@ class Native(Protocol):
 
     def birth_time(self, descriptor: int, /) -> int: ...
     def column_at(self, packed: bytes, start: int, count: int, /) -> tuple[list[int], int]: ...
+    def sum_run(
+        self,
+        names: bytes,
+        counts: bytes,
+        rows: bytes,
+        columns: tuple[int, ...],
+        now: int,
+        read_at: int,
+        ages: bytes,
+        most: int,
+        least: int,
+        /,
+    ) -> tuple[list[tuple[Any, ...]], ...] | None: ...
     def list_directory(self, request: ListRequest, /) -> tuple[Any, ...] | None: ...
     def fill_rows(self, request: RowsRequest, /) -> tuple[int, int]: ...
     def format_lines(

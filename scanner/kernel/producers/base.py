@@ -32,8 +32,12 @@ class Producer:
 
     def add_run(self, run: WalkedRun) -> None:
         if self.run_form == JOINED:
-            for path, dirs, links, files, rows, link_rows in run.by_directory(self.width):
-                self.add(path, names(dirs), names(links), FilesWithRows(files, rows, link_rows), True)
+            self.add_joined_run(run)
+
+    def add_joined_run(self, run: WalkedRun) -> None:
+        """Add a run whose names are JOINED, whatever `run_form` is: several producers need it at once."""
+        for path, dirs, links, files, rows, link_rows in run.by_directory(self.width):
+            self.add(path, names(dirs), names(links), FilesWithRows(files, rows, link_rows), True)
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         pass
@@ -87,6 +91,10 @@ class CombinedProducer(Producer):
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
         for producer in self._producers:
             producer.add(path, dirs, links, files, first)
+
+    def add_run(self, run: WalkedRun) -> None:
+        for producer in self._producers:
+            producer.add_joined_run(run)
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         for producer in self._producers:

@@ -10,15 +10,15 @@ from typing import Any
 
 from scanner.encoding import utf8_text
 from scanner.fields import columns_of
-from scanner.kernel.native import JOINED
+from scanner.kernel.native import JOINED, WalkedRun
 from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.producers.base import Producer, depth_below, nul_of
 from scanner.kernel.producers.summary import LONGEST_SUFFIX
 from scanner.model import is_below
 from scanner.options import ScanOptions
 
-SUFFIX = re.compile(rf"(?<=[^\0])\.[^.\0]{{1,{LONGEST_SUFFIX}}}(?![^\0])")
-"""Finds the suffixes (see `suffix_of`) of all joined names at once: a call for each name takes 1.5 times as long."""
+SUFFIX = re.compile(rf"(?<=[^\0/])\.[^.\0/]{{1,{LONGEST_SUFFIX}}}(?![^\0/])")
+"""Finds the suffixes (see `suffix_of`) of names that NULs and slashes separate: faster than a call for each."""
 
 
 class Profile(Producer):
@@ -37,13 +37,24 @@ class Profile(Producer):
 
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
         names = files.names if isinstance(files, FilesWithRows) else path[:0]
-        count = names.count(nul_of(names)) + 1 if names else 0
         if names:
             self._suffixes.update(SUFFIX.findall(utf8_text(names)))
+        self._add(path, len(dirs), names.count(nul_of(names)) + 1 if names else 0, first)
+
+    def add_joined_run(self, run: WalkedRun) -> None:
+        dirs, files = run.names[1], run.names[3]
+        nul, slash = ("\0", "/") if isinstance(files, str) else (b"\0", b"/")
+        if files:
+            self._suffixes.update(SUFFIX.findall(utf8_text(files)))
+        for path, some, others in zip(run.paths, dirs.split(slash), files.split(slash), strict=True):
+            self._add(path, some.count(nul) + 1 if some else 0, others.count(nul) + 1 if others else 0, True)
+
+    def _add(self, path: Any, dirs: int, files: int, first: bool) -> None:
+        """Count a directory, or a part of one: the numbers of its sub-directories and other entries."""
         counts = self._depths.setdefault(self._depth(path), [0, 0])
         counts[0] += first
-        counts[1] += count
-        self._entries.append((len(dirs) + count, path))
+        counts[1] += files
+        self._entries.append((dirs + files, path))
 
     def _depth(self, path: Any) -> int:
         """Return the number of levels between `path` and the nearest root above it."""

@@ -84,6 +84,9 @@ class DirectorySizes(Producer):
         for rows in (files.rows if first else without_first(files.rows, self.width), files.links):
             self._add([record], [len(rows) // (8 * self.width)], rows)
 
+    def add_joined_run(self, run: WalkedRun) -> None:
+        self.add_run(run)
+
     def add_run(self, run: WalkedRun) -> None:
         if not run.directories:
             return

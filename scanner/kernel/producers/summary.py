@@ -6,16 +6,17 @@ import heapq
 import marshal
 import os
 import stat
+import struct
 import time
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import count
+from itertools import accumulate, count
 from typing import Any, TypeAlias
 
-from scanner.encoding import utf8_bytes, utf8_text
-from scanner.fields import Columns
-from scanner.kernel.native import JOINED
+from scanner.encoding import ENCODING, ERRORS, utf8_bytes, utf8_text
+from scanner.fields import Columns, columns_of
+from scanner.kernel.native import JOINED, WalkedRun, native
 from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.producers.base import Producer
 from scanner.kernel.producers.sizes import SIZE_FIELDS, SharedFiles
@@ -25,6 +26,7 @@ from scanner.options import ScanOptions
 SUMMARY_FIELDS = (*SIZE_FIELDS, "uid", "mtime_ns")
 DAY = 86_400 * 10**9  # nanoseconds
 AGES = (0, DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY, 3 * 365 * DAY)
+AGES_PACKED = struct.pack(f"{len(AGES)}q", *AGES)
 FUTURE = -1
 """The age class of a file whose modification time was later than the time at which it was read."""
 LargeFile: TypeAlias = tuple[int, int, bytes, int]
@@ -43,6 +45,9 @@ class Summary(Producer):
         self._columns = Columns(options.fields, SUMMARY_FIELDS)
         self.width = self._columns.width
         self._shared_files = SharedFiles(options)
+        self._native = None if options.pure else native()
+        columns = columns_of(options.fields)
+        self._positions = (*map(columns.index, ("mode", "uid", "blocks", "size", "mtime_ns")), len(columns))
         self._now, self._most = now, most
         self._sizes: dict[int, list[int]] = defaultdict(_zeros)  # classes end at powers of four
         self._ages: dict[int, list[int]] = defaultdict(_zeros)
@@ -59,6 +64,44 @@ class Summary(Producer):
         self._count(path, names, files.rows, 0 if first else 1, (0,))
         if links:
             self._count(path, [""] * len(links), files.links, 0)
+
+    def add_joined_run(self, run: WalkedRun) -> None:
+        """Add a run: in C, unless it has shared files, which need their keys, or sums beyond 64 bits."""
+        found = None
+        if self._native is not None and run.directories and not self._has_shared_files(run):
+            names = run.names[3].encode(ENCODING, ERRORS) if isinstance(run.names[3], str) else run.names[3]
+            found = self._native.sum_run(
+                names, run.counts, run.rows, self._positions, self._now, time.time_ns(), AGES_PACKED, self._most,
+                self._least,
+            )  # fmt: skip
+        if found is None:
+            super().add_joined_run(run)
+        else:
+            self._add_sums(run, *found)
+
+    def _add_sums(
+        self, run: WalkedRun, types: Any, sizes: Any, ages: Any, suffixes: Any, owners: Any, files: Any, odd: Any
+    ) -> None:  # fmt: skip
+        """Add what `sum_run` has found."""
+        for kind, entries, _ in types:
+            self._types[kind] += entries
+        for sums, found in ((self._sizes, sizes), (self._ages, ages), (self._owners, owners)):
+            for key, entries, size in found:
+                _add(sums[key], size, entries)
+        for suffix, entries, size in suffixes:
+            _add(self._suffixes[suffix.decode().lower()], size, entries)
+        for name, size in odd:
+            _add(self._suffixes[suffix_of(utf8_text(name))], size)
+        paths = run.paths if files else []
+        for _, size, disk, directory, name in sorted(files):
+            full_path = os.fsencode(prefix_of(paths[directory])) + name
+            self._keep((size, next(self._numbers), full_path, disk))
+
+    def _has_shared_files(self, run: WalkedRun) -> bool:
+        counts = memoryview(run.counts).cast("i").tolist()
+        lengths = [1 + files + links for files, links in zip(counts[::2], counts[1::2], strict=True)]
+        directories = list(accumulate(lengths[:-1], initial=0))
+        return any(True for _ in self._shared_files.rows(memoryview(run.rows).cast("q"), directories))
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         if row:
@@ -133,6 +176,6 @@ def _zeros() -> list[int]:
     return [0, 0]
 
 
-def _add(sums: list[int], size: int) -> None:
-    sums[0] += 1
+def _add(sums: list[int], size: int, count: int = 1) -> None:
+    sums[0] += count
     sums[1] += size
