@@ -30,6 +30,11 @@ TYPES = {
 """As in `find -type`."""
 
 
+def in_64_bits(nanoseconds: int) -> int:
+    """Return the nearest time that a column holds."""
+    return min(max(nanoseconds, FIRST), LAST)
+
+
 def fields_of(wanted: bool | Sequence[str]) -> tuple[str, ...]:
     """Return the fields that the option `stat` selects, in the order of FIELDS. Raises OptionError."""
     if isinstance(wanted, bool):
@@ -90,13 +95,13 @@ class Columns:
         return found
 
     def _make_exact(self, values: list[Any], rows: memoryview, seconds: str, rest: str) -> None:
-        """Replace clamped times by exact ones."""
+        """Replace clamped times by exact ones, where these are known: a snapshot store does not have them."""
         if FIRST not in values and LAST not in values:
             return
         count = len(values)
         seconds_at, rest_at = (count * self._columns.index(name) for name in (seconds, rest))
         for row, value in enumerate(values):
-            if value in (FIRST, LAST):
+            if value in (FIRST, LAST) and rows[seconds_at + row] != NULL:
                 values[row] = rows[seconds_at + row] * 10**9 + rows[rest_at + row]
 
 

@@ -61,7 +61,8 @@ class NightlyJob:
     def run(self) -> int:
         """Return the exit code of the night. A failure of any step skips all but page, metrics, ping and line.
 
-        A signal interrupts the steps, and nothing between them: so it costs none of these.
+        A signal interrupts the steps, and nothing between them: so it costs none of these. Once there is a result it
+        changes nothing.
         """
         with self._interruption.deferring():
             self._attempt(lambda: self._ping("start"))
@@ -72,7 +73,7 @@ class NightlyJob:
                 with contextlib.closing(self._pages):
                     night = self._publish(night, self._pages)
             self._notify(night)
-        if self._interruption.is_set():
+        if self._interruption.is_set() and not night.has_result:
             return exits.end_by_signal(self._interruption.number)
         return night.code
 
@@ -164,16 +165,15 @@ class NightlyJob:
         try:
             if night.has_result and night.report is not None:
                 pages.write_night(night.report, self._args.keep_pages)
-        except (OutputError, OSError) as error:
-            night = night.failed(str(error), pages.earlier)
+        except Exception as error:  # also of a drawing library
+            night = night.failed(str(failure_of(error)), pages.earlier)
         if not night.has_result:
-            with contextlib.suppress(OutputError, OSError):  # the line says it
-                night = self._write_failure(night, pages)
+            night = self._write_failure(night, pages)
         try:
             with Output(self._args.prom) as output:
                 output.write(metrics_text(night, time.time()).encode())
-        except OutputError as error:
-            night = night.failed(str(error), night.report)
+        except Exception as error:
+            night = night.failed(str(failure_of(error)), night.report)
         return night
 
     def _write_failure(self, night: Night, pages: Pages) -> Night:
@@ -184,8 +184,8 @@ class NightlyJob:
             try:
                 metrics_text(night._replace(report=report), 0)
                 pages.write(report)
-            except OutputError:
-                raise
+            except OutputError as error:  # the line says it
+                return night.failed(str(error), None)
             except Exception:  # it is that of a file, which may be damaged
                 continue
             return night._replace(report=report)

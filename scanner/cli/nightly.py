@@ -78,6 +78,7 @@ def with_places(args: argparse.Namespace, name: str, *, shares_to: bool) -> argp
         )
     if args.store is not None and (args.store.endswith("/") or os.path.isdir(args.store)):
         raise OptionError(f"--store {args.store!r} is a directory: give a file in it")
+    args.given = tuple(path for path in (args.store, args.to, args.prom) if path is not None)
     if args.to is None and args.store is None:
         raise OptionError("--store FILE is required: it keeps what later nights are compared with")
     if args.to is None:
@@ -131,7 +132,7 @@ def job_of(words: Sequence[str], trees: Sequence[argparse.Namespace]) -> Job:
     directories = sorted({path for tree in trees for path in (tree.to, os.path.dirname(tree.store))})
     others = sorted({os.path.dirname(tree.prom) for tree in trees} - set(directories))
     roots = [os.path.abspath(root) for tree in trees for root in tree.roots]
-    workdir = None if all(map(os.path.isabs, paths_in(words, trees))) else os.getcwd()
+    workdir = None if all(os.path.isabs(path) for tree in trees for path in paths_in(tree)) else os.getcwd()
     name = trees[0].name if len(trees) == 1 else "trees"
     command = [*this_program(), *without_installation(words)]
     return Job(command, name, roots, directories, others, workdir, int(at[1]), int(at[2]))
@@ -149,14 +150,9 @@ def without_installation(words: Sequence[str]) -> list[str]:
     return kept
 
 
-def paths_in(words: Sequence[str], trees: Sequence[argparse.Namespace]) -> Iterator[str]:
+def paths_in(tree: argparse.Namespace) -> Iterator[str]:
     """Yield the paths that the command uses, as they are given."""
-    for tree in trees:
-        yield from (*tree.roots, *tree.exclude_from, *([tree.config] if tree.config else []))
-        yield from (rule[1:] for rule in tree.fail_if if rule.startswith("@"))
-        yield from ([tree.changed] if tree.changed not in (None, "-") else [])
-    rest = iter(words)
-    for word in rest:
-        flag, equals, value = word.partition("=")
-        if flag in ("--store", "--to", "--prom"):
-            yield value if equals else next(rest, "/")
+    yield from (*tree.roots, *tree.given, *tree.exclude_from)
+    yield from (path for path in (tree.config, tree.changed) if path not in (None, "-"))
+    yield from (rule[1:] for rule in tree.fail_if if rule.startswith("@"))
+    yield from (when for when in (tree.newer, tree.older) if when is not None and os.path.exists(when))

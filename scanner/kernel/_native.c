@@ -818,7 +818,11 @@ static int take_pieces(PyObject *pieces, struct piece *taken, Py_ssize_t width)
         int kind;
         Py_ssize_t column, length;
         PyObject *piece = PyTuple_GetItem(pieces, at);
-        if (piece == NULL || !PyArg_ParseTuple(piece, "iny#", &kind, &column, &taken[at].text, &length))
+        if (!PyTuple_Check(piece)) {
+            PyErr_SetString(PyExc_ValueError, "no such piece of a line");
+            return 0;
+        }
+        if (!PyArg_ParseTuple(piece, "iny#", &kind, &column, &taken[at].text, &length))
             return 0;
         if (kind < 0 || kind >= PIECE_KINDS || (kind >= SIGNED && (column < 0 || column >= width))) {
             PyErr_SetString(PyExc_ValueError, "no such piece of a line");
@@ -947,6 +951,7 @@ static PyObject *sum_run(PyObject *Py_UNUSED(module), PyObject *arguments)
         PyErr_SetString(PyExc_ValueError, "arguments that do not fit each other");
     } else {
         const int64_t *values = rows.buf;
+        most = most < size ? most : size; /* there are no more files than rows */
         struct sums sums = {
             .names = names.buf, .names_length = (size_t)names.len, .counts = counts.buf,
             .directories = (size_t)counts.len / sizeof(int32_t) / 2, .mode = values + column[0] * size,

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scanner.fields import LAST, NULL
+from scanner.fields import LAST, NULL, in_64_bits
 from scanner.kernel.devices import Devices, as_signed
 from scanner.kernel.native import RACY_NS, WalkedRun
 from scanner.kernel.pack import FilesWithRows, ReadPart
@@ -126,7 +126,7 @@ class Recorder:
         update = Update(known is not None, 0, root, position, files, size, blocks)
         head = Head(
             0, 0, 0, 0, self._flags(path, position, status, part, known), status.st_mode, status.st_uid, status.st_gid,
-            as_signed(status.st_ino), self._birth(descriptor), status.st_mtime_ns, status.st_ctime_ns,
+            as_signed(status.st_ino), self._birth(descriptor), *times_of(status),
         )  # fmt: skip
         columns = pack_columns([entry.inode() for entry in entries], rows)
         self._compare(update, known, head, name, names_of(named), columns)
@@ -138,8 +138,9 @@ class Recorder:
 
     def _flags(self, path: Path, position: int, status: os.stat_result, part: ReadPart, known: Record | None) -> int:
         device = self._devices.of(path, status)
-        is_racy = status.st_ctime_ns > device.newest - RACY_NS
-        device.saw(status.st_ctime_ns)
+        _, ctime = times_of(status)
+        is_racy = ctime > device.newest - RACY_NS
+        device.saw(ctime)
         is_parted = position or part.more or (known is not None and known.head.flags & (MORE | PARTED))
         flags = BOUNDARY * self._devices.is_beyond(path, status) | RACY * is_racy
         return flags | MORE * part.more | PARTED * bool(is_parted)
@@ -197,7 +198,12 @@ def is_directory(suffix: str) -> bool:
 
 def is_unmodified(head: Head, status: os.stat_result) -> bool:
     """Return whether a directory has the inode and times of its record. A change of mode or owner changes ctime."""
-    return (head.inode, head.mtime, head.ctime) == (as_signed(status.st_ino), status.st_mtime_ns, status.st_ctime_ns)
+    return (head.inode, head.mtime, head.ctime) == (as_signed(status.st_ino), *times_of(status))
+
+
+def times_of(status: os.stat_result) -> tuple[int, int]:
+    """Return mtime and ctime as a record has them."""
+    return in_64_bits(status.st_mtime_ns), in_64_bits(status.st_ctime_ns)
 
 
 def sums(

@@ -17,7 +17,7 @@ from struct import pack_into
 from typing import Any
 
 from scanner.encoding import ENCODING, ERRORS
-from scanner.fields import EXACT, FIRST, LAST, NULL
+from scanner.fields import EXACT, LAST, NULL, in_64_bits
 from scanner.kernel.descent import HERE, Descent
 from scanner.kernel.facts import ScanFacts
 from scanner.kernel.native import RowsRequest
@@ -220,7 +220,7 @@ def _getter(column: str) -> Callable[[os.stat_result], int]:
         seconds, _ = EXACT[field]
         return lambda status: value(status) // 10**9 if column == seconds else value(status) % 10**9
     if column in EXACT:
-        return lambda status: min(max(value(status), FIRST), LAST)
+        return lambda status: in_64_bits(value(status))
     return lambda status: _signed(value(status))
 
 

@@ -56,7 +56,8 @@ class Night(NamedTuple):
     def failed(self, problem: str, report: dict[str, Any] | None) -> Night:
         """Return the night as one that has failed after all. `report`: that of the last good one."""
         code = 3 if self.has_result else self.code
-        return self._replace(code=code, problems=[*self.problems, one_line(problem)], report=report)
+        problems = [each for each in self.problems if each != one_line(problem)]
+        return self._replace(code=code, problems=[*problems, one_line(problem)], report=report)
 
 
 def night_part(

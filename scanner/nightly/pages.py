@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scanner.errors import OptionError, OutputError
+from scanner.errors import OptionError, OutputError, StoreError
 from scanner.export.output import Output
 from scanner.report.formats import FORMATS, report_function
 from scanner.snapshot.lock import Lock
@@ -34,7 +34,12 @@ class Pages:
             os.makedirs(directory, exist_ok=True)
         except OSError as error:
             raise OutputError(f"cannot make the directory {error.filename!r} of the pages: {error.strerror}") from error
-        self._lock = Lock(os.path.join(directory, LATEST))
+        try:
+            self._lock = Lock(os.path.join(directory, LATEST))
+        except StoreError as error:
+            if error.reason != "busy":
+                raise
+            raise StoreError(f"another night writes to {directory!r}: wait for its end (--lock-wait)", "busy") from None
         self.earlier = self._read_latest()
         found = None if self.earlier is None else self.earlier["night"].get("store")
         if isinstance(found, str) and found != store:

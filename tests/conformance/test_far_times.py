@@ -92,6 +92,14 @@ def test_text_has_exact_times(command: list[str], selection: list[str], far: Pat
     assert {path: date for _, date, path in split} == {path: date_of(value) for path, value in right.items()}
 
 
+def test_a_snapshot_has_the_nearest_time_also_in_text(command: list[str], far: Path, tmp_path: Path) -> None:
+    store = tmp_path / "a.snap"
+    assert call(*command, "--store", store, "--fields", "mtime_ns", "--format", "csv", far).returncode == 0
+    listed = call(*command, "--from", store, "--fields", "mtime_ns", "--format", "ndjson")
+    lines = [json.loads(line) for line in listed.stdout.decode().splitlines()]
+    assert {line["path"]: line["mtime_ns"] for line in lines} == clamped(far)
+
+
 def date_of(nanoseconds: int) -> str:
     """Format a time by GNU date."""
     output = subprocess.run(

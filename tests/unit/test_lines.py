@@ -123,6 +123,7 @@ def test_lines_of_ncdu_are_those_of_python(entries: list[tuple[bytes, list[int]]
         (b"a", b"x" * 8, 1, 0, 0, ((PIECES.index("signed"), 1, b""),)),
         (b"a", b"x" * 8, 1, 0, 0, ((-1, 0, b""),)),
         (b"a", b"x" * 8, 1, 0, 0, ((0, 0, b"x"),) * 300),
+        (b"a", b"x" * 8, 1, 0, 0, (1,)),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(arguments: Any) -> None:

@@ -120,3 +120,12 @@ def test_a_run_that_does_not_fit_is_refused(names: bytes, counts: bytes, rows: b
     assert module is not None
     with pytest.raises(ValueError, match="do not fit"):
         module.sum_run(names, counts, rows, columns, 0, 0, b"", 3, -1)
+
+
+def test_more_largest_files_than_there_are_rows() -> None:
+    module = native()
+    assert module is not None
+    row = struct.pack("5q", 0o100644, 0, 1, 7, 0)
+    found = module.sum_run(b"", struct.pack("2i", 0, 0), row, (0, 1, 2, 3, 4, 5), 0, 0, b"", 1 << 62, -1)
+    assert found is not None
+    assert found[5] == [(0, 7, 512, 0, b"")]
