@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -129,7 +130,9 @@ def test_all_workers_die_while_they_start(
     result = scanner.scan(trees["monorepo"], backend="pool", max_workers=2, start_method="spawn")
     assert result == list(os.walk(trees["monorepo"]))
     assert [record.levelname for record in caplog.records] == ["WARNING"], "reported once"
-    assert "4 worker processes died while starting): scanning in this process" in caplog.text
+    died = re.search(r"\((\d+) worker processes died while starting\): scanning in this process", caplog.text)
+    assert died is not None
+    assert int(died[1]) >= 4, "another may have died before the fourth was noticed"
 
 
 def test_a_mistake_in_a_worker_is_logged_and_costs_only_its_directory(
