@@ -194,18 +194,26 @@ def test_a_hung_directory_costs_only_itself(mounted: Mounter, pool: dict[str, An
 
 
 def test_a_worker_that_waits_for_a_directory_does_not_hold_the_others_down(mounted: Mounter) -> None:
-    """The worker has no other thread yet, so the other worker uses all of the concurrency."""
+    """The worker has no other thread yet, so the other worker uses all of the concurrency.
+
+    On a busy machine it may start so late that the first worker has the whole tree: then another scan shows it.
+    """
     tree = {str(i): {str(j): {str(k): {} for k in range(10)} for j in range(10)} for i in range(6)}
-    fs = mounted({"path": "/0", "op": "readdir", "hang": "killable"}, tree=tree)
-    with ThreadPoolExecutor() as executor:
-        scan = executor.submit(scanner.scan, fs.mnt, backend="pool", max_workers=2)
-        fs.wait_until_hung()
-        deadline = time.monotonic() + 30
-        while (peak := fs.stats()["peak"]["all"]) < 16 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        fs.rules([])
-        fs.release()
-        assert scan.result() == without_latency(fs)
+    hang = {"path": "/0", "op": "readdir", "hang": "killable"}
+    fs, peak = mounted(hang, tree=tree), 0
+    for _ in range(4):
+        with ThreadPoolExecutor() as executor:
+            scan = executor.submit(scanner.scan, fs.mnt, backend="pool", max_workers=2)
+            fs.wait_until_hung()
+            deadline = time.monotonic() + 10
+            while (peak := fs.stats()["peak"]["all"]) < 16 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            fs.rules([])
+            fs.release()
+            assert scan.result() == without_latency(fs)
+        if peak >= 16:
+            break
+        fs.rules([hang])
     assert peak >= 16
 
 

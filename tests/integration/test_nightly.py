@@ -419,7 +419,9 @@ def test_a_full_disk_ends_in_a_failure_and_keeps_the_pages(tree: Path, tmp_path:
         line = night(*arguments, code=3)
         assert "No space left on device" in line["rest"] or "database or disk is full" in line["rest"]
         if room == "pages":
-            assert (small / "latest.html").read_text() == before
+            after = (small / "latest.html").read_text()
+            assert after == before or "<title>srv: FAILED</title>" in after, "there may be room for that"
+            assert "Total and growth" in after
         (small / "filler").unlink()
         night(*arguments)
 
