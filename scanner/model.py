@@ -345,6 +345,13 @@ def upwards(path: Any, longest: int = sys.maxsize) -> Iterator[Any]:
         yield path
 
 
+def directories_above(path: str) -> Iterator[str]:
+    """Yield each directory above `path` that its text names, the nearest first."""
+    while (above := os.path.dirname(path)) not in (path, ""):
+        yield above
+        path = above
+
+
 def below_any(path: Any, roots: Collection[Any]) -> bool:
     """Return whether `path` is one of `roots` or lies below one."""
     return any(is_below(path, root) for root in roots)

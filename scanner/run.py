@@ -111,7 +111,6 @@ class Run:
         self._keep_pool = keep_pool
         self._progress = None if progress is None else Guarded(progress)
         self._last_progress = (-1, -1)
-        self._complete = False
         try:
             self._start(options, cancelled, pool, monitored=monitored)
         except BaseException:
@@ -168,7 +167,6 @@ class Run:
             if self.snapshot is not None:
                 self.snapshot.take(chunk)
             yield chunk
-        self._complete = True
         self._end = "complete"
         self._report_progress()
         for fault in self._unmet(self.stats) if self._unmet is not None else ():
@@ -182,9 +180,13 @@ class Run:
         if self.snapshot.failure is not None:
             raise self.snapshot.failure
 
+    @property
+    def _is_complete(self) -> bool:
+        return self._end != "interrupted"
+
     def _finish_snapshot(self) -> None:
         if self.snapshot is not None:
-            self.snapshot.finish(self._end, complete=self._complete)
+            self.snapshot.finish(self._end, complete=self._is_complete)
             self.stats.snapshot = self.snapshot.figures
 
     def collect(self, topdown: bool = True) -> ScanResult:
@@ -226,7 +228,7 @@ class Run:
         finally:
             if self._keep_pool and self.pool is None:
                 self.pool = self.backend.detach()
-            self.engine.stop(wait=not self._complete, keep_backend=self.pool is self.backend)
+            self.engine.stop(wait=not self._is_complete, keep_backend=self.pool is self.backend)
             self._finish_snapshot()
 
     def _observe(self, arrived: list[Chunk]) -> None:

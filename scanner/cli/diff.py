@@ -20,7 +20,7 @@ from scanner.errors import OptionError, StoreError
 from scanner.export.formats import suffixes_of
 from scanner.export.output import Output
 from scanner.options import ScanOptions
-from scanner.report.changes import Summary, grouping_by
+from scanner.report.changes import Groups, Summary, grouping_by
 from scanner.report.diffs import (
     DiffReport,
     as_json,
@@ -137,12 +137,13 @@ def report_of(
     first, last = one.snapshot(before), other.snapshot(after)
     grouping = grouping_by(args.by, other.roots, depth=args.depth, now_ns=int(last.began * 1e9))
     check = RuleCheck(rules, other.roots)
-    summary = Summary(grouping)
+    summary, groups = Summary(), Groups(grouping)
     for change in check.watched(changes.changes(every=True)):
         summary.add(change)
+        groups.add(change)
     unknown = changes.unknown
     verdicts = check.verdicts(first.bytes, unknown)
-    rows = summary.largest(args.sort, args.top)
+    rows = groups.largest(args.sort, args.top)
     return DiffReport(other.roots, first, last, summary, args.by, rows, unknown, verdicts)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 from scanner.cli import exits
 from scanner.cli.main import options_from
 from scanner.cli.roots import Expectations
-from scanner.cli.run import UNFINISHED, Outcome, run_scan
+from scanner.cli.run import UNFINISHED, Outcome, remove_old_snapshots, run_scan
 from scanner.cli.scan import Collected
 from scanner.errors import OptionError, OutputError, StoreError
 from scanner.export.output import Output
@@ -24,13 +24,12 @@ from scanner.nightly.night import (
     duration,
     failure_part,
     night_part,
-    one_line,
     report_of_failures,
     unreadable,
 )
 from scanner.nightly.pages import LATEST, Pages
 from scanner.nightly.ping import Pinger
-from scanner.report.data import shown
+from scanner.report.data import one_line, shown
 from scanner.report.rules import rules_of
 from scanner.report.treemap import Node, rows_of
 from scanner.snapshot.prune import FINISHED
@@ -145,12 +144,10 @@ class NightlyJob:
 
     def _prune(self, store: Store) -> Iterator[str]:
         """Apply --keep and --keep-within. Yield why that failed: the night is as good without it."""
-        args = self._args
-        if args.keep is not None or args.keep_within is not None:
-            try:
-                self._waiting(lambda: store.prune(args.keep, args.keep_within))
-            except StoreError as error:
-                yield one_line(f"old snapshots were not removed: {error}")
+        try:
+            self._waiting(lambda: remove_old_snapshots(self._args, store.path))
+        except StoreError as error:
+            yield one_line(f"old snapshots were not removed: {error}")
 
     def _night(self, result: Night | None) -> Night:
         seconds = time.time() - self._began

@@ -32,11 +32,12 @@ def nightly_command(args: argparse.Namespace, words: Sequence[str], interruption
     for tree in trees:
         check(tree)
     refuse_shared_files(trees)
-    if getattr(args, "install_cron", False) or getattr(args, "install_systemd", False):
-        job = job_of(words, trees)
-        refuse_control_characters(job)
-        print((cron_line if hasattr(args, "install_cron") else systemd_script)(job), end="")
-        return exits.COMPLETE
+    for flag, text_of in (("install_cron", cron_line), ("install_systemd", systemd_script)):
+        if flag in args:
+            job = job_of(words, trees)
+            refuse_control_characters(job)
+            print(text_of(job), end="")
+            return exits.COMPLETE
     codes = [NightlyJob(tree, interruption).run() for tree in trees]
     return max(codes, key=lambda code: GRAVITY.index(code) if code in GRAVITY else len(GRAVITY))
 

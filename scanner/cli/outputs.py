@@ -13,6 +13,7 @@ from scanner.cli.roots import file_id
 from scanner.errors import OptionError, OutputError
 from scanner.export.output import STDOUT, Output
 from scanner.export.part import own_parts
+from scanner.model import directories_above
 from scanner.mounts import LOCAL, filesystem_type, mounted_below
 
 STORE = "the snapshot store"
@@ -119,13 +120,7 @@ def names_to_hide(roots: Sequence[str], *, follow: bool) -> tuple[str, ...]:
     if not own_parts:
         return ()
     may_meet = follow or any(mounted_below(roots)) or any(filesystem_type(root) not in LOCAL for root in roots)
-    above = {file_id(directory) for path in own_parts for directory in _directories_above(path)} - {None}
+    above = {file_id(directory) for path in own_parts for directory in directories_above(path)} - {None}
     if may_meet or not above.isdisjoint(map(file_id, roots)):
         return tuple(os.path.basename(path) for path in own_parts)
     return ()
-
-
-def _directories_above(path: str) -> Iterator[str]:
-    while (parent := os.path.dirname(path)) != path:
-        path = parent
-        yield path

@@ -6,16 +6,15 @@ import argparse
 import sys
 
 from scanner.cli import exits
-from scanner.encoding import printable
 from scanner.export.output import Output
 from scanner.kernel.why import why
 from scanner.options import ScanOptions
-from scanner.report.data import message_text, shown
+from scanner.report.data import one_line, shown
 
 
 def why_command(args: argparse.Namespace, options: ScanOptions) -> int:
     answer = why(args.root, args.path, options)
-    reason = printable(message_text(answer.reason or ""))
+    reason = one_line(answer.reason or "")
     if not answer.known:
         exits.print_message(f"'{shown(args.path)}': {reason}")
         return exits.NO_RESULT

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from scanner.report.changes import Summary, Sums, grouping_by
+from scanner.model import directories_above
+from scanner.report.changes import Groups, Summary, Sums, grouping_by
 from scanner.report.data import iso_time, path_fields
 from scanner.report.names import OTHER
 from scanner.report.rules import Rule, RuleCheck, Verdict
@@ -83,8 +83,8 @@ class Comparison:
     def __init__(self, store: Store, before: Snapshot, after: Snapshot, depth: int) -> None:
         self._store, self._before, self._after = store, before, after
         now_ns = int(after.began * 1e9)
-        self._total = Summary()
-        self._groups = {by: Summary(grouping_by(by, store.roots, depth=depth, now_ns=now_ns)) for by in BY}
+        self._summary = Summary()
+        self._groups = {by: Groups(grouping_by(by, store.roots, depth=depth, now_ns=now_ns)) for by in BY}
         self._files = self._blocks = 0
         self.unknown: list[str] = []
 
@@ -94,11 +94,11 @@ class Comparison:
         with self._store.diff(self._before.number, self._after.number) as changes:
             every = changes.changes(every=True)
             for change in check.watched(every) if rules else every:
-                self._total.add(change)
+                self._summary.add(change)
                 self._files += (change.size_after is not None) - (change.size_before is not None)
                 self._blocks += (change.blocks_after or 0) - (change.blocks_before or 0)
-                for summary in self._groups.values():
-                    summary.add(change)
+                for groups in self._groups.values():
+                    groups.add(change)
                 if tree is not None:
                     tree.add(change)
             self.unknown = changes.unknown
@@ -114,10 +114,10 @@ class Comparison:
             "before": totals(self._before),
             "grown": {
                 "files": self._files if has_sizes else None,
-                "bytes": self._total.total.growth if has_sizes else None,
+                "bytes": self._summary.total.growth if has_sizes else None,
                 "disk_bytes": None if None in (end.blocks for end in ends) else 512 * self._blocks,
             },
-            "changes": self._total.total.as_dict(has_sizes=has_sizes),
+            "changes": self._summary.total.as_dict(has_sizes=has_sizes),
             "unknown": len(self.unknown),
             "by": {
                 by: [
@@ -128,14 +128,14 @@ class Comparison:
         }
 
 
-def extremes(summary: Summary) -> list[tuple[str, Sums]]:
+def extremes(groups: Groups) -> list[tuple[str, Sums]]:
     """Return the groups that grew most, then those that shrank most, in the order of their growth; then all others."""
-    groups = sorted(summary.groups.items(), key=lambda item: -item[1].growth)
-    grown = [item for item in groups if item[1].growth > 0][:MOST]
-    shrunk = [item for item in groups if item[1].growth < 0][-MOST:]
+    ranked = sorted(groups.by_name(), key=lambda item: -item[1].growth)
+    grown = [item for item in ranked if item[1].growth > 0][:MOST]
+    shrunk = [item for item in ranked if item[1].growth < 0][-MOST:]
     chosen = {name for name, _ in grown + shrunk}
     others = Sums()
-    for sums in (sums for name, sums in groups if name not in chosen):
+    for sums in (sums for name, sums in ranked if name not in chosen):
         others.add(sums)
     return grown + shrunk + ([(OTHER, others)] if others.count or others.growth else [])
 
@@ -152,7 +152,7 @@ class TreeGrowth:
         self._add(change.path, change.blocks_after or 0)
 
     def _add(self, path: str, blocks: int) -> None:
-        for each in _ways_up(path) if blocks else ():
+        for each in (path, *directories_above(path)) if blocks else ():
             if (bare := each.rstrip("/")) in self._blocks:
                 self._blocks[bare] += blocks
 
@@ -160,17 +160,9 @@ class TreeGrowth:
         """Return the growth in bytes by path; None at and below the `unknown` directories."""
         gone = set(unknown)
         return {
-            path: None if gone and not gone.isdisjoint(_ways_up(path)) else 512 * self._blocks[bare]
+            path: None if gone and not gone.isdisjoint([path, *directories_above(path)]) else 512 * self._blocks[bare]
             for bare, path in self._paths.items()
         }
-
-
-def _ways_up(path: str) -> Iterator[str]:
-    """Yield a path and each directory above it."""
-    yield path
-    while (above := os.path.dirname(path)) not in (path, ""):
-        yield above
-        path = above
 
 
 def totals(snapshot: Snapshot) -> dict[str, Any]:

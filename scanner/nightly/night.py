@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from scanner.encoding import printable
 from scanner.nightly.history import History
-from scanner.report.data import HARMLESS_KINDS, SCHEMA, iso_time, message_text, path_fields, shown_text
+from scanner.report.data import HARMLESS_KINDS, SCHEMA, iso_time, one_line, path_fields, shown_text
 from scanner.report.diffs import finite
+from scanner.report.night import unknown_places
 from scanner.report.tables import human, signed
 
 OK, WARNING, FAILED = "OK", "WARNING", "FAILED"
@@ -109,7 +109,7 @@ def duration(seconds: float) -> str:
 
 def unreadable(report: dict[str, Any]) -> list[str]:
     """Return the problem that directories are unreadable, if some are."""
-    count = sum(number for kind, number in report["errors"].items() if kind not in HARMLESS_KINDS)
+    count = unknown_places(report)
     if not count:
         return []
     faults = [fault for fault in report["faults"] if fault["kind"] not in HARMLESS_KINDS]
@@ -117,8 +117,3 @@ def unreadable(report: dict[str, Any]) -> list[str]:
     is_directory = all(fault["operation"] in ("open", "read") for fault in faults)
     one, many = ("directory", "directories") if is_directory else ("path", "paths")
     return [f"{count:,} {one if count == 1 else many} unreadable{where}"]
-
-
-def one_line(text: str) -> str:
-    """Return text on one line, without control characters, and as valid UTF-8."""
-    return printable(message_text(text))

@@ -74,13 +74,11 @@ Grouping = Callable[["Change"], Iterable[Share]]
 
 
 class Summary:
-    """The sums of all changes that are added, and of each group. `groups`: in the order of their names."""
+    """The sums of all changes that are added. `has_sizes`: whether bytes are known of any."""
 
-    def __init__(self, grouping: Grouping | None = None) -> None:
+    def __init__(self) -> None:
         self.total = Sums()
         self.has_sizes = False
-        self._grouping = grouping
-        self._groups: dict[str, Sums] = {}
 
     def add(self, change: Change) -> None:
         self.total.add_change(change.kind)
@@ -88,7 +86,17 @@ class Summary:
         if growth is not None:
             self.has_sizes = True
             self.total.add_bytes(growth)
-        for key, share, counts in self._grouping(change) if self._grouping is not None else ():
+
+
+class Groups:
+    """The sums of each group of the changes that are added."""
+
+    def __init__(self, grouping: Grouping) -> None:
+        self._grouping = grouping
+        self._groups: dict[str, Sums] = {}
+
+    def add(self, change: Change) -> None:
+        for key, share, counts in self._grouping(change):
             sums = self._groups.get(key)
             if sums is None:
                 sums = self._groups[key] = Sums()
@@ -96,13 +104,12 @@ class Summary:
             if counts:
                 sums.add_change(change.kind)
 
-    @property
-    def groups(self) -> dict[str, Sums]:
-        return dict(sorted(self._groups.items()))
+    def by_name(self) -> list[tuple[str, Sums]]:
+        return sorted(self._groups.items())
 
     def largest(self, sort: str, most: int | None) -> list[tuple[str, Sums]]:
         """Return some groups: those with the most `growth`, in either direction, or `count`, or all by `name`."""
-        found = list(self.groups.items())
+        found = self.by_name()
         if sort == "growth":
             found.sort(key=lambda item: (-abs(item[1].growth), -item[1].count, item[0]))
         elif sort == "count":

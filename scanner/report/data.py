@@ -99,7 +99,7 @@ def fault_fields(fault: Fault) -> dict[str, Any]:
         **path_fields(fault.path),
         "operation": fault.operation,
         "errno": fault.errno,
-        "message": printable(message_text(fault.message)),
+        "message": one_line(fault.message),
         "kind": fault.kind,
         "attempts": fault.attempts,
         "partial": fault.partial,
@@ -133,6 +133,16 @@ def message_text(message: str) -> str:
         return utf8_text(message)
     except UnicodeEncodeError:
         return message
+
+
+def one_line(message: str) -> str:
+    """Format a message on one line, without control characters, and as valid UTF-8."""
+    return printable(message_text(message))
+
+
+def minute(moment: str) -> str:
+    """Format the local time of a report: `2026-11-30 02:10`."""
+    return moment[:16].replace("T", " ")
 
 
 def shown(path: Path) -> str:

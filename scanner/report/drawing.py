@@ -21,6 +21,11 @@ ROOT = "#e4e4e4"
 COLOURS = "#9ecae8", "#f5cf7a", "#8fd4bd", "#f0b48a", "#e3bcd2", "#f3ec9a", "#c9c9c9"
 """Tints of Okabe and Ito's colours, which colour-blind people can distinguish: one for each directory below a root."""
 OWN, FILE = 0.55, 0.8  # opacity of the rest of a directory, and of a file
+DIMENSIONS = {
+    "head": HEAD, "gap": GAP, "letter": LETTER, "leastArea": LEAST_AREA, "leastName": LEAST_NAME, "root": ROOT,
+    "colours": COLOURS, "own": OWN, "file": FILE,
+}  # fmt: skip
+"""What `pages/treemap.js` draws with."""
 
 STYLE = """\
 .treemap { font: 11px system-ui, sans-serif; background: #fff; }

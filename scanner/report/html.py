@@ -11,17 +11,9 @@ from typing import Any
 
 import jinja2
 
-from scanner.report.data import shown_text
-from scanner.report.drawing import treemap_svg
-from scanner.report.night import (
-    changes_text,
-    completeness,
-    failure_text,
-    growth_tables,
-    minute,
-    status_of,
-    totals_table,
-)
+from scanner.report import night as nights
+from scanner.report.data import minute, shown_text
+from scanner.report.drawing import DIMENSIONS, treemap_svg
 from scanner.report.tables import machine_tables, result_tables
 from scanner.report.text import fault_detail, faults_by_kind, machine_facts, result_facts
 from scanner.report.treemap import Row
@@ -68,7 +60,7 @@ def treemap_values(rows: Sequence[Row]) -> dict[str, Any]:
     if not rows:
         return {"treemap": "", "treemap_data": "", "script": "", "has_files": False}
     # `</script>` would end the element.
-    text = json.dumps(rows, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    text = json.dumps({"rows": rows, **DIMENSIONS}, separators=(",", ":")).replace("<", "\\u003c")
     return {
         "treemap": treemap_svg(rows),
         "treemap_data": text,
@@ -92,8 +84,5 @@ def page(template: str, *, beside: Path | None = None, **values: Any) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"shown": shown_text, "detail": fault_detail, "hash": hash_of, "minute": minute}
-    environment.globals |= {
-        "changes_text": changes_text, "completeness": completeness, "failure_text": failure_text,
-        "growth_tables": growth_tables, "status_of": status_of, "totals_table": totals_table,
-    }  # fmt: skip
+    environment.globals["nights"] = nights
     return str(environment.get_template(template).render(**{"script": "", **values}))

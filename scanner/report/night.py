@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.report.data import HARMLESS_KINDS, shown_text
+from scanner.report.data import HARMLESS_KINDS, minute, shown_text
 from scanner.report.tables import ReportTable, human, signed
 
 MEASURES = {"bytes": "size", "disk_bytes": "disk usage", "files": "files"}
@@ -86,8 +86,3 @@ def changes_text(night: dict[str, Any], growth: dict[str, Any]) -> str:
             f" Places that were unknown then make a difference of {signed(now - before - grown)}, which is no growth."
         )
     return text
-
-
-def minute(moment: str) -> str:
-    """Format the local time of a report: `2026-11-30 02:10`."""
-    return moment[:16].replace("T", " ")

@@ -8,8 +8,7 @@ import os
 import re
 import textwrap
 import warnings
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -24,8 +23,8 @@ from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 Draw = Callable[[Any], None]
 """Draws on axes."""
-Series = dict[str, tuple[list[float], list[float]]]
-"""X and y values of each name."""
+Series = Mapping[str, tuple[list[Any], list[float]]]
+"""X (numbers or dates) and y values of each name."""
 
 LETTERS = 11  # of a title to an inch
 WIDTH, HEIGHT = 4.6, 2.7  # inches: as wide as a phone, so that text stays as large as that of the page
@@ -121,28 +120,16 @@ def lines(series: Series, x: str, y: str, *, marks: bool = False, whole: str = "
     return draw
 
 
-def timeline(series: dict[str, list[tuple[datetime, float]]], unit: str, *, marks: bool, whole: bool) -> Draw:
-    """Draw a line for each name over local time. `unit`: label of the values; `whole`: they are integers."""
+def over_dates(draw: Draw) -> Draw:
+    """Draw with dates along the x axis."""
 
-    def draw(axes: Any) -> None:
-        for number, (name, points) in enumerate(series.items()):
-            mark = {"marker": MARKS[number % len(MARKS)]} if marks else {}
-            moments = [moment.astimezone().replace(tzinfo=None) for moment, _ in points]
-            values = [value for _, value in points]
-            axes.plot(moments, values, DASHES[number % len(DASHES)], label=name, color=COLOURS[number], **mark)
-        most = max(value for points in series.values() for _, value in points)
-        axes.set_ylim(0, 1.08 * most or 1)
-        axes.set_ylabel(unit)
-        axes.set_xlabel("date")
+    def dated(axes: Any) -> None:
+        draw(axes)
         locator = AutoDateLocator(minticks=3, maxticks=6)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-        if whole:
-            axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-        if len(series) > 1:
-            axes.figure.legend(ncols=2, loc="outside lower left")
 
-    return draw
+    return dated
 
 
 def bars(names: list[str], parts: dict[str, list[float]], unit: str) -> Draw:

@@ -8,16 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from scanner.report.data import shown_text
-from scanner.report.night import (
-    changes_text,
-    completeness,
-    failure_text,
-    growth_tables,
-    minute,
-    status_of,
-    totals_table,
-)
+from scanner.report.data import minute, shown_text
 from scanner.report.tables import ReportTable, human, machine_tables, megabytes, result_tables, size_tables, table_lines
 
 FIRST_FAULTS = 5  # of each kind in text
@@ -61,17 +52,19 @@ def markdown_report(data: dict[str, Any]) -> str:
 
 def _night_lines(data: dict[str, Any], night: dict[str, Any]) -> Iterator[str]:
     """Yield the beginning of the report of a night."""
-    yield f"# {markdown_text(night['name'])}: {status_of(night)}"
+    from scanner.report import night as nights  # not needed by other reports
+
+    yield f"# {markdown_text(night['name'])}: {nights.status_of(night)}"
     yield ""
-    if failure := failure_text(night):
+    if failure := nights.failure_text(night):
         yield from (f"**{markdown_text(failure)}**", "")
     if "now" not in night:
         return
-    yield from (f"- {markdown_text(line)}" for line in (completeness(data), *night["problems"]))
-    yield from _markdown_table(totals_table(night))
+    yield from (f"- {markdown_text(line)}" for line in (nights.completeness(data), *night["problems"]))
+    yield from _markdown_table(nights.totals_table(night))
     for growth in night["growth"]:
-        yield from ("", f"### Since {growth['since']}", "", markdown_text(changes_text(night, growth)))
-        for table in growth_tables(growth):
+        yield from ("", f"### Since {growth['since']}", "", markdown_text(nights.changes_text(night, growth)))
+        for table in nights.growth_tables(growth):
             yield from _markdown_table(table)
     yield ""
 

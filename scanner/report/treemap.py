@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from scanner.export.formats import require_extra
 from scanner.export.tree import Total
-from scanner.model import Path, is_below
+from scanner.model import Path
 from scanner.report.data import shown
 
 MOST = 1000  # directories to keep; smaller ones are drawn as part of their parents
@@ -52,14 +52,12 @@ class Treemap:
     def nodes(self) -> list[Node]:
         """Return the kept directories as trees, by root."""
         roots: list[Node] = []
-        open_nodes: list[Node] = []
         by_path: dict[str, Node] = {}
         for disk, _, path in sorted(self._kept, key=lambda item: -item[1]):  # parents first
-            node = by_path[_bare(path)] = Node(path, disk, [])
-            while open_nodes and (path in self._roots or not is_below(path, open_nodes[-1].path)):
-                open_nodes.pop()
-            (open_nodes[-1].below if open_nodes else roots).append(node)
-            open_nodes.append(node)
+            node = Node(path, disk, [])
+            above = None if path in self._roots else by_path.get(_bare(os.path.dirname(path)))
+            (roots if above is None else above.below).append(node)
+            by_path[_bare(path)] = node
         for file in self._files:
             if (above := by_path.get(_bare(os.path.dirname(file.path)))) is not None:
                 above.below.append(file)

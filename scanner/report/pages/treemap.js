@@ -1,13 +1,12 @@
 "use strict";
 // Draws the treemap again, as wide as the page, and lets the reader enter directories. It does what drawing.py does.
 (() => {
-  const rows = JSON.parse(document.getElementById("treemap-rows").textContent);
+  const { rows, ...dimensions } = JSON.parse(document.getElementById("treemap-data").textContent);
+  const { head, gap, letter, leastArea, leastName, root, colours, own, file } = dimensions;
   const place = document.getElementById("treemap");
   const picture = place.querySelector("svg");
   if (!picture || !rows.some((row) => row[2] > 0)) return;
   const SVG = "http://www.w3.org/2000/svg";
-  const HEAD = 16, GAP = 2, LETTER = 7, LEAST_AREA = 60, LEAST_NAME = 4;
-  const COLOURS = ["#9ecae8", "#f5cf7a", "#8fd4bd", "#f0b48a", "#e3bcd2", "#f3ec9a", "#c9c9c9"];
   const GROWTH = [
     ["#56a0d3", "shrank by 10 % or more", -Infinity, -0.1],
     ["#b5d6ee", "shrank", -0.1, -0.001],
@@ -93,8 +92,8 @@
   };
 
   const label = ({ x, y, width, height }, texts) => {
-    const room = Math.floor((width - 2 * GAP - 4) / LETTER);
-    if (height < HEAD - 2 || room < LEAST_NAME) return null;
+    const room = Math.floor((width - 2 * gap - 4) / letter);
+    if (height < head - 2 || room < leastName) return null;
     const last = texts[texts.length - 1];
     const text = texts.find((each) => columns(each) <= room) ?? cut(last, room - 1) + "…";
     return element("text", { class: "name", x: x + 4, y: y + 12 }, text);
@@ -114,7 +113,7 @@
     picture.setAttribute("role", "group");
     picture.setAttribute("aria-label", described(current));
     picture.querySelectorAll("g, :scope > rect, :scope > text").forEach((each) => each.remove());
-    paint(picture, current, { x: 0, y: 0, width, height }, "#e4e4e4", 0);
+    paint(picture, current, { x: 0, y: 0, width, height }, root, 0);
     crumbs();
     info.textContent = described(current);
     if (focused) picture.querySelector("g[tabindex]")?.focus();
@@ -128,29 +127,29 @@
     if (entered) group.classList.add("enter");
     group.append(element("title", {}, described(tile)));
     group.append(element("rect", {
-      fill: byGrowth ? growthColour(tile) : colour, "fill-opacity": tile.isFile && !byGrowth ? 0.8 : 1, stroke: "#fff",
+      fill: byGrowth ? growthColour(tile) : colour, "fill-opacity": tile.isFile && !byGrowth ? file : 1, stroke: "#fff",
       x: area.x, y: area.y, width: Math.max(0, area.width), height: Math.max(0, area.height),
     }));
     const text = label(area, [`${depth ? tile.name : tile.path || tile.name}  ${human(tile.size)}`, tile.name]);
     if (text) group.append(text);
     parent.append(group);
-    const inside = { x: area.x + GAP, y: area.y + HEAD, width: area.width - 2 * GAP, height: area.height - HEAD - GAP };
+    const inside = { x: area.x + gap, y: area.y + head, width: area.width - 2 * gap, height: area.height - head - gap };
     if (inside.width <= 0 || inside.height <= 0 || !tile.below.length) return;
     const scale = (inside.width * inside.height) / Math.max(1, tile.size);
-    const large = tile.below.filter((below) => below.size * scale >= LEAST_AREA);
+    const large = tile.below.filter((below) => below.size * scale >= leastArea);
     const rest = tile.size - large.reduce((sum, below) => sum + below.size, 0);
     const parts = large.map((below) => [below, below.size]);
-    if (rest * scale >= LEAST_AREA) parts.push([null, rest]);
+    if (rest * scale >= leastArea) parts.push([null, rest]);
     parts.sort((one, other) => other[1] - one[1]);
     divided(parts.map((part) => part[1]), inside).forEach((each, number) => {
       const below = parts[number][0];
       if (below === null) {
         const others = element("g", {});
         others.append(element("title", {}, `${tile.path || tile.name}: the rest, ${human(rest)}`));
-        others.append(element("rect", { fill: byGrowth ? "#f2f2f2" : colour, "fill-opacity": 0.55, stroke: "#fff", ...each }));
+        others.append(element("rect", { fill: byGrowth ? "#f2f2f2" : colour, "fill-opacity": own, stroke: "#fff", ...each }));
         group.append(others);
       } else {
-        paint(group, below, each, depth ? colour : COLOURS[large.indexOf(below) % COLOURS.length], depth + 1);
+        paint(group, below, each, depth ? colour : colours[large.indexOf(below) % colours.length], depth + 1);
       }
     });
   };
