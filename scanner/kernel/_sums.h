@@ -159,29 +159,27 @@ static int count_suffix(struct sums *sums, size_t at, size_t length, int64_t byt
     return 1;
 }
 
+/* Return the smallest of the largest files, of equal ones the latest. There is one. */
+static struct large *smallest_of(const struct sums *sums)
+{
+    struct large *smallest = sums->largest;
+    for (struct large *file = smallest + 1; file < sums->largest + sums->large_count; file++)
+        if (file->bytes < smallest->bytes || (file->bytes == smallest->bytes && file->row > smallest->row))
+            smallest = file;
+    return smallest;
+}
+
 /* Keep a file if it is among the largest. Of equal ones the earlier is kept. */
 static void keep_large(struct sums *sums, const struct large *file)
 {
     if (file->bytes <= sums->least || sums->most == 0)
         return;
-    if (sums->large_count < sums->most) {
+    if (sums->large_count < sums->most)
         sums->largest[sums->large_count++] = *file;
-    } else {
-        size_t smallest = 0;
-        for (size_t at = 1; at < sums->large_count; at++) {
-            const struct large *one = &sums->largest[at], *other = &sums->largest[smallest];
-            if (one->bytes < other->bytes || (one->bytes == other->bytes && one->row > other->row))
-                smallest = at;
-        }
-        if (file->bytes > sums->largest[smallest].bytes)
-            sums->largest[smallest] = *file;
-    }
-    if (sums->large_count == sums->most) {
-        sums->least = INT64_MAX;
-        for (size_t at = 0; at < sums->large_count; at++)
-            if (sums->largest[at].bytes < sums->least)
-                sums->least = sums->largest[at].bytes;
-    }
+    else
+        *smallest_of(sums) = *file; /* which is smaller than `least`, and so than this file */
+    if (sums->large_count == sums->most)
+        sums->least = smallest_of(sums)->bytes;
 }
 
 /* Count the next row, of an entry whose name is at `at`. */

@@ -177,6 +177,11 @@ class WalkedRun(NamedTuple):
         paths: list[Any] = joined.split("\0" if isinstance(joined, str) else b"\0")
         return paths
 
+    def lengths(self) -> list[int]:
+        """Return the number of rows of each directory: itself, its files, its links."""
+        counts = memoryview(self.counts).cast("i").tolist()
+        return [1 + files + links for files, links in zip(counts[::2], counts[1::2], strict=True)]
+
     def by_directory(self, width: int) -> Iterator[tuple[Any, Any, Any, Any, bytes, bytes]]:
         """Yield for each directory: path, directories, links, files, rows of itself and its files, rows of links."""
         numbers = iter(memoryview(self.counts).cast("i").tolist()) if width else repeat(0)

@@ -190,8 +190,8 @@ class Reader:
             part = self._try(path, limit)
             attempts += 1
         faults = part.faults
-        if attempts > 1 and faults and faults[-1].drops_listing and faults[-1].errno != errno.ELOOP:
-            faults[-1] = faults[-1]._replace(attempts=attempts)
+        if attempts > 1 and faults and faults[-1].drops_listing:
+            faults[-1] = faults[-1]._replace(attempts=self._retries.reported(faults[-1].errno, attempts))
         return part
 
     def _failure(self, part: ReadPart) -> int:

@@ -25,13 +25,17 @@ PROBES = 12  # entries that show whether requests are slow; a Linux client react
 SLOW_REQUEST = 300e-6  # seconds for one request
 LEAST = 4  # fewest entries for a thread
 BATCH = 512  # entries: of a page of a listing, which the client fetches with attributes or without
+ONCE, TWICE, AT_ONCE = (0.02,), (0.02, 0.2), (0.0, 0.0, 0.0)
 RETRIES = {
-    errno.ESTALE: 2, errno.EMFILE: 2, errno.ENFILE: 2, errno.ENOMEM: 2, errno.EAGAIN: 2, errno.EINTR: 2, errno.EIO: 1,
-    errno.ELOOP: 3,
+    errno.ESTALE: TWICE, errno.EMFILE: TWICE, errno.ENFILE: TWICE, errno.ENOMEM: TWICE, errno.EAGAIN: TWICE,
+    errno.EINTR: TWICE, errno.EIO: ONCE, errno.ELOOP: AT_ONCE,
 }  # fmt: skip
-"""How often a request is repeated after an error that may be transient. ELOOP: whenever something is mounted meanwhile,
-anywhere, Linux resolves a path a second time and goes on counting its symlinks, so that 21 may already be 41."""
-PAUSES = (0.02, 0.2)  # seconds before the first and the second repetition
+"""Seconds to wait before each repetition of a request after an error that may be transient.
+
+ELOOP: whenever something is mounted meanwhile, anywhere, Linux resolves a path a second time and goes on counting its
+symlinks, so that 21 may already be 41. True loops are common where symlinks are followed: to confirm one takes no time,
+and is neither counted nor reported.
+"""
 
 
 class Retries:
@@ -42,15 +46,20 @@ class Retries:
 
     def may_repeat(self, failure: int, attempts: int) -> bool:
         """Return whether to repeat a request that has failed `attempts` times with the errno `failure`. If so, wait,
-        and count it. Loops are common where symlinks are followed: they take no time, and are no incident.
+        and count it.
         """
-        if attempts > RETRIES.get(failure, 0):
+        pauses = RETRIES.get(failure, ())
+        if attempts > len(pauses):
             return False
-        if failure == errno.ELOOP:
-            return True
-        time.sleep(PAUSES[attempts - 1])
-        self.count += 1
+        if pauses is not AT_ONCE:
+            time.sleep(pauses[attempts - 1])
+            self.count += 1
         return True
+
+    @staticmethod
+    def reported(failure: int, attempts: int) -> int:
+        """Return how many attempts a Fault reports."""
+        return 1 if RETRIES.get(failure) is AT_ONCE else attempts
 
 
 def with_types(
@@ -193,7 +202,7 @@ class EntrySorter:
             try:
                 return entry.is_dir(follow_symlinks=self._follow)
             except OSError as another:
-                fault = Fault.of(another, fault.path, "stat", 1 if another.errno == errno.ELOOP else attempts)
+                fault = Fault.of(another, fault.path, "stat", self._retries.reported(another.errno or 0, attempts))
         if (self._follow and not self._mark) or not is_link(entry):  # behind a symlink not entered, nothing is lost
             faults.append(fault)
         return False

@@ -11,7 +11,8 @@ from typing import Any
 
 from scanner.encoding import ENCODING, ERRORS, utf8_bytes, utf8_text
 from scanner.fields import Columns
-from scanner.kernel.native import PIECES, Native, Piece
+from scanner.kernel.native import PIECES, Native, Piece, native
+from scanner.options import ScanOptions
 
 PATHS = {"path": "path", "name": "name", "parent": "parent"}
 DATES = {"mtime": "mtime_ns", "ctime": "ctime_ns", "atime": "atime_ns"}
@@ -87,33 +88,43 @@ class PythonLines:
         return self._formatter(utf8_text(paths).split("\0"), values)
 
 
-class CompiledLines:
-    """Formats lines of entries. `columns`: of the rows; `fallback` formats lines that `native` does not."""
+class CompiledLines(PythonLines):
+    """The same by `native`; `formatter` formats the lines that it does not."""
 
-    def __init__(self, native: Native, pieces: Sequence[Piece], columns: Columns, fallback: Formatter) -> None:
+    def __init__(self, native: Native, pieces: Sequence[Piece], columns: Columns, formatter: Formatter) -> None:
+        super().__init__(columns, formatter)
         self._format, self._pieces = native.format_lines, tuple(pieces)
-        self._width = columns.width
-        self._columns, self._fallback = columns, fallback
 
     def __call__(self, paths: Any, rows: bytes, start: int) -> bytes:
-        """As PythonLines."""
         joined = paths.encode(ENCODING, ERRORS) if isinstance(paths, str) else paths
-        size = len(rows) // (8 * self._width)
-        lines, row, at = self._format(joined, rows, self._width, start, 0, self._pieces)
+        width = self._columns.width
+        size = len(rows) // (8 * width)
+        lines, row, at = self._format(joined, rows, width, start, 0, self._pieces)
         if row == size:
             return lines
         parts = [lines]
         while row < size:
             end = joined.find(b"\0", at)
             path = joined[at : len(joined) if end < 0 else end]
-            parts.append(self._line(path, rows, row, size))
+            parts.append(super().__call__(path, row_of(rows, width, row), 0))
             row, at = row + 1, at + len(path) + 1
             if row < size:
-                lines, row, at = self._format(joined, rows, self._width, row, at, self._pieces)
+                lines, row, at = self._format(joined, rows, width, row, at, self._pieces)
                 parts.append(lines)
         return b"".join(parts)
 
-    def _line(self, path: bytes, rows: bytes, row: int, size: int) -> bytes:
-        starts = [8 * (column * size + row) for column in range(self._width)]
-        values = [rows[start : start + 8] for start in starts]
-        return self._fallback([utf8_text(path)], self._columns.values(memoryview(b"".join(values)).cast("q")))
+
+def lines_of(
+    options: ScanOptions, pieces: Sequence[Piece] | None, columns: Columns, formatter: Formatter
+) -> PythonLines:
+    """Return what formats lines. `pieces`: None if only Python can write them."""
+    module = native()
+    if module is None or options.pure or pieces is None or not columns.width:
+        return PythonLines(columns, formatter)
+    return CompiledLines(module, pieces, columns, formatter)
+
+
+def row_of(rows: bytes, width: int, row: int) -> bytes:
+    """Return one value of each column."""
+    size = len(rows) // width
+    return b"".join([rows[start : start + 8] for start in range(8 * row, width * size, size)])

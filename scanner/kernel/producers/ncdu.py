@@ -16,16 +16,15 @@ from typing import Any
 
 from scanner.encoding import utf8_bytes, utf8_text
 from scanner.fields import Columns, columns_of
-from scanner.kernel.native import JOINED, Piece, native
+from scanner.kernel.native import JOINED, Piece
 from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.producers.base import Producer, depth_below, json_escaped
-from scanner.kernel.producers.lines import CompiledLines, PythonLines, Values, literal, piece
+from scanner.kernel.producers.lines import Values, lines_of, literal, piece, row_of
 from scanner.kernel.producers.sizes import SIZE_FIELDS
 from scanner.kernel.status import nothing
 from scanner.model import EXCLUDED, Fault, prefix_of
 from scanner.options import ScanOptions
 
-Lines = CompiledLines | PythonLines
 OTHER_FILE_SYSTEM, BY_PATTERN = ',"excluded":"otherfs"', ',"excluded":"pattern"'
 NCDU_FIELDS = (*SIZE_FIELDS, "uid", "gid", "mtime_ns")
 MOST_BYTES, MOST_ID, MOST_MODE, MOST_NAME = (1 << 63) - 1, (1 << 31) - 1, (1 << 16) - 1, 32_000
@@ -47,18 +46,16 @@ class Ncdu(Producer):
         self._first: int | None = None
         self._last = -1
         self._pieces: list[bytes] = []
-        module, columns = None if options.pure or for_terminal else native(), columns_of(options.fields)
-        self._own: Lines = PythonLines(self._columns, self._own_lines)
-        self._files: Lines = PythonLines(self._columns, self._file_lines)
-        if module is not None:
-            self._own = CompiledLines(module, own_pieces(columns), self._columns, self._own_lines)
-            self._files = CompiledLines(module, file_pieces(columns), self._columns, self._file_lines)
+        columns = columns_of(options.fields)
+        own, file = (None, None) if for_terminal else (own_pieces(columns), file_pieces(columns))
+        self._own = lines_of(options, own, self._columns, self._own_lines)
+        self._files = lines_of(options, file, self._columns, self._file_lines)
 
     def take(self, path: Any, links: list[Any], files: FilesWithRows, first: bool) -> None:
         depth = depth_below(path, self._root)
         if first:
             self._open(depth)
-            self._pieces.append(self._own(self._name(path), own_row(files.rows, self.width), 0))
+            self._pieces.append(self._own(self._name(path), row_of(files.rows, self.width, 0), 0))
         else:
             self._close_lists(depth + 1)
             self._last = depth
@@ -136,12 +133,6 @@ class Ncdu(Producer):
     def output(self) -> bytes:
         ends = (self._first or 0).to_bytes(8, "little") + (self._last + 1).to_bytes(8, "little")
         return ends + b"".join(self._pieces)
-
-
-def own_row(rows: bytes, width: int) -> bytes:
-    """Return the first value of each column: those of the directory itself."""
-    size = len(rows) // width
-    return b"".join([rows[start : start + 8] for start in range(0, width * size, size)])
 
 
 def by_row(values: Values) -> list[dict[str, Any]]:

@@ -90,8 +90,7 @@ class DirectorySizes(Producer):
     def add_run(self, run: WalkedRun) -> None:
         if not run.directories:
             return
-        counts = memoryview(run.counts).cast("i").tolist()
-        lengths = [1 + files + links for files, links in zip(counts[::2], counts[1::2], strict=True)]
+        lengths = run.lengths()
         directories = list(accumulate(lengths[:-1], initial=0))
         if self._only is not None:  # one record for all
             self._add([self._record(self._only)], [sum(lengths)], run.rows, directories)

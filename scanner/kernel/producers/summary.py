@@ -98,9 +98,7 @@ class Summary(Producer):
             self._keep((size, next(self._numbers), full_path, disk))
 
     def _has_shared_files(self, run: WalkedRun) -> bool:
-        counts = memoryview(run.counts).cast("i").tolist()
-        lengths = [1 + files + links for files, links in zip(counts[::2], counts[1::2], strict=True)]
-        directories = list(accumulate(lengths[:-1], initial=0))
+        directories = list(accumulate(run.lengths()[:-1], initial=0))
         return any(True for _ in self._shared_files.rows(memoryview(run.rows).cast("q"), directories))
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:

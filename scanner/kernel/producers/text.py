@@ -14,9 +14,8 @@ from typing import Any
 
 from scanner.encoding import printable, terminal_bytes, utf8_bytes, utf8_text
 from scanner.fields import Columns, columns_of
-from scanner.kernel.native import native
 from scanner.kernel.producers.base import EntryProducer, json_escaped
-from scanner.kernel.producers.lines import CompiledLines, Formatter, PythonLines, Values, pieces_of
+from scanner.kernel.producers.lines import Formatter, Values, lines_of, pieces_of
 from scanner.options import ScanOptions
 
 CYCLE = 146_097 * 86_400  # seconds in 400 years, after which the calendar repeats
@@ -31,19 +30,9 @@ class EntryText(EntryProducer):
     def __init__(self, options: ScanOptions, form: str, fields: Sequence[str], *arguments: Any) -> None:
         self._columns = Columns(options.fields, fields)
         self.width = self._columns.width
-        self._lines = self._lines_of(options, form, fields, arguments)
+        pieces = pieces_of(form, fields, columns_of(options.fields), arguments)
+        self._lines = lines_of(options, pieces, self._columns, FORMATTERS[form](fields, *arguments))
         self._pieces: list[bytes] = []
-
-    def _lines_of(
-        self, options: ScanOptions, form: str, fields: Sequence[str], arguments: Sequence[Any]
-    ) -> CompiledLines | PythonLines:
-        formatter = FORMATTERS[form](fields, *arguments)
-        module, columns = native(), columns_of(options.fields)
-        if not (options.pure or module is None or not columns):
-            pieces = pieces_of(form, fields, columns, arguments)
-            if pieces is not None:
-                return CompiledLines(module, pieces, self._columns, formatter)
-        return PythonLines(self._columns, formatter)
 
     def add_entries(self, paths: Any, rows: bytes, start: int = 0) -> None:
         self._pieces.append(self._lines(paths, rows, start))
