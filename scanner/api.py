@@ -53,7 +53,8 @@ def walk(
     Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and exceptions of `onerror`.
     """
     path = os.fspath(top)
-    chosen = ScanOptions.of({**keywords, "followlinks": followlinks}, options)
+    os_walk = {"followlinks": followlinks, "partial_listings": False}  # it drops listings that break off
+    chosen = ScanOptions.of({**keywords, **os_walk}, options)
     if chosen.stat:
         raise OptionError("stat is for scan and entries: walk gives names only")
     return _walk(path, topdown, onerror, chosen)
@@ -65,7 +66,7 @@ def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions) -> I
         from scanner.snapshot.scan import reading_ahead  # not needed otherwise
 
         options = reading_ahead(options, top)
-    source = AutoSource(options.starting_at([top])._replace(partial_listings=False))  # os.walk drops them
+    source = AutoSource(options.starting_at([top]))
     try:
         if topdown:
             yield from top_down(top, source, onerror, options.followlinks)
@@ -86,7 +87,7 @@ class AutoSource:
         self._deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self._growth = Growth(options, CAUTION)
         self._earliest = self._growth.earliest
-        self._may_grow = options.backend == "auto" and self._growth.processes_gain
+        self._may_grow = options.backend == "auto"
         self._work = 0.0  # seconds
         self._pool: Backend | None = None
         self._engine: Engine | None = None
@@ -114,7 +115,9 @@ class AutoSource:
         return faults[-1] if faults and faults[-1].drops_listing else (dirs, links, files)
 
     def _grow(self) -> None:
-        if self._growth.threads_gain:
+        if not self._growth.processes_gain:
+            self._may_grow = False
+        elif self._growth.threads_gain:
             self._read_ahead(AutoBackend(self._options, eager=False, in_threads=True), alone=False)
         else:
             self._may_grow = False

@@ -223,16 +223,16 @@ class ScanOptions(OptionFields):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if len(args) < len(cls._fields):  # false while unpickling, which passes all fields
             kwargs.setdefault("pure", os.environ.get("SCANNER_PURE", "") not in ("", "0"))
-        for name, parse in WITH_UNITS.items():
-            if isinstance(kwargs.get(name), str):
-                kwargs[name] = parse(name, kwargs[name])
+        for name in WITH_UNITS.keys() & kwargs.keys():
+            if isinstance(kwargs[name], str):
+                kwargs[name] = WITH_UNITS[name](name, kwargs[name])
         if kwargs.get("exclude_from"):
             from scanner.filters.spec import read_once  # not needed otherwise
 
             kwargs["exclude_from"] = read_once(kwargs["exclude_from"])
         options = super().__new__(cls, *args, **kwargs)
-        for name, value, default in zip(PUBLIC, options, DEFAULTS.values(), strict=False):
-            if value is not default and name in CHECKS:
+        for name, value in (*zip(cls._fields, args, strict=False), *kwargs.items()):
+            if name in CHECKS and value is not DEFAULTS[name]:
                 CHECKS[name](name, value)
         if options.filters:
             from scanner.filters.spec import refuse_prune, spec_of  # not needed otherwise

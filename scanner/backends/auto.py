@@ -50,8 +50,11 @@ class Growth:
         self._caution = caution
         self.earliest = min(THREADS_AFTER * caution, SOONEST)
         """Seconds of work before which it is `here`."""
-        self.processes_gain = options.workers > 1 or options.max_workers is not None
+
+    @cached_property
+    def processes_gain(self) -> bool:
         """Whether worker processes can be faster: on one processor only if the user requires them."""
+        return self._options.workers > 1 or self._options.max_workers is not None
 
     def kind(self, work: float, *, in_threads: bool = False) -> SlotKind:
         """Return where to walk after `work` seconds: `here`, `thread`, `process`.

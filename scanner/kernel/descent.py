@@ -253,6 +253,8 @@ def mount_number(place: Any) -> bytes:
 
 def are_nested(roots: Sequence[Any]) -> bool:
     """Return whether a root lies below another one."""
+    if len(roots) < 2:
+        return False
     return any(below.startswith(above) for above, below in pairwise(sorted(map(prefix_of, roots))))
 
 

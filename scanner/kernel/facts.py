@@ -26,7 +26,7 @@ def by_whole_paths(options: ScanOptions) -> bool:
 
 
 def _has_undecodable_root(options: ScanOptions) -> bool:
-    return any(os.fsdecode(os.fsencode(root)) != os.fsdecode(root) for root in options.roots)
+    return any(not root.isascii() and os.fsdecode(os.fsencode(root)) != os.fsdecode(root) for root in options.roots)
 
 
 def _counts_from_several_roots(options: ScanOptions) -> bool:
