@@ -5,6 +5,7 @@
        fill_rows        columns of entries               _columns.h
        format_lines     lines of text from these         _lines.h
        sum_run          sums of a run by class           _sums.h
+       count_suffixes   those of names alone             _sums.h
        keep_memory      the allocator's settings
 
    All code that uses Python objects is in this file: arguments, results, the module. The headers do the work. read.py,
@@ -979,6 +980,28 @@ static PyObject *sum_run(PyObject *Py_UNUSED(module), PyObject *arguments)
     return result;
 }
 
+PyDoc_STRVAR(count_suffixes_doc,
+"count_suffixes(names)\n--\n\n"
+"Count the suffixes of names, which NULs and slashes separate: a list of (suffix, count, 0), with an empty suffix for names\n"
+"without, and a list of (name, 0) of names whose suffix is not ASCII and not counted.");
+
+static PyObject *count_suffixes(PyObject *Py_UNUSED(module), PyObject *names)
+{
+    char *start;
+    Py_ssize_t length;
+    if (PyBytes_AsStringAndSize(names, &start, &length) != 0)
+        return NULL;
+    struct sums sums = {.names = start, .names_length = (size_t)length};
+    int done;
+    Py_BEGIN_ALLOW_THREADS
+    done = count_suffixes_of_names(&sums);
+    Py_END_ALLOW_THREADS
+    PyObject *values[] = {done ? sums_list(&sums.suffixes) : PyErr_NoMemory(), done ? odd_list(&sums) : NULL};
+    PyObject *result = tuple_of(values, LENGTH(values));
+    clear_sums(&sums);
+    return result;
+}
+
 /* --- the module --- */
 
 PyDoc_STRVAR(keep_memory_doc,
@@ -997,6 +1020,7 @@ static PyObject *keep_memory(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ar
 static PyMethodDef methods[] = {
     {"birth_time", birth_time, METH_O, birth_time_doc},
     {"column_at", column_at, METH_VARARGS, column_at_doc},
+    {"count_suffixes", count_suffixes, METH_O, count_suffixes_doc},
     {"fill_rows", fill_rows, METH_O, fill_rows_doc},
     {"format_lines", format_lines, METH_VARARGS, format_lines_doc},
     {"keep_memory", keep_memory, METH_NOARGS, keep_memory_doc},

@@ -1,5 +1,5 @@
 /* Sums of the files of a run by class: type, owner, size, age, suffix; and the largest. What summary.py does in Python,
-   for runs without shared files. No Python objects here; runs without the GIL.
+   for runs without shared files, and profile.py for suffixes. No Python objects here; runs without the GIL.
 
        names of files, by directory --+
        columns, by directory ---------+--> for each row --> tables of struct sum, list of struct large
@@ -199,6 +199,18 @@ static int count_row(struct sums *sums, size_t directory, size_t at, size_t leng
     return count_in(&sums->sizes, size_class_of(size), NULL, 0, size) &&
            count_in(&sums->age_sums, age_class_of(sums, sums->mtime[row]), NULL, 0, size) &&
            count_suffix(sums, at, length, size);
+}
+
+/* Count the suffixes of all names, of whatever directory. Return 0 if memory runs out. */
+static int count_suffixes_of_names(struct sums *sums)
+{
+    for (size_t at = 0, end; at < sums->names_length; at = end + 1) {
+        for (end = at; end < sums->names_length && sums->names[end] != 0 && sums->names[end] != '/';)
+            end++;
+        if (!count_suffix(sums, at, end - at, 0))
+            return 0;
+    }
+    return 1;
 }
 
 static int has_overflow(const struct sums *sums)

@@ -8,9 +8,9 @@ import re
 from collections import Counter
 from typing import Any
 
-from scanner.encoding import utf8_text
+from scanner.encoding import ENCODING, ERRORS, utf8_text
 from scanner.fields import columns_of
-from scanner.kernel.native import JOINED, WalkedRun
+from scanner.kernel.native import JOINED, WalkedRun, native
 from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.producers.base import Producer, depth_below, nul_of
 from scanner.kernel.producers.summary import LONGEST_SUFFIX
@@ -28,6 +28,7 @@ class Profile(Producer):
 
     def __init__(self, options: ScanOptions, most: int) -> None:
         self.width = len(columns_of(options.fields))
+        self._native = None if options.pure else native()
         self._roots = sorted(options.roots, key=len, reverse=True)
         self._root: Any = None
         self._most = most
@@ -38,16 +39,25 @@ class Profile(Producer):
     def add(self, path: Any, dirs: list[Any], links: list[Any], files: Any, first: bool) -> None:
         names = files.names if isinstance(files, FilesWithRows) else path[:0]
         if names:
-            self._suffixes.update(SUFFIX.findall(utf8_text(names)))
+            self._count_suffixes(names)
         self._add(path, len(dirs), names.count(nul_of(names)) + 1 if names else 0, first)
 
     def add_joined_run(self, run: WalkedRun) -> None:
         dirs, files = run.names[1], run.names[3]
         nul, slash = ("\0", "/") if isinstance(files, str) else (b"\0", b"/")
         if files:
-            self._suffixes.update(SUFFIX.findall(utf8_text(files)))
+            self._count_suffixes(files)
         for path, some, others in zip(run.paths, dirs.split(slash), files.split(slash), strict=True):
             self._add(path, some.count(nul) + 1 if some else 0, others.count(nul) + 1 if others else 0, True)
+
+    def _count_suffixes(self, names: Any) -> None:
+        """Count the suffixes of names that NULs and slashes separate."""
+        if self._native is not None:
+            joined = names if isinstance(names, bytes) else names.encode(ENCODING, ERRORS)
+            counts, odd = self._native.count_suffixes(joined)
+            self._suffixes.update({suffix.decode(): count for suffix, count, _ in counts if suffix})
+            names = b"\0".join(name for name, _ in odd)
+        self._suffixes.update(SUFFIX.findall(utf8_text(names)))
 
     def _add(self, path: Any, dirs: int, files: int, first: bool) -> None:
         """Count a directory, or a part of one: the numbers of its sub-directories and other entries."""
