@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
+from collections.abc import Callable
 from typing import Any
 
+from scanner.fields import type_of
 from scanner.filters.chain import COMMAND, Chain, Scope
+from scanner.filters.conditions import Conditions
 from scanner.filters.rules import rules_of
 from scanner.filters.spec import Spec
-from scanner.filters.values import TYPE_TESTS
 from scanner.model import Fault, prefix_of
 
 SPECIAL = frozenset("psbc")  # types that os.DirEntry does not report
@@ -27,7 +28,8 @@ class Selection:
         self._last = ("", False)
         self.needs_entries = spec.needs_entries
         self.all = not spec.needs_entries and include is None and not spec.min_depth
-        self.dates = spec.newer is not None or spec.older is not None
+        self._selects_types = spec.selects_types
+        self._conditions, self._of_directories = Conditions(spec.conditions), Conditions(spec.directory_conditions)
         self.hidden_types = hidden_types_of(spec.types)
         """Types in listings that are not shown, as bits."""
 
@@ -59,7 +61,7 @@ class Selection:
         return included
 
     def entries(self, names: list[Any], entry_of: Any, path: Any, follow: bool) -> tuple[list[Any], list[Fault]]:
-        """Return the names whose types, sizes and times are selected, and faults of `stat`."""
+        """Return the names whose types and status are selected, and faults of `stat`."""
         kept, faults = [], []
         for name in names:
             try:
@@ -72,49 +74,42 @@ class Selection:
         return kept, faults
 
     def _matches_entry(self, entry: os.DirEntry[Any], follow: bool) -> bool:
-        """Return whether an entry is selected. Calls `stat` only if the types in the listing do not decide."""
-        spec = self._spec
-        if not spec.sizes and not self.dates and len(spec.types) < len(TYPE_TESTS):
-            if entry.is_symlink() and not follow:
-                return "l" in spec.types
-            if entry.is_file(follow_symlinks=follow):
-                return "f" in spec.types
-            if not follow and not SPECIAL.intersection(spec.types):
-                return False
-        elif spec.types and not spec.sizes and entry.is_symlink() and not follow and "l" not in spec.types:
-            return False
-        return self.matches_status(status_of(entry, follow))
+        """Return whether an entry is selected. Calls `stat` only if the type in the listing does not decide."""
+        if self._selects_types:
+            letter = self._listed_type(entry, follow)
+            if letter is not None and (letter not in self._spec.types or not self._conditions):
+                return letter in self._spec.types
+        return self._matches_status(status_of(entry, follow))
 
-    def matches_status(self, status: os.stat_result) -> bool:
-        """Return whether type, size and time are selected."""
-        spec, mode = self._spec, status.st_mode
-        if spec.types and not any(TYPE_TESTS[kind](mode) for kind in spec.types):
-            return False
-        if spec.sizes and not (stat.S_ISREG(mode) and all(fits(status.st_size, *size) for size in spec.sizes)):
-            return False
-        modified = status.st_mtime_ns
-        return (spec.newer is None or modified > spec.newer) and (spec.older is None or modified <= spec.older)
+    def _listed_type(self, entry: os.DirEntry[Any], follow: bool) -> str | None:
+        """Return the type of a non-directory as its listing has it; None if that needs `stat`."""
+        if entry.is_symlink() and not follow:
+            return "l"
+        if entry.is_file(follow_symlinks=follow):
+            return "f"
+        return None if follow or SPECIAL.intersection(self._spec.types) else "?"
 
-    def shows_directory(self, relative: str, status: Any) -> bool:
-        """Return whether a directory itself is selected. `status`: calls `os.stat`; used only if times matter."""
+    def _matches_status(self, status: os.stat_result) -> bool:
+        if self._selects_types and (type_of(status.st_mode) or "?") not in self._spec.types:
+            return False
+        return self._conditions.unmet(status) is None
+
+    def shows_directory(self, relative: str, status: Callable[[], Any]) -> bool:
+        """Return whether a directory itself is selected. `status`: calls `os.stat`; used only if conditions need it."""
         spec = self._spec
         if self.all:
             return True
-        if relative.count("/") < spec.min_depth or spec.sizes or (spec.types and "d" not in spec.types):
+        if relative.count("/") < spec.min_depth or "d" not in spec.types or not self._includes_directory(relative):
             return False
-        if not self._includes_directory(relative):
-            return False
-        if not self.dates:
-            return True
         try:
-            return self.matches_status(status())
+            return not self._of_directories or self._of_directories.unmet(status()) is None
         except OSError:
             return True
 
 
 def hidden_types_of(types: str) -> int:
     """Return the types in listings that are not selected, as bits."""
-    return 0xFFFF & ~sum(1 << LISTED_TYPES[kind] for kind in types) if types else 0
+    return 0xFFFF & ~sum(1 << LISTED_TYPES[kind] for kind in types) if len(types) < len(LISTED_TYPES) else 0
 
 
 def status_of(entry: os.DirEntry[Any], follow: bool) -> os.stat_result:
@@ -125,10 +120,3 @@ def status_of(entry: os.DirEntry[Any], follow: bool) -> os.stat_result:
         except FileNotFoundError:
             pass
     return entry.stat(follow_symlinks=False)
-
-
-def fits(size: int, comparison: str, limit: int) -> bool:
-    """Compare a size with a limit of `--size`: `+` at least, `-` at most, otherwise equal."""
-    if comparison == "+":
-        return size >= limit
-    return size <= limit if comparison == "-" else size == limit

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from scanner.errors import OptionError
 from scanner.filters import git, values
 from scanner.filters.chain import COMMAND, GIT, IGNORE, REPOSITORY, USER
+from scanner.filters.conditions import Condition, conditions_of
 from scanner.filters.rules import Rules, rules_of
 from scanner.filters.wildmatch import text_of
 from scanner.model import Fault, Path
@@ -41,8 +42,9 @@ class RootRules(NamedTuple):
 class Spec(NamedTuple):
     """Parsed filter options.
 
-    `bases`: rules of each root. `files`: names of rule files to look for, with ranks. `reported`: faults of rule files
-    outside the tree. Other fields are the options of the same names, in the form in which they are compared.
+    `bases`: rules of each root. `files`: names of rule files to look for, with ranks. `types`: letters of the types
+    that all options allow. `conditions`: of entries that are not directories. `reported`: faults of rule files outside
+    the tree. Other fields are the options of the same names, in the form in which they are compared.
     """
 
     bases: dict[Path, RootRules]
@@ -55,10 +57,9 @@ class Spec(NamedTuple):
     hidden: bool = True
     min_depth: int = 0
     max_depth: int | None = None
-    types: str = ""
-    sizes: tuple[tuple[str, int], ...] = ()
-    newer: int | None = None  # nanoseconds
-    older: int | None = None
+    types: str = values.ALL_TYPES
+    conditions: tuple[Condition, ...] = ()
+    directory_conditions: tuple[Condition, ...] = ()
     prune: Callable[[Any, list[Any]], Any] | None = None
     reported: tuple[Fault, ...] = ()
     own: tuple[str, ...] = ()
@@ -66,13 +67,16 @@ class Spec(NamedTuple):
     @property
     def needs_entries(self) -> bool:
         """Whether the selection needs more of an entry than its name."""
-        return bool(self.types or self.sizes) or self.newer is not None or self.older is not None
+        return self.selects_types or bool(self.conditions)
+
+    @property
+    def selects_types(self) -> bool:
+        return len(self.types) < len(values.ALL_TYPES)
 
     @property
     def is_native(self) -> bool:
         """Whether the compiled walker can apply it, and leave directories to Python where a rule may match a name."""
-        needs_status = self.sizes or self.newer is not None or self.older is not None
-        return not (needs_status or self.include or self.prune is not None or self.ignore_case)
+        return not (self.conditions or self.include or self.prune is not None or self.ignore_case)
 
     @property
     def only_compares(self) -> bool:
@@ -85,12 +89,12 @@ class Spec(NamedTuple):
     @property
     def hides_directories(self) -> bool:
         """Whether directories are entered that are not shown."""
-        return self.min_depth > 0 or bool(self.types and "d" not in self.types)
+        return self.min_depth > 0 or "d" not in self.types or bool(self.directory_conditions)
 
     @property
     def hides_entries(self) -> bool:
-        """Whether entries are excluded by type, depth, or as hidden ones."""
-        return self.min_depth > 0 or bool(self.types) or not self.hidden
+        """Whether entries are excluded by type, status, depth, or as hidden ones."""
+        return self.min_depth > 0 or self.needs_entries or not self.hidden
 
 
 def command_texts(exclude: tuple[str, ...], files: Any, ignore_case: bool) -> list[RuleText]:
@@ -196,15 +200,22 @@ def spec_of(options: Any, roots: tuple[Path, ...]) -> Spec:
         bases[root], unreadable = root_rules(root, command, options.gitignore, users_excludes)
         faults += unreadable
     files = [(name, IGNORE) for name in values.names_of("ignore_files", options.ignore_files)]
+    conditions = conditions_of(options)
     return Spec(
         bases, files=tuple(files + [(".gitignore", GIT)] * options.gitignore), gitignore=options.gitignore,
         ignore_case=case, include=include, tags=values.names_of("exclude_if_present", options.exclude_if_present),
         caches=options.exclude_caches, hidden=options.hidden, min_depth=options.min_depth, max_depth=options.max_depth,
-        types=values.types_of(options.types), sizes=values.sizes_of(options.size),
-        newer=None if options.newer is None else values.moment_of("newer", options.newer),
-        older=None if options.older is None else values.moment_of("older", options.older), prune=options.prune,
+        types=_types(options), conditions=conditions,
+        directory_conditions=tuple(each for each in conditions if each.field != "size"), prune=options.prune,
         reported=tuple(faults), own=options.own,
     )  # fmt: skip
+
+
+def _types(options: Any) -> str:
+    """Return the types that all options allow: a size is that of a regular file."""
+    chosen = set(values.types_of(options.types))
+    allowed = chosen.intersection("f") if values.sizes_of(options.size) else chosen
+    return "".join(letter for letter in values.ALL_TYPES if letter in allowed)
 
 
 def refuse_prune(prune: Any, method: str) -> None:

@@ -5,30 +5,27 @@ from __future__ import annotations
 import math
 import os
 import re
-import stat
 import time
 from collections.abc import Iterable
 from typing import Any
 
 from scanner.errors import OptionError
+from scanner.fields import TYPES
 from scanner.units import bytes_of, nanoseconds_of
 
-TYPE_TESTS = {
-    "f": stat.S_ISREG, "d": stat.S_ISDIR, "l": stat.S_ISLNK, "p": stat.S_ISFIFO, "s": stat.S_ISSOCK, "b": stat.S_ISBLK,
-    "c": stat.S_ISCHR,
-}  # fmt: skip
+ALL_TYPES = "".join(TYPES.values())
 """The letters of `find -type`."""
 SECONDS = re.compile(r"@[+-]?\d{1,20}(\.\d{1,30})?")
 DATE = re.compile(r"(\d{4}-\d\d-\d\d.*?)(?:[.,](\d{1,30}))?(Z|[+-]\d\d:?\d\d)?")
 
 
 def types_of(value: Any) -> str:
-    """Return the letters in `value`, a string such as "f,l" or a list."""
+    """Return the letters in `value`, a string such as "f,l" or a list; all letters if it is empty."""
     letters = value.split(",") if isinstance(value, str) else strings("types", value)
     for letter in letters:
-        if letter not in TYPE_TESTS:
-            raise OptionError(f"types must be some of {','.join(TYPE_TESTS)}, not {letter!r}")
-    return "".join(letters)
+        if letter not in TYPES.values():
+            raise OptionError(f"types must be some of {','.join(ALL_TYPES)}, not {letter!r}")
+    return "".join(letters) or ALL_TYPES
 
 
 def sizes_of(value: Any) -> tuple[tuple[str, int], ...]:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 from scanner.errors import OptionError
-from scanner.fields import NULL, STATUS, columns_of
+from scanner.fields import NULL, STATUS, TYPES, columns_of
 from scanner.kernel.descent import HERE, Descent
 from scanner.kernel.devices import Devices
 from scanner.kernel.native import KnownPage, WalkedRun
@@ -57,6 +57,9 @@ from scanner.options import ScanOptions
 if TYPE_CHECKING:
     from scanner.kernel.facts import ScanFacts
 
+MODES = {f"/{letter}": kind for kind, letter in TYPES.items()}
+MODES |= {"": stat.S_IFREG, DIRECTORY: stat.S_IFDIR, DIRECTORY_LINK: stat.S_IFLNK, UNKNOWN_TYPE: 0}
+"""The type of an entry, by what follows its name in a record."""
 LOST = "its record is missing in the snapshot store"
 REASONS = {READ_RACY: "racy", READ_TO_CHECK: "rechecked", READ_DAMAGED: "damaged"}
 
@@ -96,8 +99,15 @@ class KnownEntry:
         if self._status is not None:
             return self._status
         if self._place < 0:
-            raise FileNotFoundError(2, "its metadata is not in the snapshot")
+            return stored_status((), None, mode=MODES[self._suffix])
         return os.stat(self.name, dir_fd=self._place, follow_symlinks=follow_symlinks)
+
+
+class StoredStatus(SimpleNamespace):
+    """The attributes of os.stat_result that a store holds. Others raise FileNotFoundError, as entries that are gone."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise FileNotFoundError(errno.ENOENT, f"{name} is not in the snapshot")
 
 
 class KeptPart(NamedTuple):
@@ -227,15 +237,40 @@ class Known:
 
     def entries(self, kept: KeptPart, descriptor: int) -> list[KnownEntry]:
         """Return the entries as os.scandir does. `descriptor`: the open directory, or -1."""
-        columns, rows = self._spec.columns, kept.rows[1:] or [None] * len(kept.entries)
+        rows = kept.rows[1:] or [None] * len(kept.entries)
         return [
             KnownEntry(
                 os.fsdecode(name), suffix.removesuffix(EXCLUDED_MARK), descriptor,
-                as_status(columns, row) if row and self._needs_entries else None,
+                self._status_of_entry(suffix, row),
             )
             for (name, suffix), row in zip(kept.entries, rows, strict=True)
             if not (kept.is_settled and suffix.endswith(EXCLUDED_MARK))
         ]  # fmt: skip
+
+    def _status_of_entry(self, suffix: str, row: tuple[int, ...] | None) -> StoredStatus | None:
+        if row is None or not self._needs_entries:
+            return None
+        return stored_status(self._spec.columns, row, mode=MODES[suffix.removesuffix(EXCLUDED_MARK)])
+
+    def status_of_directory(self, kept: KeptPart) -> StoredStatus:
+        """Return the status of the directory itself."""
+        head, row = kept.record.head, kept.rows[0] if kept.rows else None
+        known = {"mtime_ns": head.mtime, "ctime_ns": head.ctime}
+        return stored_status(
+            self._spec.columns, row, mode=head.mode, uid=head.uid, gid=head.gid, ino=head.inode, **known
+        )
+
+    def settled(self, path: Path) -> KeptPart | None:
+        """Return a directory about which the tree is not consulted; None: it is. Raises OSError if a snapshot that is
+        read back does not have it.
+        """
+        key = self._keys.key(path)
+        if key is None or not self._records.is_settled(*key):
+            return None
+        kept = self.kept(path)
+        if kept is None and self._spec.trust == "all":
+            raise FileNotFoundError(errno.ENOENT, LOST)
+        return kept
 
     def still_holds(self, kept: KeptPart, entries: Sequence[KnownEntry], excluded: Collection[Any]) -> bool:
         """Return whether symlinks lead where they led, and the filter excludes what it excluded: `excluded`."""
@@ -333,20 +368,18 @@ def contains(keys: Sequence[Key], key: Key) -> bool:
     return place < len(keys) and keys[place] == key
 
 
-def as_status(columns: Sequence[str], row: Sequence[int]) -> Any:
-    """Return an object with the attributes of os.stat_result that the columns hold."""
-    return SimpleNamespace(**{f"st_{name}": value for name, value in zip(columns, row, strict=True)})
+def stored_status(columns: Sequence[str], row: Sequence[int] | None, **known: int) -> StoredStatus:
+    """Return what the columns of a row hold, and what is known without them."""
+    values = zip(columns, row, strict=True) if row else ()
+    return StoredStatus(**{f"st_{name}": value for name, value in (*known.items(), *values)})
 
 
 def refuse_missing(options: ScanOptions) -> None:
     """Raise OptionError if the options require columns that a snapshot to be read back does not have."""
     spec: KnownSpec = options.known
     needed = list(stored_columns(options.fields))
-    if options.filter is not None and options.filter.needs_entries:
-        needed += [
-            *(["size"] if options.size else []),
-            *(["mtime_ns"] if options.newer or options.older else []),
-        ]
+    if options.filter is not None:
+        needed += [condition.field for condition in options.filter.conditions]
     missing = [name for name in dict.fromkeys(needed) if name not in spec.columns]
     if spec.trust == "all" and missing:
         raise OptionError(

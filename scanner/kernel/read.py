@@ -97,7 +97,7 @@ class Reader:
             self.known = Known(options.known, options, facts, self._descent)
             self._native = None  # single directories: entries with inodes and types are needed
             if self.sifter is not None:
-                self.sifter.notes_excluded = True
+                self.sifter.known = self.known
         self.statuses: Statuses | None = None
         if facts.form == WITH_ROWS and facts.columns:
             from scanner.kernel.status import Statuses  # not needed otherwise
@@ -349,7 +349,8 @@ class Reader:
         if self.sifter is not None:
             broken_off = bool(faults) and faults[-1].drops_listing
             part = ReadPart(dirs, links, files, count, faults, more, read)
-            part = self.sifter.sift(path, part, entry_of, first=first, known=not more and not broken_off)
+            is_known = not more and not broken_off
+            part = self.sifter.sift(path, part, entry_of, first=first, known=is_known, stored=kept)
             dirs, links, files, count, faults, more, read = part
         if self._bars:  # before the part is held, whose directories are entered later
             dirs, links = self._bar(path, dirs, links)

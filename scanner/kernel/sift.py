@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scanner.filters.filter import Filter
 from scanner.filters.git import read_rules
@@ -12,6 +12,9 @@ from scanner.filters.wildmatch import text_of
 from scanner.kernel.descent import Descent
 from scanner.kernel.pack import ReadPart, no_listing
 from scanner.model import Fault, Path, names
+
+if TYPE_CHECKING:
+    from scanner.kernel.known import KeptPart, Known
 
 
 class Sifter:
@@ -29,12 +32,16 @@ class Sifter:
         self.needs_entries = self.filter.selection.needs_entries
         self._descent, self._by_path, self._follow = descent, by_path, follow
         self._records_excluded = records_excluded
-        self.notes_excluded = False
-        """Whether `excluded` is needed, for a snapshot."""
+        self.known: Known | None = None
         self._own = frozenset(kind(name) for name in spec.own for kind in (os.fsdecode, os.fsencode))
 
-    def sift(self, path: Path, part: ReadPart, entry_of: dict[Any, Any], *, first: bool, known: bool) -> ReadPart:
-        """Return the part without excluded entries. `first`: no part came before; `known`: no other part exists."""
+    def sift(
+        self, path: Path, part: ReadPart, entry_of: dict[Any, Any], *, first: bool, known: bool,
+        stored: KeptPart | None = None,
+    ) -> ReadPart:  # fmt: skip
+        """Return the part without excluded entries. `first`: no part came before; `known`: no other part exists;
+        `stored`: it comes from a snapshot store.
+        """
         dirs, links, packed, _, faults, more, read = part
         files = listed = names(packed)
         if not self._own.isdisjoint(files):
@@ -47,8 +54,8 @@ class Sifter:
                 return no_listing(refusal)
             faults[:0] = useless  # the last fault must stay the reason why a listing broke off
         if first and not self.filter.selection.all:
-            self.shown = self._shows(path, lambda: self._status(path))
-        before = {*dirs, *listed} if self.notes_excluded else set()
+            self.shown = self._shows(path, lambda: self._status(path, stored))
+        before = {*dirs, *listed} if self.known is not None else set()
         dirs, links, files, useless = self.filter.sift(path, dirs, links, files)
         self.excluded = before.difference(dirs, files) if before else before
         faults[:0] = useless
@@ -79,13 +86,20 @@ class Sifter:
 
     def shows(self, path: Path) -> bool:
         """Return whether a directory that is not entered is selected."""
-        return self._shows(path, lambda: os.stat(path, follow_symlinks=False))
+        return self._shows(path, lambda: self._status_from_outside(path))
+
+    def _status_from_outside(self, path: Path) -> Any:
+        kept = None if self.known is None else self.known.settled(path)
+        return self._status(path, kept) if kept is not None else os.stat(path, follow_symlinks=False)
 
     def _shows(self, path: Path, status: Any) -> bool:
         selection = self.filter.selection
         return selection.all or selection.shows_directory(self.filter.chain(path).relative(text_of(path)), status)
 
-    def _status(self, path: Path) -> os.stat_result:
+    def _status(self, path: Path, kept: KeptPart | None) -> Any:
+        """Return the status of a directory; from the store if the tree is not consulted. Raises OSError."""
+        if kept is not None and kept.is_settled and self.known is not None:
+            return self.known.status_of_directory(kept)
         if self._by_path:
             return os.stat(path)
         descriptor = self._descent.open(path)

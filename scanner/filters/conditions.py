@@ -1,0 +1,70 @@
+"""Conditions on the status of an entry: a value of it, masked, lies in one of several ranges. _conditions.h evaluates
+the same for the compiled walker.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from scanner.filters import values
+
+Range = tuple[float, float]
+"""The least and the greatest value, whole numbers or infinite."""
+MOMENTS = {"": "mtime_ns", "_atime": "atime_ns", "_ctime": "ctime_ns"}
+"""Endings of the options `newer` and `older`, and the time that each compares."""
+
+
+class Condition(NamedTuple):
+    """One condition. All conditions of a scan must hold.
+
+    option   that sets it
+    field    of the status, as in STATUS
+    ranges   of which one must hold the value
+    mask     bits of the value to compare
+    """
+
+    option: str
+    field: str
+    ranges: tuple[Range, ...]
+    mask: int = -1
+
+
+class Conditions:
+    """Evaluates conditions, all of which must hold."""
+
+    def __init__(self, conditions: Sequence[Condition]) -> None:
+        self._conditions = [(attrgetter(f"st_{each.field}"), each.mask, each.ranges, each) for each in conditions]
+
+    def unmet(self, status: Any) -> Condition | None:
+        """Return the first condition that does not hold for the status of an entry."""
+        for value_of, mask, ranges, condition in self._conditions:
+            value = value_of(status) & mask
+            if not any(low <= value <= high for low, high in ranges):
+                return condition
+        return None
+
+    def __bool__(self) -> bool:
+        return bool(self._conditions)
+
+
+def conditions_of(options: Any) -> tuple[Condition, ...]:
+    """Return the conditions that `options`, a ScanOptions, sets. Raises OptionError."""
+    return (*_sizes(options.size), *_moments(options))
+
+
+def _sizes(given: Any) -> Iterator[Condition]:
+    for sign, size in values.sizes_of(given):
+        low, high = (-math.inf if sign == "-" else size), (math.inf if sign == "+" else size)
+        yield Condition("size", "size", ((low, high),))
+
+
+def _moments(options: Any) -> Iterator[Condition]:
+    for ending, field in MOMENTS.items():
+        newer, older = f"newer{ending}", f"older{ending}"
+        if (given := getattr(options, newer, None)) is not None:
+            yield Condition(newer, field, ((values.moment_of(newer, given) + 1, math.inf),))
+        if (given := getattr(options, older, None)) is not None:
+            yield Condition(older, field, ((-math.inf, values.moment_of(older, given)),))
