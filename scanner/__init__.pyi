@@ -83,9 +83,11 @@ def walk(
     gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
     str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
     | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
-    None = None, older: Moment | None = None, prune: Prune | None = None, detect_loops: bool = False, store:
-    PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike]
-    | None = None, restart: bool = False
+    None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None,
+    newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] =
+    (), group: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), prune: Prune |
+    None = None, detect_loops: bool = False, store: PathLike | None = None, trust: TrustName = 'names', recheck:
+    float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
 ) -> Iterator[Walked[AnyStr]]:
     """Yield the tuples `(root, dirs, files)` of `os.walk`, in its order, reading ahead in threads or processes.
 
@@ -129,6 +131,13 @@ def walk(
         size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
         newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
         older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+        newer_atime: Include entries accessed after such a moment, as `find -newerat` does. Default: None.
+        older_atime: Include entries not accessed after such a moment. Default: None.
+        newer_ctime: Include entries whose status (owner, mode, links, content) changed after it. Default: None.
+        older_ctime: Include entries whose status did not change after such a moment. Default: None.
+        owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
+        group: Names or numbers of groups, in the same form. Default: any group.
+        links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
@@ -148,9 +157,12 @@ def entries(
     ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (),
     exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types:
     EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older:
-    Moment | None = None, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = True,
-    stat: bool | Field | Sequence[Field] = True, store: PathLike | None = None, trust: TrustName = 'names', recheck:
-    float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
+    Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment
+    | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str
+    | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), prune: Prune | None = None,
+    detect_loops: bool = False, partial_listings: bool = True, stat: bool | Field | Sequence[Field] = True, store:
+    PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike]
+    | None = None, restart: bool = False
 ) -> Iterator[Entry[AnyStr]]:
     """Yield an Entry with its fields for each directory, file and symbolic link of a tree, lazily, in walk order.
 
@@ -195,6 +207,13 @@ def entries(
         size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
         newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
         older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+        newer_atime: Include entries accessed after such a moment, as `find -newerat` does. Default: None.
+        older_atime: Include entries not accessed after such a moment. Default: None.
+        newer_ctime: Include entries whose status (owner, mode, links, content) changed after it. Default: None.
+        older_ctime: Include entries whose status did not change after such a moment. Default: None.
+        owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
+        group: Names or numbers of groups, in the same form. Default: any group.
+        links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
@@ -214,10 +233,12 @@ def scan(
     include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case:
     bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True,
     min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (), size: Size |
-    Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, prune: Prune | None = None,
-    detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store:
-    PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike]
-    | None = None, restart: bool = False
+    Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment | None =
+    None, older_atime: Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None = None,
+    owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), links: int | str |
+    Sequence[int | str] = (), prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool =
+    False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names',
+    recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
 ) -> ScanResult[AnyStr]:
     """Scan a whole tree and return `list(os.walk(path, topdown))` with statistics and errors.
 
@@ -262,6 +283,13 @@ def scan(
         size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
         newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
         older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+        newer_atime: Include entries accessed after such a moment, as `find -newerat` does. Default: None.
+        older_atime: Include entries not accessed after such a moment. Default: None.
+        newer_ctime: Include entries whose status (owner, mode, links, content) changed after it. Default: None.
+        older_ctime: Include entries whose status did not change after such a moment. Default: None.
+        owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
+        group: Names or numbers of groups, in the same form. Default: any group.
+        links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
@@ -283,10 +311,12 @@ async def scan_parallel(
     Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False,
     exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int
     = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] =
-    (), newer: Moment | None = None, older: Moment | None = None, prune: Prune | None = None, detect_loops: bool =
-    False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None =
-    None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None,
-    restart: bool = False
+    (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime:
+    Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str |
+    Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] =
+    (), prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field |
+    Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0,
+    changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
 ) -> ScanResult[AnyStr]:
     """Scan one tree without blocking the event loop. Return `list(os.walk(path))` with statistics and errors.
 
@@ -328,6 +358,13 @@ async def scan_parallel(
         size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
         newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
         older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+        newer_atime: Include entries accessed after such a moment, as `find -newerat` does. Default: None.
+        older_atime: Include entries not accessed after such a moment. Default: None.
+        newer_ctime: Include entries whose status (owner, mode, links, content) changed after it. Default: None.
+        older_ctime: Include entries whose status did not change after such a moment. Default: None.
+        owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
+        group: Names or numbers of groups, in the same form. Default: any group.
+        links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
@@ -384,6 +421,13 @@ class ParallelScanner(_ParallelScanner):
         size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
         newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
         older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+        newer_atime: Include entries accessed after such a moment, as `find -newerat` does. Default: None.
+        older_atime: Include entries not accessed after such a moment. Default: None.
+        newer_ctime: Include entries whose status (owner, mode, links, content) changed after it. Default: None.
+        older_ctime: Include entries whose status did not change after such a moment. Default: None.
+        owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
+        group: Names or numbers of groups, in the same form. Default: any group.
+        links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
@@ -405,9 +449,12 @@ class ParallelScanner(_ParallelScanner):
         ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (),
         exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types:
         EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older:
-        Moment | None = None, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False,
-        stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names',
-        recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
+        Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment
+        | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str
+        | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), prune: Prune | None = None,
+        detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store:
+        PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike]
+        | None = None, restart: bool = False
     ) -> None: ...
 
 class ScanOptions(_ScanOptions):
@@ -475,8 +522,19 @@ class ScanOptions(_ScanOptions):
         Several sizes must hold together.
     newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
         Also "@SECONDS" or a number of seconds since 1970, or a path, which means its modification time. Exact to the
-        nanosecond. Like `size`, this is evaluated in Python, and costs a `stat` call for each remaining entry.
+        nanosecond. Like all selection by status (from `size` to `links`), this costs a `stat` call for each entry whose
+        type and name are selected.
     older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+    newer_atime: Include entries accessed after such a moment, as `find -newerat` does. Default: None.
+    older_atime: Include entries not accessed after such a moment. Default: None.
+    newer_ctime: Include entries whose status (owner, mode, links, content) changed after it. Default: None.
+    older_ctime: Include entries whose status did not change after such a moment. Default: None.
+    owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
+        "!alice" excludes the entries of a user. Text that is a name is a name, otherwise it is a number. Names are
+        looked up once, before the scan.
+    group: Names or numbers of groups, in the same form. Default: any group.
+    links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
+        Several must hold together.
     prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         It may also be an object with a method `should_ignore_directory(relative_path)`. It runs in the workers, so
         they must be able to import it. Prefer patterns: they are faster.
@@ -515,8 +573,10 @@ class ScanOptions(_ScanOptions):
         gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
         str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
         | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
-        None = None, older: Moment | None = None, prune: Prune | None = None, detect_loops: bool = False,
-        partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None,
-        trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart:
-        bool = False
+        None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None,
+        newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] =
+        (), group: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), prune: Prune |
+        None = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] =
+        False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike |
+        Sequence[PathLike] | None = None, restart: bool = False
     ) -> None: ...

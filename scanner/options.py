@@ -95,6 +95,13 @@ class OptionFields(NamedTuple):
     size: Size | Sequence[Size] = ()
     newer: Moment | None = None
     older: Moment | None = None
+    newer_atime: Moment | None = None
+    older_atime: Moment | None = None
+    newer_ctime: Moment | None = None
+    older_ctime: Moment | None = None
+    owner: int | str | Sequence[int | str] = ()
+    group: int | str | Sequence[int | str] = ()
+    links: int | str | Sequence[int | str] = ()
     prune: Prune | None = None
     detect_loops: bool = False
     partial_listings: bool = False
@@ -118,6 +125,12 @@ class OptionFields(NamedTuple):
 _INTERNAL = ("roots", "cwd", "producers", "barred", "filter", "own", "pure", "known")
 PUBLIC = tuple(name for name in OptionFields._fields if name not in _INTERNAL)
 DEFAULTS = OptionFields._field_defaults
+SELECTING = (
+    "include", "min_depth", "types", "size", "newer", "older", "newer_atime", "older_atime", "newer_ctime",
+    "older_ctime", "owner", "group", "links",
+)  # fmt: skip
+"""Options that decide which entries are results; directories are entered all the same."""
+MOMENTS = tuple(name for name in SELECTING if name.startswith(("newer", "older")))
 _FIRST_FILTER, _LAST_FILTER = (OptionFields._fields.index(name) for name in ("exclude", "prune"))
 _NO_FILTERS = OptionFields()[_FIRST_FILTER : _LAST_FILTER + 1]
 
@@ -187,8 +200,19 @@ class ScanOptions(OptionFields):
         Several sizes must hold together.
     newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
         Also "@SECONDS" or a number of seconds since 1970, or a path, which means its modification time. Exact to the
-        nanosecond. Like `size`, this is evaluated in Python, and costs a `stat` call for each remaining entry.
+        nanosecond. Like all selection by status (from `size` to `links`), this costs a `stat` call for each entry whose
+        type and name are selected.
     older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+    newer_atime: Include entries accessed after such a moment, as `find -newerat` does. Default: None.
+    older_atime: Include entries not accessed after such a moment. Default: None.
+    newer_ctime: Include entries whose status (owner, mode, links, content) changed after it. Default: None.
+    older_ctime: Include entries whose status did not change after such a moment. Default: None.
+    owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
+        "!alice" excludes the entries of a user. Text that is a name is a name, otherwise it is a number. Names are
+        looked up once, before the scan.
+    group: Names or numbers of groups, in the same form. Default: any group.
+    links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
+        Several must hold together.
     prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         It may also be an object with a method `should_ignore_directory(relative_path)`. It runs in the workers, so
         they must be able to import it. Prefer patterns: they are faster.

@@ -129,6 +129,18 @@ def add_filter_options(command: argparse.ArgumentParser, *, max_depth: bool = Tr
     when = "a date (2026-11-23, 2026-11-23T14:30), an age (7d, 12h, 1y), or a file, for its modification time"
     group.add_argument("--newer", metavar="WHEN", help=f"select only entries modified after WHEN: {when}")
     group.add_argument("--older", metavar="WHEN", help="select only entries not modified after WHEN")
+    for time, done in (("atime", "accessed"), ("ctime", "changed in content or status (owner, mode, links)")):
+        group.add_argument(f"--newer-{time}", metavar="WHEN", help=f"select only entries {done} after WHEN")
+        group.add_argument(f"--older-{time}", metavar="WHEN", help=f"select only entries not {done} after WHEN")
+    for option, what, example in (("--owner", "user", "alice,1000"), ("--group", "group", "staff,1000")):
+        group.add_argument(
+            option, metavar="NAMES", type=_names, default=[], action="extend",
+            help=f"select only entries of one of these {what}s, by name or number: {example}; !NAME: of others",
+        )  # fmt: skip
+    group.add_argument(
+        "--links", metavar="N", action="append", default=[],
+        help="select only entries with N names (hard links), +N: more, -N: fewer, as find -links (may be repeated)",
+    )  # fmt: skip
 
 
 def add_traversal_options(command: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from scanner.export.output import Output
 from scanner.export.writers import Writer, writer_of
 from scanner.kernel.producers.base import apart
 from scanner.model import Chunk
-from scanner.options import ProducerSpec, ScanOptions
+from scanner.options import SELECTING, ProducerSpec, ScanOptions
 from scanner.report.data import scan_record
 
 
@@ -102,7 +102,7 @@ def _deliver_chunk(producers: Sequence[ProducerSpec], opened: list[ListOutput], 
 
 def refuse_selection(args: argparse.Namespace) -> None:
     """Raise OptionError for options that may drop a directory but not its content: ncdu's tree has no such gaps."""
-    for name in ("include", "min_depth", "types", "size", "newer", "older"):
+    for name in SELECTING:
         if getattr(args, name):
             flag = "--type" if name == "types" else "--" + name.replace("_", "-")
             raise OptionError(f"{flag} cannot be used with --format ncdu; use --exclude")

@@ -19,6 +19,8 @@ from scanner.options import PUBLIC, ScanOptions
 
 WITHOUT_OPTIONS = "snapshots", "diff", "nightly"
 """Commands that scan nothing, or more than once."""
+SIGNED = "--size", "--links"
+"""Options whose values may begin with a minus sign."""
 AN_AGE = re.compile(r"-[0-9][0-9a-z.]*")
 
 
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if hasattr(sys.stderr, "reconfigure"):  # stderr may be closed
         sys.stderr.reconfigure(errors="backslashreplace")
     occupy_closed_streams()
-    words = join_sizes(process_arguments() if arguments is None else arguments)
+    words = join_signed_values(process_arguments() if arguments is None else arguments)
     args = parse(words)
     try:
         options = options_from(args)
@@ -141,7 +143,7 @@ def in_terms_of_flags(message: str) -> str:
     return f"{names.get(name, '--' + name.replace('_', '-'))} {rest.replace(', or None for no limit', '')}"
 
 
-def join_sizes(arguments: Sequence[str]) -> list[str]:
+def join_signed_values(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with `--size -10K` as `--size=-10K`, and of `diff` `-7d` as `@-7d`: argparse takes a
     separate value for an option.
     """
@@ -150,7 +152,7 @@ def join_sizes(arguments: Sequence[str]) -> list[str]:
     for argument in arguments:
         if is_diff and AN_AGE.fullmatch(argument) and result[-1] not in ("--top", "--depth"):
             result.append("@" + argument)
-        elif result and result[-1] == "--size" and argument.startswith("-"):
+        elif result and result[-1] in SIGNED and argument.startswith("-"):
             result[-1] += "=" + argument
         else:
             result.append(argument)

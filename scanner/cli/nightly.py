@@ -18,6 +18,7 @@ from scanner.nightly.config import arguments_of, read_config
 from scanner.nightly.install import Job, cron_line, refuse_control_characters, systemd_script, this_program
 from scanner.nightly.pages import LATEST, SUFFIXES, refuse_missing_libraries
 from scanner.nightly.ping import Pinger
+from scanner.options import MOMENTS
 from scanner.report.data import shown
 from scanner.report.rules import RuleCheck, rules_of
 from scanner.snapshot.prune import refuse_no_snapshot
@@ -156,4 +157,5 @@ def paths_in(tree: argparse.Namespace) -> Iterator[str]:
     yield from (*tree.roots, *tree.given, *tree.exclude_from)
     yield from (path for path in (tree.config, tree.changed) if path not in (None, "-"))
     yield from (rule[1:] for rule in tree.fail_if if rule.startswith("@"))
-    yield from (when for when in (tree.newer, tree.older) if when is not None and os.path.exists(when))
+    moments = (getattr(tree, name) for name in MOMENTS)
+    yield from (when for when in moments if when is not None and os.path.exists(when))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from scanner.filters import values
 
@@ -52,7 +52,10 @@ class Conditions:
 
 def conditions_of(options: Any) -> tuple[Condition, ...]:
     """Return the conditions that `options`, a ScanOptions, sets. Raises OptionError."""
-    return (*_sizes(options.size), *_moments(options))
+    return (
+        *_sizes(options.size), *_moments(options), *_ids("owner", "uid", options.owner),
+        *_ids("group", "gid", options.group), *_links(options.links),
+    )  # fmt: skip
 
 
 def _sizes(given: Any) -> Iterator[Condition]:
@@ -64,7 +67,21 @@ def _sizes(given: Any) -> Iterator[Condition]:
 def _moments(options: Any) -> Iterator[Condition]:
     for ending, field in MOMENTS.items():
         newer, older = f"newer{ending}", f"older{ending}"
-        if (given := getattr(options, newer, None)) is not None:
+        if (given := getattr(options, newer)) is not None:
             yield Condition(newer, field, ((values.moment_of(newer, given) + 1, math.inf),))
-        if (given := getattr(options, older, None)) is not None:
+        if (given := getattr(options, older)) is not None:
             yield Condition(older, field, ((-math.inf, values.moment_of(older, given)),))
+
+
+def _ids(option: Literal["owner", "group"], field: str, given: Any) -> Iterator[Condition]:
+    selected, excluded = values.ids_of(option, given)
+    if selected:
+        yield Condition(option, field, tuple((number, number) for number in selected))
+    for number in excluded:
+        yield Condition(option, field, ((-math.inf, number - 1), (number + 1, math.inf)))
+
+
+def _links(given: Any) -> Iterator[Condition]:
+    for sign, count in values.links_of(given):
+        low, high = {"": (count, count), "+": (count + 1, math.inf), "-": (-math.inf, count - 1)}[sign]
+        yield Condition("links", "nlink", ((low, high),))

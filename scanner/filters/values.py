@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from scanner.errors import OptionError
 from scanner.fields import TYPES
@@ -16,6 +17,8 @@ from scanner.units import bytes_of, nanoseconds_of
 ALL_TYPES = "".join(TYPES.values())
 """The letters of `find -type`."""
 SECONDS = re.compile(r"@[+-]?\d{1,20}(\.\d{1,30})?")
+COUNT, ID = re.compile(r"([+-]?)([0-9]{1,18})"), re.compile(r"[0-9]{1,10}")
+LAST_ID = (1 << 32) - 1
 DATE = re.compile(r"(\d{4}-\d\d-\d\d.*?)(?:[.,](\d{1,30}))?(Z|[+-]\d\d:?\d\d)?")
 
 
@@ -30,8 +33,11 @@ def types_of(value: Any) -> str:
 
 def sizes_of(value: Any) -> tuple[tuple[str, int], ...]:
     """Return comparisons: `+1M` at least, `-10K` at most, `0` exactly."""
-    values = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
-    return tuple(_size(each) for each in values)
+    return tuple(_size(each) for each in _several(value))
+
+
+def _several(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, Iterable) and not isinstance(value, str | bytes) else [value]
 
 
 def _size(value: Any) -> tuple[str, int]:
@@ -41,6 +47,44 @@ def _size(value: Any) -> tuple[str, int]:
     if size is None:
         raise OptionError(f"size must be a number of bytes like +1M (at least), -10K (at most) or 0, not {value!r}")
     return sign, size
+
+
+def links_of(value: Any) -> tuple[tuple[str, int], ...]:
+    """Return comparisons: `+1` more, `-3` fewer, `2` exactly."""
+    return tuple(_links(each) for each in _several(value))
+
+
+def _links(value: Any) -> tuple[str, int]:
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    found = COUNT.fullmatch(text)
+    if found is None:
+        raise OptionError(f"links must be a number of names like 1 (exactly), +1 (more) or -3 (fewer), not {value!r}")
+    return found[1], int(found[2])
+
+
+def ids_of(option: Literal["owner", "group"], value: Any) -> tuple[list[int], list[int]]:
+    """Return the numbers of users or of groups: of those that are selected, and of those after a `!`."""
+    names = value.split(",") if isinstance(value, str) else _several(value)
+    found: tuple[list[int], list[int]] = [], []
+    for name in names:
+        is_excluded = isinstance(name, str) and name.startswith("!")
+        found[is_excluded].append(_id(option, name[1:] if is_excluded else name))
+    return found
+
+
+def _id(option: Literal["owner", "group"], name: Any) -> int:
+    """Return the number of a user or a group. Text that is both a name and a number is a name, as `find` takes it."""
+    import grp
+    import pwd  # not needed otherwise
+
+    if isinstance(name, str):
+        with contextlib.suppress(KeyError, ValueError):  # a NUL or a surrogate
+            return pwd.getpwnam(name).pw_uid if option == "owner" else grp.getgrnam(name).gr_gid
+    number = int(name) if isinstance(name, int) or ID.fullmatch(str(name)) else -1
+    if isinstance(name, bool) or not 0 <= number <= LAST_ID:
+        what = {"owner": "user", "group": "group"}[option]
+        raise OptionError(f"{option} must be the name or the number of a {what}; there is none with {name!r}")
+    return number
 
 
 def moment_of(option: str, value: Any) -> int:

@@ -17,7 +17,7 @@ from scanner.kernel.known import stored_columns
 from scanner.kernel.rows import KnownSpec, Trust
 from scanner.model import Path, is_below
 from scanner.mounts import filesystem_type
-from scanner.options import DEFAULTS, ScanOptions
+from scanner.options import DEFAULTS, SELECTING, ScanOptions
 
 ENTERING = (
     "followlinks", "one_file_system", "one_mount", "skip_fs", "exclude", "exclude_from", "gitignore", "ignore_files",
@@ -26,8 +26,6 @@ ENTERING = (
 """Options that decide which directories are entered: the same for all snapshots of a store."""
 BESIDE = "-wal", "-shm", "-journal"
 """What SQLite appends to the names of files beside a database."""
-SELECTING = "include", "min_depth", "types", "size", "newer", "older"
-"""Options that decide which entries have columns: the same if columns are stored."""
 
 
 NUMBERED = frozenset(["ext2", "ext3", "ext4", "btrfs", "zfs"])
@@ -153,7 +151,7 @@ def shown(path: bytes) -> str:
 
 def entering(options: ScanOptions, columns: Sequence[str]) -> dict[str, str]:
     """Return the options that must be the same for all snapshots, as text, without those that have their default."""
-    names: tuple[str, ...] = (*ENTERING, *SELECTING) if columns else ENTERING
+    names: tuple[str, ...] = (*ENTERING, *SELECTING) if columns else ENTERING  # selected entries have columns
     if not options.followlinks:
         names = tuple(name for name in names if name != "detect_loops")
     return {name: repr(getattr(options, name)) for name in names if getattr(options, name) != DEFAULTS[name]}

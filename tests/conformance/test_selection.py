@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import scanner
+from scanner.errors import OptionError
 from tests.support.shell import call
 
 NAMES = ["plain", "new\nline", "tab\there", " leading", "-dash", "*", os.fsdecode(b"\xff\xfe"), "é"]
+
+OWNERS = [(1, 1), (4242, 0), (0, 4242)]
+"""Users and groups of files, where the tests run as root."""
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +32,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for count in range(number % 3):
             file = folder / f"{name}{count}"
             file.write_bytes(b"x" * (count * 700))
+            if os.geteuid() == 0:
+                os.chown(file, *OWNERS[(number + 2 * count) % 3], follow_symlinks=False)
             file.chmod((0o644, 0o4755, 0o2070, 0o600)[(number + count) % 4])
             os.utime(file, ns=((number * 10**17), (1_000_000_000 + number - 4) * 10**9 + count))
         os.utime(folder, (1, 10**9))
@@ -44,8 +53,10 @@ def listed(top: Path, *flags: Any) -> set[bytes]:
     return set(result.stdout.split(b"\0")[:-1])
 
 
-def found(top: Path, *tests: str, follow: bool = False) -> set[bytes]:
-    command = ["find", *["-L"] * follow, top, *tests, "-print0"]
+def found(top: Path, *tests: str, options: Sequence[str] = ()) -> set[bytes]:
+    command = ["find", *(["-L"] if "-L" in options else []), top, *tests, "-print0"]
+    if "--max-depth" in options:
+        command[2:2] = ["-maxdepth", "2"]
     return set(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.split(b"\0")[:-1])
 
 
@@ -57,8 +68,24 @@ CASES = [
         ["--size", "+1", "--newer", "@999999999", "--type", "f,d"],
         ["-type", "f", "-size", "+0c", "-newermt", "@999999999"],
     ),
+    (["--newer-atime", "@300000000"], ["-newerat", "@300000000"]),
+    (["--older-atime", "@300000000"], ["!", "-newerat", "@300000000"]),
+    (["--newer-ctime", "@1000000000"], ["-newerct", "@1000000000"]),
+    (["--older-ctime", "1h"], ["!", "-newerct", "1 hour ago"]),
+    (["--owner", "0"], ["-user", "0"]),
+    (["--owner", "root"], ["-user", "root"]),
+    (["--owner", "root,4242"], ["(", "-user", "root", "-o", "-user", "4242", ")"]),
+    (["--owner", "root", "--owner", "1"], ["(", "-user", "root", "-o", "-user", "1", ")"]),
+    (["--owner", "!root"], ["!", "-user", "root"]),
+    (["--owner", "!root,!1", "--type", "f"], ["!", "-user", "root", "!", "-user", "1", "-type", "f"]),
+    (["--group", "root"], ["-group", "root"]),
+    (["--group", "!4242", "--owner", "4242"], ["!", "-group", "4242", "-user", "4242"]),
+    (["--links", "2"], ["-links", "2"]),
+    (["--links", "+1"], ["-links", "+1"]),
+    (["--links", "-3", "--links", "+1", "--type", "f"], ["-links", "-3", "-links", "+1", "-type", "f"]),
     (["--type", "p,s"], ["(", "-type", "p", "-o", "-type", "s", ")"]),
 ]
+HOWS = [["--backend", "serial"], ["--backend", "pool", "--workers", "2"], ["-L"], ["--max-depth", "2"]]
 STORED = "size,mode,uid,gid,nlink,mtime_ns,ctime_ns,atime_ns"
 
 
@@ -70,7 +97,13 @@ def store(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store
 
 
-@pytest.mark.parametrize(("flags", "tests"), CASES, ids=str)
+@pytest.mark.parametrize("how", HOWS, ids=" ".join)
+@pytest.mark.parametrize(("flags", "tests"), CASES, ids=" ".join)
+def test_list_selects_as_find(flags: list[str], tests: list[str], how: list[str], tree: Path, reader: str) -> None:
+    assert listed(tree, *flags, *how) == found(tree, *tests, options=how)
+
+
+@pytest.mark.parametrize(("flags", "tests"), CASES, ids=" ".join)
 def test_a_snapshot_selects_as_find(flags: list[str], tests: list[str], tree: Path, store: Path, reader: str) -> None:
     assert listed(tree, "--from", store, *flags) == found(tree, *tests)
 
@@ -82,3 +115,36 @@ def test_a_snapshot_without_the_columns_is_refused(tree: Path, tmp_path: Path) -
     assert (result.returncode, result.stdout) == (2, b"")
     assert b"has no mtime_ns of entries" in result.stderr
     assert listed(tree, "--from", store, "--type", "p") == found(tree, "-type", "p")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"owner": "no such user"},
+            "owner must be the name or the number of a user; there is none with 'no such user'",
+        ),
+        ({"owner": "root,"}, "owner must be the name or the number of a user; there is none with ''"),
+        ({"owner": -1}, "owner must be the name or the number of a user; there is none with -1"),
+        ({"owner": str(1 << 32)}, "owner must be the name or the number of a user; there is none with '4294967296'"),
+        ({"owner": True}, "owner must be the name or the number of a user; there is none with True"),
+        ({"owner": "a\0b"}, "owner must be the name or the number of a user; there is none with "),
+        ({"owner": b"root"}, "owner must be the name or the number of a user; there is none with b'root'"),
+        ({"group": ["root", "!nobody's"]}, "group must be the name or the number of a group; there is none with"),
+        ({"links": "many"}, "links must be a number of names like 1 (exactly), +1 (more) or -3 (fewer), not 'many'"),
+        ({"links": "++1"}, "links must be a number of names"),
+        ({"links": None}, "links must be a number of names"),
+        ({"newer_atime": "soon"}, "newer_atime must be a date like"),
+        ({"older_ctime": "soon"}, "older_ctime must be a date like"),
+    ],
+    ids=str,
+)
+def test_invalid_options_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="^" + re.escape(message)):
+        scanner.scan(tmp_path, **options)
+
+
+def test_messages_of_the_command_name_the_flag(tmp_path: Path) -> None:
+    result = call("list", "--newer-atime", "soon", tmp_path)
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr.startswith(b"scanner: --newer-atime must be a date like")
