@@ -85,9 +85,10 @@ def walk(
     | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
     None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None,
     newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] =
-    (), group: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), prune: Prune |
-    None = None, detect_loops: bool = False, store: PathLike | None = None, trust: TrustName = 'names', recheck:
-    float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
+    (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str |
+    Sequence[int | str] = (), prune: Prune | None = None, detect_loops: bool = False, store: PathLike | None = None,
+    trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart:
+    bool = False
 ) -> Iterator[Walked[AnyStr]]:
     """Yield the tuples `(root, dirs, files)` of `os.walk`, in its order, reading ahead in threads or processes.
 
@@ -137,6 +138,7 @@ def walk(
         older_ctime: Include entries whose status did not change after such a moment. Default: None.
         owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
         group: Names or numbers of groups, in the same form. Default: any group.
+        perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
         links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
@@ -159,10 +161,10 @@ def entries(
     EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older:
     Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment
     | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str
-    | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), prune: Prune | None = None,
-    detect_loops: bool = False, partial_listings: bool = True, stat: bool | Field | Sequence[Field] = True, store:
-    PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike]
-    | None = None, restart: bool = False
+    | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] =
+    (), prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = True, stat: bool | Field |
+    Sequence[Field] = True, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0,
+    changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
 ) -> Iterator[Entry[AnyStr]]:
     """Yield an Entry with its fields for each directory, file and symbolic link of a tree, lazily, in walk order.
 
@@ -213,6 +215,7 @@ def entries(
         older_ctime: Include entries whose status did not change after such a moment. Default: None.
         owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
         group: Names or numbers of groups, in the same form. Default: any group.
+        perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
         links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
@@ -235,10 +238,11 @@ def scan(
     min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (), size: Size |
     Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment | None =
     None, older_atime: Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None = None,
-    owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), links: int | str |
-    Sequence[int | str] = (), prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool =
-    False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names',
-    recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
+    owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int | str |
+    Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), prune: Prune | None = None, detect_loops:
+    bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike |
+    None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None =
+    None, restart: bool = False
 ) -> ScanResult[AnyStr]:
     """Scan a whole tree and return `list(os.walk(path, topdown))` with statistics and errors.
 
@@ -289,6 +293,7 @@ def scan(
         older_ctime: Include entries whose status did not change after such a moment. Default: None.
         owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
         group: Names or numbers of groups, in the same form. Default: any group.
+        perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
         links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
@@ -313,10 +318,11 @@ async def scan_parallel(
     = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] =
     (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime:
     Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str |
-    Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] =
-    (), prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field |
-    Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0,
-    changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
+    Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] =
+    (), links: int | str | Sequence[int | str] = (), prune: Prune | None = None, detect_loops: bool = False,
+    partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None,
+    trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart:
+    bool = False
 ) -> ScanResult[AnyStr]:
     """Scan one tree without blocking the event loop. Return `list(os.walk(path))` with statistics and errors.
 
@@ -364,6 +370,7 @@ async def scan_parallel(
         older_ctime: Include entries whose status did not change after such a moment. Default: None.
         owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
         group: Names or numbers of groups, in the same form. Default: any group.
+        perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
         links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
@@ -427,6 +434,7 @@ class ParallelScanner(_ParallelScanner):
         older_ctime: Include entries whose status did not change after such a moment. Default: None.
         owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
         group: Names or numbers of groups, in the same form. Default: any group.
+        perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
         links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
@@ -451,10 +459,10 @@ class ParallelScanner(_ParallelScanner):
         EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older:
         Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment
         | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str
-        | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), prune: Prune | None = None,
-        detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store:
-        PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike]
-        | None = None, restart: bool = False
+        | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] =
+        (), prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field |
+        Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0,
+        changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
     ) -> None: ...
 
 class ScanOptions(_ScanOptions):
@@ -533,6 +541,8 @@ class ScanOptions(_ScanOptions):
         "!alice" excludes the entries of a user. Text that is a name is a name, otherwise it is a number. Names are
         looked up once, before the scan.
     group: Names or numbers of groups, in the same form. Default: any group.
+    perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
+        Symbols are those of `chmod`. Several modes must hold together. Default: all modes.
     links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         Several must hold together.
     prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
@@ -575,8 +585,8 @@ class ScanOptions(_ScanOptions):
         | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
         None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None,
         newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] =
-        (), group: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), prune: Prune |
-        None = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] =
-        False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike |
-        Sequence[PathLike] | None = None, restart: bool = False
+        (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str |
+        Sequence[int | str] = (), prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool =
+        False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names',
+        recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
     ) -> None: ...

@@ -101,6 +101,7 @@ class OptionFields(NamedTuple):
     older_ctime: Moment | None = None
     owner: int | str | Sequence[int | str] = ()
     group: int | str | Sequence[int | str] = ()
+    perm: int | str | Sequence[int | str] = ()
     links: int | str | Sequence[int | str] = ()
     prune: Prune | None = None
     detect_loops: bool = False
@@ -127,7 +128,7 @@ PUBLIC = tuple(name for name in OptionFields._fields if name not in _INTERNAL)
 DEFAULTS = OptionFields._field_defaults
 SELECTING = (
     "include", "min_depth", "types", "size", "newer", "older", "newer_atime", "older_atime", "newer_ctime",
-    "older_ctime", "owner", "group", "links",
+    "older_ctime", "owner", "group", "perm", "links",
 )  # fmt: skip
 """Options that decide which entries are results; directories are entered all the same."""
 MOMENTS = tuple(name for name in SELECTING if name.startswith(("newer", "older")))
@@ -211,6 +212,8 @@ class ScanOptions(OptionFields):
         "!alice" excludes the entries of a user. Text that is a name is a name, otherwise it is a number. Names are
         looked up once, before the scan.
     group: Names or numbers of groups, in the same form. Default: any group.
+    perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
+        Symbols are those of `chmod`. Several modes must hold together. Default: all modes.
     links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         Several must hold together.
     prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.

@@ -138,6 +138,11 @@ def add_filter_options(command: argparse.ArgumentParser, *, max_depth: bool = Tr
             help=f"select only entries of one of these {what}s, by name or number: {example}; !NAME: of others",
         )  # fmt: skip
     group.add_argument(
+        "--perm", metavar="MODE", action="append", default=[],
+        help="select only entries with mode 644 (exactly), with all bits of -u+s, or any bit of /022, as find -perm "
+        "(may be repeated)",
+    )  # fmt: skip
+    group.add_argument(
         "--links", metavar="N", action="append", default=[],
         help="select only entries with N names (hard links), +N: more, -N: fewer, as find -links (may be repeated)",
     )  # fmt: skip

@@ -19,7 +19,7 @@ from scanner.options import PUBLIC, ScanOptions
 
 WITHOUT_OPTIONS = "snapshots", "diff", "nightly"
 """Commands that scan nothing, or more than once."""
-SIGNED = "--size", "--links"
+SIGNED = "--size", "--links", "--perm"
 """Options whose values may begin with a minus sign."""
 AN_AGE = re.compile(r"-[0-9][0-9a-z.]*")
 

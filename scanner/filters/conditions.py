@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 from scanner.filters import values
+from scanner.filters.perm import ALL_BITS, perm_of
 
 Range = tuple[float, float]
 """The least and the greatest value, whole numbers or infinite."""
@@ -50,12 +51,21 @@ class Conditions:
         return bool(self._conditions)
 
 
-def conditions_of(options: Any) -> tuple[Condition, ...]:
+class Selected(NamedTuple):
+    """The conditions of a scan: of directories, and of all other entries."""
+
+    others: tuple[Condition, ...]
+    directories: tuple[Condition, ...]
+
+
+def conditions_of(options: Any) -> Selected:
     """Return the conditions that `options`, a ScanOptions, sets. Raises OptionError."""
-    return (
-        *_sizes(options.size), *_moments(options), *_ids("owner", "uid", options.owner),
+    common = (
+        *_moments(options), *_ids("owner", "uid", options.owner),
         *_ids("group", "gid", options.group), *_links(options.links),
     )  # fmt: skip
+    modes, directory_modes = _modes(options.perm)
+    return Selected((*_sizes(options.size), *common, *modes), (*common, *directory_modes))
 
 
 def _sizes(given: Any) -> Iterator[Condition]:
@@ -85,3 +95,17 @@ def _links(given: Any) -> Iterator[Condition]:
     for sign, count in values.links_of(given):
         low, high = {"": (count, count), "+": (count + 1, math.inf), "-": (-math.inf, count - 1)}[sign]
         yield Condition("links", "nlink", ((low, high),))
+
+
+def _modes(given: Any) -> tuple[list[Condition], list[Condition]]:
+    """Return the conditions of files and of directories: an X in a mode is a bit of directories alone."""
+    found: tuple[list[Condition], list[Condition]] = [], []
+    for how, *modes in map(perm_of, values.several(given)):
+        for mode, conditions in zip(modes, found, strict=True):
+            if how == "":
+                conditions.append(Condition("perm", "mode", ((mode, mode),), ALL_BITS))
+            elif mode and how == "-":
+                conditions.append(Condition("perm", "mode", ((mode, mode),), mode))
+            elif mode:
+                conditions.append(Condition("perm", "mode", ((1, mode),), mode))
+    return found

@@ -205,8 +205,8 @@ def spec_of(options: Any, roots: tuple[Path, ...]) -> Spec:
         bases, files=tuple(files + [(".gitignore", GIT)] * options.gitignore), gitignore=options.gitignore,
         ignore_case=case, include=include, tags=values.names_of("exclude_if_present", options.exclude_if_present),
         caches=options.exclude_caches, hidden=options.hidden, min_depth=options.min_depth, max_depth=options.max_depth,
-        types=_types(options), conditions=conditions,
-        directory_conditions=tuple(each for each in conditions if each.field != "size"), prune=options.prune,
+        types=_types(options), conditions=conditions.others, directory_conditions=conditions.directories,
+        prune=options.prune,
         reported=tuple(faults), own=options.own,
     )  # fmt: skip
 

@@ -33,10 +33,11 @@ def types_of(value: Any) -> str:
 
 def sizes_of(value: Any) -> tuple[tuple[str, int], ...]:
     """Return comparisons: `+1M` at least, `-10K` at most, `0` exactly."""
-    return tuple(_size(each) for each in _several(value))
+    return tuple(_size(each) for each in several(value))
 
 
-def _several(value: Any) -> Iterable[Any]:
+def several(value: Any) -> Iterable[Any]:
+    """Return the values of an option that takes one or several."""
     return value if isinstance(value, Iterable) and not isinstance(value, str | bytes) else [value]
 
 
@@ -51,7 +52,7 @@ def _size(value: Any) -> tuple[str, int]:
 
 def links_of(value: Any) -> tuple[tuple[str, int], ...]:
     """Return comparisons: `+1` more, `-3` fewer, `2` exactly."""
-    return tuple(_links(each) for each in _several(value))
+    return tuple(_links(each) for each in several(value))
 
 
 def _links(value: Any) -> tuple[str, int]:
@@ -64,7 +65,7 @@ def _links(value: Any) -> tuple[str, int]:
 
 def ids_of(option: Literal["owner", "group"], value: Any) -> tuple[list[int], list[int]]:
     """Return the numbers of users or of groups: of those that are selected, and of those after a `!`."""
-    names = value.split(",") if isinstance(value, str) else _several(value)
+    names = value.split(",") if isinstance(value, str) else several(value)
     found: tuple[list[int], list[int]] = [], []
     for name in names:
         is_excluded = isinstance(name, str) and name.startswith("!")
@@ -160,7 +161,7 @@ def names_of(option: str, value: Iterable[Any]) -> tuple[str, ...]:
 
 def strings(option: str, value: Any) -> tuple[Any, ...]:
     """Return the strings or paths of an option that takes one or several."""
-    several = (value,) if isinstance(value, str | bytes | os.PathLike) else value
-    if not isinstance(several, Iterable) or not all(isinstance(each, str | bytes | os.PathLike) for each in several):
+    given = (value,) if isinstance(value, str | bytes | os.PathLike) else value
+    if not isinstance(given, Iterable) or not all(isinstance(each, str | bytes | os.PathLike) for each in given):
         raise OptionError(f"{option} must be a string or several strings, not {value!r}")
-    return tuple(several)
+    return tuple(given)

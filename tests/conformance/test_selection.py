@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import socket
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import scanner
 from scanner.errors import OptionError
@@ -80,6 +83,13 @@ CASES = [
     (["--owner", "!root,!1", "--type", "f"], ["!", "-user", "root", "!", "-user", "1", "-type", "f"]),
     (["--group", "root"], ["-group", "root"]),
     (["--group", "!4242", "--owner", "4242"], ["!", "-group", "4242", "-user", "4242"]),
+    (["--perm", "644"], ["-perm", "644"]),
+    (["--perm", "-4000"], ["-perm", "-4000"]),
+    (["--perm", "/022", "--type", "f,d"], ["-perm", "/022", "(", "-type", "f", "-o", "-type", "d", ")"]),
+    (["--perm", "u=rw,g+r,o=g"], ["-perm", "u=rw,g+r,o=g"]),
+    (["--perm", "-u+s"], ["-perm", "-u+s"]),
+    (["--perm", "-u+r", "--perm", "/o+rX"], ["-perm", "-u+r", "-perm", "/o+rX"]),
+    (["--perm=/000"], ["-perm", "/000"]),
     (["--links", "2"], ["-links", "2"]),
     (["--links", "+1"], ["-links", "+1"]),
     (["--links", "-3", "--links", "+1", "--type", "f"], ["-links", "-3", "-links", "+1", "-type", "f"]),
@@ -101,6 +111,42 @@ def store(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("flags", "tests"), CASES, ids=" ".join)
 def test_list_selects_as_find(flags: list[str], tests: list[str], how: list[str], tree: Path, reader: str) -> None:
     assert listed(tree, *flags, *how) == found(tree, *tests, options=how)
+
+
+OCTAL = st.one_of(st.integers(0, 0o7777), st.sampled_from([1 << bit for bit in range(12)]))
+ACTIONS = st.builds(
+    str.__add__, st.sampled_from("+-="), st.one_of(st.sampled_from("ugo"), st.text("rwxXst", max_size=3))
+)
+CLAUSES = st.builds(str.__add__, st.text("ugoa", max_size=2), st.lists(ACTIONS, min_size=1, max_size=2).map("".join))
+MODES = st.one_of(
+    OCTAL.map("{:o}".format),
+    st.lists(st.one_of(CLAUSES, OCTAL.map("={:o}".format)), min_size=1, max_size=3).map(",".join),
+    st.text("ugoa+-=rwxXst,0178", max_size=6),
+)
+
+
+@pytest.fixture(scope="module")
+def modes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with files and directories of many modes."""
+    top = tmp_path_factory.mktemp("modes")
+    some = random.Random(1)
+    for number in range(60):
+        for make, name in ((Path.touch, f"f{number}"), (Path.mkdir, f"d{number}")):
+            make(top / name)
+            (top / name).chmod(
+                0 if number == 0 else some.choice([some.randrange(0o10000), 0o644, 0o755, 0o4755, 0o2070])
+            )
+    return top
+
+
+@given(how=st.sampled_from(["", "-", "/"]), mode=MODES)
+@settings(max_examples=150, deadline=None)
+def test_any_mode_is_taken_as_find_takes_it(how: str, mode: str, modes: Path) -> None:
+    command = ["find", modes, "-mindepth", "1", "-maxdepth", "1", "-perm", how + mode, "-print0"]
+    expected = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    result = call("list", "-0", "--min-depth", "1", "--max-depth", "1", f"--perm={how}{mode}", modes)
+    assert (result.returncode == 0) == (expected.returncode == 0), (result.stderr, expected.stderr)
+    assert sorted(result.stdout.split(b"\0")) == sorted(expected.stdout.split(b"\0"))
 
 
 @pytest.mark.parametrize(("flags", "tests"), CASES, ids=" ".join)
@@ -134,6 +180,18 @@ def test_a_snapshot_without_the_columns_is_refused(tree: Path, tmp_path: Path) -
         ({"links": "many"}, "links must be a number of names like 1 (exactly), +1 (more) or -3 (fewer), not 'many'"),
         ({"links": "++1"}, "links must be a number of names"),
         ({"links": None}, "links must be a number of names"),
+        (
+            {"perm": "rw"},
+            "perm must be a mode like 644 (exactly), -u+s (all of these bits) or /022 (any of them), not 'rw'",
+        ),
+        ({"perm": "888"}, "perm must be a mode"),
+        ({"perm": "10000"}, "perm must be a mode"),
+        ({"perm": "+222"}, "perm must be a mode"),
+        ({"perm": ""}, "perm must be a mode"),
+        ({"perm": -1}, "perm must be a mode"),
+        ({"perm": 0o10000}, "perm must be a mode"),
+        ({"perm": True}, "perm must be a mode"),
+        ({"perm": b"644"}, "perm must be a mode"),
         ({"newer_atime": "soon"}, "newer_atime must be a date like"),
         ({"older_ctime": "soon"}, "older_ctime must be a date like"),
     ],

@@ -23,7 +23,7 @@ ALLOWED = {
     "options": {"errors", "fields", "model", "mounts", "filters", "units"},
     "signature": {"options"},
     "entry": {"errors", "fields", "model"},
-    "filters": {"errors", "model", "units"},
+    "filters": {"errors", "fields", "model", "units"},
     "mounts": {"encoding", "errors", "model"},
     "kernel": FOUNDATION | {"filters", "mounts"},
     "plan": FOUNDATION,
