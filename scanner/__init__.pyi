@@ -86,9 +86,9 @@ def walk(
     None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None,
     newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] =
     (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str |
-    Sequence[int | str] = (), prune: Prune | None = None, detect_loops: bool = False, store: PathLike | None = None,
-    trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart:
-    bool = False
+    Sequence[int | str] = (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False, store:
+    PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike]
+    | None = None, restart: bool = False
 ) -> Iterator[Walked[AnyStr]]:
     """Yield the tuples `(root, dirs, files)` of `os.walk`, in its order, reading ahead in threads or processes.
 
@@ -140,6 +140,7 @@ def walk(
         group: Names or numbers of groups, in the same form. Default: any group.
         perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
         links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
+        empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
@@ -162,9 +163,9 @@ def entries(
     Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment
     | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str
     | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] =
-    (), prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = True, stat: bool | Field |
-    Sequence[Field] = True, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0,
-    changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
+    (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = True,
+    stat: bool | Field | Sequence[Field] = True, store: PathLike | None = None, trust: TrustName = 'names', recheck:
+    float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
 ) -> Iterator[Entry[AnyStr]]:
     """Yield an Entry with its fields for each directory, file and symbolic link of a tree, lazily, in walk order.
 
@@ -217,6 +218,7 @@ def entries(
         group: Names or numbers of groups, in the same form. Default: any group.
         perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
         links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
+        empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
@@ -239,10 +241,10 @@ def scan(
     Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment | None =
     None, older_atime: Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None = None,
     owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int | str |
-    Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), prune: Prune | None = None, detect_loops:
-    bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike |
-    None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None =
-    None, restart: bool = False
+    Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty: bool = False, prune: Prune | None
+    = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] =
+    False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike |
+    Sequence[PathLike] | None = None, restart: bool = False
 ) -> ScanResult[AnyStr]:
     """Scan a whole tree and return `list(os.walk(path, topdown))` with statistics and errors.
 
@@ -295,6 +297,7 @@ def scan(
         group: Names or numbers of groups, in the same form. Default: any group.
         perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
         links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
+        empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
@@ -319,10 +322,10 @@ async def scan_parallel(
     (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime:
     Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str |
     Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] =
-    (), links: int | str | Sequence[int | str] = (), prune: Prune | None = None, detect_loops: bool = False,
-    partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None,
-    trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart:
-    bool = False
+    (), links: int | str | Sequence[int | str] = (), empty: bool = False, prune: Prune | None = None, detect_loops:
+    bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike |
+    None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None =
+    None, restart: bool = False
 ) -> ScanResult[AnyStr]:
     """Scan one tree without blocking the event loop. Return `list(os.walk(path))` with statistics and errors.
 
@@ -372,6 +375,7 @@ async def scan_parallel(
         group: Names or numbers of groups, in the same form. Default: any group.
         perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
         links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
+        empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
@@ -436,6 +440,7 @@ class ParallelScanner(_ParallelScanner):
         group: Names or numbers of groups, in the same form. Default: any group.
         perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
         links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
+        empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
@@ -460,9 +465,9 @@ class ParallelScanner(_ParallelScanner):
         Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment
         | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str
         | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] =
-        (), prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field |
-        Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0,
-        changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
+        (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False,
+        stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names',
+        recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
     ) -> None: ...
 
 class ScanOptions(_ScanOptions):
@@ -545,6 +550,9 @@ class ScanOptions(_ScanOptions):
         Symbols are those of `chmod`. Several modes must hold together. Default: all modes.
     links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         Several must hold together.
+    empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
+        A directory is empty if nothing is in it, whatever filters exclude. Unreadable directories are not. Directories
+        that are not entered because of `max_depth` are opened for this, mount points that are not entered are not.
     prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         It may also be an object with a method `should_ignore_directory(relative_path)`. It runs in the workers, so
         they must be able to import it. Prefer patterns: they are faster.
@@ -586,7 +594,8 @@ class ScanOptions(_ScanOptions):
         None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None,
         newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] =
         (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str |
-        Sequence[int | str] = (), prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool =
-        False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names',
-        recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
+        Sequence[int | str] = (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False,
+        partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None,
+        trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart:
+        bool = False
     ) -> None: ...

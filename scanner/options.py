@@ -103,6 +103,7 @@ class OptionFields(NamedTuple):
     group: int | str | Sequence[int | str] = ()
     perm: int | str | Sequence[int | str] = ()
     links: int | str | Sequence[int | str] = ()
+    empty: bool = False
     prune: Prune | None = None
     detect_loops: bool = False
     partial_listings: bool = False
@@ -128,7 +129,7 @@ PUBLIC = tuple(name for name in OptionFields._fields if name not in _INTERNAL)
 DEFAULTS = OptionFields._field_defaults
 SELECTING = (
     "include", "min_depth", "types", "size", "newer", "older", "newer_atime", "older_atime", "newer_ctime",
-    "older_ctime", "owner", "group", "perm", "links",
+    "older_ctime", "owner", "group", "perm", "links", "empty",
 )  # fmt: skip
 """Options that decide which entries are results; directories are entered all the same."""
 MOMENTS = tuple(name for name in SELECTING if name.startswith(("newer", "older")))
@@ -216,6 +217,9 @@ class ScanOptions(OptionFields):
         Symbols are those of `chmod`. Several modes must hold together. Default: all modes.
     links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         Several must hold together.
+    empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
+        A directory is empty if nothing is in it, whatever filters exclude. Unreadable directories are not. Directories
+        that are not entered because of `max_depth` are opened for this, mount points that are not entered are not.
     prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         It may also be an object with a method `should_ignore_directory(relative_path)`. It runs in the workers, so
         they must be able to import it. Prefer patterns: they are faster.

@@ -146,6 +146,7 @@ def add_filter_options(command: argparse.ArgumentParser, *, max_depth: bool = Tr
         "--links", metavar="N", action="append", default=[],
         help="select only entries with N names (hard links), +N: more, -N: fewer, as find -links (may be repeated)",
     )  # fmt: skip
+    group.add_argument("--empty", action="store_true", help="select only empty files and empty directories")
 
 
 def add_traversal_options(command: argparse.ArgumentParser) -> None:

@@ -65,7 +65,8 @@ def conditions_of(options: Any) -> Selected:
         *_ids("group", "gid", options.group), *_links(options.links),
     )  # fmt: skip
     modes, directory_modes = _modes(options.perm)
-    return Selected((*_sizes(options.size), *common, *modes), (*common, *directory_modes))
+    empty = [Condition("empty", "size", ((0, 0),))] if options.empty else []
+    return Selected((*_sizes(options.size), *empty, *common, *modes), (*common, *directory_modes))
 
 
 def _sizes(given: Any) -> Iterator[Condition]:

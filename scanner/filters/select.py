@@ -94,12 +94,14 @@ class Selection:
             return False
         return self._conditions.unmet(status) is None
 
-    def shows_directory(self, relative: str, status: Callable[[], Any]) -> bool:
-        """Return whether a directory itself is selected. `status`: calls `os.stat`; used only if conditions need it."""
+    def shows_directory(self, relative: str, status: Callable[[], Any], is_empty: Callable[[], bool]) -> bool:
+        """Return whether a directory itself is selected. `status` and `is_empty` are called only if that matters."""
         spec = self._spec
         if self.all:
             return True
         if relative.count("/") < spec.min_depth or "d" not in spec.types or not self._includes_directory(relative):
+            return False
+        if spec.empty and not is_empty():
             return False
         try:
             return not self._of_directories or self._of_directories.unmet(status()) is None

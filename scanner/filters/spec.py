@@ -60,6 +60,7 @@ class Spec(NamedTuple):
     types: str = values.ALL_TYPES
     conditions: tuple[Condition, ...] = ()
     directory_conditions: tuple[Condition, ...] = ()
+    empty: bool = False
     prune: Callable[[Any, list[Any]], Any] | None = None
     reported: tuple[Fault, ...] = ()
     own: tuple[str, ...] = ()
@@ -89,7 +90,7 @@ class Spec(NamedTuple):
     @property
     def hides_directories(self) -> bool:
         """Whether directories are entered that are not shown."""
-        return self.min_depth > 0 or "d" not in self.types or bool(self.directory_conditions)
+        return self.min_depth > 0 or "d" not in self.types or self.empty or bool(self.directory_conditions)
 
     @property
     def hides_entries(self) -> bool:
@@ -206,15 +207,16 @@ def spec_of(options: Any, roots: tuple[Path, ...]) -> Spec:
         ignore_case=case, include=include, tags=values.names_of("exclude_if_present", options.exclude_if_present),
         caches=options.exclude_caches, hidden=options.hidden, min_depth=options.min_depth, max_depth=options.max_depth,
         types=_types(options), conditions=conditions.others, directory_conditions=conditions.directories,
-        prune=options.prune,
+        empty=options.empty, prune=options.prune,
         reported=tuple(faults), own=options.own,
     )  # fmt: skip
 
 
 def _types(options: Any) -> str:
-    """Return the types that all options allow: a size is that of a regular file."""
-    chosen = set(values.types_of(options.types))
-    allowed = chosen.intersection("f") if values.sizes_of(options.size) else chosen
+    """Return the types that all options allow. Files have a size; files and directories may be empty."""
+    allowed = set(values.types_of(options.types))
+    allowed &= set("f" if values.sizes_of(options.size) else values.ALL_TYPES)
+    allowed &= set("fd" if options.empty else values.ALL_TYPES)
     return "".join(letter for letter in values.ALL_TYPES if letter in allowed)
 
 

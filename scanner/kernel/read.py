@@ -172,14 +172,17 @@ class Reader:
             self.known.count(kept)
         return part._replace(more=kept.more)
 
-    def _bar(self, path: Path, dirs: list[Any], links: list[Any]) -> tuple[list[Any], list[Any]]:
+    def _bar(
+        self, path: Path, dirs: list[Any], links: list[Any], faults: list[Fault]
+    ) -> tuple[list[Any], list[Any]]:  # fmt: skip
         """Return the directories and the links. Directories that must not be entered become links, if selected."""
         prefix = prefix_of(path)
         last = self._gate.is_last(path)
         marked = set(links)
         links = links + [name for name in dirs if (last or prefix + name in self._barred) and name not in marked]
         if self.sifter is not None and self._producer and links:
-            hidden = {name for name in links if not self.sifter.shows(prefix + name)}
+            shows = partial(self.sifter.shows, faults=faults)
+            hidden = {name for name in links if not shows(prefix + name, is_shut=prefix + name in self._barred)}
             dirs, links = ([name for name in names if name not in hidden] for names in (dirs, links))
         return dirs, links
 
@@ -284,7 +287,7 @@ class Reader:
                 part = self.sifter.sift(path, part, {}, first=held is None, known=not (error or more))
                 dirs, links, files, count, faults, more, read = part
             if self._bars:
-                dirs, links = self._bar(path, dirs, links)
+                dirs, links = self._bar(path, dirs, links, faults)
             if self.sifter is not None or self._form == WITH_ROWS:
                 files = self._packed(path, links, files, faults, descriptor, {})
         finally:  # not before: opening something below would close it
@@ -353,7 +356,7 @@ class Reader:
             part = self.sifter.sift(path, part, entry_of, first=first, known=is_known, stored=kept)
             dirs, links, files, count, faults, more, read = part
         if self._bars:  # before the part is held, whose directories are entered later
-            dirs, links = self._bar(path, dirs, links)
+            dirs, links = self._bar(path, dirs, links, faults)
         files = self._packed(path, links, files, faults, descriptor, entry_of, kept)
         part = ReadPart(dirs, links, files, count, faults, more, read)
         broken_off = bool(faults) and faults[-1].drops_listing

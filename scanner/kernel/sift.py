@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from scanner.filters.filter import Filter
@@ -54,7 +55,9 @@ class Sifter:
                 return no_listing(refusal)
             faults[:0] = useless  # the last fault must stay the reason why a listing broke off
         if first and not self.filter.selection.all:
-            self.shown = self._shows(path, lambda: self._status(path, stored))
+            count = part.entries - len(listed) + len(files)  # without files of our own
+            is_empty = known and not (len(stored.entries) if stored is not None else count)
+            self.shown = self._shows(path, lambda: self._status(path, stored), lambda: is_empty)
         before = {*dirs, *listed} if self.known is not None else set()
         dirs, links, files, useless = self.filter.sift(path, dirs, links, files)
         self.excluded = before.difference(dirs, files) if before else before
@@ -84,17 +87,50 @@ class Sifter:
             faults,
         )
 
-    def shows(self, path: Path) -> bool:
-        """Return whether a directory that is not entered is selected."""
-        return self._shows(path, lambda: self._status_from_outside(path))
+    def shows(self, path: Path, *, is_shut: bool = False, faults: list[Fault] | None = None) -> bool:
+        """Return whether a directory that is not entered is selected.
 
-    def _status_from_outside(self, path: Path) -> Any:
-        kept = None if self.known is None else self.known.settled(path)
-        return self._status(path, kept) if kept is not None else os.stat(path, follow_symlinks=False)
+        is_shut  it must not get any request. Its status is unknown, which excludes nothing; it does not count as empty.
+        faults   for the failure to find out whether it is empty
+        """
 
-    def _shows(self, path: Path, status: Any) -> bool:
-        selection = self.filter.selection
-        return selection.all or selection.shows_directory(self.filter.chain(path).relative(text_of(path)), status)
+        def status() -> Any:
+            if is_shut:
+                raise OSError(f"{path!r} is not to be requested")
+            stored = self._stored(path)
+            return os.stat(path, follow_symlinks=self._follow) if stored is None else self._status(path, stored)
+
+        def is_empty() -> bool:
+            try:
+                return not is_shut and self._is_empty(path)
+            except OSError as error:
+                if faults is not None:
+                    faults.insert(0, Fault.of(error, path, "stat"))  # not `open`: that drops the listing
+                return False
+
+        return self._shows(path, status, is_empty)
+
+    def _shows(self, path: Path, status: Callable[[], Any], is_empty: Callable[[], bool]) -> bool:
+        if self.filter.selection.all:
+            return True
+        relative = self.filter.chain(path).relative(text_of(path))
+        return self.filter.selection.shows_directory(relative, status, is_empty)
+
+    def _stored(self, path: Path) -> KeptPart | None:
+        return None if self.known is None else self.known.settled(path)
+
+    def _is_empty(self, path: Path) -> bool:
+        """Return whether a directory that is not entered is empty. Opens it. Raises OSError."""
+        stored = self._stored(path)
+        if stored is not None:
+            return not stored.entries
+        place: Any = path if self._by_path else self._descent.open(path)
+        try:
+            with os.scandir(place) as entries:
+                return next(entries, None) is None
+        finally:
+            if not self._by_path:
+                os.close(place)
 
     def _status(self, path: Path, kept: KeptPart | None) -> Any:
         """Return the status of a directory; from the store if the tree is not consulted. Raises OSError."""

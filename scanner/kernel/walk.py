@@ -247,9 +247,12 @@ class Walker:
         if packer.keeps_broken and (position or last.operation == "read"):
             faults[-1] = last._replace(partial=True)
             return False
-        if not position and last.kind not in NOT_THERE and (self._sifter is None or self._sifter.shows(path)):
+        is_shut = path in shut
+        if position or last.kind in NOT_THERE:
+            return True
+        if self._sifter is None or self._sifter.shows(path, is_shut=is_shut):
             statuses = self._reader.statuses
-            packer.unread(path, b"" if statuses is None or path in shut else statuses.of_one(path), last)
+            packer.unread(path, b"" if statuses is None or is_shut else statuses.of_one(path), last)
         return True
 
     def close(self) -> None:

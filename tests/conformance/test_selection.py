@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 
 import scanner
 from scanner.errors import OptionError
-from tests.support.shell import call
+from tests.support.mounting import mounting
+from tests.support.shell import SCANNER, as_user, call
 
 NAMES = ["plain", "new\nline", "tab\there", " leading", "-dash", "*", os.fsdecode(b"\xff\xfe"), "é"]
 
@@ -57,9 +59,8 @@ def listed(top: Path, *flags: Any) -> set[bytes]:
 
 
 def found(top: Path, *tests: str, options: Sequence[str] = ()) -> set[bytes]:
-    command = ["find", *(["-L"] if "-L" in options else []), top, *tests, "-print0"]
-    if "--max-depth" in options:
-        command[2:2] = ["-maxdepth", "2"]
+    depth = ["-maxdepth", options[-1]] if "--max-depth" in options else []
+    command = ["find", *(["-L"] if "-L" in options else []), top, *depth, *tests, "-print0"]
     return set(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.split(b"\0")[:-1])
 
 
@@ -90,12 +91,18 @@ CASES = [
     (["--perm", "-u+s"], ["-perm", "-u+s"]),
     (["--perm", "-u+r", "--perm", "/o+rX"], ["-perm", "-u+r", "-perm", "/o+rX"]),
     (["--perm=/000"], ["-perm", "/000"]),
+    (["--empty"], ["-empty"]),
+    (["--empty", "--type", "d", "--owner", "root"], ["-empty", "-type", "d", "-user", "root"]),
+    (["--empty", "--newer", "@1000000000"], ["-empty", "-newermt", "@1000000000"]),
     (["--links", "2"], ["-links", "2"]),
     (["--links", "+1"], ["-links", "+1"]),
     (["--links", "-3", "--links", "+1", "--type", "f"], ["-links", "-3", "-links", "+1", "-type", "f"]),
     (["--type", "p,s"], ["(", "-type", "p", "-o", "-type", "s", ")"]),
 ]
-HOWS = [["--backend", "serial"], ["--backend", "pool", "--workers", "2"], ["-L"], ["--max-depth", "2"]]
+HOWS = [
+    ["--backend", "serial"], ["--backend", "pool", "--workers", "2"], ["-L"], ["--max-depth", "2"],
+    ["-L", "--max-depth", "1"],
+]  # fmt: skip
 STORED = "size,mode,uid,gid,nlink,mtime_ns,ctime_ns,atime_ns"
 
 
@@ -206,3 +213,45 @@ def test_messages_of_the_command_name_the_flag(tmp_path: Path) -> None:
     result = call("list", "--newer-atime", "soon", tmp_path)
     assert (result.returncode, result.stdout) == (2, b"")
     assert result.stderr.startswith(b"scanner: --newer-atime must be a date like")
+
+
+def test_a_directory_is_empty_whatever_filters_exclude(tmp_path: Path, reader: str) -> None:
+    """Files of the scan itself do not count."""
+    top, store = tmp_path / "top", tmp_path / "s"
+    for name in ("excluded/a.o", "hidden/.h", "nested/empty/", "selected/empty file", "output/"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).mkdir() if name.endswith("/") else (top / name).touch()
+    flags = ["--empty", "--exclude", "*.o", "--no-hidden"]
+    output = top / "output" / "list.csv"
+    assert call("list", *flags, "-o", output, "--fields", "size", "--store", store, top).returncode == 0
+    assert b"/output," in output.read_bytes()
+    expected = {top / "nested/empty", top / "selected/empty file"}
+    assert listed(top, *flags) == set(map(os.fsencode, expected))
+    assert listed(top, *flags, "--from", store) == set(map(os.fsencode, expected | {top / "output"}))
+
+
+def test_an_unreadable_directory_is_not_empty(tmp_path: Path, reader: str) -> None:
+    """Also where it is opened only for this: below the last level."""
+    for name in ("a/locked", "a/open"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "a" / "locked").chmod(0)
+    for flags in ([], ["--max-depth", "2"]):
+        result = as_user("list", "--empty", *flags, tmp_path)
+        assert (result.returncode, result.stdout) == (1, f"{tmp_path}/a/open\n".encode())
+        assert result.stderr == f"scanner: cannot read '{tmp_path}/a/locked': Permission denied\n".encode()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+@pytest.mark.parametrize(("flag", "is_selected"), [("--empty", False), ("--newer=@0", True)])
+def test_a_mount_that_is_not_entered_gets_no_request(flag: str, is_selected: bool, tmp_path: Path, reader: str) -> None:
+    point = tmp_path / "tree" / "a" / "mount"
+    point.mkdir(parents=True)
+    with mounting() as mounts:
+        mounts.memory(point)
+        traced = ["strace", "-f", "-o", tmp_path / "trace", "-e", "trace=%file,%desc"]
+        command = [*traced, *SCANNER, "list", "--skip-fs", "tmpfs", flag, tmp_path / "tree"]
+        result = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    assert (os.fsencode(point) in result.stdout.split()) == is_selected
+    requests = [line for line in (tmp_path / "trace").read_text().splitlines() if 'mount"' in line]
+    assert requests == []
