@@ -5,10 +5,12 @@ the same for the compiled walker.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
+from scanner.fields import COLUMNS, FIRST, LAST, NULL
 from scanner.filters import values
 from scanner.filters.perm import ALL_BITS, perm_of
 
@@ -31,6 +33,22 @@ class Condition(NamedTuple):
     field: str
     ranges: tuple[Range, ...]
     mask: int = -1
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether 64-bit columns decide it: times beyond these are clamped to FIRST and LAST."""
+        ends = (end for least, most in self.ranges for end in (least - 1, most))
+        return all(FIRST <= end < LAST for end in ends if not math.isinf(end))
+
+
+def packed(conditions: Sequence[Condition]) -> bytes:
+    """Return conditions that are exact as the compiled walker takes them: see _conditions.h."""
+    rows = array("q")
+    for each in conditions:
+        for number, (least, most) in enumerate(each.ranges, 1):
+            ends = int(max(least, NULL)), int(min(most, LAST))
+            rows.extend((COLUMNS.index(each.field), each.mask, *ends, number == len(each.ranges)))
+    return rows.tobytes()
 
 
 class Conditions:

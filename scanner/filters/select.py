@@ -8,7 +8,7 @@ from typing import Any
 
 from scanner.fields import type_of
 from scanner.filters.chain import COMMAND, Chain, Scope
-from scanner.filters.conditions import Conditions
+from scanner.filters.conditions import Conditions, packed
 from scanner.filters.rules import rules_of
 from scanner.filters.spec import Spec
 from scanner.model import Fault, prefix_of
@@ -30,8 +30,12 @@ class Selection:
         self.all = not spec.needs_entries and include is None and not spec.min_depth
         self._selects_types = spec.selects_types
         self._conditions, self._of_directories = Conditions(spec.conditions), Conditions(spec.directory_conditions)
-        self.hidden_types = hidden_types_of(spec.types)
-        """Types in listings that are not shown, as bits."""
+
+    def compared(self) -> tuple[int, bool, bytes, bytes, bool]:
+        """Return what the compiled walker compares: see RunRequest, from `hidden_types` to `only_empty`."""
+        spec = self._spec
+        conditions = packed(spec.conditions), packed(spec.directory_conditions)
+        return hidden_types_of(spec.types), not spec.hidden, *conditions, spec.empty
 
     def names(self, relative: str, names: list[Any], texts: list[str]) -> list[Any]:
         """Return the names of non-directories that are selected by depth and patterns. `texts`: see `as_texts`."""

@@ -77,11 +77,13 @@ class Spec(NamedTuple):
     @property
     def is_native(self) -> bool:
         """Whether the compiled walker can apply it, and leave directories to Python where a rule may match a name."""
-        return not (self.conditions or self.include or self.prune is not None or self.ignore_case)
+        opens_last = self.empty and self.max_depth is not None
+        is_exact = all(condition.is_exact for condition in self.conditions + self.directory_conditions)
+        return is_exact and not (opens_last or self.include or self.prune is not None or self.ignore_case)
 
     @property
     def only_compares(self) -> bool:
-        """Whether the compiled walker can apply all of it: types, depths, hidden names."""
+        """Whether the compiled walker can apply all of it: types, status, depths, hidden names."""
         rules = (
             self.files or self.gitignore or self.tags or self.caches or any(base.texts for base in self.bases.values())
         )

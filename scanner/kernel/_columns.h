@@ -96,12 +96,11 @@ static inline int64_t value_of(const struct statx *status, enum column column)
     return INT64_MIN;
 }
 
-/* Request the columns of one entry; return whether the file system has reported all of them. */
-static inline int request_columns(const struct columns *columns, int directory, const char *name, int flags,
-                                  struct statx *status)
+/* Request the status of one entry; return whether the file system has reported all of it. */
+static inline int request_status(unsigned mask, int directory, const char *name, int flags, struct statx *status)
 {
-    return syscall(SYS_statx, directory, name, flags | AT_NO_AUTOMOUNT, columns->mask, status) == 0 &&
-           (status->stx_mask & columns->mask) == columns->mask;
+    return syscall(SYS_statx, directory, name, flags | AT_NO_AUTOMOUNT, mask, status) == 0 &&
+           (status->stx_mask & mask) == mask;
 }
 
 struct rows { /* a table, column after column; row 0 is the directory itself, the others are its entries */
@@ -119,7 +118,7 @@ static inline void fill_row(struct rows *rows, size_t row)
     struct statx status;
     const char *name = row == 0 ? "" : rows->name;
     int known = (row == 0 || name < rows->end) &&
-                request_columns(&rows->columns, rows->directory, name, row == 0 ? AT_EMPTY_PATH : rows->flags, &status);
+                request_status(rows->columns.mask, rows->directory, name, row == 0 ? AT_EMPTY_PATH : rows->flags, &status);
     for (size_t at = 0; at < rows->columns.width; at++) {
         int64_t value = known ? value_of(&status, (enum column)rows->columns.numbers[at]) : INT64_MIN;
         memcpy(rows->values + (at * rows->count + row) * sizeof value, &value, sizeof value);

@@ -26,8 +26,8 @@
 #define BLOCK_SIZE 32768 /* bytes for one getdents64, as in the C library */
 #define MOST_BLOCKS 16   /* getdents64 calls between two checks for signals */
 #define PROBES 12        /* `stat` calls for each block on NFS: a Linux client reacts to more than 8 */
-#define MOST_STATS 16    /* type lookups between two checks for signals */
-#define SLOW_MICROS 300  /* microseconds for one type lookup or one row, from which on threads are faster */
+#define MOST_STATS 16    /* requests for a type or status between two checks for signals */
+#define SLOW_MICROS 300  /* microseconds for one such request or one row, from which on threads are faster */
 #define DT_LIMIT 16      /* values of d_type are below this; so a set of them fits into an unsigned */
 
 enum rule { MARK, ENTER, IS_FILE, RULES };       /* what a symlink to a directory is: LinkRule in native.py */
@@ -55,6 +55,7 @@ struct selection { /* what is selected by comparisons; all zero: everything */
     unsigned hidden_types; /* bit set of d_type: entries that are not shown; directories are entered all the same */
     int hides_dotfiles;    /* names that begin with a dot are excluded, directories too */
     int bars;              /* sub-directories are shown, but not entered */
+    struct conditions of_others, of_directories; /* of directories: only of those that are not entered */
 };
 
 struct listing {
@@ -213,7 +214,7 @@ static inline int is_undecided(unsigned hidden_types, unsigned char type)
     return type == DT_UNKNOWN || type >= DT_LIMIT || (is_in(special, type) && (hidden_types & special) != special);
 }
 
-/* Return the kind of a record, or -1 if Python must find it. Count the lookups in `stats`. */
+/* Return the kind of a record, or -1 if Python must find it. Count the requests in `stats`. */
 static inline int kind_of(const struct record *record, const struct selection *selection, int descriptor, enum rule rule,
                           int *stats)
 {
@@ -232,7 +233,12 @@ static inline int kind_of(const struct record *record, const struct selection *s
         kind = look_up_kind(descriptor, name, type, rule);
         *stats += type == DT_UNKNOWN || rule != IS_FILE;
     }
-    return kind == DIRECTORY && selection->bars ? BARRED : kind;
+    if (kind < 0 || (kind == DIRECTORY && !selection->bars))
+        return kind;
+    const struct conditions *conditions = kind == DIRECTORY ? &selection->of_directories : &selection->of_others;
+    *stats += conditions->count > 0;
+    int met = meets(conditions, descriptor, name, AT_SYMLINK_NOFOLLOW); /* symlinks are not followed in a run */
+    return met < 0 ? -1 : !met ? UNWANTED : kind == DIRECTORY ? BARRED : kind;
 }
 
 /* Replace the types of some records, or of all, by kinds. */

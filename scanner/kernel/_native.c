@@ -117,6 +117,14 @@ static int are_columns(struct columns *columns, const Py_buffer *numbers)
     return 0;
 }
 
+static int are_conditions(struct conditions *conditions, const Py_buffer *ranges)
+{
+    if (choose_conditions(conditions, ranges->buf, (size_t)ranges->len))
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "conditions must be ranges of columns, and the last one must end a condition");
+    return 0;
+}
+
 /* --- list_directory --- */
 
 struct list_request {
@@ -368,7 +376,7 @@ struct run_request {
     PyObject *way, *stack, *place, *news, *page;
     Py_ssize_t most, limit, most_open, root_length;
     int rule, form, as_bytes;
-    Py_buffer columns, separator, words[PARTS], mount_parents;
+    Py_buffer columns, separator, words[PARTS], mount_parents, conditions, directory_conditions;
     Py_buffer view, flag; /* of `place` and `news`, or empty */
     struct budget budget;
 };
@@ -399,6 +407,9 @@ struct run_request {
     F(slow_from, "d", &run->slow_from) \
     F(hidden_types, "I", &run->selection.hidden_types) \
     F(hides_dotfiles, "p", &run->selection.hides_dotfiles) \
+    F(conditions, "y*", &request->conditions) \
+    F(directory_conditions, "y*", &request->directory_conditions) \
+    F(only_empty, "p", &run->only_empty) \
     F(min_depth, "n", &run->min_depth) \
     F(last_depth, "n", &run->last_depth) \
     F(deepest, "n", &run->deepest) \
@@ -409,8 +420,8 @@ static void release_request(struct run_request *request)
 {
     for (int part = WHOLE_NAME; part < PARTS; part++)
         PyBuffer_Release(&request->words[part]);
-    Py_buffer *buffers[] = {&request->columns, &request->separator, &request->mount_parents, &request->view,
-                            &request->flag};
+    Py_buffer *buffers[] = {&request->columns, &request->separator, &request->mount_parents, &request->conditions,
+                            &request->directory_conditions, &request->view, &request->flag};
     for (size_t at = 0; at < LENGTH(buffers); at++)
         PyBuffer_Release(buffers[at]); /* nothing to do for an empty one */
 }
@@ -420,7 +431,9 @@ static int parse_request(PyObject *arguments, struct run_request *request, struc
 {
     *parsed = is_request(arguments) && PARSE(arguments, RUN_REQUEST);
     if (!*parsed || !is_choice("rule", request->rule, RULES) || !is_choice("form", request->form, FORMS) ||
-        !are_columns(&run->columns, &request->columns))
+        !are_columns(&run->columns, &request->columns) ||
+        !are_conditions(&run->selection.of_others, &request->conditions) ||
+        !are_conditions(&run->selection.of_directories, &request->directory_conditions))
         return 0;
     run->rule = (enum rule)request->rule;
     run->form = (enum form)request->form;

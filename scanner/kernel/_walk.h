@@ -4,8 +4,8 @@
          '------------------ its sub-directories, the first on top <--------------'
 
    A run ends at its budget, when another slot wants work, and before an unusual directory. This directory stays on the
-   stack as if it had not been touched, and read.py reads it. With columns, a run also ends after a slow
-   directory: read.py can have several requests in flight.
+   stack as if it had not been touched, and read.py reads it. With columns or conditions, a run also ends after
+   a slow directory: read.py can have several requests in flight.
 
    Errors: functions that can run out of memory, or meet TROUBLE, return 0 for it. `walk_one` then undoes the directory.
 
@@ -16,8 +16,9 @@
 #include <poll.h>
 
 #include "_columns.h"
+#include "_conditions.h"
 #include "_directory.h"
-#include "_known.h" /* which needs these two */
+#include "_known.h" /* which needs these */
 #include "_names.h"
 
 #define ROWS_BETWEEN_LOOKS 16 /* rows filled between two looks at the clock */
@@ -69,6 +70,7 @@ struct run {
     const char *separator;
     size_t separator_length;
     struct selection selection;              /* of entries whose depth does not change it, */
+    int only_empty;                          /* directories are shown if they are empty */
     Py_ssize_t min_depth, last_depth, deepest; /* entries above are not shown; below are not entered; too deep for us */
     const struct names *suspects;            /* a directory with one of these is TROUBLE; NULL: none */
     const struct names *mount_parents;       /* paths of directories above barred mounts: TROUBLE; NULL: none */
@@ -87,6 +89,7 @@ struct run {
     struct step *way;
     size_t way_used, way_size, way_given, open;
     struct statx status; /* of the current directory, for its record */
+    int shown;           /* whether it has a line; in other forms it has its place, shown or not */
     int no_atime;
     double now; /* when the current directory began */
     /* The result, beside `text`, `slow` and `way`. */
@@ -298,10 +301,23 @@ static void step_down(struct run *run, struct entry *entry)
     }
 }
 
+/* Return whether depth and type let a directory have a line. */
+static int may_be_shown(const struct run *run, Py_ssize_t depth)
+{
+    return run->form != LINES || (depth >= run->min_depth && !is_in(run->selection.hidden_types, DT_DIR));
+}
+
+static int requests_status(const struct run *run)
+{
+    return run->columns.width > 0 || run->selection.of_others.count > 0;
+}
+
 /* Return what is selected of the entries of a directory at this depth. */
 static struct selection selection_at(const struct run *run, Py_ssize_t depth)
 {
     struct selection selection = run->selection;
+    if (run->form != LINES) /* each directory has its place */
+        selection.of_directories.count = 0;
     if (depth + 1 < run->min_depth)
         selection.hidden_types |= (1u << DT_LIMIT) - 1; /* directories are entered all the same */
     selection.bars = depth >= run->last_depth;
@@ -319,7 +335,7 @@ static int read_one(struct run *run, const struct entry *entry, int *descriptor)
     struct listing *listing = &run->listing;
     char *buffer = listing->buffer;
     size_t size = listing->size;
-    *listing = (struct listing){.buffer = buffer, .size = size, .keep = run->columns.width > 0,
+    *listing = (struct listing){.buffer = buffer, .size = size, .keep = requests_status(run),
                                 .selection = selection_at(run, entry->depth)};
     const struct step *above = nearest_open(run, entry->parent);
     *descriptor = open_quietly(run, above->descriptor, run->path.start + above->prefix);
@@ -339,6 +355,17 @@ static int read_one(struct run *run, const struct entry *entry, int *descriptor)
     return state == WHOLE && !(makes_records(run) && listing->untyped);
 }
 
+/* Find out whether the current directory is selected itself. Return 0 if its status is unknown. */
+static int select_directory(struct run *run, const struct entry *entry, int descriptor)
+{
+    int met = 1;
+    run->shown = may_be_shown(run, entry->depth) && (run->form != LINES || !run->only_empty || run->listing.entries == 0);
+    if (run->shown && run->form == LINES)
+        met = meets(&run->selection.of_directories, descriptor, "", AT_EMPTY_PATH);
+    run->shown = run->shown && met;
+    return met >= 0;
+}
+
 /* Return whether a rule may apply to a name in the directory: then Python's filter must see it. */
 static int has_suspects(const struct run *run)
 {
@@ -356,7 +383,7 @@ static int has_suspects(const struct run *run)
 static int add_row(struct run *run, int descriptor, const char *name, int flags)
 {
     struct statx status;
-    if (!request_columns(&run->columns, descriptor, name, flags, &status))
+    if (!request_status(run->columns.mask, descriptor, name, flags, &status))
         return 0;
     for (size_t column = 0; column < run->columns.width; column++) {
         int64_t value = value_of(&status, (enum column)run->columns.numbers[column]);
@@ -364,12 +391,6 @@ static int add_row(struct run *run, int descriptor, const char *name, int flags)
             return 0;
     }
     return 1;
-}
-
-/* Return whether a directory at this depth has a line. In other forms each has its place, shown or not. */
-static int is_shown(const struct run *run, Py_ssize_t depth)
-{
-    return run->form != LINES || (depth >= run->min_depth && !is_in(run->selection.hidden_types, DT_DIR));
 }
 
 /* Add the rows of one kind. Return 0 if a row is unknown, or if rows are slow. */
@@ -406,11 +427,11 @@ static int add_counts(struct run *run)
 /* Add the rows of a directory: itself, files, links and barred directories. Return 0 as `add_rows_of` does. */
 static int add_rows(struct run *run, int descriptor, Py_ssize_t depth)
 {
-    if (is_shown(run, depth) && !add_row(run, descriptor, "", AT_EMPTY_PATH))
+    if (run->shown && !add_row(run, descriptor, "", AT_EMPTY_PATH))
         return 0;
     if (!add_rows_of(run, descriptor, OTHER) || !add_rows_of(run, descriptor, MARKED))
         return 0;
-    return (!is_shown(run, depth + 1) || add_rows_of(run, descriptor, BARRED)) && add_counts(run);
+    return (!may_be_shown(run, depth + 1) || add_rows_of(run, descriptor, BARRED)) && add_counts(run);
 }
 
 /* Put a name behind what stands in a text from `start` on, after a NUL unless it is the first. There must be room. */
@@ -494,7 +515,7 @@ static int add_directory(struct run *run, const struct entry *entry)
         if (!add_names(run, DIRS, DIRECTORY, BARRED) || !add_links(run) || !add_names(run, FILES, OTHER, OTHER))
             return 0;
     }
-    if (run->form == LINES && is_shown(run, entry->depth)) {
+    if (run->form == LINES && run->shown) {
         if (!append(&run->text[FILES], path, length) || !append(&run->text[FILES], run->separator, run->separator_length))
             return 0;
     }
@@ -502,7 +523,7 @@ static int add_directory(struct run *run, const struct entry *entry)
     if (run->form != LINES)
         return 1;
     return add_lines(run, length + 1, OTHER) && add_lines(run, length + 1, MARKED) &&
-           (!is_shown(run, entry->depth + 1) || add_lines(run, length + 1, BARRED));
+           (!may_be_shown(run, entry->depth + 1) || add_lines(run, length + 1, BARRED));
 }
 
 /* Push the sub-directories, the first on top. */
@@ -599,11 +620,11 @@ static void count_known(struct run *run, const struct entry *entry, const struct
 static int64_t number_rows(struct run *run, Py_ssize_t depth)
 {
     const struct listing *listing = &run->listing;
-    int64_t own = is_shown(run, depth), next[KINDS - SKIPPED] = {0}, number = own ? 0 : -1;
+    int64_t own = run->shown, next[KINDS - SKIPPED] = {0}, number = own ? 0 : -1;
     next[OTHER - SKIPPED] = own;
     next[MARKED - SKIPPED] = own + count_of(listing, OTHER);
     next[BARRED - SKIPPED] = next[MARKED - SKIPPED] + count_of(listing, MARKED);
-    int64_t rows = next[BARRED - SKIPPED] + (is_shown(run, depth + 1) ? count_of(listing, BARRED) : 0);
+    int64_t rows = next[BARRED - SKIPPED] + (may_be_shown(run, depth + 1) ? count_of(listing, BARRED) : 0);
     run->below.used = 0;
     if (!append(&run->below, &number, sizeof number))
         return -1;
@@ -611,7 +632,7 @@ static int64_t number_rows(struct run *run, Py_ssize_t depth)
         unsigned char kind = record_at(listing, at)->type;
         if (kind == SKIPPED)
             continue;
-        int has_row = kind == OTHER || kind == MARKED || (kind == BARRED && is_shown(run, depth + 1));
+        int has_row = kind == OTHER || kind == MARKED || (kind == BARRED && may_be_shown(run, depth + 1));
         number = has_row ? next[kind - SKIPPED]++ : -1;
         if (!append(&run->below, &number, sizeof number))
             return -1;
@@ -740,7 +761,7 @@ static int add_record_columns(struct run *run, Py_ssize_t depth, const size_t *k
     if (number_rows(run, depth) < 0)
         return 0;
     /* Directories that are not entered come last. */
-    int64_t rows = is_shown(run, depth) + count_of(listing, OTHER) + count_of(listing, MARKED);
+    int64_t rows = run->shown + count_of(listing, OTHER) + count_of(listing, MARKED);
     size_t count = run->below.used / sizeof(int64_t), bytes = (count + 7) / 8;
     unsigned char *to = (unsigned char *)reserve(text, 10 * count + bytes);
     uint64_t before = 0;
@@ -832,7 +853,7 @@ static void walk_one(struct run *run, struct entry *entry)
     for (size_t at = 0; at < TEXTS; at++)
         kept[at] = run->text[at].used;
     int done = known > 0 || (known == 0 && read_one(run, entry, &descriptor));
-    done = done && !has_suspects(run);
+    done = done && !has_suspects(run) && select_directory(run, entry, descriptor);
     if (done && run->columns.width)
         done = known ? add_known_rows(run, row, entry->depth) : add_rows(run, descriptor, entry->depth);
     if (done && !known && makes_records(run))
@@ -877,10 +898,10 @@ static int is_wanted(const struct run *run)
     return run->news.flag != NULL ? *run->news.flag : run->news.descriptor >= 0 && poll(&wanted, 1, 0) != 0;
 }
 
-/* Return whether one of the budgets is used up. A slow directory with columns ends a run as well. */
+/* Return whether one of the budgets is used up. A slow directory ends a run as well if entries need their status. */
 static int is_over(const struct run *run, const struct budget *budget, double deadline)
 {
-    return (run->slow.used && run->columns.width) || run->entries >= budget->entries ||
+    return (run->slow.used && requests_status(run)) || run->entries >= budget->entries ||
            run->directories >= budget->directories || run->passed >= budget->text || run->now >= deadline;
 }
 

@@ -37,6 +37,11 @@ def _filters_in_python(options: ScanOptions) -> bool:
     return options.filter is not None and not options.filter.is_native
 
 
+def _selects_from_store(options: ScanOptions) -> bool:
+    spec = options.filter
+    return options.known is not None and spec is not None and bool(spec.conditions or spec.empty)
+
+
 def _needs_place_of_hidden(options: ScanOptions) -> bool:
     kinds = [producer.kind for producer in options.producers or ()]
     if options.filter is None or not kinds:
@@ -52,7 +57,8 @@ READERS: tuple[tuple[Callable[[ScanOptions], bool], ReaderKind, str], ...] = (
     (lambda options: options.followlinks, "single", "each directory is compared with those above it"),
     (_has_undecodable_root, "single", "the encoding of a root does not give its name back"),
     (_counts_from_several_roots, "single", "depth counts from the nearest root above"),
-    (_filters_in_python, "single", "the filter needs more than names, types and depths"),
+    (_filters_in_python, "single", "the filter needs more than names, types, depths, and status in 64 bits"),
+    (_selects_from_store, "single", "what the filter needs may come from a snapshot store"),
     (_needs_place_of_hidden, "single", "a producer records excluded names, or which directories are shown"),
 )
 """The reader of the first row whose condition holds is used, otherwise the compiled walker."""

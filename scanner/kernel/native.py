@@ -115,6 +115,9 @@ class RunRequest(NamedTuple):
     slow_from: float  # seconds for a directory, from which on it is reported
     hidden_types: int  # bit set of d_type that are not selected
     hides_dotfiles: bool
+    conditions: bytes  # of entries that are not directories: see `packed` in filters/conditions.py
+    directory_conditions: bytes
+    only_empty: bool  # of directories
     min_depth: int  # levels below the root
     last_depth: int  # sub-directories at this depth are shown, but not entered
     deepest: int

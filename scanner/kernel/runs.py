@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_TAKEN = 64  # directories to take from a stack: most stacks are shorter, and a run seldom needs more
 NO_SUSPECTS = MOST_TAKEN, b"", b"", b""  # as `Runs._suspects` returns them
+EVERYTHING = 0, False, b"", b"", False  # as `Selection.compared` returns it
 SHORTEST_PAYING_RUN = 4  # directories: after a shorter run the next ones are read singly
 MOST_PATIENCE = 255  # directories to read singly before the next attempt
 
@@ -60,14 +61,13 @@ class Runs:
         self._last: tuple[Any, ...] | None = None
         self._patience = self._penalty = 0
         as_bytes = any(isinstance(root, bytes) for root in options.roots)
-        hidden_types = filters.selection.hidden_types if filters else 0
-        hides_dotfiles = filters is not None and not filters.spec.hidden
+        selection = EVERYTHING if filters is None else filters.selection.compared()
         self._counts_depth = options.max_depth is not None or options.min_depth > 0
         last_depth = NO_LIMIT if options.max_depth is None else options.max_depth - 1
         mount_parents = b"\0".join({os.path.dirname(os.fsencode(mount)) for mount in options.barred})
         self._always: tuple[Any, ...] = (
-            facts.rule, facts.numbers, as_bytes, None if place is None else place.view, slow, hidden_types,
-            hides_dotfiles, options.min_depth, last_depth, deepest, mount_parents,
+            facts.rule, facts.numbers, as_bytes, None if place is None else place.view, slow, *selection,
+            options.min_depth, last_depth, deepest, mount_parents,
         )  # fmt: skip
 
     def walk(

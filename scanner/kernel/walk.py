@@ -104,7 +104,8 @@ class Walker:
         self._reader = Reader(options, self._facts, descent)
         self._sifter = self._reader.sifter
         filters = None if self._sifter is None else self._sifter.filter
-        self._has_statuses = self._reader.statuses is not None
+        selects = filters is not None and bool(filters.spec.conditions)
+        self._needs_statuses = selects or self._reader.statuses is not None
         self._runs: Runs | None = None
         if self._facts.reader == "many":
             deepest = self._reader.deepest
@@ -170,7 +171,7 @@ class Walker:
     @property
     def _reads_singly(self) -> bool:
         """Whether directories are read singly, because slow `stat` or type requests would end each run at once."""
-        return self._reader.wary and (self._has_statuses or self._reader.untyped)
+        return self._reader.wary and (self._needs_statuses or self._reader.untyped)
 
     def _walk_many(self, runs: Runs, progress: Progress, packer: Packer, news: News) -> WalkedRun | None:
         """Walk a run: directories until an unusual one. None if that is not possible."""

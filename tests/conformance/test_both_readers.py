@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -35,6 +36,7 @@ from tests.support.trees import build as make_profile
 PATHS = (ProducerSpec("paths", (b"\n",)),)
 LINES = (ProducerSpec("text", ("ndjson", ("type", "size"))),)
 PROFILES = tuple(ProducerSpec("profile", (most,)) for most in (3, 4))
+SUMMARY: dict[str, Any] = {"stat": True, "producers": (ProducerSpec("summary", (0, 3)),)}
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"followlinks": True, "detect_loops": True},
@@ -48,7 +50,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"stat": SIZE_FIELDS, "producers": (ProducerSpec("sizes", (None, False)),)},
     {"stat": SIZE_FIELDS, "producers": (ProducerSpec("sizes", (1, False)), *PROFILES)},
     {"stat": True, "producers": (ProducerSpec("ncdu"),)},
-    {"stat": True, "producers": (ProducerSpec("summary", (0, 3)),)},
+    SUMMARY,
     {"one_file_system": True},
     {"max_depth": 3},
     {"max_depth": 2, "stat": ("size",)},
@@ -63,7 +65,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"max_depth": 3, "types": "f,l", "hidden": False, "producers": ()},
     {"min_depth": 2},
     {"min_depth": 3, "types": "l,d", "stat": ("size",)},
-    {"min_depth": 2, "stat": True, "producers": (ProducerSpec("summary", (0, 3)),)},
+    {"min_depth": 2, **SUMMARY},
     {"hidden": False},
     {"hidden": False, "max_depth": 3, "exclude": "*.py", "producers": (ProducerSpec("paths", (b"\0",)),)},
     {"hidden": False, "stat": True, "producers": (ProducerSpec("ncdu"),)},
@@ -81,6 +83,12 @@ OPTIONS: list[dict[str, Any]] = [
     {"types": "f", "producers": ()},
     {"types": "f", "stat": True, "producers": (ProducerSpec("table", (("size", "ino"),)),)},
     {"types": "f", "stat": ("size", "mode"), "producers": LINES},
+    {"size": "+1", "producers": PATHS},
+    {"newer": "1d", "perm": "/022", "types": "f,d", "stat": ("size", "mode"), "producers": LINES},
+    {"owner": "!0", "links": "+1"},
+    {"empty": True, "producers": PATHS},
+    {"links": "-3", "max_depth": 2, "producers": PATHS},
+    {"size": "0", "exclude": "f1*", "stat": True},
     {"types": "f", "stat": True, "producers": tuple(ProducerSpec("table", ((name,),)) for name in ("size", "ino"))},
 ]
 
@@ -189,9 +197,62 @@ def test_options_that_only_compare_on_any_tree(
         assert walked(folder, False, True, options, entries) == walked(folder, True, True, options, entries)
 
 
+MOMENTS = st.sampled_from([f"@{1000 + day}.{rest:09}" for day in (0, 1, 2) for rest in (0, 1)])
+STATUS = st.fixed_dictionaries(
+    {},
+    optional={
+        "size": st.sampled_from(["0", "+1", "-2", ("+1", "-1")]), "newer": MOMENTS, "older_atime": MOMENTS,
+        "older_ctime": st.sampled_from(["1h", "0s"]), "links": st.sampled_from(["1", "+1", "-3"]),
+        "owner": st.sampled_from(["0", "!0", "1,2", "!1,!2"]), "group": st.sampled_from(["0", "!0"]),
+        "perm": st.sampled_from(["644", "-u+s", "/o+wX", "g+rX"]), "empty": st.just(True),
+        "types": st.sampled_from(["f", "d", "l", "f,d"]), "min_depth": st.integers(0, 3),
+        "max_depth": st.integers(1, 4), "hidden": st.just(False), "exclude": st.sampled_from(["*a*", "b"]),
+    },
+)  # fmt: skip
+
+
+def vary(top: bytes, seed: int) -> None:
+    """Give all entries of a tree a status that depends on the seed."""
+    some = random.Random(seed)
+    for folder, dirs, files in os.walk(top, topdown=False):
+        for name in dirs + files:
+            path = os.path.join(folder, name)
+            if not os.path.islink(path):
+                if name in files:
+                    Path(os.fsdecode(path)).write_bytes(b"x" * some.randrange(3))
+                if os.geteuid() == 0:
+                    os.chown(path, some.randrange(3), some.randrange(2))
+                os.chmod(path, 0o700 | some.choice([0o644, 0o755, 0o4722, 0o27, 0o70]))
+            times = [(1000 + some.randrange(3)) * 10**9 + some.randrange(2) for _ in range(2)]
+            os.utime(path, ns=(times[0], times[1]), follow_symlinks=False)
+
+
+@given(
+    tree=TREES, seed=st.integers(0, 99), options=STATUS, number=st.integers(0, 99),
+    entries=st.sampled_from([3, 100, 1 << 20]),
+)  # fmt: skip
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_selection_by_status_on_any_tree(
+    tree: dict[bytes, Any], seed: int, options: dict[str, Any], number: int, entries: int
+) -> None:
+    """With every kind of output, in Chunks of any size."""
+    outputs = [{name: each[name] for name in ("stat", "producers") if name in each} for each in OPTIONS]
+    outputs = [each for each in outputs if each != SUMMARY]  # it numbers files of one size in two ways
+    options = {**options, **outputs[number % len(outputs)]}
+    with tempfile.TemporaryDirectory() as folder:
+        build(os.fsencode(folder), {b"a": {b".h": tree, b".f": None, b"b": {b"c": tree, b"d": {}}}})
+        vary(os.fsencode(folder), seed)
+        assert walked(folder, False, True, options, entries) == walked(folder, True, True, options, entries)
+
+
 @pytest.mark.parametrize(
     "options",
-    [{"max_depth": 3}, {"max_depth": 4, "types": "f,l", "hidden": False}, {"min_depth": 2, "stat": ("size", "ino")}],
+    [
+        {"max_depth": 3},
+        {"max_depth": 4, "types": "f,l", "hidden": False},
+        {"min_depth": 2, "stat": ("size", "ino")},
+        {"size": "+1", "perm": "/022", "stat": ("size",)},
+    ],
     ids=str,
 )
 def test_options_that_only_compare_on_every_backend(

@@ -41,8 +41,16 @@ def options_of(*roots: str, **keywords: Any) -> ScanOptions:
         ({"exclude": "*.c"}, "many"),
         ({"exclude": "*.c", "ignore_case": True}, "single"),
         ({"include": "*.c"}, "single"),
-        ({"size": "+1k"}, "single"),
-        ({"newer": "1d"}, "single"),
+        ({"size": "+1k"}, "many"),
+        ({"newer": "1d", "owner": "!0", "perm": "/022", "links": "+1", "producers": PATHS}, "many"),
+        ({"size": "+1k", "stat": SIZE_FIELDS, "producers": SIZES}, "single"),
+        ({"empty": True, "producers": PATHS}, "many"),
+        ({"empty": True, "max_depth": 3}, "single"),
+        ({"newer": "@9223372036.854775805"}, "many"),
+        ({"newer": "@9223372036.854775807"}, "single"),
+        ({"older": "@9223372036.854775806"}, "many"),
+        ({"older": "@9223372036.854775807"}, "single"),
+        ({"newer": "@-9223372036.854775808"}, "single"),
         ({"prune": lambda _, names: names, "backend": "serial"}, "single"),
     ],
     ids=str,
@@ -62,7 +70,8 @@ def test_depths_below_nested_roots_are_counted_in_python() -> None:
 @pytest.mark.parametrize(
     ("keywords", "unlocked"),
     [({}, True), ({"max_depth": 3}, True), ({"types": "f", "hidden": False}, True), ({"exclude": "*.c"}, False),
-     ({"gitignore": True}, False), ({"size": "1"}, False), ({"pure": True}, False)],
+     ({"gitignore": True}, False), ({"size": "1", "newer": "1d"}, True), ({"newer": "1d", "exclude": "*.c"}, False),
+     ({"pure": True}, False)],
     ids=str,
 )  # fmt: skip
 def test_threads_do_not_wait_for_each_other_where_options_only_compare(

@@ -162,8 +162,8 @@ def run(way: list[Any], stack: list[Any], **changes: Any) -> RunRequest:
         way=way, stack=stack, root_length=len(way[0][0]), limit=1 << 20, most_open=8, keep_way=False, device=-1,
         most=64, names=b"", endings=b"", beginnings=b"", entries=1 << 20, directories=1 << 20, text=1 << 20,
         seconds=60.0, news=-1, form=1, separator=b"\n", rule=2, columns=b"", as_bytes=False, place=None, slow_from=60.0,
-        hidden_types=0, hides_dotfiles=False, min_depth=0, last_depth=door.NO_LIMIT, deepest=door.NO_LIMIT,
-        mount_parents=b"", page=None,
+        hidden_types=0, hides_dotfiles=False, conditions=b"", directory_conditions=b"", only_empty=False, min_depth=0,
+        last_depth=door.NO_LIMIT, deepest=door.NO_LIMIT, mount_parents=b"", page=None,
     )._replace(**changes)  # fmt: skip
 
 
