@@ -77,13 +77,23 @@ class Selection:
                 faults.append(Fault.of(error, prefix_of(path) + name, "stat"))
         return kept, faults
 
+    def undecided(self, names: list[Any], entry_of: Any, follow: bool) -> list[os.DirEntry[Any]]:
+        """Return the entries whose selection needs their status."""
+        return [entry_of[name] for name in names if self._matches_type(entry_of[name], follow) is None]
+
     def _matches_entry(self, entry: os.DirEntry[Any], follow: bool) -> bool:
         """Return whether an entry is selected. Calls `stat` only if the type in the listing does not decide."""
-        if self._selects_types:
-            letter = self._listed_type(entry, follow)
-            if letter is not None and (letter not in self._spec.types or not self._conditions):
-                return letter in self._spec.types
-        return self._matches_status(status_of(entry, follow))
+        matches = self._matches_type(entry, follow)
+        return self._matches_status(status_of(entry, follow)) if matches is None else matches
+
+    def _matches_type(self, entry: os.DirEntry[Any], follow: bool) -> bool | None:
+        """Return whether an entry is selected; None if its type in the listing does not decide."""
+        if not self._selects_types:
+            return None
+        letter = self._listed_type(entry, follow)
+        if letter is None or (letter in self._spec.types and self._conditions):
+            return None
+        return letter in self._spec.types
 
     def _listed_type(self, entry: os.DirEntry[Any], follow: bool) -> str | None:
         """Return the type of a non-directory as its listing has it; None if that needs `stat`."""

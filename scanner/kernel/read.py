@@ -353,7 +353,10 @@ class Reader:
             broken_off = bool(faults) and faults[-1].drops_listing
             part = ReadPart(dirs, links, files, count, faults, more, read)
             is_known = not more and not broken_off
-            part = self.sifter.sift(path, part, entry_of, first=first, known=is_known, stored=kept)
+            threads = self.threads if kept is None else 0
+            part = self.sifter.sift(
+                path, part, entry_of, first=first, known=is_known, stored=kept, threads=threads
+            )  # fmt: skip
             dirs, links, files, count, faults, more, read = part
         if self._bars:  # before the part is held, whose directories are entered later
             dirs, links = self._bar(path, dirs, links, faults)

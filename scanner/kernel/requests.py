@@ -137,6 +137,18 @@ def in_threads(todo: Sequence[T], act: Callable[[T], object], threads: int, leas
         thread.join()
 
 
+def request_statuses(entries: Sequence[os.DirEntry[Any]], *, follow: bool, threads: int) -> None:
+    """Request the status of entries, which keep it. Where that is slow, send several requests at a time."""
+
+    def request(entry: os.DirEntry[Any]) -> None:
+        entry.stat(follow_symlinks=follow)
+
+    started = time.monotonic()
+    in_threads(entries[:PROBES], request, 1)
+    if time.monotonic() - started > PROBES * SLOW_REQUEST:
+        in_threads(entries[PROBES:], request, threads)
+
+
 def is_link(entry: os.DirEntry[Any]) -> bool:
     try:
         return entry.is_symlink()

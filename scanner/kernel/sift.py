@@ -12,6 +12,7 @@ from scanner.filters.spec import Spec
 from scanner.filters.wildmatch import text_of
 from scanner.kernel.descent import Descent
 from scanner.kernel.pack import ReadPart, no_listing
+from scanner.kernel.requests import request_statuses
 from scanner.model import Fault, Path, names
 
 if TYPE_CHECKING:
@@ -38,10 +39,14 @@ class Sifter:
 
     def sift(
         self, path: Path, part: ReadPart, entry_of: dict[Any, Any], *, first: bool, known: bool,
-        stored: KeptPart | None = None,
+        stored: KeptPart | None = None, threads: int = 0,
     ) -> ReadPart:  # fmt: skip
-        """Return the part without excluded entries. `first`: no part came before; `known`: no other part exists;
-        `stored`: it comes from a snapshot store.
+        """Return the part without excluded entries.
+
+        first    no part came before
+        known    no other part exists
+        stored   it comes from a snapshot store
+        threads  that request the status of entries where that is slow
         """
         dirs, links, packed, _, faults, more, read = part
         files = listed = names(packed)
@@ -63,7 +68,7 @@ class Sifter:
         self.excluded = before.difference(dirs, files) if before else before
         faults[:0] = useless
         if not self.filter.selection.all:
-            dirs, links, files, useless = self._select(path, dirs, links, files, entry_of)
+            dirs, links, files, useless = self._select(path, dirs, links, files, entry_of, threads)
             faults[:0] = useless
         if self._records_excluded:
             kept = {*dirs, *files}
@@ -71,12 +76,15 @@ class Sifter:
         return ReadPart(dirs, links, packed if files is listed else files, len(files), faults, more, read)
 
     def _select(
-        self, path: Path, dirs: list[Any], links: list[Any], files: list[Any], entry_of: dict[Any, Any]
+        self, path: Path, dirs: list[Any], links: list[Any], files: list[Any], entry_of: dict[Any, Any], threads: int
     ) -> tuple[list[Any], list[Any], list[Any], list[Fault]]:
         """Return the entries that are selected, and the directories to enter."""
         faults: list[Fault] = []
         shown = self.filter.select(path, files + links)
         if self.needs_entries:
+            if threads > 1:
+                undecided = self.filter.selection.undecided(shown, entry_of, self._follow)
+                request_statuses(undecided, follow=self._follow, threads=threads)
             shown, faults = self.filter.selection.entries(shown, entry_of, path, self._follow)
         wanted = set(shown)
         gone = set(links).difference(wanted)

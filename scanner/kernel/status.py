@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import time
 from array import array
 from collections.abc import Callable, Sequence
 from operator import attrgetter
@@ -22,7 +21,7 @@ from scanner.kernel.descent import HERE, Descent
 from scanner.kernel.facts import ScanFacts
 from scanner.kernel.native import RowsRequest
 from scanner.kernel.pack import OneDevice, join
-from scanner.kernel.requests import LEAST, PROBES, SLOW_REQUEST, Retries, in_threads
+from scanner.kernel.requests import LEAST, Retries, in_threads, request_statuses
 from scanner.model import Fault, Path, names, prefix_of
 from scanner.options import ScanOptions
 
@@ -106,14 +105,7 @@ class Statuses:
         self, path: Path, place: Any, entries: list[Any], threads: int, faults: list[Fault], reported: set[Path]
     ) -> bytes:
         follow, prefix = self._follow, prefix_of(path)
-
-        def request(entry: os.DirEntry[Any]) -> None:
-            entry.stat(follow_symlinks=follow)  # the entry keeps it
-
-        started = time.monotonic()
-        in_threads(entries[:PROBES], request, 1)
-        if time.monotonic() - started > PROBES * SLOW_REQUEST:
-            in_threads(entries[PROBES:], request, threads)
+        request_statuses(entries, follow=follow, threads=threads)
         rows = [self._one(path, lambda _: os.stat(place), faults, reported)]
         for entry in entries:
             name = entry.name if isinstance(path, str) else os.fsencode(entry.name)

@@ -268,6 +268,18 @@ def test_unknown_types_are_queried_concurrently(mounted: Mounter, backend: dict[
     assert [len(files) for _, _, files in result][1] == 595
 
 
+@pytest.mark.alone
+def test_the_status_that_selects_is_requested_concurrently(mounted: Mounter, backend: dict[str, Any]) -> None:
+    fs = mounted(
+        tree={"flat": {"$": "flat", "n": 600, "dirs": 5}}, readdirplus=False, entry_timeout=0, attr_timeout=0,
+        latency_ms=1 if backend["backend"] == "serial" else 3,
+    )  # fmt: skip
+    result = scanner.scan(fs.mnt, newer="@1", size="+0", **backend)
+    peak = fs.stats()["peak"]["lookup"]
+    assert peak == 1 if backend["backend"] == "serial" else peak >= 16
+    assert result == without_latency(fs)
+
+
 @pytest.mark.parametrize("preset", ["nfs", "strict"])
 def test_metadata_costs_no_request_more_than_it_must(preset: str, tmp_path: Path, backend: dict[str, Any]) -> None:
     """No request where listings include attributes; where nothing is cached, that of one `lstat` per name."""
