@@ -480,7 +480,7 @@ class ScanOptions(_ScanOptions):
     followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
     backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
         `auto` reads in this process until the tree proves large, then in threads or worker processes. Threads are used
-        if the compiled walker needs no interpreter lock (no patterns, sizes, times or `prune`, no `nice`, no
+        if the compiled walker needs no interpreter lock (no patterns, no `prune`, no `nice`, no
         `start_method="fork"`): they start at once, so that processes are faster only for trees that take seconds.
     max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
         More workers than processors help only if directories wait for a network or a disk.

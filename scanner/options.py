@@ -133,6 +133,13 @@ SELECTING = (
 )  # fmt: skip
 """Options that decide which entries are results; directories are entered all the same."""
 MOMENTS = tuple(name for name in SELECTING if name.startswith(("newer", "older")))
+FLAGS = {
+    "max_workers": "--workers",
+    "followlinks": "--follow-links",
+    "ignore_files": "--ignore-file",
+    "types": "--type",
+}
+"""Flags of the shell that are not named as their options."""
 _FIRST_FILTER, _LAST_FILTER = (OptionFields._fields.index(name) for name in ("exclude", "prune"))
 _NO_FILTERS = OptionFields()[_FIRST_FILTER : _LAST_FILTER + 1]
 
@@ -147,7 +154,7 @@ class ScanOptions(OptionFields):
     followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
     backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
         `auto` reads in this process until the tree proves large, then in threads or worker processes. Threads are used
-        if the compiled walker needs no interpreter lock (no patterns, sizes, times or `prune`, no `nice`, no
+        if the compiled walker needs no interpreter lock (no patterns, no `prune`, no `nice`, no
         `start_method="fork"`): they start at once, so that processes are faster only for trees that take seconds.
     max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
         More workers than processors help only if directories wait for a network or a disk.
@@ -345,6 +352,11 @@ class ScanOptions(OptionFields):
         if self.start_method is not None:
             return self.start_method
         return "fork" if may_be_forked() else "forkserver"
+
+
+def flag_of(name: str) -> str:
+    """Return the flag that sets an option in the shell."""
+    return FLAGS.get(name, "--" + name.replace("_", "-"))
 
 
 def descriptors_allowed() -> float:

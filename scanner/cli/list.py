@@ -18,7 +18,7 @@ from scanner.export.output import Output
 from scanner.export.writers import Writer, writer_of
 from scanner.kernel.producers.base import apart
 from scanner.model import Chunk
-from scanner.options import SELECTING, ProducerSpec, ScanOptions
+from scanner.options import SELECTING, ProducerSpec, ScanOptions, flag_of
 from scanner.report.data import scan_record
 
 
@@ -104,5 +104,4 @@ def refuse_selection(args: argparse.Namespace) -> None:
     """Raise OptionError for options that may drop a directory but not its content: ncdu's tree has no such gaps."""
     for name in SELECTING:
         if getattr(args, name):
-            flag = "--type" if name == "types" else "--" + name.replace("_", "-")
-            raise OptionError(f"{flag} cannot be used with --format ncdu; use --exclude")
+            raise OptionError(f"{flag_of(name)} cannot be used with --format ncdu; use --exclude")

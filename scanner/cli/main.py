@@ -15,7 +15,7 @@ from scanner.cli.parser import parse
 from scanner.errors import OptionError, OutputError, StoreError
 from scanner.export.output import occupy_closed_streams
 from scanner.kernel.native import keep_memory
-from scanner.options import PUBLIC, ScanOptions
+from scanner.options import PUBLIC, ScanOptions, flag_of
 
 WITHOUT_OPTIONS = "snapshots", "diff", "nightly"
 """Commands that scan nothing, or more than once."""
@@ -135,12 +135,9 @@ def system_error_message(error: OSError) -> str:
 def in_terms_of_flags(message: str) -> str:
     """Return the message of an OptionError with the option at its start replaced by its flag."""
     name, _, rest = message.partition(" ")
-    names = {
-        "max_workers": "--workers", "followlinks": "--follow-links", "ignore_files": "--ignore-file", "types": "--type"
-    }  # fmt: skip
     if name not in PUBLIC:
         return message
-    return f"{names.get(name, '--' + name.replace('_', '-'))} {rest.replace(', or None for no limit', '')}"
+    return f"{flag_of(name)} {rest.replace(', or None for no limit', '')}"
 
 
 def join_signed_values(arguments: Sequence[str]) -> list[str]:

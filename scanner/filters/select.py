@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from typing import Any
 
 from scanner.fields import type_of
 from scanner.filters.chain import COMMAND, Chain, Scope
-from scanner.filters.conditions import Conditions, packed
+from scanner.filters.conditions import Condition, Conditions, packed
 from scanner.filters.rules import rules_of
 from scanner.filters.spec import Spec
 from scanner.model import Fault, prefix_of
@@ -76,6 +77,10 @@ class Selection:
             except OSError as error:
                 faults.append(Fault.of(error, prefix_of(path) + name, "stat"))
         return kept, faults
+
+    def unmet(self, status: Any) -> Condition | None:
+        """Return the first condition that an entry does not meet."""
+        return (self._of_directories if stat.S_ISDIR(status.st_mode) else self._conditions).unmet(status)
 
     def undecided(self, names: list[Any], entry_of: Any, follow: bool) -> list[os.DirEntry[Any]]:
         """Return the entries whose selection needs their status."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from scanner.kernel.native import NO_LIMIT
 from scanner.kernel.read import Reader
 from scanner.model import Fault, is_below, prefix_of, upwards
 from scanner.mounts import UNKNOWN, mounted_below
-from scanner.options import ScanOptions
+from scanner.options import SELECTING, ScanOptions, flag_of
 
 
 class Answer(NamedTuple):
@@ -84,7 +85,7 @@ def _down(reader: Reader, options: ScanOptions, root: str, names: list[str]) -> 
         if part.faults and part.faults[-1].drops_listing:
             return _not_entered(here, part.faults[-1], known=here != root)
         if name not in part.files and name not in part.dirs:
-            return _missing(reader, here, name)
+            return _missing(reader, options, here, name)
         if count < len(names):
             here = prefix_of(here) + name
             if name in part.files or name in part.links:
@@ -95,15 +96,13 @@ def _down(reader: Reader, options: ScanOptions, root: str, names: list[str]) -> 
             and reader.sifter is not None
             and not reader.sifter.shows(prefix_of(here) + name)
         ):
-            return Answer(
-                "directories like this are entered, but not shown (--include, --min-depth, --type, --size, dates)"
-            )
+            return Answer(f"it is entered, but not selected ({_selecting(reader, options, prefix_of(here) + name)})")
     if not names:
         faults = reader.read(root, NO_LIMIT).faults
         if faults and faults[-1].drops_listing:
             return _not_entered(root, faults[-1], known=False)
         if reader.sifter is not None and not reader.sifter.shows(root):
-            return Answer("the root is entered, but not shown")
+            return Answer(f"the root is entered, but not selected ({_selecting(reader, options, root)})")
     return Answer(None)
 
 
@@ -113,7 +112,7 @@ def _not_entered(directory: str, fault: Fault, *, known: bool) -> Answer:
     return Answer(f"'{directory}' is not entered: {fault.message}")
 
 
-def _missing(reader: Reader, directory: str, name: str) -> Answer:
+def _missing(reader: Reader, options: ScanOptions, directory: str, name: str) -> Answer:
     place = prefix_of(directory) + name
     try:
         mode = os.lstat(place).st_mode
@@ -125,7 +124,16 @@ def _missing(reader: Reader, directory: str, name: str) -> Answer:
         return Answer(f"'{place}' is excluded by {rule}")
     if stat.S_ISDIR(mode):
         return Answer(f"'{place}' is excluded by prune")
-    return Answer("no rule excludes it, but it is not selected (--include, --min-depth, --type, --size, dates)")
+    return Answer(f"no rule excludes it, but it is not selected ({_selecting(reader, options, place)})")
+
+
+def _selecting(reader: Reader, options: ScanOptions, place: str) -> str:
+    """Return the flag of the condition that an entry does not meet, otherwise all flags that select."""
+    unmet = None
+    if reader.sifter is not None:
+        with contextlib.suppress(OSError):
+            unmet = reader.sifter.filter.selection.unmet(os.stat(place, follow_symlinks=options.followlinks))
+    return flag_of(unmet.option) if unmet else ", ".join(flag_of(name) for name in SELECTING if name in options.given)
 
 
 def _shut(options: ScanOptions, place: str, is_file: bool) -> str:

@@ -255,3 +255,39 @@ def test_a_mount_that_is_not_entered_gets_no_request(flag: str, is_selected: boo
     assert (os.fsencode(point) in result.stdout.split()) == is_selected
     requests = [line for line in (tmp_path / "trace").read_text().splitlines() if 'mount"' in line]
     assert requests == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "path", "reason"),
+    [
+        (["--owner", "!0"], "pipe", "no rule excludes it, but it is not selected (--owner)"),
+        (["--size", "5", "--newer", "2030-01-01"], "pipe", "no rule excludes it, but it is not selected (--size)"),
+        (["--size", "5", "--newer", "2030-01-01"], "d1", "it is entered, but not selected (--newer)"),
+        (["--type", "l", "--min-depth", "2"], "d1", "it is entered, but not selected (--min-depth, --type)"),
+        (["--empty"], "d1", "it is entered, but not selected (--empty)"),
+        (["--newer-atime", "2030-01-01"], ".", "the root is entered, but not selected (--newer-atime)"),
+    ],
+)  # fmt: skip
+def test_why_names_the_option(flags: list[str], path: str, reason: str, tree: Path) -> None:
+    result = call("why", *flags, tree, tree / path)
+    assert result.stdout.decode() == f"out: {tree / path}: {reason}\n"
+    assert os.fsencode(tree / path) not in listed(tree, *flags)
+
+
+def test_disk_usage_of_what_is_selected(tree: Path, reader: str) -> None:
+    for flags, tests in ((["--older", "1y"], ["!", "-newermt", "1 year ago"]), (["--perm", "-u+s"], ["-perm", "-u+s"])):
+        sizes = call("du", "-s", "--apparent-size", "-B1", "-l", *flags, tree).stdout.split(b"\t")
+        assert int(sizes[0]) == sum(os.lstat(path).st_size for path in found(tree, *tests)), flags
+
+
+@pytest.mark.parametrize(
+    "options", [{"perm": "-u+r", "size": "+1"}, {"links": 2}, {"owner": [0], "empty": True}], ids=str
+)
+def test_python_selects_as_the_command(options: dict[str, Any], tree: Path, backend: dict[str, Any]) -> None:
+    flags = [f"--{name}={value[0] if isinstance(value, list) else value}" for name, value in options.items()]
+    selected = listed(tree, *["--empty" if flag == "--empty=True" else flag for flag in flags])
+    assert {os.fsencode(entry.path) for entry in scanner.entries(tree, **options, **backend)} == selected
+    walked = [list(scanner.walk(tree, **options, **backend)), list(scanner.scan(tree, **options, **backend))]
+    assert walked[0] == walked[1]
+    paths = {os.fsencode(os.path.join(folder, name)) for folder, _, files in walked[0] for name in files}
+    assert paths == {path for path in selected if not os.path.isdir(path)}
