@@ -70,7 +70,12 @@ def comparisons(rng: random.Random) -> dict[str, Any]:
         "hidden": (False,),
         "types": ("f", "d", "l", "f,d", "p,l"),
     }
-    return {name: rng.choice(values) for name, values in choices.items() if rng.random() < 0.5}
+    conditions = {
+        "size": ("0", "+1"), "newer": ("1h",), "older_ctime": ("1h",), "owner": ("0", "!0"), "links": ("1", "+2"),
+        "perm": ("700", "-u+w", "/u+r,o+X"), "empty": (True,),
+    }  # fmt: skip
+    chosen = {name: rng.choice(values) for name, values in choices.items() if rng.random() < 0.5}
+    return chosen | {name: rng.choice(values) for name, values in conditions.items() if rng.random() < 0.1}
 
 
 def grow(rng: random.Random, top: bytes, depth: int, size: int) -> None:
