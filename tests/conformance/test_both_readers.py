@@ -88,6 +88,8 @@ OPTIONS: list[dict[str, Any]] = [
     {"owner": "!0", "links": "+1"},
     {"empty": True, "producers": PATHS},
     {"links": "-3", "max_depth": 2, "producers": PATHS},
+    {"older": "@0", "max_depth": 2},
+    {"perm": "-u+s", "max_depth": 1, "stat": ("size",)},
     {"size": "0", "exclude": "f1*", "stat": True},
     {"types": "f", "stat": True, "producers": tuple(ProducerSpec("table", ((name,),)) for name in ("size", "ino"))},
 ]

@@ -86,6 +86,7 @@ def options_are_reusable(text: str) -> None:
     options = scanner.ScanOptions(
         backend="pool", start_method="fork", timeout="1h", window="64M", types=("f", "l"), size=["+1M", "-1G"],
         newer=datetime(2026, 1, 1), older="7d", prune=NoCaches(), exclude_from=[Path("rules")], max_depth=3,
+        owner=["alice", 0], group="!staff", perm=0o644, links="+1", newer_atime=Path("stamp"), empty=True,
     )  # fmt: skip
     assert_type(options.max_workers, int | None)
     scanner.walk(text, options=options, backend="serial")
