@@ -112,7 +112,7 @@ def walk(
         dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
         max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
         max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
-        max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
+        max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
         nice: Lower the processor and disk priority of worker processes. Default: False.
         one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
@@ -190,7 +190,7 @@ def entries(
         dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
         max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
         max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
-        max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
+        max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
         nice: Lower the processor and disk priority of worker processes. Default: False.
         one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
@@ -269,7 +269,7 @@ def scan(
         dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
         max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
         max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
-        max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
+        max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
         nice: Lower the processor and disk priority of worker processes. Default: False.
         one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
@@ -347,7 +347,7 @@ async def scan_parallel(
         dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
         max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
         max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
-        max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
+        max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
         nice: Lower the processor and disk priority of worker processes. Default: False.
         one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
@@ -412,7 +412,7 @@ class ParallelScanner(_ParallelScanner):
         dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
         max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
         max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
-        max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
+        max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
         nice: Lower the processor and disk priority of worker processes. Default: False.
         one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
@@ -503,7 +503,9 @@ class ScanOptions(_ScanOptions):
     max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
         Where directories wait for a network, threads are added while this increases the measured throughput. Lower the
         limit for a server that others use; raise it for a distant server with reserves.
-    max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
+    max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
+        A directory costs 5: look up its name, open it, close it, and two reads, more in a large one. Each `stat` of an
+        entry, and of a directory that a store knows, costs one. Short bursts are followed by a pause.
     nice: Lower the processor and disk priority of worker processes. Default: False.
     one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         This holds for mount points, subvolumes and targets of symbolic links. Device numbers decide: a bind mount of

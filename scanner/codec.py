@@ -17,13 +17,13 @@ from typing import Any, TypeAlias
 
 from scanner.model import Chunk, Fault, Rules, joined
 
-MAGIC, VERSION = b"scan", 2
+MAGIC, VERSION = b"scan", 3
 _HEAD = struct.Struct("<4sB?BB5IQQQ")
 Piece: TypeAlias = bytes | memoryview
 Parts: TypeAlias = tuple[Sequence[int], Sequence[float], list[Any], list[str], Sequence[Piece], Piece]
 """Integers (64 bits), floats, paths (all `str` or all `bytes`), texts, blobs, bulk."""
 # The fields of a Chunk, in the order in which they are written
-INTEGERS = "task", "worker", "position", "directories", "entries", "files", "retries", "clamped"
+INTEGERS = "task", "worker", "position", "directories", "entries", "files", "retries", "clamped", "requests"
 FLOATS = "seconds", "cpu", "opening"
 COUNTS = 6  # of listings, table, leftovers, faults, slow, rules
 _INTEGERS, _FLOATS = attrgetter(*INTEGERS), attrgetter(*FLOATS)

@@ -15,7 +15,7 @@ from scanner.model import BackendEvent, Chunk, ChunkArrived, Path, SlotKind, Slo
 from scanner.options import ScanOptions
 from scanner.plan.events import (
     AddDirectories,
-    AllowDirectories,
+    AllowRequests,
     ConsumerWaits,
     DeliverChunk,
     DispatchTask,
@@ -26,11 +26,10 @@ from scanner.plan.events import (
     ZonesFound,
 )
 from scanner.plan.planner import Planner
+from scanner.plan.rate import Rate, part_entries
 from scanner.plan.zones import Paces
 
 POLL_EVERY = 0.001  # seconds between polls while waiting Chunks are delivered, often hundreds of them
-SHORTEST_WAIT = 0.005  # seconds between two checks of `max_rate`
-MOST_ALLOWED = 1 << 40  # directories: a higher `max_rate` is no limit
 ZONE_CHECK_SECONDS = 0.02  # between two checks which zones have work
 HERE = "here", "thread"  # kinds of slots in this process
 LONGEST_WAIT = 0.1  # seconds: how late a timeout or a cancellation may be noticed
@@ -67,6 +66,7 @@ class Engine:
         self.planner = Planner(
             ordered=ordered, slots=options.workers, most=options.max_in_flight, window=options.window,
             max_hung=options.max_hung, limit=ZoneLimit(sys.maxsize, backend.task_seconds[0]),
+            entries=part_entries(options.max_rate, needs_stat=options.needs_stat, is_stored=options.known is not None),
             validates=os.environ.get("SCANNER_VALIDATE") == "1",
         )  # fmt: skip
         self.paces = Paces(backend.concurrency, options.max_in_flight, backend.task_seconds)
@@ -82,10 +82,8 @@ class Engine:
         self._worked = 0.0  # processor seconds of Tasks outside of this thread
         self._worked_elsewhere = 0.0  # processor seconds of Tasks in other processes
         self._alone = threading.active_count() == 1
-        self._allowed = 0  # directories so far
-        self.not_read = 0
-        """Directories in Chunks of late that do not count for `max_rate`: an earlier part of the scan has read them."""
-        self._started = self._now = time.monotonic()  # `_now`: time of the last events of the backend
+        self._now = time.monotonic()  # of the last events of the backend
+        self._rate = None if options.max_rate is None else Rate(options.max_rate, self._now)
         self._home = os.getpid()
         self._cancelled = cancelled
         self._deadline = deadline
@@ -126,8 +124,8 @@ class Engine:
             if left <= 0:
                 raise ScanTimeout(too_late(self.options))
             timeout = min(timeout, left)
-        if self.options.max_rate is not None:
-            timeout = min(timeout, max(SHORTEST_WAIT, 1 / self.options.max_rate))
+        if self._rate is not None:
+            timeout = min(timeout, self._rate.wait(time.monotonic()))
         news = self.backend.events(timeout)
         changes = self._keep_pace(news) + self._allow()
         # The events of the consumer come first: it does not know the Chunks that have just arrived.
@@ -222,15 +220,11 @@ class Engine:
         return self.planner.roster.under_way.total()
 
     def _allow(self) -> list[Event]:
-        """Return the event that allows more directories by `max_rate`. An unused allowance is lost."""
-        rate = self.options.max_rate
-        if rate is None:
+        """Return the event that allows more requests by `max_rate`: the first one at once."""
+        if self._rate is None:
             return []
-        now = time.monotonic()
-        due = int(min((now - self._started) * rate, MOST_ALLOWED)) + 1
-        more = due - self._allowed + self.not_read
-        self._allowed, self.not_read = due, 0
-        return [AllowDirectories(more)] if more > 0 or not self.planner.known else []
+        more = self._rate.due(time.monotonic()) or int(not self.planner.known)
+        return [AllowRequests(more, self._rate.most)] if more else []
 
     def step(self, *events: Event) -> list[DeliverChunk]:
         """Pass `events` to the planner, and carry out its instructions. Returns the Chunks for the consumer."""

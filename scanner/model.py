@@ -108,7 +108,7 @@ class Task(NamedTuple):
     """Directories to walk next, in walk order, and the budget.
 
     A Chunk comes back after about `entries` entries or `seconds`, whichever is first, but never before one directory,
-    or `entries` entries of it, were read; and after `quota` directories at the latest, unless that is 0.
+    or `entries` entries of it, were read; and after about `quota` requests to file systems, unless that is 0.
     `threads`: number of `stat` calls in flight at most. `shut`: directories that must not be entered, with kind and
     message; `fences`: directories at which the Task has to end, because other Tasks walk them; `rules`: rules from
     files in directories above (rank, source and content of each). `position`: number of entries of the first directory
@@ -142,6 +142,7 @@ class Chunk:
     `leftovers`: directories not walked yet, in walk order; the first `position` entries of the first are in this Chunk
     or in earlier ones;
     `directories`, `entries`, `files`: how many were read; `retries`: attempts repeated after errors;
+    `requests`: sent to file systems;
     `seconds`: duration of the walk; `cpu`: processor seconds of its thread; `opening`: seconds until directories were
     open, which grow with the number of path components;
     `slow`: seconds and path of each slow directory; `rules`: files of rules found that apply to leftovers, as in Task;
@@ -155,8 +156,8 @@ class Chunk:
 
     __slots__ = (
         "clamped", "cpu", "directories", "entries", "failed", "faults", "files", "leftovers", "listings", "opening",
-        "origin", "output", "position", "retries", "rules", "seconds", "size", "slow", "snapshot", "table", "task",
-        "visited", "worker",
+        "origin", "output", "position", "requests", "retries", "rules", "seconds", "size", "slow", "snapshot", "table",
+        "task", "visited", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -165,7 +166,7 @@ class Chunk:
         faults: list[Fault] | None = None, directories: int = 0, entries: int = 0, files: int = 0, retries: int = 0,
         seconds: float = 0.0, cpu: float = 0.0, opening: float = 0.0, slow: list[tuple[float, Path]] | None = None,
         rules: Rules | None = None, table: list[bytes] | None = None, clamped: int = 0,
-        snapshot: bytes | memoryview = b"", size: int | None = None,
+        snapshot: bytes | memoryview = b"", requests: int = 0, size: int | None = None,
     ) -> None:  # fmt: skip
         self.task = task
         self.origin = origin
@@ -181,6 +182,7 @@ class Chunk:
         self.entries = entries
         self.files = files
         self.retries = retries
+        self.requests = requests
         self.seconds = seconds
         self.cpu = cpu
         self.opening = opening

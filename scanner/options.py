@@ -177,7 +177,9 @@ class ScanOptions(OptionFields):
     max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
         Where directories wait for a network, threads are added while this increases the measured throughput. Lower the
         limit for a server that others use; raise it for a distant server with reserves.
-    max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
+    max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
+        A directory costs 5: look up its name, open it, close it, and two reads, more in a large one. Each `stat` of an
+        entry, and of a directory that a store knows, costs one. Short bursts are followed by a pause.
     nice: Lower the processor and disk priority of worker processes. Default: False.
     one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         This holds for mount points, subvolumes and targets of symbolic links. Device numbers decide: a bind mount of
@@ -343,6 +345,11 @@ class ScanOptions(OptionFields):
         return with_exact_times(fields) if exact else fields
 
     @property
+    def needs_stat(self) -> bool:
+        """Whether entries cost a request each."""
+        return bool(self.fields) or (self.filter is not None and self.filter.needs_entries)
+
+    @property
     def workers(self) -> int:
         return self.max_workers or min(cpu_count(), MAX_WORKERS)
 
@@ -457,7 +464,7 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "dir_timeout": partial(_positive, what="number of seconds"),
     "max_hung": partial(_whole_number, low=0, high=sys.maxsize),
     "max_in_flight": partial(_whole_number, low=1, high=MOST_IN_FLIGHT),
-    "max_rate": partial(_positive, what="number of directories a second"),
+    "max_rate": partial(_positive, what="number of requests a second"),
     "skip_fs": _file_systems,
     "min_depth": partial(_whole_number, low=0, high=sys.maxsize),
     "max_depth": partial(_whole_number, low=0, high=sys.maxsize),

@@ -235,8 +235,6 @@ class Run:
         stats, engine = self.stats, self.engine
         for chunk in arrived:
             stats.count(chunk)
-            if self.snapshot is not None and engine.options.max_rate is not None:
-                engine.not_read += self.snapshot.settled_in(chunk)
             if self.monitor is not None:
                 self.latencies.count(chunk)
         if arrived and self.backend.name != "serial":

@@ -206,7 +206,7 @@ def add_performance_options(command: argparse.ArgumentParser) -> None:
         help="limit of concurrent directory reads in all workers, on slow file systems; the number in use is found by "
         f"measuring (default: {MAX_IN_FLIGHT})",
     )  # fmt: skip
-    group.add_argument("--max-rate", type=float, metavar="N", help="read at most N directories a second")
+    group.add_argument("--max-rate", type=float, metavar="N", help="send at most N requests a second to file systems")
     group.add_argument(
         "--nice", action="store_true", help="lower the processor priority, and use the lowest I/O priority"
     )

@@ -27,6 +27,7 @@
 #define MOST_BLOCKS 16   /* getdents64 calls between two checks for signals */
 #define PROBES 12        /* `stat` calls for each block on NFS: a Linux client reacts to more than 8 */
 #define MOST_STATS 16    /* requests for a type or status between two checks for signals */
+#define OPEN_REQUESTS 3   /* of a file system, for a directory: look up its name, open it, close it */
 #define SLOW_MICROS 300  /* microseconds for one such request or one row, from which on threads are faster */
 #define DT_LIMIT 16      /* values of d_type are below this; so a set of them fits into an unsigned */
 
@@ -67,9 +68,11 @@ struct listing {
     int blocks, untyped, on_nfs; /* blocks read; whether the first had records without a type */
     int keep;                    /* the caller needs the descriptor, for rows */
     int parts, more;             /* whether a listing may end early; whether it did */
+    Py_ssize_t most_requests;    /* after so many, if it may */
     struct selection selection;
     Py_ssize_t count[KINDS - SKIPPED]; /* records of each kind */
     int error;                         /* errno with which the listing broke off */
+    Py_ssize_t requests;               /* sent to the file system, except for opening and closing */
     double opening;                    /* seconds */
 };
 
@@ -123,6 +126,7 @@ static inline void probe_attributes(struct listing *listing, int descriptor)
         listing->on_nfs = fstatfs(descriptor, &about) == 0 && about.f_type == NFS_SUPER_MAGIC;
     size_t at = listing->last;
     for (int probes = 0; listing->on_nfs && probes < PROBES && at < listing->used; probes++) {
+        listing->requests++;
         fstatat(descriptor, record_at(listing, at)->name, &status, AT_SYMLINK_NOFOLLOW);
         at += record_at(listing, at)->length;
     }
@@ -152,6 +156,7 @@ static inline enum state read_some(struct listing *listing, int descriptor, Py_s
         if (!reserve_block(listing))
             return TROUBLE;
         probe_attributes(listing, descriptor);
+        listing->requests++;
         long got = syscall(SYS_getdents64, descriptor, listing->buffer + listing->used, BLOCK_SIZE);
         if (got == 0 || (got < 0 && errno == ENOENT)) /* removed after it was opened: empty, as in the C library */
             return NEEDS_SORTING;
@@ -173,6 +178,10 @@ static inline enum state read_some(struct listing *listing, int descriptor, Py_s
         if (listing->entries >= limit || !has_types) {
             if (!listing->parts || !has_types || (listing->entries > limit && !cut(listing, descriptor, limit)))
                 return TROUBLE;
+            listing->more = 1;
+            return NEEDS_SORTING;
+        }
+        if (listing->parts && listing->requests >= listing->most_requests) { /* where a block ends: none is read again */
             listing->more = 1;
             return NEEDS_SORTING;
         }
@@ -249,12 +258,15 @@ static inline enum state sort_some(struct listing *listing, int descriptor, enum
     for (; listing->sorted < listing->used && stats < MOST_STATS; listing->sorted += record_at(listing, listing->sorted)->length) {
         struct record *record = record_at(listing, listing->sorted);
         int kind = kind_of(record, &listing->selection, descriptor, rule, &stats);
-        if (kind < 0)
+        if (kind < 0) {
+            listing->requests += stats;
             return TROUBLE;
+        }
         record->offset = record->type; /* a snapshot needs the type; the offset is not needed any more */
         record->type = (unsigned char)kind;
         listing->count[kind - SKIPPED]++;
     }
+    listing->requests += stats;
     if (stats >= MOST_STATS && listing->used - listing->sorted > 4 * MOST_STATS * sizeof(struct record) &&
         seconds() - started > MOST_STATS * SLOW_MICROS * 1e-6)
         return TROUBLE;

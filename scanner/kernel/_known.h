@@ -325,19 +325,19 @@ static inline int fill_listing(struct listing *listing, const struct known *row,
     return 1;
 }
 
-static inline int has_links(const struct listing *listing)
+static inline int count_links(const struct listing *listing)
 {
+    int links = 0;
     for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length)
-        if (record_at(listing, at)->type == DT_LNK)
-            return 1;
-    return 0;
+        links += record_at(listing, at)->type == DT_LNK;
+    return links;
 }
 
 /* Replace the types of all entries of a row by kinds. `descriptor`: of the open directory, to look up what links lead to;
    -1: as the row says. Return 0 if a link leads elsewhere than before, or if Python must find a kind. */
 static inline int sort_known(struct listing *listing, int descriptor, enum rule rule)
 {
-    int stats = 0;
+    int stats = 0; /* counted by the caller: one for each link */
     for (size_t at = 0; at < listing->used; at += record_at(listing, at)->length) {
         struct record *record = record_at(listing, at);
         int leads_down = record->offset == 'L';

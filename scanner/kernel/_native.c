@@ -129,7 +129,7 @@ static int are_conditions(struct conditions *conditions, const Py_buffer *ranges
 
 struct list_request {
     int parent, no_link, rule, form, as_bytes, keep;
-    Py_ssize_t limit;
+    Py_ssize_t limit, requests;
     PyObject *name;
     Py_buffer prefix, separator;
 };
@@ -139,6 +139,7 @@ struct list_request {
     F(name, "O", &request.name) \
     F(no_link, "p", &request.no_link) \
     F(limit, "n", &request.limit) \
+    F(requests, "n", &request.requests) \
     F(prefix, "y*", &request.prefix) \
     F(as_bytes, "p", &request.as_bytes) \
     F(rule, "i", &request.rule) \
@@ -216,7 +217,8 @@ static PyObject *pack_files(struct listing *listing, const struct list_request *
     F(file_count, PyLong_FromSsize_t(count_of(listing, OTHER))) \
     F(error, PyLong_FromLong(listing->error)) \
     F(more, PyBool_FromLong(listing->more)) \
-    F(opening, PyFloat_FromDouble(listing->opening))
+    F(opening, PyFloat_FromDouble(listing->opening)) \
+    F(requests, PyLong_FromSsize_t(listing->requests))
 
 static PyObject *list_result(struct listing *listing, int descriptor, const struct list_request *request)
 {
@@ -273,7 +275,7 @@ static enum state read_directory(struct listing *listing, int *descriptor, const
 
 PyDoc_STRVAR(list_directory_doc,
 "list_directory(request)\n--\n\n"
-"Open and list one directory: to its end, or `limit` entries of it.\n\n"
+"Open and list one directory: to its end, or `limit` entries of it, or where `requests` are used up.\n\n"
 "request: a ListRequest. With `name` None, `parent` itself is taken over and read on.\n"
 "Returns the fields of a ListResult, or None if os.scandir must read the directory instead; nothing is open then.\n"
 "The descriptor is the caller's; it is -1, and closed, without directories or more entries, unless `keep`.\n"
@@ -287,7 +289,7 @@ static PyObject *list_directory(PyObject *Py_UNUSED(module), PyObject *arguments
         return NULL;
     int usable = is_choice("rule", request.rule, RULES) && is_choice("form", request.form, FORMS);
     if (usable && (request.name == Py_None || PyUnicode_FSConverter(request.name, &name))) {
-        struct listing listing = {.keep = request.keep, .parts = 1};
+        struct listing listing = {.keep = request.keep, .parts = 1, .most_requests = request.requests};
         int descriptor = request.parent;
         enum state state = read_directory(&listing, &descriptor, name != NULL ? PyBytes_AsString(name) : NULL, &request);
         if (state != TROUBLE)
@@ -394,7 +396,7 @@ struct run_request {
     F(endings, "y*", &request->words[ENDING]) \
     F(beginnings, "y*", &request->words[BEGINNING]) \
     F(entries, "n", &request->budget.entries) \
-    F(directories, "n", &request->budget.directories) \
+    F(requests, "n", &request->budget.requests) \
     F(text, "n", &request->budget.text) \
     F(seconds, "d", &request->budget.seconds) \
     F(news, "O", &request->news) \
@@ -613,6 +615,7 @@ static PyObject *names_of(const struct run *run, int as_bytes)
     F(entries, PyLong_FromSsize_t(run->entries)) \
     F(files, PyLong_FromSsize_t(run->others)) \
     F(text, PyLong_FromSsize_t(run->passed)) \
+    F(requests, PyLong_FromSsize_t(run->requests)) \
     F(names, names_of(run, as_bytes)) \
     F(counts, text_object(&run->text[COUNTS], 1)) \
     F(rows, rows_of(run)) \
@@ -738,7 +741,7 @@ PyDoc_STRVAR(walk_run_doc,
 "everything below them. Leave in `stack` what remains to be walked.\n\n"
 "request: a RunRequest. `way` is a list of open directories, each below the one before: its path with a slash, and its\n"
 "descriptor. All but the first are taken over; the list then holds those that were left open, which are the caller's.\n"
-"Returns the fields of a RunResult. Stops as soon as one of `entries`, `directories`, `text` (bytes of paths) or\n"
+"Returns the fields of a RunResult. Stops as soon as one of `entries`, `requests`, `text` (bytes of paths) or\n"
 "`seconds` is used up, when `news` arrives, after a slow directory if there are columns, and before a directory that\n"
 "Python must read: see RunRequest.");
 
@@ -1074,6 +1077,7 @@ static int add_layout(PyObject *module)
                set_new(layout, "columns", names_tuple(NULL, COLUMNS)) &&
                set_new(layout, "pieces", names_tuple(PIECE_NAMES, PIECE_KINDS)) &&
                set_new(layout, "gap", PyLong_FromLong(GAP)) &&
+               set_new(layout, "open_requests", PyLong_FromLong(OPEN_REQUESTS)) &&
                set_new(layout, "probes", PyLong_FromLong(PROBES)) &&
                set_new(layout, "place_header", PyLong_FromLong(PLACE_HEADER)) &&
                set_new(layout, "slow_micros", PyLong_FromLong(SLOW_MICROS)) &&

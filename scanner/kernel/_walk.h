@@ -53,7 +53,7 @@ struct slow { /* precedes each path in run.slow */
 };
 
 struct budget {
-    Py_ssize_t entries, directories, text; /* the last: bytes of paths */
+    Py_ssize_t entries, requests, text; /* the last: bytes of paths */
     double seconds;
 };
 
@@ -94,6 +94,7 @@ struct run {
     double now; /* when the current directory began */
     /* The result, beside `text`, `slow` and `way`. */
     Py_ssize_t directories, entries, others, passed; /* the last: bytes of paths */
+    Py_ssize_t requests; /* sent to file systems, also for what was undone */
     double opening, lost; /* seconds spent on opening, in all; on the directory that was TROUBLE */
     int uncovered;        /* the next directory is not in the page */
     int trouble, error;   /* errno of opening it; negative: of reading it */
@@ -263,6 +264,9 @@ static void publish_place(struct run *run, size_t length)
 /* Open without changing the access time, where the system allows it. It is refused for directories of other owners. */
 static int open_quietly(struct run *run, int parent, const char *name)
 {
+    run->requests += OPEN_REQUESTS;
+    for (const char *step = strchr(name, '/'); step != NULL; step = strchr(step + 1, '/'))
+        run->requests++;
     if (run->no_atime) {
         int descriptor = open_below(parent, name, 1, O_NOATIME);
         if (descriptor >= 0 || errno != EPERM)
@@ -290,6 +294,7 @@ static void step_down(struct run *run, struct entry *entry)
         const struct step *above = nearest_open(run, entry->parent);
         *end = 0;
         int descriptor = open_below(above->descriptor, path + above->prefix, 1, O_PATH);
+        run->requests++;
         *end = '/';
         if (descriptor < 0)
             return;
@@ -350,6 +355,7 @@ static int read_one(struct run *run, const struct entry *entry, int *descriptor)
         state = read_some(listing, *descriptor, run->limit);
     while (state == NEEDS_SORTING)
         state = sort_some(listing, *descriptor, run->rule);
+    run->requests += listing->requests;
     if (state == BROKEN_OFF)
         run->error = -listing->error;
     return state == WHOLE && !(makes_records(run) && listing->untyped);
@@ -383,6 +389,7 @@ static int has_suspects(const struct run *run)
 static int add_row(struct run *run, int descriptor, const char *name, int flags)
 {
     struct statx status;
+    run->requests++;
     if (!request_status(run->columns.mask, descriptor, name, flags, &status))
         return 0;
     for (size_t column = 0; column < run->columns.width; column++) {
@@ -549,6 +556,7 @@ static int check_row(struct run *run, const struct entry *entry, const struct kn
 {
     const struct step *above = nearest_open(run, entry->parent);
     struct statx status;
+    run->requests++;
     if (!request_stamp(above->descriptor, run->path.start + above->prefix, AT_SYMLINK_NOFOLLOW, &status))
         return 0; /* reading it reports the error */
     struct head head = head_of(&status);
@@ -585,10 +593,11 @@ static int take_known(struct run *run, const struct entry *entry, const struct k
     *listing = (struct listing){.buffer = listing->buffer, .size = listing->size, .selection = selection_at(run, entry->depth)};
     if (!fill_listing(listing, found, page->settled && !run->columns.width)) /* rows count all entries */
         return -1;
-    int descriptor = -1, looks_up = found->how == CHECK && run->rule != IS_FILE && has_links(listing);
+    int descriptor = -1, looks_up = found->how == CHECK && run->rule != IS_FILE && count_links(listing) > 0;
     if (looks_up) {
         const struct step *above = nearest_open(run, entry->parent);
         descriptor = open_below(above->descriptor, run->path.start + above->prefix, 1, O_PATH);
+        run->requests += 1 + count_links(listing);
         if (descriptor < 0)
             return 0;
     }
@@ -687,7 +696,7 @@ struct update { /* Update in record.py; a record follows it */
 };
 
 /* Return the letter of an entry in a record; 0: none. */
-static char letter_of(const struct run *run, const struct record *record, int descriptor)
+static char letter_of(struct run *run, const struct record *record, int descriptor)
 {
     unsigned char type = (unsigned char)record->offset;
     if (type == DT_REG || type == DT_DIR)
@@ -697,6 +706,7 @@ static char letter_of(const struct run *run, const struct record *record, int de
     if (run->rule == MARK && (record->type == MARKED || record->type == OTHER))
         return record->type == MARKED ? 'L' : 'l';
     struct stat status;
+    run->requests++;
     return fstatat(descriptor, record->name, &status, 0) == 0 && S_ISDIR(status.st_mode) ? 'L' : 'l';
 }
 
@@ -902,7 +912,7 @@ static int is_wanted(const struct run *run)
 static int is_over(const struct run *run, const struct budget *budget, double deadline)
 {
     return (run->slow.used && requests_status(run)) || run->entries >= budget->entries ||
-           run->directories >= budget->directories || run->passed >= budget->text || run->now >= deadline;
+           run->requests >= budget->requests || run->passed >= budget->text || run->now >= deadline;
 }
 
 /* Close directories that the caller does not need. Opening them again from the root is cheap, unless the path is longer

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from scanner.kernel.requests import OPEN_REQUESTS
 from scanner.model import Path, prefix_of
 
 HERE = -100  # AT_FDCWD: no descriptor, relative to the current directory
@@ -49,6 +50,7 @@ class Descent:
         self._separator: Any = None
         self._parent = -1
         self.most_open = most_open
+        self.requests = 0  # sent to file systems by all who read with this Descent
         self._devices: dict[Any, int] = {}  # of roots
         self._mounts: dict[Any, bytes] = {}  # of roots
 
@@ -103,6 +105,7 @@ class Descent:
     def open(self, path: Any) -> int:
         """Open the directory `path`. The descriptor is the caller's, to close or `keep`. Raises OSError, ValueError."""
         parent, name, no_link = self.place(path)
+        self.requests += OPEN_REQUESTS
         if parent == HERE:
             descriptor = os.open(path, _READ)
         else:
@@ -173,6 +176,7 @@ class Descent:
         no_link = os.O_NOFOLLOW if self._no_link else 0
         while (end := path.find(self._separator, start)) >= 0:
             if end > start:  # a path added by the caller of `walk` may have double slashes
+                self.requests += 1
                 self.keep(path[:end], os.open(path[start:end], _PASS | no_link, dir_fd=self._parent))
             start = end + 1
         return path[start:] or os.curdir
@@ -260,4 +264,10 @@ def are_nested(roots: Sequence[Any]) -> bool:
 
 def has_steps(name: Any) -> bool:
     """Return whether a name has several components."""
-    return (os.sep if isinstance(name, str) else os.sep.encode()) in name
+    return steps_in(name) > 0
+
+
+def steps_in(name: Any) -> int:
+    """Return how many directories a name leads through."""
+    count: int = name.count(os.sep if isinstance(name, str) else os.sep.encode())
+    return count

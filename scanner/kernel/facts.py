@@ -14,6 +14,8 @@ from scanner.options import ScanOptions
 ReaderKind = Literal["python", "single", "many"]
 """The reader of directories: `os.scandir`; the compiled reader, one directory a call; or the compiled walker, many a
 call, which leaves unusual directories to one of the others."""
+PAYING_RATE = 20_000
+"""Requests a second, in `max_rate`: below it, the compiled walker would be no faster."""
 LINE_PRODUCERS = ("paths", "text", "table")
 """Producers that take a run as lines, in which a directory that is not selected has no line."""
 
@@ -51,10 +53,16 @@ def _needs_place_of_hidden(options: ScanOptions) -> bool:
     return options.filter.hides_directories and not (len(kinds) == 1 and kinds[0] in LINE_PRODUCERS)
 
 
+def _is_slowed(options: ScanOptions) -> bool:
+    return options.max_rate is not None and options.max_rate < PAYING_RATE
+
+
 READERS: tuple[tuple[Callable[[ScanOptions], bool], ReaderKind, str], ...] = (
     (lambda options: options.pure or native() is None, "python", "SCANNER_PURE=1, or not built"),
     (by_whole_paths, "python", "symlinks are followed by path, as os.walk does"),
     (lambda options: options.followlinks, "single", "each directory is compared with those above it"),
+    (lambda options: _is_slowed(options) and options.needs_stat, "python", "`max_rate` spreads `stat` requests"),
+    (_is_slowed, "single", "`max_rate` ends a listing anywhere"),
     (_has_undecodable_root, "single", "the encoding of a root does not give its name back"),
     (_counts_from_several_roots, "single", "depth counts from the nearest root above"),
     (_filters_in_python, "single", "the filter needs more than names, types, depths, and status in 64 bits"),
@@ -84,6 +92,7 @@ class ScanFacts(NamedTuple):
 
     reader: ReaderKind
     native: Native | None  # None: everything is read in Python
+    clock: Native | None  # tells when directories were made
     links: LinkRule
     form: int
     by_path: bool
@@ -108,8 +117,8 @@ def facts_of(options: ScanOptions, *, joined: bool = False, listed: bool = False
     form = LIST if listed else _form_of(options, joined=joined or reader == "many")
     links: LinkRule = "enter" if options.followlinks else "mark" if options.producers is None else "file"
     return ScanFacts(
-        reader, native() if reader != "python" else None, links, form, by_whole_paths(options), columns,
-        bytes(map(COLUMNS.index, columns)), options.separator,
+        reader, native() if reader != "python" else None, None if options.pure else native(), links, form,
+        by_whole_paths(options), columns, bytes(map(COLUMNS.index, columns)), options.separator,
         options.filter is not None and options.filter.needs_entries,
     )  # fmt: skip
 

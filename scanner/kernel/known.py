@@ -215,6 +215,7 @@ class Known:
         return is_reliable
 
     def _status(self, path: Path) -> os.stat_result | None:
+        self._descent.requests += 1
         try:
             parent, name, no_link = self._descent.place(path)
             status = os.stat(name, dir_fd=None if parent == HERE else parent, follow_symlinks=not no_link)

@@ -15,7 +15,7 @@ from zlib import crc32
 
 from scanner.fields import COLUMNS
 from scanner.kernel.descent import GAP
-from scanner.kernel.requests import PROBES, SLOW_REQUEST
+from scanner.kernel.requests import OPEN_REQUESTS, PROBES, SLOW_REQUEST
 from scanner.model import Path, split
 
 LinkRule = Literal["mark", "enter", "file"]
@@ -43,6 +43,7 @@ class ListRequest(NamedTuple):
     name: Path | None  # None: read the next entries of `parent` itself
     no_link: bool  # refuse symlinks
     limit: int  # entries
+    requests: int
     prefix: bytes  # of lines
     as_bytes: bool  # names are bytes, not str
     rule: int  # in LINK_RULES
@@ -62,6 +63,7 @@ class ListResult:
     error: int  # errno with which the listing broke off, or 0
     more: bool
     opening: float  # seconds
+    requests: int  # sent to the file system, except for opening and closing
 
 
 class RowsRequest(NamedTuple):
@@ -102,7 +104,7 @@ class RunRequest(NamedTuple):
     endings: bytes
     beginnings: bytes
     entries: int
-    directories: int
+    requests: int
     text: int  # bytes of paths
     seconds: float
     news: int | bytearray
@@ -152,7 +154,8 @@ class WalkedRun(NamedTuple):
 
     `trouble`: the next directory must be read singly. `error`: errno of opening it; negative: of reading it. `lost`:
     seconds spent on that directory. `slow`: seconds and path of each slow directory. `opening`: seconds spent on
-    opening directories. `files`: number of entries that are not directories. `text`: bytes of paths. `names`: as
+    opening directories. `files`: number of entries that are not directories. `text`: bytes of paths. `requests`: sent
+    to file systems, also for the next directory. `names`: as
     `Chunk.listings`, or lines instead of files. `counts`: numbers of files and of links of each directory. `rows`:
     columns, each with a value for each directory, its files, its links.
     """
@@ -166,6 +169,7 @@ class WalkedRun(NamedTuple):
     entries: int
     files: int
     text: int
+    requests: int
     names: tuple[Any, Any, Any, Any]
     counts: bytes
     rows: bytes
@@ -256,7 +260,7 @@ def layout() -> dict[str, Any]:
     """Return the constants and tables that the C code must share, as Python has them."""
     names = {name: "".join(f" {field}" for field in fields_in(table)) for name, table in TABLES.items()}
     micros = {"slow_micros": round(SLOW_REQUEST * 1e6), "news_micros": round(NEWS_SECONDS * 1e6)}
-    numbers = {"gap": GAP, "probes": PROBES, "place_header": PLACE_HEADER, **micros}
+    numbers = {"gap": GAP, "open_requests": OPEN_REQUESTS, "probes": PROBES, "place_header": PLACE_HEADER, **micros}
     numbers |= {"racy": RACY_NS, "update": UPDATE_BYTES, "head": HEAD_BYTES, "hows": HOWS, "known_counts": KNOWN_COUNTS}
     return {"rules": LINK_RULES, "forms": FORMS, "columns": COLUMNS, "pieces": PIECES, **numbers, **names}
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.encoding import ENCODING, ERRORS
-from scanner.kernel.descent import Descent, has_steps
+from scanner.kernel.descent import Descent, has_steps, steps_in
 from scanner.kernel.facts import ScanFacts, facts_of
 from scanner.kernel.gate import Elsewhere, Gate
 from scanner.kernel.native import COUNT, JOINED, LINES, LIST, WITH_ROWS
 from scanner.kernel.pack import FilesWithRows, ReadPart, join, no_listing, pack
-from scanner.kernel.requests import RETRIES, EntrySorter, Retries
+from scanner.kernel.requests import BLOCK_BYTES, OPEN_REQUESTS, RETRIES, EntrySorter, Retries, is_link
 from scanner.model import Fault, Path, children, excluded, names, prefix_of
 from scanner.options import ScanOptions
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 FIRST_LIMIT, LEAST_LIMIT = 1 << 16, 500  # entries to read at a time after ENOMEM
 HELD_DIRECTORIES = 4
+RECORD_BYTES, ALIGNED = 31, ~7  # of an entry in a listing of FUSE, beside its name
 ONE_BY_ONE = {errno.ELOOP, errno.EXDEV, errno.ENAMETOOLONG, errno.ENOSYS, errno.EPERM, errno.EAGAIN}
 """Errors of opening several names at once after which the names are opened one by one: the path may be too long or lead
 through a symlink, or the system may lack `openat2`."""
@@ -64,6 +66,10 @@ class Reader:
         self.threads = 1  # that look up types on slow file systems
         self.wary = True  # whether requests may be slow, as in the last directory
         self.untyped = False  # whether the last directory had entries without a type
+        self.quota = sys.maxsize  # requests until a listing ends early
+        self._counts = options.max_rate is not None  # whether requests of os.scandir are counted, which takes time
+        self._listed = 0  # bytes of the listing since the last request that was counted
+        self._looks_up_links, self._needs_entries = facts.links != "file", facts.needs_entries
         self._form = facts.form
         self._producer = options.producers is not None
         self._native = None if facts.needs_entries else facts.native  # it reports names only
@@ -262,9 +268,10 @@ class Reader:
         list_directory: Any = self._native.list_directory  # type: ignore[union-attr]
         prefix = prefix_of(path).encode(ENCODING, ERRORS) if self._lines else b""
         # Plain tuples: a ListRequest takes as long to make as some system calls.
-        rest = limit, prefix, isinstance(path, bytes), *self._settings
+        rest = limit, self.quota, prefix, isinstance(path, bytes), *self._settings
         if descriptor < 0 and not self._checks:
             parent, name, no_link = self._descent.place(path)
+            self._descent.requests += OPEN_REQUESTS + steps_in(name)
             try:
                 return list_directory((parent, name, no_link, *rest))
             except OSError as error:
@@ -275,10 +282,11 @@ class Reader:
 
     def _part_of(
         self, path: Path, descriptor: int, dirs: list[Any], links: list[Any], files: Any, count: int, error: int,
-        more: bool, opening: float, *, held: Held | None = None,
+        more: bool, opening: float, requests: int, *, held: Held | None = None,
     ) -> ReadPart:  # fmt: skip
         """Make the ReadPart of a listing. `held`: the earlier parts of the same directory."""
         self._gate.opening += opening
+        self._descent.requests += requests
         faults = [Fault.of(OSError(error, os.strerror(error)), path, "read")] if error else []
         has_more, read = more, len(dirs) + count
         try:
@@ -342,6 +350,8 @@ class Reader:
         seen: list[os.DirEntry[str]] = []
         if status is not None:
             some = noted(some, seen)
+        if self._counts and kept is None:
+            some = self._counted(some, first=first)
         dirs, links, files, faults, entry_of = self._sorter.sort(path, some, threads)
         count = len(files)
         read = len(dirs) + count
@@ -367,6 +377,20 @@ class Reader:
             excluded = self.sifter.excluded if self.sifter is not None else set()
             self.known.recorder.add(path, position, status, descriptor, seen, part, excluded)
         return part
+
+    def _counted(self, entries: Iterator[os.DirEntry[str]], *, first: bool) -> Iterator[os.DirEntry[str]]:
+        """Yield the entries, and count requests: blocks of the listing as the C library reads them, and look-ups."""
+        if first:
+            self._listed = 0
+            self._descent.requests += 2 + (self.statuses is not None)  # the first block, and the end; its own `stat`
+        each_costs = self._needs_entries or (self.untyped and self.statuses is None)
+        for entry in entries:
+            self._listed += (len(entry.name) + RECORD_BYTES) & ALIGNED
+            if self._listed > BLOCK_BYTES:
+                self._listed -= BLOCK_BYTES
+                self._descent.requests += 1
+            self._descent.requests += each_costs or (self._looks_up_links and is_link(entry))
+            yield entry
 
     def _put_away(
         self, path: Path, entries: Any, descriptor: int, part: ReadPart, status: os.stat_result | None = None

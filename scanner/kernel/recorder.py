@@ -133,7 +133,7 @@ class Recorder:
 
     def _birth(self, descriptor: int) -> int:
         """Return when a directory was made: `os.stat` does not tell."""
-        native = self._facts.native
+        native = self._facts.clock
         return UNKNOWN_NUMBER if native is None or descriptor < 0 else native.birth_time(descriptor)
 
     def _flags(self, path: Path, position: int, status: os.stat_result, part: ReadPart, known: Record | None) -> int:

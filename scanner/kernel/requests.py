@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 from scanner.model import Fault, Path, prefix_of
 
 T = TypeVar("T")
+OPEN_REQUESTS = 3  # of a file system, for a directory: look up its name, open it, close it
+BLOCK_BYTES = 32768  # of a listing, in one request of the C library
 PROBES = 12  # entries that show whether requests are slow; a Linux client reacts to more than 8 of them
 SLOW_REQUEST = 300e-6  # seconds for one request
 LEAST = 4  # fewest entries for a thread

@@ -77,7 +77,7 @@ class Runs:
         """Walk the end of `stack`, as far as it lies below the same root. None if that is not possible.
 
         limit   entries in a directory: a larger one is read in parts.
-        budget  entries, directories, bytes of paths, seconds.
+        budget  entries, requests, bytes of paths, seconds.
         news    how another slot ends the run early.
         near    looking up names is slow: directories above the next one stay open, and directories with the same parent
                 are opened from there.

@@ -38,6 +38,7 @@ class Statuses:
         self._values = [_getter(name) for name in facts.columns]
         self._follow = options.followlinks
         self._native = facts.native
+        self._have_statuses = facts.needs_entries  # entries, because the filter has requested them
         self._descent = descent
         self._retries = retries
         self._one_device = OneDevice(options, facts.columns)
@@ -51,6 +52,8 @@ class Statuses:
         faults    new ones are inserted at the start: the last one must stay the reason why a listing broke off.
         """
         new: list[Fault] = []
+        if not self._have_statuses:
+            self._descent.requests += len(names(files))
         if entry_of or self._native is None:
             entries = [entry_of[name] for name in names(files)]
             reported = {fault.path for fault in faults}
@@ -66,6 +69,7 @@ class Statuses:
 
         some  path and name of each; without a name, its row is NULL and costs no request.
         """
+        self._descent.requests += sum(name is not None for _, name in some)
         if isinstance(place, int):
             rows = self._of_places(some, place, faults)
         else:
@@ -74,6 +78,7 @@ class Statuses:
 
     def of_one(self, path: Path) -> bytes:
         """Return the row of the unreadable directory `path`."""
+        self._descent.requests += 1
         try:
             parent, name, _ = self._descent.place(path)
         except OSError:

@@ -38,11 +38,11 @@ class Progress:
     """
 
     __slots__ = (
-        "_deadline", "_is_wanted", "_look", "_quota", "directories", "entries", "faults", "files", "now", "opening",
-        "position", "slow", "stack", "started", "task", "text",
+        "_deadline", "_descent", "_is_wanted", "_look", "_most_requests", "directories", "entries", "faults", "files",
+        "now", "opening", "position", "slow", "stack", "started", "task", "text",
     )  # fmt: skip
 
-    def __init__(self, task: Task, is_wanted: Callable[[], bool] | None) -> None:
+    def __init__(self, task: Task, is_wanted: Callable[[], bool] | None, descent: Descent) -> None:
         self.task = task
         self.stack = task.directories[::-1]
         self.position = task.position  # in the directory on top of it
@@ -51,13 +51,19 @@ class Progress:
         self.directories = self.entries = self.files = self.text = 0
         self.opening = 0.0
         self.now = self.started = time.monotonic()
-        self._is_wanted, self._quota = is_wanted, task.quota or sys.maxsize
+        self._is_wanted, self._descent = is_wanted, descent
+        self._most_requests = descent.requests + task.quota if task.quota else sys.maxsize
         self._deadline, self._look = self.now + task.seconds, self.now + NEWS_SECONDS
 
     def budget(self) -> tuple[int, int, int, float]:
-        """Return the entries, directories, bytes of paths and seconds that remain."""
+        """Return the entries, requests, bytes of paths and seconds that remain."""
         seconds = self._deadline - self.now
-        return self.task.entries - self.entries, self._quota - self.directories, CHUNK_TEXT - self.text, seconds
+        return self.task.entries - self.entries, self.requests, CHUNK_TEXT - self.text, seconds
+
+    @property
+    def requests(self) -> int:
+        """Number of requests that remain."""
+        return self._most_requests - self._descent.requests
 
     def took_long(self, path: Path) -> bool:
         """Return whether the directory `path`, read since the last call, was slow. Note it if so."""
@@ -71,7 +77,7 @@ class Progress:
         """Return whether the budget is used up, or another slot wants the rest."""
         if self.entries >= self.task.entries or self.now >= self._deadline:
             return True
-        if self.text >= CHUNK_TEXT or self.directories >= self._quota:
+        if self.text >= CHUNK_TEXT or self.requests <= 0:
             return True
         if self.now < self._look:
             return False
@@ -98,6 +104,7 @@ class Walker:
         offline = options.known is not None and options.known.trust == "all"
         descent = Descent(options.roots, follow=options.followlinks, most_open=most_open, offline=offline)
         self._options = options
+        self._descent = descent
         self._worker = worker
         self._whereabouts = nowhere if place is None else place.at
         self._facts = facts_of(options, joined=joined)
@@ -127,14 +134,15 @@ class Walker:
         news       shows the same to the compiled walker, which calls nothing.
         """
         reader, sifter = self._reader, self._sifter
-        retries, opening, reader.threads = reader.retries, reader.opening, task.threads
+        retries, opening, requests = reader.retries, reader.opening, self._descent.requests
+        reader.threads = task.threads
         if sifter is not None:
             sifter.filter.begin(task.rules)
         known = reader.known
         if known is not None:
             known.recorder.begin()
         cpu = time.thread_time()
-        progress = Progress(task, is_wanted)
+        progress = Progress(task, is_wanted, self._descent)
         packer = new_packer(self._options, self._facts)
         self._walk(progress, packer, news)
         left = progress.stack[::-1]
@@ -142,6 +150,7 @@ class Walker:
             task.number, task.directories[0], worker=self._worker, listings=packer.listings(), output=packer.output(),
             leftovers=left, position=progress.position, faults=progress.faults, directories=progress.directories,
             entries=progress.entries, files=progress.files, retries=reader.retries - retries,
+            requests=self._descent.requests - requests,
             seconds=time.monotonic() - progress.started, cpu=time.thread_time() - cpu,
             opening=reader.opening - opening + progress.opening, slow=progress.slow,
             rules=sifter.filter.found_above(left) if sifter is not None else None, table=packer.table(),
@@ -183,6 +192,7 @@ class Walker:
         if run is None:
             return None
         progress.now = time.monotonic() - run.lost
+        self._descent.requests += run.requests
         runs.learn(run)
         if run.directories:
             packer.add_run(run)
@@ -205,6 +215,7 @@ class Walker:
             part = no_listing(shut[path])
         else:
             self._whereabouts(path)
+            reader.quota = progress.requests
             if position:
                 part, below = reader.resume(path, position, limit)
             else:

@@ -46,10 +46,11 @@ class ZonesFound(NamedTuple):
     tops: dict[Path, int]
 
 
-class AllowDirectories(NamedTuple):
-    """Event: `directories` more may be read. The first such event turns the limit on."""
+class AllowRequests(NamedTuple):
+    """Event: `requests` more may be sent, but no more than `most` in all. The first such event turns the limit on."""
 
-    directories: int
+    requests: int
+    most: int
 
 
 class DispatchTask(NamedTuple):
@@ -78,6 +79,6 @@ class ScanFinished(NamedTuple):
 
 Event: TypeAlias = (
     BackendEvent | AddDirectories | ConsumerWaits | DirectoryPruned | BytesWaiting | ZoneLimit | ZonesFound
-    | AllowDirectories
+    | AllowRequests
 )  # fmt: skip
 Instruction: TypeAlias = DispatchTask | ReclaimTask | DeliverChunk | ScanFinished

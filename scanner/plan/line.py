@@ -16,7 +16,7 @@ class Segment:
     `position`: number of entries of the first directory that were delivered before this Segment.
     `keeper`: the slot that holds that directory open. `pruned`: directories of a leased Segment that were pruned.
     `alone`: only these directories, none below them. `deaths`: slots lost with it while they were in no directory.
-    `quota`: number of directories that the Task of a leased Segment may read.
+    `reserved`: number of requests reserved for the Task of a leased Segment.
     `zone`: the part of the tree that it lies in (see `zones`), as far as known.
     `careful`: a slot was lost with it. It is walked one directory at a time, so that each result is safe at once.
     `reclaimed`: the rest of its Task was requested.
@@ -25,7 +25,7 @@ class Segment:
 
     __slots__ = (
         "alone", "before", "behind", "careful", "chunks", "deaths", "directories", "given", "keeper", "position",
-        "pruned", "quota", "reclaimed", "size", "slot", "zone",
+        "pruned", "reclaimed", "reserved", "size", "slot", "zone",
     )  # fmt: skip
 
     def __init__(self, directories: list[Path], position: int = 0, *, alone: bool = False, zone: int = 0) -> None:
@@ -41,7 +41,7 @@ class Segment:
         self.pruned: set[Path] = set()
         self.reclaimed = False
         self.deaths = 0
-        self.quota = 0
+        self.reserved = 0
         self.careful = False
         self.before: Segment = self
         self.behind: Segment = self

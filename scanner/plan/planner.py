@@ -23,7 +23,7 @@ from itertools import islice
 from scanner.model import Chunk, ChunkArrived, Path, SlotDown, SlotLost, SlotStuck, SlotUp, Task, below_any
 from scanner.plan.events import (
     AddDirectories,
-    AllowDirectories,
+    AllowRequests,
     BytesWaiting,
     ConsumerWaits,
     DeliverChunk,
@@ -43,6 +43,8 @@ from scanner.plan.tasks import LISTING_BYTES, TASK_ENTRIES, KnownRules, Quaranti
 from scanner.plan.zones import Capacity, Tops
 
 FRONT_SHARE = 8  # one in so many Tasks under way is at the front, where the consumer waits
+LEAST_QUOTA = 16  # requests of a Task, if so many are allowed
+FORGETTING = 1 / 8  # weight of the last Task in the mean of its requests
 MOST_UNEXPLAINED = 5  # deaths of slots with one Task while no directory was being read
 ANY_NUMBER = ZoneLimit(sys.maxsize)  # of Tasks
 
@@ -53,12 +55,12 @@ class Planner:
     `ordered`: deliver in walk order, on demand; otherwise as Chunks arrive. `slots`: number of slots that share the
     work (`share` changes it); `most`: Tasks at a time, in all; `window`: bytes that may wait for the consumer;
     `max_hung`: late directories of one mount before the mount is closed (0: any number); `limit`: until another one
-    comes; `validates`: check the invariants after each call of `handle`.
+    comes; `entries`: read at a time, of a huge directory; `validates`: check the invariants after each call.
     """
 
     def __init__(
         self, *, ordered: bool, slots: int, window: int, max_hung: int = 0, most: int = sys.maxsize,
-        limit: ZoneLimit = ANY_NUMBER, validates: bool = False,
+        limit: ZoneLimit = ANY_NUMBER, entries: int = TASK_ENTRIES, validates: bool = False,
     ) -> None:  # fmt: skip
         self.ordered = ordered
         self.window = window
@@ -69,7 +71,9 @@ class Planner:
         self.deaths = 0  # slots lost, stuck ones excluded
         self.hung = 0  # directories that did not answer in time
         self.share = slots
-        self._allowed: int | None = None  # directories that may be read beyond those under way; None: any number
+        self._allowed: int | None = None  # requests beyond those reserved for Tasks; negative: a debt; None: any number
+        self._entries = entries
+        self._usual_requests = 1.0  # of a Task, lately
         self._validates, self._recorder = validates, Recorder()
         self.lost: list[Chunk] = []  # made here, in place of the Chunks that no slot could bring
         self._quarantine = Quarantine(max_hung)
@@ -137,8 +141,8 @@ class Planner:
                 self._limits[zone] = event
             case ZonesFound(tops):
                 self._divide(tops)
-            case AllowDirectories(directories):
-                self._allowed = directories + (self._allowed or 0)
+            case AllowRequests(requests, most):
+                self._allowed = min(requests + (self._allowed or 0), most)
         return []
 
     # ---- effects of events on the line
@@ -217,7 +221,8 @@ class Planner:
         visited = chunk.visited
         self.done += visited
         if self._allowed is not None:
-            self._allowed += max(0, segment.quota - visited)
+            self._allowed += segment.reserved - chunk.requests
+            self._usual_requests += FORGETTING * (chunk.requests - self._usual_requests)
         for path in segment.directories:
             self._home.pop(path, None)
         self._quarantine.forget(chunk.faults)
@@ -274,7 +279,7 @@ class Planner:
             return instructions
         capacity = Capacity(self._limits, self.roster, self._most)
         self._passed, self._passed_bytes = self.line.start, 0
-        while idle and capacity.left and self._allowed != 0:
+        while idle and capacity.left and self._may_send:
             slot = idle[-1]
             if not self.roster.is_idle(slot) or not capacity.for_worker(self.roster.worker(slot)):
                 idle.pop()
@@ -287,6 +292,10 @@ class Planner:
             else:
                 break
         return instructions + self._rebalance(capacity)
+
+    @property
+    def _may_send(self) -> bool:
+        return self._allowed is None or self._allowed > 0
 
     def _taker(self, segment: Segment, slot: int) -> int:
         """Return the slot that holds the first directory of the Segment open, if one does, or `slot`."""
@@ -356,9 +365,11 @@ class Planner:
         front = [path for path in segment.directories[:count] if self.ordered or self._home.get(path) is segment]
         task_part = Segment(front, segment.position, alone=segment.alone, zone=zone)
         task_part.deaths, task_part.careful = segment.deaths, segment.careful
+        quota = 0
         if self._allowed is not None:
-            task_part.quota = max(1, self._allowed // sum(capacity.left.values()))
-            self._allowed -= task_part.quota
+            quota = max(self._allowed // sum(capacity.left.values()), min(self._allowed, LEAST_QUOTA))
+            task_part.reserved = max(quota, int(self._usual_requests))  # Tasks exceed their quota
+            self._allowed -= task_part.reserved
         task_part.insert_behind(segment.before)
         self._settle(task_part)
         del segment.directories[:count]
@@ -372,7 +383,7 @@ class Planner:
         # A copy: the stack of the walker must not be the planner's record of the Task, which may run again.
         directories = list(task_part.directories)
         task = Task(
-            self.tasks, directories, task_part.position, TASK_ENTRIES, seconds, task_part.quota,
+            self.tasks, directories, task_part.position, self._entries, seconds, quota,
             rules=self.rules.above(directories),
         )  # fmt: skip
         if self._quarantine.any or self.tops:
@@ -389,7 +400,7 @@ class Planner:
 
         Where memory is short, only at the front: leftovers further behind could not start.
         """
-        if self._allowed == 0 or not capacity.left:
+        if not self._may_send or not capacity.left:
             return []
         busy = ((segment, segment.slot) for segment in self.line if segment.slot is not None)
         instructions: list[Instruction] = []

@@ -15,7 +15,6 @@ from scanner.errors import OptionError, StoreError
 from scanner.kernel.descent import are_nested
 from scanner.kernel.known import stored_columns
 from scanner.kernel.record import Counts
-from scanner.kernel.recorder import news_from
 from scanner.kernel.rows import Key, KnownSpec, RootKeys
 from scanner.model import Chunk, Path, excluded
 from scanner.mounts import LOCAL, UNKNOWN, filesystem_type
@@ -165,11 +164,6 @@ class SnapshotScan:
         """Note directories that this scan does not enter: rows of theirs from before are not part of it."""
         for path in directories:
             self.writer.note_fault(excluded(path, "it is a mount point that the scan did not enter"), self._keys)
-
-    @staticmethod
-    def settled_in(chunk: Chunk) -> int:
-        """Return how many directories of a Chunk an earlier part of the scan has read."""
-        return news_from(chunk.snapshot).counts.settled if chunk.snapshot else 0
 
     def take(self, chunk: Chunk) -> None:
         """Store what a Chunk brings. After an error nothing more is stored: the scan itself goes on."""

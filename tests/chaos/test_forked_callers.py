@@ -118,7 +118,7 @@ def test_no_process_is_forked_beside_threads_when_workers_are_replaced(
     """The Pool replaces workers in a thread: a lock that another thread holds would be held for ever in the copy."""
     top = trees["monorepo"]
     with forks_recorded() as threads, pools_started() as pools:
-        walking = scanner.walk(top, backend="pool", max_workers=2, start_method="fork", max_rate=100)
+        walking = scanner.walk(top, backend="pool", max_workers=2, start_method="fork", max_rate=500)
         found = list(itertools.islice(walking, 5))
         first = set(pools[0].processes().values())
         for pid in first:

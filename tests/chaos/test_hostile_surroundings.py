@@ -58,7 +58,7 @@ def test_the_result_is_returned_where_workers_cannot_be_waited_for(
 def test_dead_workers_are_replaced_where_they_cannot_be_waited_for(trees: dict[str, Path], start_method: str) -> None:
     top = trees["monorepo"]
     with pools_started() as pools:
-        walking = scanner.walk(top, backend="pool", max_workers=2, start_method=start_method, max_rate=100)  # type: ignore[arg-type]
+        walking = scanner.walk(top, backend="pool", max_workers=2, start_method=start_method, max_rate=500)  # type: ignore[arg-type]
         found = [next(walking) for _ in range(3)]
         pids = set(pools[0].processes().values())
         for pid in pids:
@@ -87,7 +87,7 @@ def test_a_worker_that_dies_before_the_pool_lists_it_costs_nothing(
     monkeypatch.setattr(start.SlotProcess, "start", start_late)
     top = trees["monorepo"]
     with pools_started() as pools:
-        walking = scanner.walk(top, backend="pool", max_workers=2, start_method=start_method, max_rate=100)  # type: ignore[arg-type]
+        walking = scanner.walk(top, backend="pool", max_workers=2, start_method=start_method, max_rate=500)  # type: ignore[arg-type]
         found = [next(walking) for _ in range(3)]
         os.kill(next(iter(pools[0].processes().values())), signal.SIGKILL)
         for walked in walking:
@@ -105,7 +105,7 @@ def test_the_scan_goes_on_here_when_the_pools_thread_has_ended_and_all_workers_w
 ) -> None:
     top = trees["monorepo"]
     with pools_started() as pools:
-        walking = scanner.walk(top, backend="pool", max_workers=2, start_method=start_method, max_rate=100)  # type: ignore[arg-type]
+        walking = scanner.walk(top, backend="pool", max_workers=2, start_method=start_method, max_rate=500)  # type: ignore[arg-type]
         found = [next(walking)]
         while pools[0]._processes._pool is None or len(pools[0].processes()) < 2:  # the first worker may be long ahead
             found.append(next(walking))

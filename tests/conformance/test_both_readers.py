@@ -95,7 +95,16 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-NOT_COMPARED = ("seconds", "cpu", "opening", "slow", "listings", "output", "size")  # the size: lists are only estimated
+NOT_COMPARED = (
+    "seconds",
+    "cpu",
+    "opening",
+    "slow",
+    "listings",
+    "output",
+    "size",
+    "requests",
+)  # two estimates at the end
 COMPARED = [name for name in Chunk.__slots__ if name not in NOT_COMPARED]
 MARSHALLED = ("profile", "sizes", "summary")  # equal values may be written in two ways
 

@@ -544,7 +544,7 @@ def test_a_night_without_any_root_is_no_snapshot_to_read(top: Path, store: Path)
 def test_a_scan_with_a_rate_gets_on_night_after_night(trees: dict[str, Path], store: Path) -> None:
     top = trees["monorepo"]
     expected, nights = run("list", top).stdout, 0
-    while (result := run("list", "--store", store, "--max-rate", "100", "--timeout", "1", top)).returncode == 75:
+    while (result := run("list", "--store", store, "--max-rate", "1000", "--timeout", "1", top)).returncode == 75:
         nights += 1
         assert nights < 20
     assert nights > 1

@@ -150,7 +150,7 @@ def test_functions_are_those_that_the_protocol_declares(module: Any) -> None:
 
 
 def listing(parent: int, *, name: Any = ".", limit: int = 10**9, rule: int = 2, form: int = 0) -> ListRequest:
-    return ListRequest(parent, name, True, limit, b"", False, rule, form, b"", False)
+    return ListRequest(parent, name, True, limit, 1 << 20, b"", False, rule, form, b"", False)
 
 
 def rows_of(folder: int, names: bytes, columns: bytes, count: int, first: int, last: int) -> RowsRequest:
@@ -160,7 +160,7 @@ def rows_of(folder: int, names: bytes, columns: bytes, count: int, first: int, l
 def run(way: list[Any], stack: list[Any], **changes: Any) -> RunRequest:
     return RunRequest(
         way=way, stack=stack, root_length=len(way[0][0]), limit=1 << 20, most_open=8, keep_way=False, device=-1,
-        most=64, names=b"", endings=b"", beginnings=b"", entries=1 << 20, directories=1 << 20, text=1 << 20,
+        most=64, names=b"", endings=b"", beginnings=b"", entries=1 << 20, requests=1 << 20, text=1 << 20,
         seconds=60.0, news=-1, form=1, separator=b"\n", rule=2, columns=b"", as_bytes=False, place=None, slow_from=60.0,
         hidden_types=0, hides_dotfiles=False, conditions=b"", directory_conditions=b"", only_empty=False, min_depth=0,
         last_depth=door.NO_LIMIT, deepest=door.NO_LIMIT, mount_parents=b"", page=None,
@@ -172,7 +172,7 @@ def test_results_have_the_fields_of_their_tuples(module: Any, folder: int, tmp_p
     os.close(listed.pop("descriptor"))
     assert listed.pop("opening") >= 0
     assert sorted(listed.pop("files")) == ["a", "b"]
-    assert listed == {"dirs": ["d"], "links": [], "file_count": 2, "error": 0, "more": False}
+    assert listed == {"dirs": ["d"], "links": [], "file_count": 2, "error": 0, "more": False, "requests": 2}
     request = rows_of(folder, b"a\0b", SIZE, 3, 0, 3)
     filled = dict(zip(fields_in(RowsResult), module.fill_rows(request), strict=True))
     assert filled == {"row": 3, "failures": 0}

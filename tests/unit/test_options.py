@@ -30,7 +30,7 @@ BAD = [
     ({"window": None}, "window must be a whole number of 1 or more, not None"),
     ({"max_hung": None}, "max_hung must be a whole number of 0 or more, not None"),
     ({"max_depth": -1}, "max_depth must be a whole number of 0 or more, not -1"),
-    ({"max_rate": 0}, "max_rate must be a positive number of directories a second, or None for no limit, not 0"),
+    ({"max_rate": 0}, "max_rate must be a positive number of requests a second, or None for no limit, not 0"),
     ({"options": {"max_workers": 2}}, "options must be a ScanOptions, not {'max_workers': 2}"),
 ]
 

@@ -12,7 +12,7 @@ import scanner
 from scanner.model import TASK_SECONDS, Chunk, ChunkArrived, Fault, SlotDown, SlotLost, SlotStuck, SlotUp, Task
 from scanner.plan.events import (
     AddDirectories,
-    AllowDirectories,
+    AllowRequests,
     BytesWaiting,
     ConsumerWaits,
     DeliverChunk,
@@ -30,10 +30,14 @@ from scanner.plan.tasks import TASK_BYTES, TASK_ENTRIES
 
 
 def chunk(
-    *leftovers: str, done: int = 1, position: int = 0, size: int = 10, faults: list[Fault] | None = None
-) -> Chunk:
+    *leftovers: str, done: int = 1, position: int = 0, size: int = 10, faults: list[Fault] | None = None,
+    requests: int = 0,
+) -> Chunk:  # fmt: skip
     """A Chunk of `done` directories that were listed, with `leftovers`."""
-    return Chunk(0, "/", leftovers=list(leftovers), position=position, faults=faults, directories=done, size=size)
+    return Chunk(
+        0, "/", leftovers=list(leftovers), position=position, faults=faults, directories=done, size=size,
+        requests=requests,
+    )  # fmt: skip
 
 
 def ordered(*, slots: int = 2, window: int = 1000) -> Planner:
@@ -436,14 +440,32 @@ def begun(planner: Planner, *events: Event) -> list[tuple[int, Task]]:
     return [(each.slot, each.task) for each in instructions if isinstance(each, DispatchTask)]
 
 
-def test_only_so_many_directories_as_were_allowed() -> None:
+def test_only_so_many_requests_as_were_allowed() -> None:
     planner = ordered(slots=1)
-    (dispatch,) = planner.handle(AllowDirectories(3), SlotUp(1), AddDirectories(["/"]))
+    (dispatch,) = planner.handle(AllowRequests(3, 10), SlotUp(1), AddDirectories(["/"]))
     assert isinstance(dispatch, DispatchTask)
     assert dispatch.task.quota == 3
-    assert handled(planner, ChunkArrived(1, chunk("/a", "/b", done=2))) == [(1, "/a", "/b")], "one was not used"
-    assert handled(planner, ChunkArrived(1, chunk("/b"))) == []
-    assert handled(planner, AllowDirectories(2)) == [(1, "/b")]
+    assert handled(planner, ChunkArrived(1, chunk("/a", "/b", requests=2))) == [(1, "/a", "/b")], "one was not used"
+    assert handled(planner, ChunkArrived(1, chunk("/b", requests=5))) == [], "four more than were left"
+    assert handled(planner, AllowRequests(4, 10)) == [], "the debt is paid"
+    assert handled(planner, AllowRequests(1, 10)) == [(1, "/b")]
+
+
+def test_an_unused_allowance_is_lost() -> None:
+    planner = ordered(slots=1)
+    planner.handle(AllowRequests(10, 10), AllowRequests(10, 10), SlotUp(1))
+    ((_, task),) = begun(planner, AddDirectories(["/"]))
+    assert task.quota == 10
+
+
+def test_tasks_that_exceed_their_quota_are_expected_to_do_so() -> None:
+    planner = ordered(slots=4)
+    paths = [f"/{number:03}" for number in range(300)]
+    planner.handle(AllowRequests(1, 1000), SlotUp(1), AddDirectories(["/"]))
+    for _ in range(40):
+        planner.handle(AllowRequests(101, 1000), ChunkArrived(1, chunk(*paths, requests=101)))
+    planner.handle(SlotUp(2), SlotUp(3), SlotUp(4), ChunkArrived(1, chunk(*paths, requests=101)))
+    assert len(begun(planner, AllowRequests(250, 1000))) == 2, "for four slots there are too few"
 
 
 @pytest.mark.parametrize("keyed_too", [False, True])

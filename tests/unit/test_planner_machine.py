@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from scanner.model import TASK_SECONDS, Chunk, ChunkArrived, Fault, Path, SlotLost, SlotStuck, SlotUp, Task
 from scanner.plan.events import (
     AddDirectories,
+    AllowRequests,
     ConsumerWaits,
     DeliverChunk,
     DispatchTask,
@@ -47,7 +48,7 @@ class PlannerMachine(RuleBasedStateMachine):
         self.last_slot = 0
         self.taken: list[str] = []
         self.faults: list[str] = []
-        self.finished = False
+        self.finished = self.limited = False
         self.zones = Tops({})
         self.handle(AddDirectories(["/"]))
 
@@ -110,7 +111,7 @@ class PlannerMachine(RuleBasedStateMachine):
         output = " ".join(listed).encode()
         return Chunk(
             task.number, task.directories[0], output=output, leftovers=stack[::-1], faults=faults,
-            directories=len(listed), size=len(listed),
+            directories=len(listed), size=len(listed), requests=3 * len(listed),
         )  # fmt: skip
 
     def somewhere_in(self, data: st.DataObject, slot: int) -> str:
@@ -129,6 +130,11 @@ class PlannerMachine(RuleBasedStateMachine):
     def a_limit_changes(self, tasks: int, zone: int, seconds: float) -> None:
         if self.zones or zone == 0:
             self.handle(ZoneLimit(tasks, seconds, zone))
+
+    @rule(requests=st.integers(1, 20))
+    def requests_are_limited(self, requests: int) -> None:
+        self.limited = True
+        self.handle(AllowRequests(requests, 20))
 
     @rule(data=st.data())
     @precondition(lambda self: self.tasks)
@@ -164,6 +170,8 @@ class PlannerMachine(RuleBasedStateMachine):
             if not self.tasks:
                 self.a_slot_comes_up()
             self.the_consumer_waits()
+            if self.limited:
+                self.handle(AllowRequests(20, 20))
             for slot in self.busy:
                 self.arrive(slot, 100)
         assert self.finished, "nothing waits for ever"
