@@ -215,6 +215,16 @@ class Engine:
             return 1
         return max(1, self.options.max_in_flight - self._requests)
 
+    def longest_wait(self) -> tuple[float, Path | None]:
+        """Return the seconds for which one directory has been read, the longest of all, and the directory. Where a
+        backend does not know it: for how long the oldest Task has run, and where it began.
+        """
+        waits = self.backend.longest_wait()
+        if waits is None and self._sent:
+            slot = min(self._sent, key=lambda slot: self._sent[slot])
+            waits = time.monotonic() - self._sent[slot][0], self.planner.roster.begun_at(slot)
+        return waits or (0.0, None)
+
     def in_flight(self) -> int:
         """Return the number of directories that are being read."""
         return self.planner.roster.under_way.total()

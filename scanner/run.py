@@ -111,6 +111,8 @@ class Run:
         self._keep_pool = keep_pool
         self._progress = None if progress is None else Guarded(progress)
         self._last_progress = (-1, -1)
+        self.at_each_turn: Callable[[], object] | None = None
+        """Called at each turn of the engine, also while nothing comes."""
         try:
             self._start(options, cancelled, pool, monitored=monitored)
         except BaseException:
@@ -158,8 +160,10 @@ class Run:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.finish()
 
-    def show_progress(self, progress: ProgressCallback) -> None:
-        self._progress = Guarded(progress)
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Numbers of directories read, and known so far."""
+        return self.engine.planner.done, self.engine.planner.known
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the Chunks of all roots, in walk order. Raises ScanTimeout, ScanCancelled, StoreError (at the end)."""
@@ -252,7 +256,9 @@ class Run:
         self._report_progress()
 
     def _report_progress(self) -> None:
-        state = (self.engine.planner.done, self.engine.planner.known)
+        state = self.progress
+        if self.at_each_turn is not None:
+            self.at_each_turn()
         if self._progress is not None and state != self._last_progress:
             self._last_progress = state
             self._progress(*state)

@@ -14,7 +14,7 @@ from functools import cached_property
 from scanner.backends.base import Backend
 from scanner.backends.serial import FIRST_POOL_SLOT, MOST_OPEN, SLOT, SerialBackend, replaced_threads
 from scanner.kernel.facts import runs_unlocked
-from scanner.model import BackendEvent, ChunkArrived, SlotDown, SlotKind, Task
+from scanner.model import BackendEvent, ChunkArrived, Path, SlotDown, SlotKind, Task
 from scanner.options import ScanOptions, descriptors_allowed
 
 THREADS_AFTER = 0.005
@@ -170,6 +170,9 @@ class AutoBackend(Backend):
 
     def processes(self) -> dict[int, int]:
         return self.pool.processes() if self.pool is not None else {}
+
+    def longest_wait(self) -> tuple[float, Path | None] | None:
+        return self.pool.longest_wait() if self._in_pool and self.pool is not None and self._serial is None else None
 
     def grow(self, slots: int) -> list[BackendEvent]:
         self._slots = slots

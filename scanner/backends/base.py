@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from scanner.model import LONGEST_TASK, TASK_SECONDS, BackendEvent, Task
+from scanner.model import LONGEST_TASK, TASK_SECONDS, BackendEvent, Path, Task
 from scanner.options import ScanOptions, cpu_count
 
 
@@ -94,6 +94,12 @@ class Backend(Protocol):
     def processes(self) -> dict[int, int]:
         """Return the process number of each worker, for the monitor. Empty if there are none, or if not local."""
         return {}
+
+    def longest_wait(self) -> tuple[float, Path | None] | None:
+        """Return for how many seconds which directory has been read, the longest of all; without a directory if none is
+        being read. None: the backend does not know which directory each slot reads.
+        """
+        return None
 
     # ---- Tasks
 

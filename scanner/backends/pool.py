@@ -284,6 +284,11 @@ class PoolBackend(Backend):
     def processes(self) -> dict[int, int]:
         return {number: worker.pid for number, worker in self._workers.items()}
 
+    def longest_wait(self) -> tuple[float, Path | None]:
+        waits = [(self._watch.waits(slot), slot) for slot in self._slots.values() if slot.busy and slot.in_directory()]
+        seconds, slot = max(waits, key=lambda each: each[0], default=(0.0, None))
+        return (seconds, self._path(slot)) if slot is not None else (0.0, None)
+
     def stop(self, *, wait: bool = True) -> None:
         """End idle workers by closing their pipes, kill the others, and abandon those that cannot be killed.
 

@@ -53,6 +53,10 @@ class Watch:
         self._check_killed()
         return [number for number, slot in slots.items() if self._is_late(slot)]
 
+    def waits(self, slot: WatchedSlot) -> float:
+        """Return the seconds for which a slot has shown no progress, as of the last call of `late`."""
+        return slot.waits(self._clock)
+
     def _is_late(self, slot: WatchedSlot) -> bool:
         waits = slot.waits(self._clock)
         if self._limit is not None and waits >= self._limit and slot.in_directory():

@@ -8,12 +8,16 @@ import os
 import re
 import stat
 import sys
+import time
 from collections.abc import Iterator
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from scanner.export.output import STDOUT
 from scanner.report.data import shown
 from scanner.run import Run
+
+if TYPE_CHECKING:
+    from scanner.snapshot.scan import SnapshotBefore
 
 CONTROLLING_TERMINAL = "/dev/tty"  # has a device number of its own, whichever terminal it is
 BOLD, RED, GREEN, YELLOW, END = "\x1b[1m", "\x1b[1;31m", "\x1b[1;32m", "\x1b[1;33m", "\x1b[0m"
@@ -44,12 +48,26 @@ def _terminals_written(args: argparse.Namespace) -> Iterator[int]:
 
 def progress_line(run: Run) -> contextlib.AbstractContextManager[object]:
     """Return a context in which the progress of the scan is shown on stderr."""
-    from scanner.progress import ProgressLine  # with rich: only on a terminal
+    from scanner.progress import Expected, ProgressLine, Seen  # with rich: only on a terminal
 
-    monitor = run.monitor
-    line = ProgressLine(run.stats, lambda: monitor.memory if monitor is not None else 0, shown)
-    run.show_progress(line.update)
+    stats, monitor = run.stats, run.monitor
+
+    def look() -> Seen:
+        done, known = run.progress
+        seconds, path = run.engine.longest_wait()
+        return Seen(
+            done, known, stats.entries, monitor.memory if monitor is not None else 0,
+            shown(stats.last_directory) if stats.last_directory else "", (seconds, shown(path) if path else ""),
+        )  # fmt: skip
+
+    before = run.snapshot.before if run.snapshot is not None else None
+    line = ProgressLine(look, Expected(before.entries, _name_of(before, time.time())) if before is not None else None)
+    run.at_each_turn = line.update
     return line
+
+
+def _name_of(before: SnapshotBefore, now: float) -> str:
+    return "last night's" if 12 * 3600 <= now - before.began <= 36 * 3600 else f"snapshot {before.number}'s"
 
 
 def colours_wanted(stream: TextIO | None) -> bool:

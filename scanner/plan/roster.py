@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from scanner.model import Path
 from scanner.plan.line import Segment
 
 
@@ -89,6 +90,11 @@ class Roster:
     def leased(self) -> Iterator[tuple[int, Segment]]:
         """Iterate over the busy slots and their Segments."""
         return ((slot, segment) for slot, segment in self._slots.items() if segment is not None)
+
+    def begun_at(self, slot: int) -> Path | None:
+        """Return the first directory of the Segment of a slot."""
+        segment = self._slots.get(slot)
+        return segment.directories[0] if segment is not None else None
 
     def worker(self, slot: int) -> int:
         return self._workers[slot]

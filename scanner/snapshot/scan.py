@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from scanner import __version__
 from scanner.errors import OptionError, StoreError
@@ -46,11 +46,23 @@ LAST = (
     "(SELECT max(ifnull(attempts.ended, attempts.began)) FROM attempts WHERE snapshot = id) "
     "FROM snapshots ORDER BY id DESC LIMIT 1"
 )
+BEFORE = (
+    "SELECT id, began, entries FROM snapshots WHERE state IN ('complete', 'incomplete') AND id < ? "
+    "ORDER BY id DESC LIMIT 1"
+)
 BEGIN = "INSERT INTO snapshots(id, state, began, trust, version, host) VALUES (?, 'open', ?, ?, ?, ?)"
 RESET = "directories", "entries", "errors"
 MOST_TURNS = 1 << 31  # snapshots until each directory was read as a check
 STALE_SECONDS = 86400
 """Age from which on an interrupted scan is not continued, but begun anew."""
+
+
+class SnapshotBefore(NamedTuple):
+    """The last finished snapshot before the one that is written."""
+
+    number: int
+    began: float
+    entries: int
 
 
 class SnapshotScan:
@@ -96,6 +108,7 @@ class SnapshotScan:
             if not is_empty:
                 self._database.execute(BY_PATH)
             number, self.attempt, cursor = self._next(roots, options, settings.columns)
+            before = self._database.execute(BEFORE, (number,)).fetchone()
             newest = self._database.execute("SELECT newest FROM roots WHERE number = 0").fetchone()[0]
             self._database.execute("COMMIT")
             if not is_empty:  # workers read the file itself, which does not change: see `connect_reader`
@@ -104,6 +117,7 @@ class SnapshotScan:
             else:  # a WAL would have each page written twice
                 self._database.execute("PRAGMA journal_mode = DELETE")
         self.number = number
+        self.before = None if before is None else SnapshotBefore(*before)
         self.spec = KnownSpec(
             self.path, number, settings.trust(options.trust), records=True,
             columns=settings.columns, clock=self._clock(), newest=newest, every=every_of(options.recheck),

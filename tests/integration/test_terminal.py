@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.shell import SCANNER
+import scanner
+from tests.support.faultfs import FaultFS, unavailable
+from tests.support.shell import SCANNER, call
 
-SLOW = ["--max-rate", "150"]  # directories a second: there is time for progress
+SLOW = ["--max-rate", "750"]  # requests a second: there is time for progress
 
 
 def on_terminal(*arguments: str | Path, stdout: int | None = None) -> str:
@@ -77,3 +79,20 @@ def test_a_pipe_may_end_on_the_same_terminal(trees: dict[str, Path]) -> None:
         assert "directories" not in on_terminal("list", *SLOW, trees["odd"], stdout=writer)
     finally:
         os.close(writer)
+
+
+def test_an_earlier_snapshot_tells_how_much_is_left(trees: dict[str, Path], tmp_path: Path) -> None:
+    store = tmp_path / "s.snap"
+    call("scan", "--store", store, trees["monorepo"])
+    seen = on_terminal("scan", *SLOW, "--trust", "nothing", "--store", store, trees["monorepo"])
+    entries = scanner.Store(store).snapshots[0].entries
+    assert re.search(rf"[0-9]+ % of snapshot 1's {entries:,} entries, [0-9]+ s left", seen)
+
+
+@pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+def test_a_directory_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    tree = {"stuck": {"f": 1}, **{f"d{number}": {"f": 1} for number in range(20)}}
+    with FaultFS(tmp_path / "m", tree=tree, rules=[{"path": "/stuck", "op": "opendir", "hang": "killable"}]) as fs:
+        seen = on_terminal("scan", "--dir-timeout", "4s", fs.mnt)
+    assert re.search(rf"waiting [2-5] s for {fs.mnt}/stuck", seen)
+    assert "timeout" in seen
