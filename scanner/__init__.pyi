@@ -77,18 +77,18 @@ def walk(
     top: AnyStr | os.PathLike[AnyStr], topdown: bool = True, onerror: OnError = None, followlinks: bool = False, *,
     options: ScanOptions | None = None, backend: BackendName = 'auto', max_workers: int | None = None, start_method:
     StartMethod | None = None, timeout: str | float | None = None, window: str | int = 16777216, dir_timeout: str |
-    float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, nice: bool =
-    False, one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str |
-    Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (),
-    gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
-    str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
-    | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
-    None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None,
-    newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] =
-    (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str |
-    Sequence[int | str] = (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False, store:
-    PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike]
-    | None = None, restart: bool = False
+    float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, between: str |
+    None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False, skip_fs:
+    Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (),
+    include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case:
+    bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True,
+    min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (), size: Size |
+    Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment | None =
+    None, older_atime: Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None = None,
+    owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int | str |
+    Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty: bool = False, prune: Prune | None
+    = None, detect_loops: bool = False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float =
+    0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
 ) -> Iterator[Walked[AnyStr]]:
     """Yield the tuples `(root, dirs, files)` of `os.walk`, in its order, reading ahead in threads or processes.
 
@@ -113,6 +113,7 @@ def walk(
         max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
         max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
         max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
+        between: Hours of each day in which to read, such as "20:00-06:00" in local time. Default: None (always).
         nice: Lower the processor and disk priority of worker processes. Default: False.
         one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
@@ -154,18 +155,19 @@ def entries(
     top: AnyStr | os.PathLike[AnyStr], *, onerror: OnError = None, options: ScanOptions | None = None, followlinks:
     bool = False, backend: BackendName = 'auto', max_workers: int | None = None, start_method: StartMethod | None =
     None, timeout: str | float | None = None, window: str | int = 16777216, dir_timeout: str | float | None = None,
-    max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, nice: bool = False, one_file_system:
-    bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (),
-    exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False,
-    ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (),
-    exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types:
-    EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older:
-    Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment
-    | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str
-    | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] =
-    (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = True,
-    stat: bool | Field | Sequence[Field] = True, store: PathLike | None = None, trust: TrustName = 'names', recheck:
-    float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
+    max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, between: str | None = None, nice:
+    bool = False, one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude:
+    str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (),
+    gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
+    str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
+    | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
+    None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None,
+    newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] =
+    (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str |
+    Sequence[int | str] = (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False,
+    partial_listings: bool = True, stat: bool | Field | Sequence[Field] = True, store: PathLike | None = None,
+    trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart:
+    bool = False
 ) -> Iterator[Entry[AnyStr]]:
     """Yield an Entry with its fields for each directory, file and symbolic link of a tree, lazily, in walk order.
 
@@ -191,6 +193,7 @@ def entries(
         max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
         max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
         max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
+        between: Hours of each day in which to read, such as "20:00-06:00" in local time. Default: None (always).
         nice: Lower the processor and disk priority of worker processes. Default: False.
         one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
@@ -233,18 +236,18 @@ def scan(
     options: ScanOptions | None = None, followlinks: bool = False, backend: BackendName = 'auto', max_workers: int |
     None = None, start_method: StartMethod | None = None, timeout: str | float | None = None, window: str | int =
     16777216, dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float |
-    None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False, skip_fs:
-    Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (),
-    include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case:
-    bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True,
-    min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (), size: Size |
-    Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment | None =
-    None, older_atime: Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None = None,
-    owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int | str |
-    Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty: bool = False, prune: Prune | None
-    = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] =
-    False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike |
-    Sequence[PathLike] | None = None, restart: bool = False
+    None = None, between: str | None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool =
+    False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike |
+    Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str |
+    Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches:
+    bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType |
+    Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None
+    = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment | None = None,
+    older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int
+    | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty:
+    bool = False, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool
+    | Field | Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float =
+    0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
 ) -> ScanResult[AnyStr]:
     """Scan a whole tree and return `list(os.walk(path, topdown))` with statistics and errors.
 
@@ -270,6 +273,7 @@ def scan(
         max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
         max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
         max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
+        between: Hours of each day in which to read, such as "20:00-06:00" in local time. Default: None (always).
         nice: Lower the processor and disk priority of worker processes. Default: False.
         one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
@@ -314,18 +318,18 @@ async def scan_parallel(
     None, timeout: str | float | None = 300.0, *, options: ScanOptions | None = None, followlinks: bool = False,
     backend: BackendName = 'auto', start_method: StartMethod | None = None, window: str | int = 16777216,
     dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None =
-    None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (),
-    exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str |
-    Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False,
-    exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int
-    = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] =
-    (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime:
-    Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str |
-    Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] =
-    (), links: int | str | Sequence[int | str] = (), empty: bool = False, prune: Prune | None = None, detect_loops:
-    bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike |
-    None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None =
-    None, restart: bool = False
+    None, between: str | None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False,
+    skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] =
+    (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (),
+    ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden:
+    bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (),
+    size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment
+    | None = None, older_atime: Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None
+    = None, owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int |
+    str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty: bool = False, prune: Prune |
+    None = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] =
+    False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike |
+    Sequence[PathLike] | None = None, restart: bool = False
 ) -> ScanResult[AnyStr]:
     """Scan one tree without blocking the event loop. Return `list(os.walk(path))` with statistics and errors.
 
@@ -348,6 +352,7 @@ async def scan_parallel(
         max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
         max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
         max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
+        between: Hours of each day in which to read, such as "20:00-06:00" in local time. Default: None (always).
         nice: Lower the processor and disk priority of worker processes. Default: False.
         one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
@@ -413,6 +418,7 @@ class ParallelScanner(_ParallelScanner):
         max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
         max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
         max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
+        between: Hours of each day in which to read, such as "20:00-06:00" in local time. Default: None (always).
         nice: Lower the processor and disk priority of worker processes. Default: False.
         one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
@@ -456,18 +462,19 @@ class ParallelScanner(_ParallelScanner):
         self, max_workers: int | None = None, progress_callback: ProgressCallback | None = None, timeout: str | float |
         None = 300.0, *, options: ScanOptions | None = None, followlinks: bool = False, backend: BackendName = 'auto',
         start_method: StartMethod | None = None, window: str | int = 16777216, dir_timeout: str | float | None = None,
-        max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, nice: bool = False, one_file_system:
-        bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (),
-        exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False,
-        ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (),
-        exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types:
-        EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older:
-        Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment
-        | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str
-        | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] =
-        (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False,
-        stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names',
-        recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
+        max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, between: str | None = None, nice:
+        bool = False, one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude:
+        str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (),
+        gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
+        str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
+        | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
+        None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None,
+        newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] =
+        (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str |
+        Sequence[int | str] = (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False,
+        partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None,
+        trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart:
+        bool = False
     ) -> None: ...
 
 class ScanOptions(_ScanOptions):
@@ -506,6 +513,10 @@ class ScanOptions(_ScanOptions):
     max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
         A directory costs 5: look up its name, open it, close it, and two reads, more in a large one. Each `stat` of an
         entry, and of a directory that a store knows, costs one. Short bursts are followed by a pause.
+    between: Hours of each day in which to read, such as "20:00-06:00" in local time. Default: None (always).
+        At their end no directory is begun, and the scan pauses until they begin again; so it does if it is started
+        outside of them. A scan that writes a store raises ScanTimeout instead, and the next one continues. `timeout`
+        goes on during a pause.
     nice: Lower the processor and disk priority of worker processes. Default: False.
     one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         This holds for mount points, subvolumes and targets of symbolic links. Device numbers decide: a bind mount of
@@ -587,17 +598,17 @@ class ScanOptions(_ScanOptions):
     def __init__(
         self, *, followlinks: bool = False, backend: BackendName = 'auto', max_workers: int | None = None, start_method:
         StartMethod | None = None, timeout: str | float | None = None, window: str | int = 16777216, dir_timeout: str |
-        float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, nice: bool =
-        False, one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str |
-        Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (),
-        gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
-        str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
-        | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
-        None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None,
-        newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] =
-        (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str |
-        Sequence[int | str] = (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False,
-        partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None,
-        trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart:
-        bool = False
+        float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, between: str |
+        None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False, skip_fs:
+        Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (),
+        include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case:
+        bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True,
+        min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (), size: Size |
+        Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment | None =
+        None, older_atime: Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None = None,
+        owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int | str |
+        Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty: bool = False, prune: Prune | None
+        = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] =
+        False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike |
+        Sequence[PathLike] | None = None, restart: bool = False
     ) -> None: ...

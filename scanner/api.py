@@ -92,7 +92,8 @@ class AutoSource:
         self._pool: Backend | None = None
         self._engine: Engine | None = None
         self._lookahead: Lookahead | None = None
-        if self._growth.starts_in_processes or options.max_rate is not None or self._growth.may_hang:
+        limited = options.max_rate is not None or options.between is not None
+        if self._growth.starts_in_processes or limited or self._growth.may_hang:
             self._read_ahead(AutoBackend(options), alone=True)
 
     def take(self, path: Path, ahead: list[Any]) -> Listing | Fault:

@@ -22,16 +22,19 @@ from scanner.plan.events import (
     Event,
     ReclaimTask,
     ScanFinished,
+    ScanPaused,
     ZoneLimit,
     ZonesFound,
 )
 from scanner.plan.planner import Planner
 from scanner.plan.rate import Rate, part_entries
+from scanner.plan.schedule import Hours
 from scanner.plan.zones import Paces
 
 POLL_EVERY = 0.001  # seconds between polls while waiting Chunks are delivered, often hundreds of them
 ZONE_CHECK_SECONDS = 0.02  # between two checks which zones have work
 HERE = "here", "thread"  # kinds of slots in this process
+HOURS_OVER = "the hours"  # a message of ScanTimeout begins with this
 LONGEST_WAIT = 0.1  # seconds: how late a timeout or a cancellation may be noticed
 
 
@@ -83,6 +86,8 @@ class Engine:
         self._worked_elsewhere = 0.0  # processor seconds of Tasks in other processes
         self._alone = threading.active_count() == 1
         self._now = time.monotonic()  # of the last events of the backend
+        self._hours = None if options.hours is None else Hours(*options.hours)
+        self._paused = False
         self._rate = None if options.max_rate is None else Rate(options.max_rate, self._now)
         self._home = os.getpid()
         self._cancelled = cancelled
@@ -127,7 +132,7 @@ class Engine:
         if self._rate is not None:
             timeout = min(timeout, self._rate.wait(time.monotonic()))
         news = self.backend.events(timeout)
-        changes = self._keep_pace(news) + self._allow()
+        changes = self._keep_pace(news) + self._allow() + self._keep_hours()
         # The events of the consumer come first: it does not know the Chunks that have just arrived.
         delivered = self.step(*events, *changes, *news)
         if observe is not None:
@@ -236,6 +241,21 @@ class Engine:
         more = self._rate.due(time.monotonic()) or int(not self.planner.known)
         return [AllowRequests(more, self._rate.most)] if more else []
 
+    @property
+    def paused_until(self) -> str:
+        """When the hours of the option `between` begin, as `20:00`; empty within them."""
+        return "" if self._hours is None or self._hours.are_open(local_minute()) else self._hours.opening
+
+    def _keep_hours(self) -> list[Event]:
+        """Return the event that pauses or resumes the scan. Raises ScanTimeout where the next scan can continue."""
+        paused = self.paused_until != ""
+        if paused and self.options.known is not None and self.options.known.records:
+            raise ScanTimeout(f"{HOURS_OVER} {self.options.between} are over, and the next scan continues")
+        if paused == self._paused:
+            return []
+        self._paused = paused
+        return [ScanPaused(paused)]
+
     def step(self, *events: Event) -> list[DeliverChunk]:
         """Pass `events` to the planner, and carry out its instructions. Returns the Chunks for the consumer."""
         delivered: list[DeliverChunk] = []
@@ -263,6 +283,20 @@ class Engine:
         if not keep_backend:
             self.backend.stop(wait=wait)
         self.planner.line.dissolve()
+
+
+def local_minute() -> int:
+    """Return the minute of the day that a clock on the wall shows."""
+    now = time.localtime()
+    return 60 * now.tm_hour + now.tm_min
+
+
+def refuse_outside_of_hours(options: ScanOptions) -> None:
+    """Raise ScanTimeout for a scan that writes a store, outside of the hours of the option `between`."""
+    if options.store is not None and options.hours is not None and not Hours(*options.hours).are_open(local_minute()):
+        raise ScanTimeout(
+            f"it is not between {options.between}: nothing was read, and the next scan begins or continues"
+        )
 
 
 def too_late(options: ScanOptions) -> str:

@@ -76,6 +76,7 @@ class OptionFields(NamedTuple):
     max_hung: int = MAX_HUNG
     max_in_flight: int = MAX_IN_FLIGHT
     max_rate: float | None = None
+    between: str | None = None
     nice: bool = False
     one_file_system: bool = False
     one_mount: bool = False
@@ -180,6 +181,10 @@ class ScanOptions(OptionFields):
     max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
         A directory costs 5: look up its name, open it, close it, and two reads, more in a large one. Each `stat` of an
         entry, and of a directory that a store knows, costs one. Short bursts are followed by a pause.
+    between: Hours of each day in which to read, such as "20:00-06:00" in local time. Default: None (always).
+        At their end no directory is begun, and the scan pauses until they begin again; so it does if it is started
+        outside of them. A scan that writes a store raises ScanTimeout instead, and the next one continues. `timeout`
+        goes on during a pause.
     nice: Lower the processor and disk priority of worker processes. Default: False.
     one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         This holds for mount points, subvolumes and targets of symbolic links. Device numbers decide: a bind mount of
@@ -345,6 +350,15 @@ class ScanOptions(OptionFields):
         return with_exact_times(fields) if exact else fields
 
     @property
+    def hours(self) -> tuple[int, int] | None:
+        """The option `between`, as minutes of a day."""
+        if self.between is None:
+            return None
+        from scanner.units import hours_of  # not needed otherwise
+
+        return hours_of(self.between)
+
+    @property
     def needs_stat(self) -> bool:
         """Whether entries cost a request each."""
         return bool(self.fields) or (self.filter is not None and self.filter.needs_entries)
@@ -394,6 +408,13 @@ def parse_seconds(name: str, text: str) -> float:
     if (seconds := seconds_of(text)) is None:
         raise OptionError(f"{name} must be {A_DURATION} (without a unit: seconds), not {text!r}")
     return seconds
+
+
+def _hours(name: str, value: object) -> None:
+    from scanner.units import SOME_HOURS, hours_of  # not needed otherwise
+
+    if not isinstance(value, str) or hours_of(value) is None:
+        raise OptionError(f"{name} must be {SOME_HOURS}, or None for no limit, not {value!r}")
 
 
 def _bytes(name: str, text: str) -> int:
@@ -465,6 +486,7 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "max_hung": partial(_whole_number, low=0, high=sys.maxsize),
     "max_in_flight": partial(_whole_number, low=1, high=MOST_IN_FLIGHT),
     "max_rate": partial(_positive, what="number of requests a second"),
+    "between": _hours,
     "skip_fs": _file_systems,
     "min_depth": partial(_whole_number, low=0, high=sys.maxsize),
     "max_depth": partial(_whole_number, low=0, high=sys.maxsize),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from scanner.backends.auto import AutoBackend
 from scanner.backends.base import Backend
 from scanner.backends.serial import SerialBackend
-from scanner.engine import Cancelled, Engine
+from scanner.engine import Cancelled, Engine, refuse_outside_of_hours
 from scanner.errors import OptionError, ScanTimeout, StoreError
 from scanner.garbage import rarer_collections
 from scanner.kernel.facts import reader_name
@@ -97,6 +97,7 @@ class Run:
         monitored: bool = True,
         unmet: Callable[[ScanStats], Iterable[Fault]] | None = None,
     ) -> None:
+        refuse_outside_of_hours(options)
         self._unmet = unmet
         self._end = "interrupted"
         self.snapshot: SnapshotScan | None = None

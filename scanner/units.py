@@ -1,4 +1,4 @@
-"""Durations and sizes as text with units: `90`, `1.5h`, `2h30m`, `7d`, `1y`; `512`, `64K`, `1.5MB`, `2GiB`.
+"""Durations, hours and sizes as text: `90`, `1.5h`, `2h30m`, `7d`, `1y`; `20:00-06:00`; `512`, `64K`, `1.5MB`, `2GiB`.
 
 One parser serves all options, in Python and in the shell.
 """
@@ -16,9 +16,11 @@ DURATIONS = {
 """Nanoseconds in each unit. A month has 30 days, a year 365."""
 A_DURATION = "a duration like 90, 1.5h, 2h30m, 7d or 1y"
 POWERS = "KMGTPEZY"
+SOME_HOURS = "hours like 20:00-06:00, in local time"
 A_SIZE = "a size like 512, 64K, 1.5M or 2GB"
 _NUMBER = r"[0-9]{1,18}(?:\.[0-9]{1,9})?"
 _PART = re.compile(rf"({_NUMBER})({'|'.join(sorted(DURATIONS, key=len, reverse=True))})")
+_HOURS = re.compile("([01]?[0-9]|2[0-4]):([0-5][0-9])-([01]?[0-9]|2[0-4]):([0-5][0-9])")
 _SIZE = re.compile(rf"({_NUMBER})(?:([{POWERS}])(B|iB)?|B)?", re.IGNORECASE)
 
 
@@ -40,6 +42,15 @@ def seconds_of(text: str) -> float | None:
         return seconds if math.isfinite(seconds) else None
     nanoseconds = nanoseconds_of(text)
     return None if nanoseconds is None else nanoseconds / SECOND
+
+
+def hours_of(text: str) -> tuple[int, int] | None:
+    """Parse `20:00-06:00`. Return both ends as minutes of a day; None if `text` is none, or the ends are the same."""
+    match = _HOURS.fullmatch(text)
+    if match is None:
+        return None
+    begin, end = (60 * int(hour) + int(minute) for hour, minute in (match.group(1, 2), match.group(3, 4)))
+    return (begin % 1440, end % 1440) if max(begin, end) <= 1440 and begin % 1440 != end % 1440 else None
 
 
 def bytes_of(text: str) -> int | None:

@@ -177,6 +177,11 @@ def add_limit_options(command: argparse.ArgumentParser) -> None:
         help="stop after this time (90, 15min, 1.5h), report what was found, exit with code 75",
     )  # fmt: skip
     group.add_argument(
+        "--between", metavar="HOURS",
+        help="read only within these hours of a day, in local time: 20:00-06:00. At their end, pause until they begin; "
+        "with --store, exit with code 75",
+    )  # fmt: skip
+    group.add_argument(
         "--dir-timeout", type=_duration, metavar="TIME", default=DIR_TIMEOUT,
         help=f"give up a directory that does not answer within this time (default: {DIR_TIMEOUT} s); 0: never",
     )  # fmt: skip

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from scanner.cli import exits
 from scanner.cli.outputs import refuse_shared_outputs
 from scanner.cli.parser import parse
-from scanner.errors import OptionError, OutputError, StoreError
+from scanner.errors import OptionError, OutputError, ScanTimeout, StoreError
 from scanner.export.output import occupy_closed_streams
 from scanner.kernel.native import keep_memory
 from scanner.options import PUBLIC, ScanOptions, flag_of
@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StoreError as error:
         exits.print_message(str(error))
         return exits.STORE_CODES[error.reason]
+    except ScanTimeout as error:
+        exits.print_message(str(error))
+        return exits.OUT_OF_TIME
     except BrokenPipeError:  # the reader closed the output pipe
         exits.discard_stdout()
         return exits.COMPLETE

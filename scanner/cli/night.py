@@ -14,7 +14,8 @@ from scanner.cli.main import options_from
 from scanner.cli.roots import Expectations
 from scanner.cli.run import UNFINISHED, Outcome, remove_old_snapshots, run_scan
 from scanner.cli.scan import Collected
-from scanner.errors import OptionError, OutputError, StoreError
+from scanner.engine import HOURS_OVER
+from scanner.errors import OptionError, OutputError, ScanTimeout, StoreError
 from scanner.export.output import Output
 from scanner.nightly.history import History, history_of, totals
 from scanner.nightly.metrics import metrics_text
@@ -218,6 +219,8 @@ def failure_of(error: Exception) -> NightFailed:
         return error
     if isinstance(error, StoreError):
         return NightFailed(exits.STORE_CODES[error.reason], str(error))
+    if isinstance(error, ScanTimeout):
+        return NightFailed(exits.OUT_OF_TIME, str(error))
     if isinstance(error, OptionError):
         return NightFailed(exits.USAGE, str(error))
     if isinstance(error, (OutputError, OSError)):
@@ -250,6 +253,8 @@ def snapshot_of(args: argparse.Namespace, outcome: Outcome, store: Store) -> Sna
     if outcome.failures:
         raise NightFailed(exits.NO_RESULT, "; ".join(map(str, outcome.failures)))
     if outcome.word == "timeout":
+        if outcome.message.startswith(HOURS_OVER):
+            raise NightFailed(exits.OUT_OF_TIME, outcome.message)
         after = duration(args.timeout or 0)
         raise NightFailed(exits.OUT_OF_TIME, f"stopped by --timeout after {after}; the next night continues")
     if outcome.signal:

@@ -21,7 +21,7 @@ exit codes
   2    wrong usage
   3    no usable result: no ROOT is readable, or an output or a store cannot be used
   4    a rule of --fail-if holds
-  75   stopped by --timeout, or the store is in use
+  75   stopped by --timeout or --between, or the store is in use
   128+N  ended by signal N
 """
 SCAN_EXAMPLES = """\
@@ -109,7 +109,7 @@ exit codes
   2    wrong usage
   3    failed: a ROOT or a file cannot be used, or --expect-fs or --min-entries is not met
   4    a rule of --fail-if holds
-  75   stopped by --timeout, or the store is in use (the message says which); the next night continues
+  75   stopped by --timeout or --between, or the store is in use (the message says which); the next night continues
   128+N  ended by signal N
 """
 

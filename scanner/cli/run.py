@@ -87,6 +87,8 @@ def run_scan(
                 list(args.roots), options, cancelled=interruption, monitored=report.is_wanted or with_progress,
                 unmet=expected.unmet,
             )  # fmt: skip
+            if run.engine.paused_until and not args.quiet:
+                exits.print_message(f"it is not between {options.between}: paused until {run.engine.paused_until}")
             take = until_failure if report.has_files else take
             outcome = _outcome(args.roots, run, take, with_progress=with_progress)
             outcome = report.write(outcome.with_signal(interruption))

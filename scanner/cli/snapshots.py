@@ -84,4 +84,4 @@ def read_from_store(args: argparse.Namespace, options: ScanOptions) -> ScanOptio
     if options.followlinks and not source.followlinks:
         raise OptionError(f"--follow-links: the scans of store {path!r} did not follow symbolic links")
     known = source.known._replace(tops=tops)
-    return options._replace(known=known, followlinks=source.followlinks, max_rate=None)
+    return options._replace(known=known, followlinks=source.followlinks, max_rate=None, between=None)

@@ -58,6 +58,7 @@ def progress_line(run: Run) -> contextlib.AbstractContextManager[object]:
         return Seen(
             done, known, stats.entries, monitor.memory if monitor is not None else 0,
             shown(stats.last_directory) if stats.last_directory else "", (seconds, shown(path) if path else ""),
+            run.engine.paused_until,
         )  # fmt: skip
 
     before = run.snapshot.before if run.snapshot is not None else None

@@ -53,6 +53,12 @@ class AllowRequests(NamedTuple):
     most: int
 
 
+class ScanPaused(NamedTuple):
+    """Event: start no Task from now on, or (False) start Tasks again."""
+
+    paused: bool
+
+
 class DispatchTask(NamedTuple):
     """Instruction: send the Task to the slot."""
 
@@ -79,6 +85,6 @@ class ScanFinished(NamedTuple):
 
 Event: TypeAlias = (
     BackendEvent | AddDirectories | ConsumerWaits | DirectoryPruned | BytesWaiting | ZoneLimit | ZonesFound
-    | AllowRequests
+    | AllowRequests | ScanPaused
 )  # fmt: skip
 Instruction: TypeAlias = DispatchTask | ReclaimTask | DeliverChunk | ScanFinished

@@ -33,6 +33,7 @@ from scanner.plan.events import (
     Instruction,
     ReclaimTask,
     ScanFinished,
+    ScanPaused,
     ZoneLimit,
     ZonesFound,
 )  # fmt: skip
@@ -72,6 +73,7 @@ class Planner:
         self.hung = 0  # directories that did not answer in time
         self.share = slots
         self._allowed: int | None = None  # requests beyond those reserved for Tasks; negative: a debt; None: any number
+        self._paused = False
         self._entries = entries
         self._usual_requests = 1.0  # of a Task, lately
         self._validates, self._recorder = validates, Recorder()
@@ -143,6 +145,8 @@ class Planner:
                 self._divide(tops)
             case AllowRequests(requests, most):
                 self._allowed = min(requests + (self._allowed or 0), most)
+            case ScanPaused(paused):
+                self._paused = paused
         return []
 
     # ---- effects of events on the line
@@ -295,7 +299,7 @@ class Planner:
 
     @property
     def _may_send(self) -> bool:
-        return self._allowed is None or self._allowed > 0
+        return not self._paused and (self._allowed is None or self._allowed > 0)
 
     def _taker(self, segment: Segment, slot: int) -> int:
         """Return the slot that holds the first directory of the Segment open, if one does, or `slot`."""

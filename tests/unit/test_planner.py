@@ -22,6 +22,7 @@ from scanner.plan.events import (
     Instruction,
     ReclaimTask,
     ScanFinished,
+    ScanPaused,
     ZoneLimit,
 )
 from scanner.plan.invariants import KEPT, validate
@@ -449,6 +450,16 @@ def test_only_so_many_requests_as_were_allowed() -> None:
     assert handled(planner, ChunkArrived(1, chunk("/b", requests=5))) == [], "four more than were left"
     assert handled(planner, AllowRequests(4, 10)) == [], "the debt is paid"
     assert handled(planner, AllowRequests(1, 10)) == [(1, "/b")]
+
+
+def test_a_pause_starts_nothing_and_delivers_what_has_come() -> None:
+    planner = ordered(slots=1)
+    planner.handle(SlotUp(1), AddDirectories(["/"]), ConsumerWaits())
+    assert handled(planner, ScanPaused(True)) == []
+    arrived = chunk("/a")
+    assert handled(planner, ChunkArrived(1, arrived)) == [arrived]
+    assert handled(planner, SlotUp(2), ConsumerWaits()) == []
+    assert handled(planner, ScanPaused(False))[0] == (1, "/a")
 
 
 def test_an_unused_allowance_is_lost() -> None:

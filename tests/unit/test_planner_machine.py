@@ -18,6 +18,7 @@ from scanner.plan.events import (
     Event,
     ReclaimTask,
     ScanFinished,
+    ScanPaused,
     ZoneLimit,
     ZonesFound,
 )
@@ -136,6 +137,12 @@ class PlannerMachine(RuleBasedStateMachine):
         self.limited = True
         self.handle(AllowRequests(requests, 20))
 
+    @rule(paused=st.booleans())
+    def the_hours_end_or_begin(self, paused: bool) -> None:
+        busy = self.busy
+        self.handle(ScanPaused(paused))
+        assert not paused or self.busy == busy
+
     @rule(data=st.data())
     @precondition(lambda self: self.tasks)
     def a_slot_dies(self, data: st.DataObject) -> None:
@@ -164,6 +171,7 @@ class PlannerMachine(RuleBasedStateMachine):
         """Let it run to its end, undisturbed."""
         if not hasattr(self, "planner"):
             return
+        self.handle(ScanPaused(False))
         for _ in range(5000):
             if self.finished:
                 break
