@@ -114,4 +114,5 @@ def test_unchanged_directories_of_a_store_cost_one_request(tmp_path: Path, trees
     assert run.stats.snapshot is not None
     read_again = run.stats.snapshot["read"]
     assert requests[0] >= 5 * run.stats.directories
-    assert requests[1] <= run.stats.directories + 10 * read_again
+    opened_above = run.stats.directories // 20  # with a quota, a Task ends early, and the next opens the way down
+    assert requests[1] <= run.stats.directories + opened_above + 10 * read_again
