@@ -1,4 +1,4 @@
-"""Selection of entries that are not excluded: by type, size, time, depth or patterns."""
+"""Selection of entries that are not excluded: by type, status, depth or patterns."""
 
 from __future__ import annotations
 

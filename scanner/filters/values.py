@@ -1,4 +1,4 @@
-"""Parsing of option values: sizes, times, types, names. All functions raise OptionError that names the option."""
+"""Parsing of option values: sizes, times, types, names, users. Functions raise OptionError that names the option."""
 
 from __future__ import annotations
 
