@@ -22,6 +22,7 @@ WITHOUT_OPTIONS = "snapshots", "diff", "nightly"
 SIGNED = "--size", "--links", "--perm"
 """Options whose values may begin with a minus sign."""
 AN_AGE = re.compile(r"-[0-9][0-9a-z.]*")
+A_THRESHOLD = re.compile("--threshold|-[0abchklmsxDHLPS]*t")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if hasattr(sys.stderr, "reconfigure"):  # stderr may be closed
         sys.stderr.reconfigure(errors="backslashreplace")
     occupy_closed_streams()
-    words = join_signed_values(process_arguments() if arguments is None else arguments)
+    words = join_values(process_arguments() if arguments is None else arguments)
     args = parse(words)
     try:
         options = options_from(args)
@@ -100,6 +101,10 @@ def run_command(
     for name in ("trust", "recheck", "changed", "restart", "keep", "keep_within"):
         if getattr(args, name) not in (None, False, 0.0) and not args.store:
             raise OptionError(f"--{name.replace('_', '-')} needs --store")
+    if args.command == "du" and args.files_from is not None:
+        from scanner.cli.roots import read_roots
+
+        args.roots, args.wrong_names = read_roots(args.files_from, args.roots)
     if args.source is not None:
         from scanner.cli.snapshots import read_from_store
 
@@ -143,15 +148,21 @@ def in_terms_of_flags(message: str) -> str:
     return f"{flag_of(name)} {rest.replace(', or None for no limit', '')}"
 
 
-def join_signed_values(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with `--size -10K` as `--size=-10K`, and of `diff` `-7d` as `@-7d`: argparse takes a
-    separate value for an option.
+def join_values(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with `--size -10K` as `--size=-10K`, of `du` also `-t -10K`, and of `diff` `-7d` as `@-7d`:
+    argparse takes a separate value for an option. `--time` of `du` takes no separate value, as in GNU du.
     """
     result: list[str] = []
-    is_diff = arguments[:1] == ["diff"]
+    is_diff, is_du = arguments[:1] == ["diff"], arguments[:1] == ["du"]
     for argument in arguments:
-        if is_diff and AN_AGE.fullmatch(argument) and result[-1] not in ("--top", "--depth"):
+        if "--" in result:
+            result.append(argument)
+        elif is_diff and AN_AGE.fullmatch(argument) and result[-1] not in ("--top", "--depth"):
             result.append("@" + argument)
+        elif is_du and argument == "--time":
+            result.append("--time=mtime")
+        elif is_du and argument.startswith("-") and A_THRESHOLD.fullmatch(result[-1]):
+            result[-1] += argument if result[-1][1] != "-" else "=" + argument
         elif result and result[-1] in SIGNED and argument.startswith("-"):
             result[-1] += "=" + argument
         else:

@@ -172,7 +172,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         command = commands[args.command]
         hinted = ", ".join(word + _hint(word.partition("=")[0], args.command, command) for word in unknown)
         command.error(f"unrecognized arguments: {hinted}")
-    if args.command in SCANS and not args.roots and not args.source:
+    if args.command in SCANS and not args.roots and not args.source and vars(args).get("files_from") is None:
         commands[args.command].error("the following arguments are required: ROOT")
     return args
 
@@ -280,7 +280,7 @@ def add_options(command: argparse.ArgumentParser, name: str) -> None:
         "treemap": flags.add_treemap_options,
     }[name](command)
     flags.add_filter_options(command, max_depth=name != "du")
-    flags.add_traversal_options(command)
+    flags.add_traversal_options(command, follows_roots=name != "du")
     flags.add_limit_options(command)
     flags.add_performance_options(command)
     flags.add_snapshot_options(command)

@@ -115,11 +115,17 @@ class OneDevice:
         count = len(rows) // (8 * self._width)
         if rows[8 * self._dev * count : 8 * (self._dev + 1) * count] == struct.pack("Q", device) * count:
             return rows
-        values = array("q", rows)
-        devices = values[self._dev * count : (self._dev + 1) * count]
-        for row in [row for row, each in enumerate(devices) if each != device]:
-            values[row::count] = array("q", [NULL]) * self._width
-        return values.tobytes()
+        devices = memoryview(rows).cast("q")[self._dev * count : (self._dev + 1) * count]
+        return without_rows(rows, self._width, [row for row, each in enumerate(devices) if each != device])
+
+
+def without_rows(rows: bytes, width: int, some: Sequence[int]) -> bytes:
+    """Return the columns with NULL in `some` rows."""
+    values = array("q", rows)
+    count = len(values) // width
+    for row in some:
+        values[row::count] = array("q", [NULL]) * width
+    return values.tobytes()
 
 
 def times_among(columns: Sequence[str]) -> list[int]:

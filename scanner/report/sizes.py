@@ -77,7 +77,7 @@ class SizeReport:
         """Yield shared files that were not met before. Must run before the tree adds the records of the same Chunk."""
         seen = set()
         for key, *values in shared:
-            if key not in seen and not self._tree.has_met(key):
+            if key not in seen and key not in self._tree.met:
                 seen.add(key)
                 yield tuple(values)
 

@@ -34,6 +34,7 @@ ALLOWED = {
     "progress": {"errors", "model", "stats"},
     "monitor": FOUNDATION,
     "garbage": set(),
+    "usage": FOUNDATION | {"export", "mounts"},
     "export": FOUNDATION | {"entry"},
     "snapshot": FOUNDATION | {"kernel", "mounts", "export", "run", "api", "units"},
     "report": FOUNDATION | {"stats", "export", "kernel", "units"},

@@ -113,7 +113,7 @@ class Summary(Producer):
         """
         view, read_at = memoryview(rows).cast("q"), time.time_ns()
         values = self._columns.values(view)
-        shared = dict(self._shared_files.rows(view, directories))
+        shared = {row: tuple(key) for row, *key in self._shared_files.rows(view, directories)}
         columns = (values[name] for name in ("mode", "uid", "blocks", "size", "mtime_ns"))
         for row, (name, mode, uid, blocks, size, mtime) in enumerate(zip(names, *columns, strict=True)):
             if mode is None or row < start:

@@ -1,0 +1,201 @@
+"""What `scanner du` prints: a line or a JSON row for each directory, at once or sorted at the end, and the total."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from scanner.encoding import printable, terminal_bytes, utf8_text
+from scanner.export.output import STDOUT, Output
+from scanner.export.tree import Total
+from scanner.kernel.producers.base import depth_below
+from scanner.model import Path, is_below, prefix_of
+from scanner.report.data import path_fields
+from scanner.usage import Places
+
+SLACK = 1000  # rows more than --top to keep, so that not each one is compared
+Item = TypeVar("Item")
+
+
+class Figures(NamedTuple):
+    """What is printed of a directory or of the total."""
+
+    size: int
+    disk: int
+    entries: int
+    latest_ns: int | None
+
+
+class Row(NamedTuple):
+    path: Path
+    figures: Figures
+
+
+class Style(NamedTuple):
+    """How rows are selected and printed.
+
+    value         the figure to print: of sizes, or of entries
+    formatted     formats it
+    moment        formats a time; None: no time is printed
+    passes        whether --threshold lets a figure pass
+    depth         levels to print; None: all
+    separate      without sub-directories
+    order         sorts rows; None: in the order of the scan
+    top           rows to print; None: all
+    end           of a line
+    """
+
+    value: Callable[[Figures], int]
+    formatted: Callable[[int], str]
+    moment: Callable[[int], str] | None
+    passes: Callable[[int], bool]
+    depth: int | None
+    separate: bool
+    order: Callable[[Row], Any] | None
+    top: int | None
+    end: bytes
+
+
+class Printer(Protocol):
+    """Writes rows, then what follows them. `total`: None if it is not known."""
+
+    def row(self, row: Row) -> None: ...
+    def finish(self, total: Figures | None, outcome: str) -> None: ...
+
+
+class Usage:
+    """Passes the rows that are shown to a Printer, and adds up the roots."""
+
+    def __init__(self, style: Style, places: Places, printer: Printer) -> None:
+        self._style, self._printer = style, printer
+        self._roots = sorted(places.named, key=len, reverse=True)
+        self._known = frozenset(places.named)
+        self._given = {spelled: root for spelled, root in places.given.items() if spelled != root}
+        self._sorted = Ranking(style.order, style.top) if style.order is not None else None
+        self._size = self._disk = self._entries = 0
+        self._latest: int | None = None
+
+    def add(self, totals: Iterable[Total[Any]]) -> None:
+        style = self._style
+        for total in totals:
+            if total.path in self._known:
+                self._add_root(total)
+            figures = figures_of(total, separate=style.separate)
+            if not style.passes(style.value(figures)) or not self._is_shown(total.path):
+                continue
+            row = Row(self._as_given(total.path), figures)
+            if self._sorted is None:
+                self._printer.row(row)
+            else:
+                self._sorted.add(row)
+
+    def _add_root(self, total: Total[Any]) -> None:
+        self._size += total.size
+        self._disk += total.disk
+        self._entries += total.entries
+        self._latest = max(filter(None, (self._latest, total.latest_ns)), default=None)
+
+    def finish(self, outcome: str, *, is_whole: bool) -> None:
+        """Print the sorted rows, and the total if the scan is whole."""
+        for row in self._sorted.best() if self._sorted is not None else ():
+            self._printer.row(row)
+        total = Figures(self._size, self._disk, self._entries, self._latest)
+        self._printer.finish(total if is_whole else None, outcome)
+
+    def _is_shown(self, path: Any) -> bool:
+        depth = self._style.depth
+        if depth is None or path in self._known:
+            return True
+        return depth_below(path, next(root for root in self._roots if is_below(path, root))) <= depth
+
+    def _as_given(self, path: Any) -> Any:
+        """Return the path below its ROOT as the user spelled it."""
+        top = next((spelled for spelled in self._given if is_below(path, spelled)), None) if self._given else None
+        if top is None:
+            return path
+        inner = path[len(prefix_of(top)) :]
+        return prefix_of(self._given[top]) + inner if inner else self._given[top]
+
+
+def figures_of(total: Total[Any], *, separate: bool) -> Figures:
+    if separate:
+        return Figures(total.own_size, total.own_disk, total.own_entries, total.own_latest_ns)
+    return Figures(total.size, total.disk, total.entries, total.latest_ns)
+
+
+class Ranking(Generic[Item]):
+    """Sorts items; of equal ones the first comes first. `most`: how many to keep; None: all."""
+
+    def __init__(self, key: Callable[[Item], Any], most: int | None) -> None:
+        self._key, self._most = key, most
+        self._items: list[Item] = []
+
+    def add(self, item: Item) -> None:
+        self._items.append(item)
+        if self._most is not None and len(self._items) > self._most + SLACK:
+            self._items = self.best()
+
+    def best(self) -> list[Item]:
+        if self._most is None:
+            return sorted(self._items, key=self._key)
+        return heapq.nsmallest(self._most, self._items, key=self._key)
+
+
+class Lines:
+    """Prints lines as GNU du: size, time if one is wanted, path."""
+
+    def __init__(self, style: Style, output: Output, *, with_total: bool) -> None:
+        self._style, self._output, self._with_total = style, output, with_total
+        self._on_terminal = style.end != b"\0" and os.isatty(STDOUT)  # it interprets control characters in names
+
+    def row(self, row: Row) -> None:
+        self._write(row.figures, self._name(row.path))
+
+    def finish(self, total: Figures | None, outcome: str) -> None:
+        if self._with_total and total is not None:
+            self._write(total._replace(latest_ns=max(total.latest_ns or 0, 0)), b"total")  # as in GNU du
+
+    def _name(self, path: Path) -> bytes:
+        return terminal_bytes(printable(utf8_text(path))) if self._on_terminal else os.fsencode(path)
+
+    def _write(self, figures: Figures, name: bytes) -> None:
+        style = self._style
+        cells = [style.formatted(style.value(figures)).encode()]
+        if style.moment is not None:
+            cells.append(os.fsencode("?" if figures.latest_ns is None else style.moment(figures.latest_ns)))
+        self._output.write(b"\t".join([*cells, name]) + style.end)
+
+
+class Document:
+    """Prints one JSON object: roots, rows, total, outcome. Sizes are bytes, times nanoseconds since 1970.
+
+    Rows are written one by one, so memory does not grow with them.
+    """
+
+    def __init__(self, style: Style, output: Output, roots: Iterable[str]) -> None:
+        self._with_time = style.moment is not None
+        self._output = output
+        self._between = b"\n"
+        self._output.write(b'{"roots": ' + _json([path_fields(root) for root in roots]) + b',\n"rows": [')
+
+    def row(self, row: Row) -> None:
+        self._output.write(self._between + _json({**path_fields(row.path), **dict(self._fields(row.figures))}))
+        self._between = b",\n"
+
+    def finish(self, total: Figures | None, outcome: str) -> None:
+        fields = None if total is None else dict(self._fields(total))
+        self._output.write(b'\n],\n"total": ' + _json(fields) + b',\n"outcome": ' + _json(outcome) + b"}\n")
+
+    def _fields(self, figures: Figures) -> Iterator[tuple[str, int | None]]:
+        yield "disk_bytes", figures.disk
+        yield "apparent_bytes", figures.size
+        yield "entries", figures.entries
+        if self._with_time:
+            yield "latest_ns", figures.latest_ns
+
+
+def _json(value: Mapping[str, Any] | list[Any] | str | None) -> bytes:
+    return json.dumps(value).encode()
