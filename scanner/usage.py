@@ -71,6 +71,10 @@ class Places(NamedTuple):
         arguments = depth, self.counting.every_name, self.known, self.mounted_twice, time, file_levels, True
         return ProducerSpec("sizes", arguments)
 
+    def summary(self, now: int) -> ProducerSpec:
+        """Return the producer of sums by class. `now`: origin of ages, nanoseconds since 1970."""
+        return ProducerSpec("summary", (now, 0, self.counting.every_name, self.known, self.meets_twice, True))
+
 
 def places_of(roots: Sequence[str], options: ScanOptions, counting: Counting) -> tuple[Places, ScanOptions]:
     """Return the places of a scan of `roots`, and its options without directories that an earlier root has counted.

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from scanner.cli import exits
 from scanner.cli.blocks import count_formatter, size_formatter, threshold_of, unit_of, whole_number
 from scanner.cli.lines import Document, Figures, Lines, Row, Style, Usage
-from scanner.cli.run import conclude, run_scan
+from scanner.cli.run import Outcome, conclude, run_scan
 from scanner.cli.times import time_field, time_formatter
 from scanner.errors import OptionError
-from scanner.export.formats import SIZES_FIELDS
 from scanner.export.output import Output
 from scanner.fields import Field
 from scanner.model import Chunk
-from scanner.options import ScanOptions
-from scanner.usage import Counting, Places, places_of
+from scanner.options import ProducerSpec, ScanOptions
+from scanner.usage import Counting, places_of
 
 INEFFECTIVE = "warning: --apparent-size and -b are ineffective with --inodes"
+
+
+class Consumer(Protocol):
+    """Takes what the producer makes of the fields, in walk order, and prints it at once or at the end."""
+
+    producer: ProducerSpec
+    fields: tuple[str, ...]
+
+    def take(self, output: bytes | memoryview) -> None: ...
+    def finish(self, outcome: str, *, is_whole: bool) -> None: ...
 
 
 def du_command(args: argparse.Namespace, options: ScanOptions, interruption: exits.Interruption) -> int:
@@ -31,34 +39,36 @@ def du_command(args: argparse.Namespace, options: ScanOptions, interruption: exi
     counting = Counting(args.count_links, args.dereference, hashes_all=several)
     places, options = places_of(args.roots, options, counting)
     args.roots = places.scanned
-    levels = 0 if not args.all else sys.maxsize if style.depth is None else style.depth
-    producer = places.sizes(None if style.separate else style.depth, time, levels)
-    options = options._replace(producers=(producer,), stat=(*SIZES_FIELDS, *([time] if time else [])))
-    if args.inodes and args.apparent_size and not args.quiet:
-        exits.print_message(INEFFECTIVE)
     with Output(None) as output:
-        printer = Document(style, output, given) if args.json else Lines(style, output, with_total=args.total)
-        return print_usage(args, options, interruption, Usage(style, places, printer), places, time)
+        consumer: Consumer
+        if args.by is not None:
+            from scanner.cli.by import GroupTable  # not needed otherwise
+
+            consumer = GroupTable(args, given, places, style.depth, output)
+        elif args.json:
+            consumer = Usage(style, places, time, Document(output, given, with_time=args.time is not None))
+        else:
+            consumer = Usage(style, places, time, Lines(style, output, with_total=args.total))
+        options = options._replace(producers=(consumer.producer,), stat=consumer.fields)
+        outcome = print_usage(args, options, interruption, consumer)
+    code = exits.INCOMPLETE if outcome.code == exits.NO_RESULT and places.files else outcome.code
+    return conclude(args, outcome._replace(code=code or int(args.wrong_names)))
 
 
 def print_usage(
-    args: argparse.Namespace, options: ScanOptions, interruption: exits.Interruption, usage: Usage, places: Places,
-    time: Field | None,
-) -> int:  # fmt: skip
-    """Scan, print, and return the exit code."""
-    tree = places.tree(time)
+    args: argparse.Namespace, options: ScanOptions, interruption: exits.Interruption, consumer: Consumer
+) -> Outcome:
+    """Scan, and print what the consumer makes of it."""
+    if args.inodes and args.apparent_size and not args.quiet:
+        exits.print_message(INEFFECTIVE)
 
     def take(chunk: Chunk) -> None:
         with interruption.raising():
-            usage.add(tree.add(chunk.output))
+            consumer.take(chunk.output)
 
     outcome = run_scan(args, options, take, interruption)
-    is_whole = outcome.word not in ("timeout", "interrupted")
-    if is_whole:
-        usage.add(tree.finish())
-    usage.finish(outcome.word, is_whole=is_whole)
-    code = exits.INCOMPLETE if outcome.code == exits.NO_RESULT and places.files else outcome.code
-    return conclude(args, outcome._replace(code=code or int(args.wrong_names)))
+    consumer.finish(outcome.word, is_whole=outcome.word not in ("timeout", "interrupted"))
+    return outcome
 
 
 def chosen_time(args: argparse.Namespace) -> Field | None:
@@ -83,7 +93,8 @@ def style_of(args: argparse.Namespace) -> Style:
     moment = time_formatter(args.time_style) if args.time is not None else None
     end = b"\0" if args.null else b"\n"
     passes = threshold_of(args.threshold)
-    return Style(value, formatted, moment, passes, depth, args.separate_dirs, order_of(args, value), args.top, end)
+    order = order_of(args, value)
+    return Style(value, formatted, moment, passes, depth, args.all, args.separate_dirs, order, args.top, end)
 
 
 def shown_depth(args: argparse.Namespace) -> int | None:

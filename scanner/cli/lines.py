@@ -5,12 +5,15 @@ from __future__ import annotations
 import heapq
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from scanner.encoding import printable, terminal_bytes, utf8_text
+from scanner.export.formats import SIZES_FIELDS
 from scanner.export.output import STDOUT, Output
 from scanner.export.tree import Total
+from scanner.fields import Field
 from scanner.kernel.producers.base import depth_below
 from scanner.model import Path, is_below, prefix_of
 from scanner.report.data import path_fields
@@ -42,6 +45,7 @@ class Style(NamedTuple):
     moment        formats a time; None: no time is printed
     passes        whether --threshold lets a figure pass
     depth         levels to print; None: all
+    with_files    whether files in directories are printed
     separate      without sub-directories
     order         sorts rows; None: in the order of the scan
     top           rows to print; None: all
@@ -53,6 +57,7 @@ class Style(NamedTuple):
     moment: Callable[[int], str] | None
     passes: Callable[[int], bool]
     depth: int | None
+    with_files: bool
     separate: bool
     order: Callable[[Row], Any] | None
     top: int | None
@@ -67,10 +72,17 @@ class Printer(Protocol):
 
 
 class Usage:
-    """Passes the rows that are shown to a Printer, and adds up the roots."""
+    """Takes the Chunks of a scan, in walk order, passes the rows that are shown to a Printer, and adds up the roots.
 
-    def __init__(self, style: Style, places: Places, printer: Printer) -> None:
+    `time`: the field whose latest value is needed.
+    """
+
+    def __init__(self, style: Style, places: Places, time: Field | None, printer: Printer) -> None:
         self._style, self._printer = style, printer
+        levels = 0 if not style.with_files else sys.maxsize if style.depth is None else style.depth
+        self.producer = places.sizes(None if style.separate else style.depth, time, levels)
+        self.fields = (*SIZES_FIELDS, *([time] if time is not None else []))
+        self._tree = places.tree(time)
         self._roots = sorted(places.named, key=len, reverse=True)
         self._known = frozenset(places.named)
         self._given = {spelled: root for spelled, root in places.given.items() if spelled != root}
@@ -78,7 +90,10 @@ class Usage:
         self._size = self._disk = self._entries = 0
         self._latest: int | None = None
 
-    def add(self, totals: Iterable[Total[Any]]) -> None:
+    def take(self, output: bytes | memoryview) -> None:
+        self._add(self._tree.add(output))
+
+    def _add(self, totals: Iterable[Total[Any]]) -> None:
         style = self._style
         for total in totals:
             if total.path in self._known:
@@ -99,7 +114,9 @@ class Usage:
         self._latest = max(filter(None, (self._latest, total.latest_ns)), default=None)
 
     def finish(self, outcome: str, *, is_whole: bool) -> None:
-        """Print the sorted rows, and the total if the scan is whole."""
+        """Print what has not been printed, and the total if the scan is whole."""
+        if is_whole:
+            self._add(self._tree.finish())
         for row in self._sorted.best() if self._sorted is not None else ():
             self._printer.row(row)
         total = Figures(self._size, self._disk, self._entries, self._latest)
@@ -175,27 +192,23 @@ class Document:
     Rows are written one by one, so memory does not grow with them.
     """
 
-    def __init__(self, style: Style, output: Output, roots: Iterable[str]) -> None:
-        self._with_time = style.moment is not None
-        self._output = output
+    def __init__(self, output: Output, roots: Iterable[str], *, with_time: bool = False, **head: str) -> None:
+        self._output, self._with_time = output, with_time
+        fields = {"roots": [path_fields(root) for root in roots], **head}
+        self._output.write(json.dumps(fields)[:-1].encode() + b',\n"rows": [')
         self._between = b"\n"
-        self._output.write(b'{"roots": ' + _json([path_fields(root) for root in roots]) + b',\n"rows": [')
 
     def row(self, row: Row) -> None:
-        self._output.write(self._between + _json({**path_fields(row.path), **dict(self._fields(row.figures))}))
+        self.add(path_fields(row.path), row.figures)
+
+    def add(self, fields: Mapping[str, Any], figures: Figures) -> None:
+        self._output.write(self._between + json.dumps({**fields, **self._fields(figures)}).encode())
         self._between = b",\n"
 
     def finish(self, total: Figures | None, outcome: str) -> None:
-        fields = None if total is None else dict(self._fields(total))
-        self._output.write(b'\n],\n"total": ' + _json(fields) + b',\n"outcome": ' + _json(outcome) + b"}\n")
+        end = {"total": None if total is None else self._fields(total), "outcome": outcome}
+        self._output.write(b"\n],\n" + json.dumps(end)[1:].encode() + b"\n")
 
-    def _fields(self, figures: Figures) -> Iterator[tuple[str, int | None]]:
-        yield "disk_bytes", figures.disk
-        yield "apparent_bytes", figures.size
-        yield "entries", figures.entries
-        if self._with_time:
-            yield "latest_ns", figures.latest_ns
-
-
-def _json(value: Mapping[str, Any] | list[Any] | str | None) -> bytes:
-    return json.dumps(value).encode()
+    def _fields(self, figures: Figures) -> dict[str, int | None]:
+        sizes = {"disk_bytes": figures.disk, "apparent_bytes": figures.size, "entries": figures.entries}
+        return {**sizes, **({"latest_ns": figures.latest_ns} if self._with_time else {})}

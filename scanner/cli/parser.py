@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from scanner import __version__
-from scanner.cli import exits, flags
+from scanner.cli import du_flags, exits, flags
 from scanner.encoding import printable
 
 DESCRIPTION = """\
@@ -49,10 +49,11 @@ DU_EXAMPLES = """\
 examples
   scanner du -h -d 1 /srv
   scanner du -h --top 10 /home
+  scanner du -h --by owner --older 1y /home
   scanner du -c --apparent-size -B 1 *
 
-Sizes are those of GNU du: disk usage in KiB of each directory with everything below it. A file with
-several names counts once, for the first of them. A ROOT may be a file or a symlink.
+Sizes and options are those of GNU du: disk usage in KiB of each directory with everything below it. A file
+with several names counts once, for the first of them. A ROOT may be a file or a symlink.
 
 """
 
@@ -276,7 +277,7 @@ def add_options(command: argparse.ArgumentParser, name: str) -> None:
     {
         "scan": flags.add_report_options,
         "list": flags.add_list_options,
-        "du": flags.add_du_options,
+        "du": du_flags.add_du_options,
         "treemap": flags.add_treemap_options,
     }[name](command)
     flags.add_filter_options(command, max_depth=name != "du")

@@ -33,6 +33,10 @@ class MetFiles:
         met.add(inode)
         return len(met) > before
 
+    def add_status(self, status: os.stat_result) -> bool:
+        """Add the file of this status, and return whether it is new."""
+        return self.add(*key_of(status))
+
     def first(self, shared: bytes) -> tuple[int, int, int, int]:
         """Add shared files. Return bytes, blocks and number of the new ones, and the latest of their times."""
         size = blocks = count = 0

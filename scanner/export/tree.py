@@ -5,10 +5,9 @@ from __future__ import annotations
 import marshal
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from struct import unpack_from
 from typing import Any, Generic, NamedTuple
 
-from scanner.export.met import MetFiles, key_of
+from scanner.export.met import Key, MetFiles
 from scanner.fields import NULL, in_64_bits
 from scanner.model import Path, PathText, is_below, prefix_of
 
@@ -101,8 +100,8 @@ class Tree:
 
         Yield completed directories, the deepest first; before them their files, where the records have them.
         """
-        for path, size, blocks, entries, latest, shared, files in marshal.loads(records) if records else ():
-            if self._is_again(path, shared):
+        for path, size, blocks, entries, latest, shared, files, key in marshal.loads(records) if records else ():
+            if self._is_again(path, key):
                 continue
             if not self._open or self._open[-1].path != path:
                 while self._open and (path in self._roots or not is_below(path, self._open[-1].path)):
@@ -114,10 +113,12 @@ class Tree:
             here.add(size, blocks, entries, latest)
             if shared:
                 here.add(*self.met.first(shared))
+            if key is not None:
+                self.met.add(*key)  # also if it is not selected, and so does not count
             if files:
                 yield from self._add_files(here, files)
 
-    def _is_again(self, path: Path, shared: bytes) -> bool:
+    def _is_again(self, path: Path, key: Key | None) -> bool:
         """Return whether a record belongs to a directory that was met before."""
         return False
 
@@ -138,7 +139,7 @@ class Tree:
                     break
                 continue
             status = self._files[path]
-            if self.met.add(*key_of(status)) or self._every_name:
+            if self.met.add_status(status) or self._every_name:
                 moment = None if self._time is None else in_64_bits(getattr(status, f"st_{self._time}"))
                 yield total_of_file(path, status.st_size, 512 * status.st_blocks, moment)
 
@@ -158,18 +159,17 @@ class Tree:
 class DistinctTree(Tree):
     """A Tree that skips a directory that was met before, with everything below it, as `du` does.
 
-    Directories are met twice by symlinks, or where a file system is mounted twice. The records must have a key for
-    each entry, the first of which is the directory's own.
+    Directories are met twice by symlinks, or where a file system is mounted twice.
     """
 
     _excluded: Path | None = None  # the skipped directory that the records belong to
 
-    def _is_again(self, path: Any, shared: bytes) -> bool:
+    def _is_again(self, path: Any, key: Key | None) -> bool:
         above = self._excluded
         if above is not None and (path == above or (path not in self._roots and is_below(path, above))):
             return True
         is_first = not self._open or self._open[-1].path != path
-        self._excluded = path if is_first and shared and unpack_from("qq", shared) in self.met else None
+        self._excluded = path if is_first and key is not None and key in self.met else None
         return self._excluded is not None
 
 

@@ -899,9 +899,10 @@ static PyObject *sums_list(const struct table *table)
         if (sum->count == 0)
             continue;
         PyObject *item = sum->suffix != NULL
-                             ? Py_BuildValue("y#LL", sum->suffix, (Py_ssize_t)sum->length, (long long)sum->count,
-                                             (long long)sum->bytes)
-                             : Py_BuildValue("LLL", (long long)sum->key, (long long)sum->count, (long long)sum->bytes);
+                             ? Py_BuildValue("y#LLL", sum->suffix, (Py_ssize_t)sum->length, (long long)sum->count,
+                                             (long long)sum->bytes, (long long)sum->disk)
+                             : Py_BuildValue("LLLL", (long long)sum->key, (long long)sum->count,
+                                             (long long)sum->bytes, (long long)sum->disk);
         if (item == NULL || PyList_Append(list, item) != 0)
             Py_CLEAR(list);
         Py_XDECREF(item);
@@ -927,7 +928,8 @@ static PyObject *odd_list(const struct sums *sums)
     PyObject *list = PyList_New((Py_ssize_t)sums->odd_count);
     for (size_t at = 0; list != NULL && at < sums->odd_count; at++) {
         const struct odd *file = &sums->odd[at];
-        PyObject *item = Py_BuildValue("y#L", sums->names + file->at, (Py_ssize_t)file->length, (long long)file->bytes);
+        PyObject *item = Py_BuildValue("y#LL", sums->names + file->at, (Py_ssize_t)file->length,
+                                       (long long)file->bytes, (long long)file->disk);
         if (item == NULL || PyList_SetItem(list, (Py_ssize_t)at, item) != 0)
             Py_CLEAR(list);
     }
@@ -936,9 +938,9 @@ static PyObject *odd_list(const struct sums *sums)
 
 static PyObject *sums_result(const struct sums *sums)
 {
-    PyObject *values[] = {sums_list(&sums->types),    sums_list(&sums->sizes),    sums_list(&sums->age_sums),
-                          sums_list(&sums->suffixes), sums_list(&sums->owners),   largest_list(sums),
-                          odd_list(sums)};
+    PyObject *values[] = {sums_list(&sums->types),    sums_list(&sums->sizes),  sums_list(&sums->age_sums),
+                          sums_list(&sums->suffixes), sums_list(&sums->owners), sums_list(&sums->groups),
+                          largest_list(sums),         odd_list(sums)};
     return tuple_of(values, LENGTH(values));
 }
 
@@ -946,35 +948,38 @@ PyDoc_STRVAR(sum_run_doc,
 "sum_run(names, counts, rows, columns, now, read_at, ages, most, least)\n--\n\n"
 "Sum up the files of a run without shared files: see Summary in summary.py.\n\n"
 "names: of files, separated by NULs, directories by slashes. counts, rows: of a WalkedRun. columns: positions of mode,\n"
-"uid, blocks, size and mtime_ns, and the number of columns. ages: 64-bit nanoseconds, rising. Returns lists of (class,\n"
-"count, bytes) by type, size, age, suffix and owner; of (row, bytes, disk usage, number of the directory, name) of the\n"
-"`most` largest files of more than `least` bytes; and of (name, bytes) of files whose suffix is not ASCII and not counted.\n"
-"None if a sum exceeds 64 bits.");
+"blocks, size, uid, gid and mtime_ns (of the last three -1: not known), and the number of columns. ages: 64-bit\n"
+"nanoseconds, rising. Returns lists of (class, count, bytes, disk usage) by type, size, age, suffix, owner and group; of\n"
+"(row, bytes, disk usage, number of the directory, name) of the `most` largest files of more than `least` bytes; and of\n"
+"(name, bytes, disk usage) of files whose suffix is not ASCII and not counted. None if a sum exceeds 64 bits.");
+
+enum { NEEDED = 3, SUMMED = 6 }; /* columns */
 
 static PyObject *sum_run(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
     Py_buffer names, counts, rows, ages;
-    Py_ssize_t column[5], width, most;
+    Py_ssize_t column[SUMMED], width, most;
     long long now, read_at, least;
     PyObject *result = NULL;
-    if (!PyArg_ParseTuple(arguments, "y*y*y*(nnnnnn)LLy*nL", &names, &counts, &rows, &column[0], &column[1], &column[2],
-                          &column[3], &column[4], &width, &now, &read_at, &ages, &most, &least))
+    if (!PyArg_ParseTuple(arguments, "y*y*y*(nnnnnnn)LLy*nL", &names, &counts, &rows, &column[0], &column[1],
+                          &column[2], &column[3], &column[4], &column[5], &width, &now, &read_at, &ages, &most, &least))
         return NULL;
     Py_ssize_t size = width > 0 ? rows.len / (Py_ssize_t)sizeof(int64_t) / width : -1;
     int fits = size >= 0 && most >= 0;
     for (size_t at = 0; at < LENGTH(column); at++)
-        fits = fits && column[at] >= 0 && column[at] < width;
+        fits = fits && column[at] >= (at < NEEDED ? 0 : -1) && column[at] < width;
     if (!fits) {
         PyErr_SetString(PyExc_ValueError, "arguments that do not fit each other");
     } else {
-        const int64_t *values = rows.buf;
+        const int64_t *of[SUMMED];
+        for (size_t at = 0; at < SUMMED; at++)
+            of[at] = column[at] < 0 ? NULL : (const int64_t *)rows.buf + column[at] * size;
         most = most < size ? most : size; /* there are no more files than rows */
         struct sums sums = {
             .names = names.buf, .names_length = (size_t)names.len, .counts = counts.buf,
-            .directories = (size_t)counts.len / sizeof(int32_t) / 2, .mode = values + column[0] * size,
-            .uid = values + column[1] * size, .blocks = values + column[2] * size, .size = values + column[3] * size,
-            .mtime = values + column[4] * size, .rows = (size_t)size, .now = now, .read_at = read_at, .ages = ages.buf,
-            .age_count = (size_t)ages.len / sizeof(int64_t), .most = (size_t)most, .least = least,
+            .directories = (size_t)counts.len / sizeof(int32_t) / 2, .mode = of[0], .blocks = of[1], .size = of[2],
+            .uid = of[3], .gid = of[4], .mtime = of[5], .rows = (size_t)size, .now = now, .read_at = read_at,
+            .ages = ages.buf, .age_count = (size_t)ages.len / sizeof(int64_t), .most = (size_t)most, .least = least,
             .largest = malloc((size_t)most * sizeof(struct large) + 1),
         };
         int done = 0;

@@ -1,5 +1,5 @@
-/* Sums of the files of a run by class: type, owner, size, age, suffix; and the largest. What summary.py does in Python,
-   for runs without shared files, and profile.py for suffixes. No Python objects here; runs without the GIL.
+/* Sums of the files of a run by class: type, owner, group, size, age, suffix; and the largest. What summary.py does in
+   Python, for runs without shared files, and profile.py for suffixes. No Python objects here; runs without the GIL.
 
        names of files, by directory --+
        columns, by directory ---------+--> for each row --> tables of struct sum, list of struct large
@@ -16,7 +16,7 @@ struct sum { /* of a class */
     int64_t key;
     const char *suffix; /* in the names; NULL: the class is `key` */
     size_t length;      /* of the suffix */
-    int64_t count, bytes; /* count 0: the place is free */
+    int64_t count, bytes, disk; /* count 0: the place is free */
 };
 
 struct table { /* open addressing; `size` is a power of two */
@@ -32,7 +32,7 @@ struct large {
 
 struct odd { /* a file whose suffix Python has to find: it is not ASCII */
     size_t at, length;
-    int64_t bytes;
+    int64_t bytes, disk;
 };
 
 struct sums {
@@ -41,14 +41,15 @@ struct sums {
     size_t names_length;
     const int32_t *counts; /* of each directory: files, links */
     size_t directories;
-    const int64_t *mode, *uid, *blocks, *size, *mtime;
+    const int64_t *mode, *blocks, *size;
+    const int64_t *uid, *gid, *mtime; /* NULL: not known, and nothing is summed by them */
     size_t rows;
     int64_t now, read_at; /* origin of ages; when the rows were read; nanoseconds */
     const int64_t *ages;
     size_t age_count, most; /* the last: largest files to find */
     int64_t least;          /* bytes that a file among them must exceed */
     /* The state and the result. */
-    struct table types, owners, sizes, age_sums, suffixes;
+    struct table types, owners, groups, sizes, age_sums, suffixes;
     struct large *largest;
     size_t large_count;
     struct odd *odd;
@@ -92,7 +93,7 @@ static int enlarge(struct table *table)
 }
 
 /* Count an entry. `suffix`: NULL if the class is `key`. */
-static int count_in(struct table *table, int64_t key, const char *suffix, size_t length, int64_t bytes)
+static int count_in(struct table *table, int64_t key, const char *suffix, size_t length, int64_t bytes, int64_t disk)
 {
     if (2 * table->used >= table->size && !enlarge(table))
         return 0;
@@ -103,6 +104,7 @@ static int count_in(struct table *table, int64_t key, const char *suffix, size_t
     }
     sum->count++;
     table->overflow |= __builtin_add_overflow(sum->bytes, bytes, &sum->bytes);
+    table->overflow |= __builtin_add_overflow(sum->disk, disk, &sum->disk);
     return 1;
 }
 
@@ -141,12 +143,12 @@ static int suffix_in(const char *name, size_t length, const char **suffix)
     return length - dot <= LONGEST_SUFFIX ? (int)(length - dot + 1) : 0;
 }
 
-static int count_suffix(struct sums *sums, size_t at, size_t length, int64_t bytes)
+static int count_suffix(struct sums *sums, size_t at, size_t length, int64_t bytes, int64_t disk)
 {
     const char *suffix = "";
     int found = suffix_in(sums->names + at, length, &suffix);
     if (found >= 0)
-        return count_in(&sums->suffixes, 0, suffix, (size_t)found, bytes);
+        return count_in(&sums->suffixes, 0, suffix, (size_t)found, bytes, disk);
     if (sums->odd_count == sums->odd_room) {
         size_t room = 2 * sums->odd_room + 64;
         struct odd *odd = realloc(sums->odd, room * sizeof *odd);
@@ -155,7 +157,7 @@ static int count_suffix(struct sums *sums, size_t at, size_t length, int64_t byt
         sums->odd = odd;
         sums->odd_room = room;
     }
-    sums->odd[sums->odd_count++] = (struct odd){.at = at, .length = length, .bytes = bytes};
+    sums->odd[sums->odd_count++] = (struct odd){.at = at, .length = length, .bytes = bytes, .disk = disk};
     return 1;
 }
 
@@ -189,16 +191,19 @@ static int count_row(struct sums *sums, size_t directory, size_t at, size_t leng
     int64_t mode = sums->mode[row], size = sums->size[row], disk;
     if (mode == MISSING)
         return 1;
-    sums->owners.overflow |= __builtin_mul_overflow(sums->blocks[row], (int64_t)512, &disk);
-    if (!count_in(&sums->types, mode & S_IFMT, NULL, 0, 0) || !count_in(&sums->owners, sums->uid[row], NULL, 0, disk))
+    sums->types.overflow |= __builtin_mul_overflow(sums->blocks[row], (int64_t)512, &disk);
+    if (!count_in(&sums->types, mode & S_IFMT, NULL, 0, size, disk) ||
+        (sums->uid != NULL && !count_in(&sums->owners, sums->uid[row], NULL, 0, size, disk)) ||
+        (sums->gid != NULL && !count_in(&sums->groups, sums->gid[row], NULL, 0, size, disk)))
         return 0;
     if (!S_ISREG(mode))
         return 1;
     struct large file = {.bytes = size, .disk = disk, .row = row, .directory = directory, .at = at, .length = length};
     keep_large(sums, &file);
-    return count_in(&sums->sizes, size_class_of(size), NULL, 0, size) &&
-           count_in(&sums->age_sums, age_class_of(sums, sums->mtime[row]), NULL, 0, size) &&
-           count_suffix(sums, at, length, size);
+    return count_in(&sums->sizes, size_class_of(size), NULL, 0, size, disk) &&
+           (sums->mtime == NULL ||
+            count_in(&sums->age_sums, age_class_of(sums, sums->mtime[row]), NULL, 0, size, disk)) &&
+           count_suffix(sums, at, length, size, disk);
 }
 
 /* Count the suffixes of all names, of whatever directory. Return 0 if memory runs out. */
@@ -207,7 +212,7 @@ static int count_suffixes_of_names(struct sums *sums)
     for (size_t at = 0, end; at < sums->names_length; at = end + 1) {
         for (end = at; end < sums->names_length && sums->names[end] != 0 && sums->names[end] != '/';)
             end++;
-        if (!count_suffix(sums, at, end - at, 0))
+        if (!count_suffix(sums, at, end - at, 0, 0))
             return 0;
     }
     return 1;
@@ -215,7 +220,8 @@ static int count_suffixes_of_names(struct sums *sums)
 
 static int has_overflow(const struct sums *sums)
 {
-    return sums->owners.overflow || sums->sizes.overflow || sums->age_sums.overflow || sums->suffixes.overflow;
+    return sums->types.overflow || sums->owners.overflow || sums->groups.overflow || sums->sizes.overflow ||
+           sums->age_sums.overflow || sums->suffixes.overflow;
 }
 
 /* Count all rows. Return 0 if memory runs out, -1 if names, counts and rows do not fit each other. */
@@ -248,7 +254,8 @@ static int count_rows(struct sums *sums)
 
 static void clear_sums(struct sums *sums)
 {
-    struct table *tables[] = {&sums->types, &sums->owners, &sums->sizes, &sums->age_sums, &sums->suffixes};
+    struct table *tables[] = {&sums->types, &sums->owners,   &sums->groups,
+                              &sums->sizes, &sums->age_sums, &sums->suffixes};
     for (size_t at = 0; at < sizeof tables / sizeof *tables; at++)
         free(tables[at]->sums);
     free(sums->largest);

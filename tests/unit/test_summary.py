@@ -19,7 +19,8 @@ from scanner.kernel.producers.summary import DAY, SUMMARY_FIELDS, Summary
 from scanner.options import ProducerSpec, ScanOptions
 
 pytestmark = pytest.mark.skipif(native() is None, reason="not built")
-COLUMNS = columns_of(SUMMARY_FIELDS)
+FIELDS = (*SUMMARY_FIELDS, "gid")
+COLUMNS = columns_of(FIELDS)
 NOW = time.time_ns()
 FUTURE = NOW + 10**18
 MODES = st.sampled_from([0o100644, 0o100600, 0o40755, 0o120777, 0o10644, 0o140755, 0o20600, 0, NULL])
@@ -46,7 +47,8 @@ def entries(draw: st.DrawFn, names: int) -> list[list[int]]:
         row = dict.fromkeys(COLUMNS, 1)
         row |= {
             "mode": draw(MODES), "size": draw(SIZES), "blocks": draw(st.sampled_from([0, 8, 1 << 40, 1 << 60])),
-            "uid": draw(st.sampled_from([0, 1000, (1 << 32) - 1])), "mtime_ns": draw(TIMES),
+            "uid": draw(st.sampled_from([0, 1000, (1 << 32) - 1])), "gid": draw(st.integers(0, 2)),
+            "mtime_ns": draw(TIMES),
             "ino": draw(st.integers(1, 4)), "nlink": draw(st.sampled_from([1, 1, 1, 1, 1, 1, 1, 2])),
         }  # fmt: skip
         rows.append([NULL] * len(COLUMNS) if row["mode"] == NULL else [row[name] for name in COLUMNS])
@@ -75,7 +77,7 @@ def runs(draw: st.DrawFn) -> WalkedRun:
 
 def made(producer: type[Any], arguments: tuple[Any, ...], run: WalkedRun, *, pure: bool) -> list[Any]:
     spec = ProducerSpec("summary", arguments)
-    options = ScanOptions(stat=SUMMARY_FIELDS)._replace(producers=(spec,), pure=pure, roots=("/r",))
+    options = ScanOptions(stat=FIELDS)._replace(producers=(spec,), pure=pure, roots=("/r",))
     one = producer(options, *arguments)
     if pure:
         super(producer, one).add_joined_run(run)  # directory by directory
@@ -107,12 +109,13 @@ def test_other_producers_of_a_run(producer: type[Any], arguments: tuple[Any, ...
 @pytest.mark.parametrize(
     ("names", "counts", "rows", "columns"),
     [
-        (b"", b"", bytes(40), (0, 1, 2, 3, 4, 0)),
-        (b"", b"", bytes(40), (0, 1, 2, 3, 5, 5)),
-        (b"", struct.pack("2i", 5, 0), bytes(40), (0, 1, 2, 3, 4, 5)),
-        (b"", struct.pack("2i", -1, 0), bytes(40), (0, 1, 2, 3, 4, 5)),
-        (b"ab", struct.pack("2i", 0, 0), bytes(40), (0, 1, 2, 3, 4, 5)),
-        (b"", struct.pack("4i", 0, 0, 0, 0), bytes(80), (0, 1, 2, 3, 4, 5)),
+        (b"", b"", bytes(40), (0, 1, 2, 3, -1, 4, 0)),
+        (b"", b"", bytes(40), (0, 1, 2, 3, -1, 5, 5)),
+        (b"", b"", bytes(40), (0, -1, 2, 3, -1, 4, 5)),
+        (b"", struct.pack("2i", 5, 0), bytes(40), (0, 1, 2, 3, -1, 4, 5)),
+        (b"", struct.pack("2i", -1, 0), bytes(40), (0, 1, 2, 3, -1, 4, 5)),
+        (b"ab", struct.pack("2i", 0, 0), bytes(40), (0, 1, 2, 3, -1, 4, 5)),
+        (b"", struct.pack("4i", 0, 0, 0, 0), bytes(80), (0, 1, 2, 3, -1, 4, 5)),
     ],
 )
 def test_a_run_that_does_not_fit_is_refused(names: bytes, counts: bytes, rows: bytes, columns: tuple[int, ...]) -> None:
@@ -125,7 +128,7 @@ def test_a_run_that_does_not_fit_is_refused(names: bytes, counts: bytes, rows: b
 def test_more_largest_files_than_there_are_rows() -> None:
     module = native()
     assert module is not None
-    row = struct.pack("5q", 0o100644, 0, 1, 7, 0)
-    found = module.sum_run(b"", struct.pack("2i", 0, 0), row, (0, 1, 2, 3, 4, 5), 0, 0, b"", 1 << 62, -1)
+    row = struct.pack("5q", 0o100644, 1, 7, 0, 0)
+    found = module.sum_run(b"", struct.pack("2i", 0, 0), row, (0, 1, 2, 3, -1, 4, 5), 0, 0, b"", 1 << 62, -1)
     assert found is not None
-    assert found[5] == [(0, 7, 512, 0, b"")]
+    assert found[6] == [(0, 7, 512, 0, b"")]

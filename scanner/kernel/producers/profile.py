@@ -55,8 +55,8 @@ class Profile(Producer):
         if self._native is not None:
             joined = names if isinstance(names, bytes) else names.encode(ENCODING, ERRORS)
             counts, odd = self._native.count_suffixes(joined)
-            self._suffixes.update({suffix.decode(): count for suffix, count, _ in counts if suffix})
-            names = b"\0".join(name for name, _ in odd)
+            self._suffixes.update({suffix.decode(): count for suffix, count, *_ in counts if suffix})
+            names = b"\0".join(name for name, *_ in odd)
         self._suffixes.update(SUFFIX.findall(utf8_text(names)))
 
     def _add(self, path: Any, dirs: int, files: int, first: bool) -> None:

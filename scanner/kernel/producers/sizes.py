@@ -1,10 +1,10 @@
 """Producer of disk usage: sums for each directory, made where it is read, whatever the number of its files.
 
-    path, bytes, blocks, entries, latest time, shared files, files
+    path, bytes, blocks, entries, latest time, shared files, files, device and inode of the directory
 
 Shared files count once in a scan, for the first of their paths in walk order. A worker sees only some of the paths, so
 the sums are without them. The consumer of all records, in walk order, adds those that are new: 64-bit numbers of each,
-device, inode, bytes, blocks, time.
+device, inode, bytes, blocks, time. The directory's own are there if a scan may meet it under several paths.
 """
 
 from __future__ import annotations
@@ -45,7 +45,13 @@ class SharedFiles:
         self._numbers = [columns.index(name) for name in KEY_FIELDS]
         self._width = len(columns)
         self._known = frozenset(known)
-        self._shares_all = options.followlinks or mounted_twice  # entries with one name and directories, too
+        self.shares_all = options.followlinks or mounted_twice  # entries with one name and directories, too
+
+    def key(self, rows: memoryview, row: int) -> tuple[int, int] | None:
+        """Return device and inode of a row; None if it is unknown."""
+        count = len(rows) // self._width
+        mode, inode, device, _ = (rows[number * count + row] for number in self._numbers)
+        return None if mode == NULL else (device, inode)
 
     def rows(self, rows: memoryview, directories: Sequence[int] = ()) -> Iterator[tuple[int, int, int]]:
         """Yield row number, device and inode of each shared file, by row.
@@ -55,7 +61,7 @@ class SharedFiles:
         count = len(rows) // self._width
         modes, inos, devs, column = (rows[number * count : (number + 1) * count] for number in self._numbers)
         nlinks = column.tolist()
-        every = self._shares_all or self._known
+        every = self.shares_all or self._known
         if not every and nlinks and min(nlinks) > 0:
             of_directories = sum(map(nlinks.__getitem__, directories))
             if sum(nlinks) - of_directories == len(nlinks) - len(directories):
@@ -64,7 +70,7 @@ class SharedFiles:
             if (nlink > 1 or every) and (mode := modes[row]) != NULL:
                 device, inode = devs[row], inos[row]
                 if (
-                    self._shares_all
+                    self.shares_all
                     or (nlink > 1 and not stat.S_ISDIR(mode))
                     or (self._known and (device, inode) in self._known)
                 ):
@@ -117,11 +123,13 @@ class DirectorySizes(Producer):
         self._file_levels = file_levels
         self._times = self._numbers[2:]
         self._records: list[list[Any]] = []
+        self._needs_keys = self._shared is not None and self._shared.shares_all
         if file_levels:
             self.run_form = JOINED
 
     def take(self, path: Any, links: list[Any], files: FilesWithRows, first: bool) -> None:
         record = self._record(path)
+        self._add_keys([record], files.rows, (0,))  # also of a directory that is not selected
         if self._file_levels and depth_below(path, self._root_of(path)) < self._file_levels:
             if first:
                 self._add([record], [1], first_row(files.rows, self.width))
@@ -145,31 +153,29 @@ class DirectorySizes(Producer):
         if self._only is not None:  # one record for all
             self._add([self._record(self._only)], [sum(lengths)], run.rows, directories)
         else:
-            self._add(map(self._record, run.paths), lengths, run.rows, directories)
+            records = list(map(self._record, run.paths))
+            self._add_keys(records, run.rows, directories)
+            self._add(records, lengths, run.rows, directories)
+
+    def _add_keys(self, records: list[list[Any]], rows: bytes, directories: Sequence[int]) -> None:
+        """Add the keys of directories to their records. `directories`: numbers of their rows."""
+        if self._needs_keys and self._shared is not None and rows:
+            view = memoryview(rows).cast("q")
+            for record, row in zip(records, directories, strict=True):
+                record[7] = self._shared.key(view, row)
 
     def unread(self, path: Any, row: bytes, fault: Fault) -> None:
         if path in self._roots or row[:8] not in (b"", nothing(1, 1)):  # skip directories whose `stat` failed
-            self._add([self._record(path)], [len(row) // (8 * self.width)], row)
+            record = self._record(path)
+            self._add_keys([record], row, (0,))
+            self._add([record], [len(row) // (8 * self.width)], row)
 
     def _record(self, path: Any) -> list[Any]:
         if self._depth is not None and path is not self._only:
-            path = self._ancestor(path, self._depth)
+            path = ancestor_of(path, self._root_of(path), self._depth)
         if not self._records or self._records[-1][0] != path:
-            self._records.append([path, 0, 0, 0, NULL, b"", []])
+            self._records.append([path, 0, 0, 0, NULL, b"", [], None])
         return self._records[-1]
-
-    def _ancestor(self, path: Any, depth: int) -> Any:
-        """Return the directory at most `depth` levels below its root whose record includes `path`."""
-        root = self._root_of(path)
-        if not depth or path == root:
-            return root
-        prefix = prefix_of(root)
-        end = len(prefix) - 1
-        for _ in range(depth):
-            end = path.find(prefix[-1:], end + 1)
-            if end < 0:
-                return path
-        return path[:end]
 
     def _root_of(self, path: Any) -> Any:
         return next(root for root in self._roots if is_below(path, root))
@@ -223,6 +229,19 @@ class DirectorySizes(Producer):
 
 
 PRODUCER = DirectorySizes
+
+
+def ancestor_of(path: Any, root: Any, depth: int) -> Any:
+    """Return the directory at most `depth` levels below its root in which `path` is, or `path` itself."""
+    if not depth or path == root:
+        return root
+    prefix = prefix_of(root)
+    end = len(prefix) - 1
+    for _ in range(depth):
+        end = path.find(prefix[-1:], end + 1)
+        if end < 0:
+            return path
+    return path[:end]
 
 
 def first_row(rows: bytes, width: int) -> bytes:
