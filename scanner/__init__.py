@@ -11,6 +11,7 @@
     result = await scanner.scan_parallel("/srv")
 
 `walk` yields tuples, `entries` yields files with their fields, `scan` returns a list with statistics and errors.
+`du` yields disk usage, `why` returns whether a scan includes a path.
 `ParallelScanner` runs several scans, also from asyncio. `ScanOptions` describes the options that all of them take as
 keywords. How the package is built: docs/architecture.md.
 """
@@ -26,6 +27,8 @@ _HOMES = {
     "entries": "api",
     "scan": "api",
     "walk": "api",
+    "why": "api",
+    "du": "usage",
     "Entry": "entry",
     "OptionError": "errors",
     "OutputError": "errors",
@@ -45,6 +48,8 @@ _HOMES = {
     "Snapshot": "snapshot.store",
     "Store": "snapshot.store",
     "diff": "snapshot.store",
+    "Answer": "kernel.why",
+    "Total": "export.tree",
 }
 __all__ = list(_HOMES)
 

@@ -14,6 +14,7 @@
     result = await scanner.scan_parallel("/srv")
 
 `walk` yields tuples, `entries` yields files with their fields, `scan` returns a list with statistics and errors.
+`du` yields disk usage, `why` returns whether a scan includes a path.
 `ParallelScanner` runs several scans, also from asyncio. `ScanOptions` describes the options that all of them take as
 keywords. How the package is built: docs/architecture.md.
 """
@@ -38,6 +39,8 @@ from scanner.snapshot.diff import Diff as Diff
 from scanner.snapshot.store import Snapshot as Snapshot
 from scanner.snapshot.store import Store as Store
 from scanner.snapshot.store import diff as diff
+from scanner.kernel.why import Answer as Answer
+from scanner.export.tree import Total as Total
 from scanner.fields import EntryType as EntryType, Field as Field
 from scanner.model import FaultKind as FaultKind, Operation as Operation, Walked
 from scanner.options import BackendName as BackendName, Moment, PathLike, Prune, Size, StartMethod as StartMethod
@@ -46,12 +49,15 @@ from scanner.options import ScanOptions as _ScanOptions
 from scanner.parallel import ParallelScanner as _ParallelScanner
 from scanner.plan.merge import OnError
 from scanner.run import ProgressCallback
+from scanner.usage import TimeName
 
 __version__: str
 __all__ = [
     "entries",
     "scan",
     "walk",
+    "why",
+    "du",
     "Entry",
     "OptionError",
     "OutputError",
@@ -71,6 +77,8 @@ __all__ = [
     "Snapshot",
     "Store",
     "diff",
+    "Answer",
+    "Total",
 ]
 
 def walk(
@@ -306,6 +314,143 @@ def scan(
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
         stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: False.
+        store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
+        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
+        changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
+        restart: Do not continue an interrupted scan. Default: False.
+    """
+
+def du(
+    tops: AnyStr | os.PathLike[AnyStr] | Sequence[AnyStr | os.PathLike[AnyStr]], *, depth: int | None = None, files:
+    bool = False, count_links: bool = False, dereference: bool = False, time: TimeName | None = None, onerror:
+    OnError = None, options: ScanOptions | None = None, followlinks: bool = False, backend: BackendName = 'auto',
+    max_workers: int | None = None, start_method: StartMethod | None = None, timeout: str | float | None = None,
+    window: str | int = 16777216, dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int =
+    64, max_rate: float | None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False,
+    skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] =
+    (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (),
+    ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden:
+    bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (),
+    size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, prune: Prune | None
+    = None, detect_loops: bool = True, partial_listings: bool = True, store: PathLike | None = None, trust:
+    TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool =
+    False
+) -> Iterator[Total[AnyStr]]:
+    """Yield the disk usage of each directory, lazily, in the order of `scanner du`: subdirectories first.
+
+        tops: One or several directories or files, str, bytes or path-like.
+        depth: Levels below each of them to yield; deeper ones count. Default: None (all).
+        files: Whether to yield files as well. Default: False.
+        count_links: Count a file once for each of its names. Default: False.
+        dereference: Follow symbolic links among `tops`. Default: False.
+        time: Time whose latest value each Total has, "mtime", "atime" or "ctime". Default: None.
+        onerror: Function that gets an OSError for each unreadable directory and entry. Default: these are ignored.
+        options: A ScanOptions, which the keywords override.
+        detect_loops: With `followlinks`, skip links to a directory above them. Default: True.
+        partial_listings: Keep names that were read before a listing failed. Default: True.
+
+    A file with several names counts once, for the first in walk order. So does a directory that several roots share.
+    The sums of the roots add up to the total.
+
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and exceptions of `onerror`.
+
+    Options, see `ScanOptions` for details:
+        followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
+        backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
+        max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
+        start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.
+        timeout: Time limit for the whole scan in seconds, or text like "1.5h". Default: None (no limit).
+        window: Limit for buffered results in bytes, or text like "64M". Default: 16 MiB.
+        dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
+        max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
+        max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
+        max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
+        nice: Lower the processor and disk priority of worker processes. Default: False.
+        one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
+        one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
+        skip_fs: Types of file systems to skip below the root, such as ("nfs4", "autofs"). Default: none.
+        exclude: Patterns of entries to exclude, as in a `.gitignore` in the root. Default: none.
+        exclude_from: Files with patterns of entries to exclude. Default: none.
+        include: Patterns of entries to include; directories are entered in any case. Default: all entries.
+        gitignore: Exclude the entries that git ignores. Default: False.
+        ignore_files: Names of pattern files that apply in any directory, such as ".scanignore". Default: none.
+        ignore_case: Ignore the case of ASCII letters in patterns. Default: False.
+        exclude_if_present: Names of entries whose presence skips a directory. Default: none.
+        exclude_caches: Skip directories that contain a `CACHEDIR.TAG` with a valid signature. Default: False.
+        hidden: Include entries whose names begin with a dot. Default: True.
+        min_depth: Exclude entries that are fewer levels than this below the root. Default: 0.
+        max_depth: Exclude entries that are more levels than this below the root. Default: None (no limit).
+        types: Types of entries to include, of f, d, l, p, s, b and c as in `find -type`. Default: all types.
+        size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
+        newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
+        older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+        prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
+        store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
+        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
+        changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
+        restart: Do not continue an interrupted scan. Default: False.
+    """
+
+def why(
+    path: str | bytes | os.PathLike[str] | os.PathLike[bytes], root: str | bytes | os.PathLike[str] |
+    os.PathLike[bytes] = '.', *, options: ScanOptions | None = None, followlinks: bool = False, backend: BackendName
+    = 'auto', max_workers: int | None = None, start_method: StartMethod | None = None, timeout: str | float | None =
+    None, window: str | int = 16777216, dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight:
+    int = 64, max_rate: float | None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool =
+    False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike |
+    Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str |
+    Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches:
+    bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType |
+    Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None
+    = None, prune: Prune | None = None, detect_loops: bool = True, partial_listings: bool = True, store: PathLike |
+    None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None =
+    None, restart: bool = False
+) -> Answer:
+    """Return whether a scan of `root` with these options includes `path`, and if not, why.
+
+        path: Path of an entry, relative to the working directory or to the root.
+        root: Root of the scan. Default: the working directory.
+        options: A ScanOptions, which the keywords override.
+        detect_loops: With `followlinks`, skip links to a directory above them. Default: True.
+        partial_listings: Keep names that were read before a listing failed. Default: True.
+
+    Only directories between the root and the path are read.
+
+    Raises OptionError (a ValueError).
+
+    Options, see `ScanOptions` for details:
+        followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
+        backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
+        max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
+        start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.
+        timeout: Time limit for the whole scan in seconds, or text like "1.5h". Default: None (no limit).
+        window: Limit for buffered results in bytes, or text like "64M". Default: 16 MiB.
+        dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
+        max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
+        max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
+        max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
+        nice: Lower the processor and disk priority of worker processes. Default: False.
+        one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
+        one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
+        skip_fs: Types of file systems to skip below the root, such as ("nfs4", "autofs"). Default: none.
+        exclude: Patterns of entries to exclude, as in a `.gitignore` in the root. Default: none.
+        exclude_from: Files with patterns of entries to exclude. Default: none.
+        include: Patterns of entries to include; directories are entered in any case. Default: all entries.
+        gitignore: Exclude the entries that git ignores. Default: False.
+        ignore_files: Names of pattern files that apply in any directory, such as ".scanignore". Default: none.
+        ignore_case: Ignore the case of ASCII letters in patterns. Default: False.
+        exclude_if_present: Names of entries whose presence skips a directory. Default: none.
+        exclude_caches: Skip directories that contain a `CACHEDIR.TAG` with a valid signature. Default: False.
+        hidden: Include entries whose names begin with a dot. Default: True.
+        min_depth: Exclude entries that are fewer levels than this below the root. Default: 0.
+        max_depth: Exclude entries that are more levels than this below the root. Default: None (no limit).
+        types: Types of entries to include, of f, d, l, p, s, b and c as in `find -type`. Default: all types.
+        size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
+        newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
+        older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+        prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
         trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.

@@ -1,4 +1,4 @@
-"""The functions `walk`, `entries` and `scan`. (`ParallelScanner` is in `parallel`.)"""
+"""The functions `walk`, `entries`, `scan` and `why`. (`ParallelScanner` is in `parallel`, `du` in `usage`.)"""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from scanner.signature import takes_options
 if TYPE_CHECKING:
     from scanner.backends.base import Backend
     from scanner.entry import Entry
+    from scanner.kernel.why import Answer
 
 CAUTION = 4
 """Factor on the work before threads start, compared with `scan`: a caller that stops early would wait for their first
 Tasks."""
 
-__all__ = ["ProgressCallback", "ScanResult", "entries", "scan", "walk"]
+__all__ = ["ProgressCallback", "ScanResult", "entries", "scan", "walk", "why"]
 
 
 @takes_options("stat", "partial_listings")
@@ -225,3 +226,29 @@ def scan(
     refuse_nul(top)
     with Run([top], ScanOptions.of(keywords, options), progress=progress_callback) as run:
         return run.collect(topdown)
+
+
+@takes_options("stat", detect_loops=True, partial_listings=True)
+def why(
+    path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+    root: str | bytes | os.PathLike[str] | os.PathLike[bytes] = ".",
+    *,
+    options: ScanOptions | None = None,
+    **keywords: Any,
+) -> Answer:
+    """Return whether a scan of `root` with these options includes `path`, and if not, why.
+
+        path: Path of an entry, relative to the working directory or to the root.
+        root: Root of the scan. Default: the working directory.
+        options: A ScanOptions, which the keywords override.
+        detect_loops: With `followlinks`, skip links to a directory above them. Default: True.
+        partial_listings: Keep names that were read before a listing failed. Default: True.
+
+    Only directories between the root and the path are read.
+
+    Raises OptionError (a ValueError).
+    """
+    from scanner.kernel.why import why as answer_of  # not needed otherwise
+
+    chosen = ScanOptions.of(keywords, options, detect_loops=True, partial_listings=True)
+    return answer_of(os.fsdecode(root), os.fsdecode(path), chosen)

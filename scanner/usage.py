@@ -1,19 +1,28 @@
-"""Roots of which disk usage is summed up: each directory counts once, or each time that it is given."""
+"""Disk usage: what a scan of several roots counts, and the function `du`."""
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, AnyStr, Literal, NamedTuple
 
 from scanner.errors import OptionError
+from scanner.export.formats import SIZES_FIELDS
 from scanner.export.met import Key, key_of
-from scanner.export.tree import NO_FILES, DistinctTree, Tree
+from scanner.export.tree import NO_FILES, DistinctTree, Total, Tree
 from scanner.fields import Field
-from scanner.model import Path, is_below
-from scanner.mounts import are_shared, barred
+from scanner.kernel.producers.base import depth_below
+from scanner.model import Path, is_below, prefix_of
+from scanner.mounts import are_shared
 from scanner.options import ProducerSpec, ScanOptions
+from scanner.plan.merge import OnError
+from scanner.roots import counted_before, distinct, each_time
+from scanner.run import Run, refuse_nul
+from scanner.signature import takes_options
+
+TimeName = Literal["mtime", "atime", "ctime"]
+TIMES: dict[TimeName, Field] = {"mtime": "mtime_ns", "atime": "atime_ns", "ctime": "ctime_ns"}
+EVERY_LEVEL = 1 << 62
 
 
 class Counting(NamedTuple):
@@ -34,7 +43,7 @@ class Places(NamedTuple):
 
     named          all roots, without repetitions
     files          status of those that are files: nothing scans them
-    given          the given spelling of roots that were spelled differently
+    given          the given spelling of roots that are spelled differently here
     mounted_twice  whether a file system is mounted twice where the scan may meet both
     """
 
@@ -49,6 +58,18 @@ class Places(NamedTuple):
     def scanned(self) -> list[str]:
         """The roots that are no files."""
         return [root for root in self.named if root not in self.files]
+
+    def levels(self, path: str) -> int:
+        """Return how many levels a path lies below its root."""
+        return depth_below(path, max((root for root in self.named if is_below(path, root)), key=len))
+
+    def as_given(self, path: str) -> str:
+        """Return a path below its root as the caller spelled it."""
+        top = next((spelled for spelled in self.given if is_below(path, spelled)), None) if self.given else None
+        if top is None:
+            return path
+        inner = path[len(prefix_of(top)) :]
+        return prefix_of(self.given[top]) + inner if inner else self.given[top]
 
     @property
     def known(self) -> tuple[Key, ...]:
@@ -99,93 +120,73 @@ def places_of(roots: Sequence[str], options: ScanOptions, counting: Counting) ->
     return places._replace(mounted_twice=twice), options._replace(barred=counted_before(places.scanned))
 
 
-def distinct(
-    paths: Sequence[str], options: ScanOptions, *, follow: bool
-) -> tuple[list[str], dict[Path, os.stat_result]]:
-    """Drop directories that the scan of an earlier path includes. Return the other paths, and the status of those that
-    are files, which are not scanned.
+@takes_options("stat", detect_loops=True, partial_listings=True)
+def du(
+    tops: AnyStr | os.PathLike[AnyStr] | Sequence[AnyStr | os.PathLike[AnyStr]],
+    *,
+    depth: int | None = None,
+    files: bool = False,
+    count_links: bool = False,
+    dereference: bool = False,
+    time: TimeName | None = None,
+    onerror: OnError = None,
+    options: ScanOptions | None = None,
+    **keywords: Any,
+) -> Iterator[Total[AnyStr]]:
+    """Yield the disk usage of each directory, lazily, in the order of `scanner du`: subdirectories first.
+
+        tops: One or several directories or files, str, bytes or path-like.
+        depth: Levels below each of them to yield; deeper ones count. Default: None (all).
+        files: Whether to yield files as well. Default: False.
+        count_links: Count a file once for each of its names. Default: False.
+        dereference: Follow symbolic links among `tops`. Default: False.
+        time: Time whose latest value each Total has, "mtime", "atime" or "ctime". Default: None.
+        onerror: Function that gets an OSError for each unreadable directory and entry. Default: these are ignored.
+        options: A ScanOptions, which the keywords override.
+        detect_loops: With `followlinks`, skip links to a directory above them. Default: True.
+        partial_listings: Keep names that were read before a listing failed. Default: True.
+
+    A file with several names counts once, for the first in walk order. So does a directory that several roots share.
+    The sums of the roots add up to the total.
+
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and exceptions of `onerror`.
     """
-    named: list[str] = []
-    files: dict[Path, os.stat_result] = {}
-    places: list[tuple[str, str]] = []
-    for path in dict.fromkeys(paths):
-        status = _status(path, follow=follow)
-        if status is not None and stat.S_ISDIR(status.st_mode):
-            place = os.path.realpath(path)
-            if any(is_below(place, other) and _enters(root, other, place, options) for root, other in places):
-                continue
-            places.append((path, place))
-        elif status is not None:
-            files[path] = status
-        named.append(path)
-    return named, files
+    several: Any = [tops] if isinstance(tops, str | bytes | os.PathLike) else tops
+    given = [os.fspath(root) for root in several]
+    if len(set(map(type, given))) > 1:
+        raise TypeError("tops must be all str or all bytes")
+    if time not in (None, *TIMES):
+        raise OptionError(f"time must be one of {', '.join(TIMES)}, or None, not {time!r}")
+    if depth is not None and (not isinstance(depth, int) or isinstance(depth, bool) or depth < 0):
+        raise OptionError(f"depth must be a whole number of 0 or more, or None, not {depth!r}")
+    chosen = ScanOptions.of(keywords, options, detect_loops=True, partial_listings=True)
+    if chosen.stat:
+        raise OptionError("stat is for scan and entries: du fetches what it needs")
+    counting = Counting(count_links, dereference, hashes_all=len(given) > 1)
+    return _du(given, chosen, counting, depth, None if time is None else TIMES[time], onerror, with_files=files)
 
 
-def each_time(paths: Sequence[str], *, follow: bool) -> tuple[list[str], dict[Path, os.stat_result], dict[str, str]]:
-    """Return all paths, the status of those that are files, and the given spelling for each changed one.
-
-    A directory counts each time it is given. A repeated one is spelled differently, so that the scan distinguishes it
-    from the same directory below another path.
-    """
-    named: list[str] = []
-    files: dict[Path, os.stat_result] = {}
-    given: dict[str, str] = {}
-    for path in paths:
-        status = _status(path, follow=follow)
-        if status is not None and not stat.S_ISDIR(status.st_mode):
-            files[path] = status
-            named.append(path)
-            continue
-        used = [root for root in named if root not in files]
-        spelled = next((each for each in _spellings(path, len(used)) if not _is_nested(each, used)), None)
-        if spelled is not None:
-            given[spelled] = path
-            named.append(spelled)
-    return named, files, given
+def _du(
+    given: Sequence[Path], options: ScanOptions, counting: Counting, depth: int | None, time: Field | None,
+    onerror: OnError, *, with_files: bool,
+) -> Iterator[Total[Any]]:  # fmt: skip
+    for root in given:
+        refuse_nul(root)
+    places, options = places_of([os.fsdecode(root) for root in given], options, counting)
+    levels = 0 if not with_files else EVERY_LEVEL if depth is None else depth
+    fields = (*SIZES_FIELDS, *([time] if time is not None else []))
+    options = options._replace(producers=(places.sizes(depth, time, levels),), stat=fields)
+    spelled = os.fsencode if given and isinstance(given[0], bytes) else os.fsdecode
+    with Run(list(places.scanned), options, monitored=False) as run:
+        for total in _totals(run, places.tree(time), onerror):
+            if depth is None or places.levels(total.path) <= depth:
+                yield total._replace(path=spelled(places.as_given(total.path)))
 
 
-def _spellings(path: str, count: int) -> Iterator[str]:
-    """Yield `path`, then `count` + 1 other ways to write it as given, as absolute and as relative path."""
-    yield path
-    for way in (path, os.path.abspath(path), os.path.relpath(path)):
-        head, here = ("/", "./") if os.path.isabs(way) else ("", "./")
-        for number in range(count + 1):
-            yield head + here * (number + 1) + way.removeprefix("/")
-
-
-def _is_nested(path: str, others: Sequence[str]) -> bool:
-    return any(is_below(path, other) or is_below(other, path) for other in others)
-
-
-def _status(path: str, *, follow: bool) -> os.stat_result | None:
-    """Return the status of `path`; None if it is unreadable, which the scan reports."""
-    try:
-        return os.stat(path) if follow else os.lstat(path)
-    except (OSError, ValueError):
-        return None
-
-
-def _enters(root: str, top: str, place: str, options: ScanOptions) -> bool:
-    """Return whether a scan of `root`, whose real path is `top`, enters `place`: no skipped mount lies in between."""
-    names = os.path.relpath(place, top).split(os.sep)
-    ways = [os.path.join(root, *names[:count]) for count in range(1, len(names) + 1)]
-    shut = barred([root], kinds=options.skip_fs, one_file_system=options.one_file_system, one_mount=options.one_mount)
-    if not set(shut).isdisjoint(ways):
-        return False
-    if not options.one_file_system:
-        return True
-    try:
-        return len({os.stat(way).st_dev for way in [root, *ways]}) == 1
-    except OSError:  # removed meanwhile: the scan reports it
-        return False
-
-
-def counted_before(roots: Sequence[str]) -> tuple[str, ...]:
-    """Return the roots that lie below a later root, as paths below it: the scan of the later root must skip them."""
-    places = [os.path.realpath(root) for root in roots]
-    return tuple(
-        os.path.join(root, os.path.relpath(places[earlier], places[later]))
-        for later, root in enumerate(roots)
-        for earlier in range(later)
-        if is_below(places[earlier], places[later])
-    )
+def _totals(run: Run, tree: Tree, onerror: OnError) -> Iterator[Total[Any]]:
+    for chunk in run.chunks():
+        for fault in chunk.faults:
+            if onerror is not None and fault.is_error:
+                onerror(fault.as_error())
+        yield from tree.add(chunk.output)
+    yield from tree.finish()

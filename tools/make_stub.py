@@ -46,6 +46,7 @@ from scanner.options import ScanOptions as _ScanOptions
 from scanner.parallel import ParallelScanner as _ParallelScanner
 from scanner.plan.merge import OnError
 from scanner.run import ProgressCallback
+from scanner.usage import TimeName
 
 __version__: str
 __all__ = {names}
@@ -53,12 +54,13 @@ __all__ = {names}
 
 
 def stub() -> str:
-    written = {"ParallelScanner", "ScanOptions", "entries", "scan", "scan_parallel", "walk"}
+    functions = ("walk", "entries", "scan", "du", "why")
+    written = {"ParallelScanner", "ScanOptions", "scan_parallel", *functions}
     homes = {name: home for name, home in scanner._HOMES.items() if name not in written}
     imports = "\n".join(f"from scanner.{home} import {name} as {name}" for name, home in homes.items())
     names = "[\n" + "".join(f'    "{name}",\n' for name in scanner.__all__) + "]"
     parts = [HEAD.format(doc=scanner.__doc__, imports=imports, names=names)]
-    parts += [function(getattr(scanner, name)) for name in ("walk", "entries", "scan")]
+    parts += [function(getattr(scanner, name)) for name in functions]
     parts += [function(scanner.scan_parallel, "async def")]
     parts += [klass(scanner.ParallelScanner, scanner.ParallelScanner.__init__)]
     parts += [klass(scanner.ScanOptions, scanner.ScanOptions.__new__)]

@@ -14,8 +14,7 @@ from scanner.export.formats import SIZES_FIELDS
 from scanner.export.output import STDOUT, Output
 from scanner.export.tree import Total
 from scanner.fields import Field
-from scanner.kernel.producers.base import depth_below
-from scanner.model import Path, is_below, prefix_of
+from scanner.model import Path
 from scanner.report.data import path_fields
 from scanner.usage import Places
 
@@ -83,9 +82,8 @@ class Usage:
         self.producer = places.sizes(None if style.separate else style.depth, time, levels)
         self.fields = (*SIZES_FIELDS, *([time] if time is not None else []))
         self._tree = places.tree(time)
-        self._roots = sorted(places.named, key=len, reverse=True)
-        self._known = frozenset(places.named)
-        self._given = {spelled: root for spelled, root in places.given.items() if spelled != root}
+        self._places = places
+        self._roots = frozenset(places.named)
         self._sorted = Ranking(style.order, style.top) if style.order is not None else None
         self._size = self._disk = self._entries = 0
         self._latest: int | None = None
@@ -96,12 +94,12 @@ class Usage:
     def _add(self, totals: Iterable[Total[Any]]) -> None:
         style = self._style
         for total in totals:
-            if total.path in self._known:
+            if total.path in self._roots:
                 self._add_root(total)
             figures = figures_of(total, separate=style.separate)
             if not style.passes(style.value(figures)) or not self._is_shown(total.path):
                 continue
-            row = Row(self._as_given(total.path), figures)
+            row = Row(self._places.as_given(total.path), figures)
             if self._sorted is None:
                 self._printer.row(row)
             else:
@@ -124,17 +122,7 @@ class Usage:
 
     def _is_shown(self, path: Any) -> bool:
         depth = self._style.depth
-        if depth is None or path in self._known:
-            return True
-        return depth_below(path, next(root for root in self._roots if is_below(path, root))) <= depth
-
-    def _as_given(self, path: Any) -> Any:
-        """Return the path below its ROOT as the user spelled it."""
-        top = next((spelled for spelled in self._given if is_below(path, spelled)), None) if self._given else None
-        if top is None:
-            return path
-        inner = path[len(prefix_of(top)) :]
-        return prefix_of(self._given[top]) + inner if inner else self._given[top]
+        return depth is None or path in self._roots or self._places.levels(path) <= depth
 
 
 def figures_of(total: Total[Any], *, separate: bool) -> Figures:

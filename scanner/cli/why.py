@@ -18,8 +18,7 @@ def why_command(args: argparse.Namespace, options: ScanOptions) -> int:
     if not answer.known:
         exits.print_message(f"'{shown(args.path)}': {reason}")
         return exits.NO_RESULT
-    is_included = answer.reason is None
-    line = f"in: {shown(args.path)}" if is_included else f"out: {shown(args.path)}: {reason}"
+    line = f"in: {shown(args.path)}" if answer.is_included else f"out: {shown(args.path)}: {reason}"
     with Output(None) as output:
         output.write(f"{line}\n".encode(sys.stdout.encoding or "utf-8", errors="backslashreplace"))
-    return exits.COMPLETE if is_included else exits.INCOMPLETE
+    return exits.COMPLETE if answer.is_included else exits.INCOMPLETE

@@ -17,10 +17,19 @@ from scanner.options import SELECTING, ScanOptions, flag_of
 
 
 class Answer(NamedTuple):
-    """`reason`: why the path is excluded; None: it is included. Without `known`, it is why there is no answer."""
+    """Whether a scan includes a path.
+
+    reason  why the path is excluded, or why there is no answer; None: it is included
+    known   whether there is an answer
+    """
 
     reason: str | None
     known: bool = True
+
+    @property
+    def is_included(self) -> bool | None:
+        """Whether the scan includes the path; None: unknown."""
+        return self.reason is None if self.known else None
 
 
 def why(root: str, path: str, options: ScanOptions) -> Answer:

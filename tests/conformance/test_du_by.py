@@ -75,16 +75,15 @@ def gnu_total(*words: Any) -> dict[str, int]:
     return {name: int(output.splitlines()[-1].split(b"\t")[0]) for name, output in outputs.items()}
 
 
-@pytest.mark.parametrize("by", BY)
-def test_sums_add_up_to_the_total_of_du(by: str, top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sums_add_up_to_the_total_of_du(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two, *_ = (path for path in sorted(top.iterdir()) if path.is_dir())
     file = next(path for path in sorted(one.iterdir()) if path.is_file())
     roots = [[top], [one, file, two], [file, top, file], [two, top]]
-    for choice, way, reader, places in pairwise(CHOICES, WAYS, [*READERS], roots):
+    for by, choice, way, reader, places in pairwise(BY, CHOICES, WAYS, [*READERS], roots):
         use(reader, monkeypatch)
         table = document("--by", by, *choice, *way, *places)
         usual = document("-s", *choice, *way, *places)
-        assert added(table["rows"]) == table["total"] == usual["total"], (choice, way, places)
+        assert added(table["rows"]) == table["total"] == usual["total"], (by, choice, way, places)
         if len(choice) < 2:
             assert table["total"] == gnu_total(*choice, *places)
 

@@ -44,6 +44,23 @@ def entries_have_typed_fields(path: Path, raw: bytes) -> None:
     assert_type(scanner.entries(raw), Iterator[scanner.Entry[bytes]])
 
 
+def totals_are_typed(text: str, raw: bytes, path: Path) -> None:
+    assert_type(scanner.du(text), Iterator[scanner.Total[str]])
+    assert_type(scanner.du([raw, raw], time="atime", depth=1), Iterator[scanner.Total[bytes]])
+    for total in scanner.du((path, text), files=True, exclude="*.o"):
+        assert_type(total.path, str)
+        assert_type(total.disk + total.own_entries, int)
+        assert_type(total.latest_ns, int | None)
+
+
+def answers_are_typed(path: Path, raw: bytes) -> None:
+    answer = scanner.why(path / "x", path, gitignore=True)
+    assert_type(answer, scanner.Answer)
+    assert_type(answer.reason, str | None)
+    assert_type(answer.is_included, bool | None)
+    scanner.why(raw)
+
+
 def results_are_lists_of_tuples(text: str, raw: bytes) -> None:
     result = scanner.scan(text, stat=True)
     assert_type(result, scanner.ScanResult[str])

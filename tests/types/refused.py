@@ -31,6 +31,10 @@ scanner.scan("x", progress_callback=len)  # type: ignore[arg-type]  # pyright: i
 scanner.walk("x", onerror=lambda: None)  # type: ignore[arg-type, misc]  # pyright: ignore[reportArgumentType]
 scanner.ParallelScanner(options={"max_workers": 2})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
+scanner.du("x", time="birth")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+scanner.du("x", stat=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+scanner.why()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
 # Results
 root, dirs = next(scanner.walk("x"))  # type: ignore[misc]  # pyright: ignore[reportAssignmentType]
 raw: bytes = scanner.scan("x")[0][0]  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]

@@ -16,7 +16,7 @@ from scanner.options import PUBLIC
 
 ROOT = Path(__file__).parents[2]
 PROJECT = jedi.Project(ROOT)
-CALLS = ["walk", "entries", "scan", "scan_parallel", "ParallelScanner", "ScanOptions"]
+CALLS = ["walk", "entries", "scan", "du", "why", "scan_parallel", "ParallelScanner", "ScanOptions"]
 
 
 def script(code: str) -> Any:
@@ -74,4 +74,5 @@ def test_signatures_show_the_defaults_of_each_function() -> None:
 
 
 def accepted_by(name: str) -> set[str]:
-    return set(PUBLIC) - ({"stat", "partial_listings"} if name == "walk" else set())
+    refused = {"walk": {"stat", "partial_listings"}, "du": {"stat"}, "why": {"stat"}}
+    return set(PUBLIC) - refused.get(name, set())
