@@ -58,6 +58,11 @@ def cpu_count() -> int:
     return os.cpu_count() or 1
 
 
+def is_pure() -> bool:
+    """Return whether SCANNER_PURE forces pure Python."""
+    return os.environ.get("SCANNER_PURE", "") not in ("", "0")
+
+
 class ProducerSpec(NamedTuple):
     """Output that workers make of entries: see `kernel.producers`."""
 
@@ -267,7 +272,7 @@ class ScanOptions(OptionFields):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if len(args) < len(cls._fields):  # false while unpickling, which passes all fields
-            kwargs.setdefault("pure", os.environ.get("SCANNER_PURE", "") not in ("", "0"))
+            kwargs.setdefault("pure", is_pure())
         for name in WITH_UNITS.keys() & kwargs.keys():
             if isinstance(kwargs[name], str):
                 kwargs[name] = WITH_UNITS[name](name, kwargs[name])

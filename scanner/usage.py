@@ -8,9 +8,9 @@ from typing import Any, AnyStr, Literal, NamedTuple
 
 from scanner.errors import OptionError
 from scanner.export.formats import SIZES_FIELDS
-from scanner.export.met import Key, key_of
 from scanner.export.tree import NO_FILES, DistinctTree, Total, Tree
 from scanner.fields import Field
+from scanner.kernel.met import Key, key_of
 from scanner.kernel.producers.base import depth_below
 from scanner.model import Path, is_below, prefix_of
 from scanner.mounts import are_shared

@@ -11,9 +11,9 @@ from scanner.cli.blocks import size_formatter, unit_of
 from scanner.cli.lines import Document, Figures, Ranking
 from scanner.errors import OptionError
 from scanner.export.formats import SIZES_FIELDS
-from scanner.export.met import MetFiles
 from scanner.export.output import Output
 from scanner.fields import Field
+from scanner.kernel.met import key_of, met_files
 from scanner.kernel.producers.sizes import ancestor_of
 from scanner.kernel.producers.summary import Counts, add_to
 from scanner.model import is_below
@@ -148,13 +148,13 @@ class ClassGroups:
 
     def __init__(self, by: str, places: Places) -> None:
         self._by = by
-        met = MetFiles()
+        met = met_files()
         now = time.time_ns()
         self.producer = places.summary(now)
         self._classes = MergedClasses(lambda key: met.add(*key))
         for path in places.named:
             status = places.files.get(path)
-            if status is not None and (met.add_status(status) or places.counting.every_name):
+            if status is not None and (met.add(*key_of(status)) or places.counting.every_name):
                 self._classes.add_file(path, status, now)
         self.take = self._classes.take
 

@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple
 
-from scanner.export.met import Key, MetFiles
 from scanner.fields import NULL, in_64_bits
+from scanner.kernel.met import Key, key_of, met_files
 from scanner.model import Path, PathText, is_below, prefix_of
 
 NO_FILES: Mapping[Path, os.stat_result] = {}
@@ -93,7 +93,7 @@ class Tree:
         self._every_name = every_name
         self._time = time
         self._open: list[OpenDirectory] = []  # each is below the one before
-        self.met = MetFiles()
+        self.met = met_files()
 
     def add(self, records: bytes | memoryview) -> Iterator[Total[Any]]:
         """Add the records that `DirectorySizes` made for one Chunk.
@@ -139,7 +139,7 @@ class Tree:
                     break
                 continue
             status = self._files[path]
-            if self.met.add_status(status) or self._every_name:
+            if self.met.add(*key_of(status)) or self._every_name:
                 moment = None if self._time is None else in_64_bits(getattr(status, f"st_{self._time}"))
                 yield total_of_file(path, status.st_size, 512 * status.st_blocks, moment)
 

@@ -6,6 +6,10 @@
        format_lines     lines of text from these         _lines.h
        sum_run          sums of a run by class           _sums.h
        count_suffixes   those of names alone             _sums.h
+       sum_sizes        disk usage of directories        _usage.h
+       meet_files       the set of files with several    _usage.h
+       has_met          names that were met
+       copy_met
        keep_memory      the allocator's settings
 
    All code that uses Python objects is in this file: arguments, results, the module. The headers do the work. read.py,
@@ -23,7 +27,7 @@
    Ownership. Buffers in a request (y*) are released by the function that has parsed it. File descriptors: see each
    function. A `struct listing` and a `struct run` own their memory; they live on the stack of one call.
 
-   The GIL. Everything in the headers runs without it, except choose_columns and the sets of names. No function keeps
+   The GIL. Everything in the headers runs without it, except choose_columns, the sets of names and _usage.h. No function keeps
    state between calls, so all of them can run in several threads at once. Two threads must not share a Python list that
    they pass. */
 
@@ -39,6 +43,7 @@
 
 #include "_lines.h"
 #include "_sums.h" /* which needs MISSING */
+#include "_usage.h"
 #include "_walk.h"
 
 #ifndef BUILD_ID /* checksum of the sources: setup.py sets it, native.py compares it */
@@ -1003,8 +1008,8 @@ static PyObject *sum_run(PyObject *Py_UNUSED(module), PyObject *arguments)
 
 PyDoc_STRVAR(count_suffixes_doc,
 "count_suffixes(names)\n--\n\n"
-"Count the suffixes of names, which NULs and slashes separate: a list of (suffix, count, 0), with an empty suffix for names\n"
-"without, and a list of (name, 0) of names whose suffix is not ASCII and not counted.");
+"Count the suffixes of names, which NULs and slashes separate: a list of (suffix, count, 0, 0), with an empty suffix for\n"
+"names without, and a list of (name, 0, 0) of names whose suffix is not ASCII and not counted.");
 
 static PyObject *count_suffixes(PyObject *Py_UNUSED(module), PyObject *names)
 {
@@ -1021,6 +1026,171 @@ static PyObject *count_suffixes(PyObject *Py_UNUSED(module), PyObject *names)
     PyObject *result = tuple_of(values, LENGTH(values));
     clear_sums(&sums);
     return result;
+}
+
+/* --- disk usage --- */
+
+static PyObject *usage_tuple(const struct usage *usage, PyObject *shared)
+{
+    PyObject *values[] = {PyLong_FromLongLong(usage->size), PyLong_FromLongLong(usage->blocks),
+                          PyLong_FromLongLong(usage->entries), PyLong_FromLongLong(usage->latest), shared};
+    return tuple_of(values, shared != NULL ? 5 : 4);
+}
+
+/* Return the sums of some rows with their shared files, None if a sum exceeds 64 bits. */
+static PyObject *usage_of(const struct usage_rows *rows, size_t row, size_t count)
+{
+    struct usage usage;
+    size_t size = count_shared(rows, row, count) * SHARED * sizeof(int64_t);
+    PyObject *shared = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (shared == NULL)
+        return NULL;
+    if (sum_usage(rows, row, count, &usage, (int64_t *)(void *)PyBytes_AsString(shared)))
+        return usage_tuple(&usage, shared);
+    Py_DECREF(shared);
+    return Py_NewRef(Py_None);
+}
+
+PyDoc_STRVAR(sum_sizes_doc,
+"sum_sizes(counts, rows, columns, hashes)\n--\n\n"
+"Sum up the files of directories: see DirectorySizes in sizes.py.\n\n"
+"counts, rows: of a WalkedRun; without counts all rows are one directory. columns: positions of mode, ino, dev, nlink,\n"
+"size, blocks and a time (-1: not wanted), and the number of columns. hashes: whether files with several names are\n"
+"listed, and not summed up. Returns for each directory size, blocks, entries, latest time, and shared files. None if a\n"
+"sum exceeds 64 bits.");
+
+enum { USAGE_COLUMNS = 7 }; /* the last is the time */
+
+static PyObject *usage_list(const int32_t *counts, size_t directories, const struct usage_rows *rows, size_t left)
+{
+    PyObject *list = PyList_New(0);
+    size_t row = 0;
+    for (size_t at = 0; list != NULL && at < directories; at++) {
+        size_t count = counts != NULL ? 1 + (size_t)counts[2 * at] + (size_t)counts[2 * at + 1] : left;
+        if (counts != NULL && (counts[2 * at] < 0 || counts[2 * at + 1] < 0 || count > left)) {
+            PyErr_SetString(PyExc_ValueError, "counts and rows do not fit each other");
+            Py_CLEAR(list);
+            break;
+        }
+        PyObject *item = usage_of(rows, row, count);
+        row += count;
+        left -= count;
+        if (item == Py_None) {
+            Py_DECREF(list);
+            return item;
+        }
+        if (item == NULL || PyList_Append(list, item) != 0)
+            Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    return list;
+}
+
+static PyObject *sum_sizes(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    Py_buffer counts, rows;
+    Py_ssize_t column[USAGE_COLUMNS], width;
+    int hashes;
+    PyObject *result = NULL;
+    if (!PyArg_ParseTuple(arguments, "y*y*(nnnnnnnn)p", &counts, &rows, &column[0], &column[1], &column[2], &column[3],
+                          &column[4], &column[5], &column[6], &width, &hashes))
+        return NULL;
+    Py_ssize_t size = width > 0 ? rows.len / (Py_ssize_t)sizeof(int64_t) / width : -1;
+    int fits = size >= 0;
+    for (size_t at = 0; at < USAGE_COLUMNS; at++)
+        fits = fits && column[at] >= (at < USAGE_COLUMNS - 1 ? 0 : -1) && column[at] < width;
+    if (fits) {
+        const int64_t *of[USAGE_COLUMNS];
+        for (size_t at = 0; at < USAGE_COLUMNS; at++)
+            of[at] = column[at] < 0 ? NULL : (const int64_t *)rows.buf + column[at] * size;
+        struct usage_rows table = {.mode = of[0], .ino = of[1], .dev = of[2], .nlink = of[3], .size = of[4],
+                                   .blocks = of[5], .time = of[6], .hashes = hashes};
+        size_t directories = counts.len ? (size_t)counts.len / sizeof(int32_t) / 2 : 1;
+        result = usage_list(counts.len ? counts.buf : NULL, directories, &table, (size_t)size);
+    } else {
+        PyErr_SetString(PyExc_ValueError, "arguments that do not fit each other");
+    }
+    PyBuffer_Release(&counts);
+    PyBuffer_Release(&rows);
+    return result;
+}
+
+#define LEAST_PLACES 4
+
+/* Return the number of places in a table; 0 with an exception if it is too small. */
+static size_t places_of(const Py_buffer *table)
+{
+    size_t places = (size_t)table->len / sizeof(struct place);
+    if (places >= LEAST_PLACES)
+        return places;
+    PyErr_SetString(PyExc_ValueError, "the table is too small");
+    return 0;
+}
+
+PyDoc_STRVAR(meet_files_doc,
+"meet_files(table, shared)\n--\n\n"
+"Add shared files to a table: see MetFiles in met.py.\n\n"
+"table: 16 bytes for each place, at first 0. shared: as `sum_sizes` returns them. Returns size, blocks and number of the\n"
+"files that are new, and their latest time. None if there is no room, or a sum may exceed 64 bits: nothing was added.");
+
+static PyObject *meet_files(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    Py_buffer table, shared;
+    struct usage usage;
+    PyObject *result = NULL;
+    if (!PyArg_ParseTuple(arguments, "w*y*", &table, &shared))
+        return NULL;
+    size_t places = places_of(&table);
+    if (places > 0 && meet_all(table.buf, places, shared.buf, (size_t)shared.len / sizeof(int64_t) / SHARED, &usage))
+        result = usage_tuple(&usage, NULL);
+    else if (places > 0)
+        result = Py_NewRef(Py_None);
+    PyBuffer_Release(&table);
+    PyBuffer_Release(&shared);
+    return result;
+}
+
+PyDoc_STRVAR(has_met_doc,
+"has_met(table, device, inode)\n--\n\n"
+"Return whether a file is in the table.");
+
+static PyObject *has_met(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    Py_buffer table;
+    long long device, inode;
+    PyObject *result = NULL;
+    if (!PyArg_ParseTuple(arguments, "y*LL", &table, &device, &inode))
+        return NULL;
+    size_t places = places_of(&table);
+    if (places > 0)
+        result = PyBool_FromLong(is_met(table.buf, places, device, inode));
+    PyBuffer_Release(&table);
+    return result;
+}
+
+PyDoc_STRVAR(copy_met_doc,
+"copy_met(table, larger)\n--\n\n"
+"Add all files of a table to an empty larger one.");
+
+static PyObject *copy_met(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    Py_buffer table, larger;
+    if (!PyArg_ParseTuple(arguments, "y*w*", &table, &larger))
+        return NULL;
+    size_t places = places_of(&table), more = places_of(&larger);
+    if (more > places && places > 0) {
+        const struct place *from = table.buf;
+        struct place *to = larger.buf;
+        *to = *from;
+        for (size_t at = 1; at < places; at++)
+            if (from[at].device != 0 || from[at].inode != 0)
+                *place_in(to, more, from[at].device, from[at].inode) = from[at];
+    } else if (!PyErr_Occurred()) {
+        PyErr_SetString(PyExc_ValueError, "the table is not larger");
+    }
+    PyBuffer_Release(&table);
+    PyBuffer_Release(&larger);
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
 /* --- the module --- */
@@ -1042,11 +1212,15 @@ static PyMethodDef methods[] = {
     {"birth_time", birth_time, METH_O, birth_time_doc},
     {"column_at", column_at, METH_VARARGS, column_at_doc},
     {"count_suffixes", count_suffixes, METH_O, count_suffixes_doc},
+    {"copy_met", copy_met, METH_VARARGS, copy_met_doc},
     {"fill_rows", fill_rows, METH_O, fill_rows_doc},
     {"format_lines", format_lines, METH_VARARGS, format_lines_doc},
+    {"has_met", has_met, METH_VARARGS, has_met_doc},
     {"keep_memory", keep_memory, METH_NOARGS, keep_memory_doc},
     {"list_directory", list_directory, METH_O, list_directory_doc},
+    {"meet_files", meet_files, METH_VARARGS, meet_files_doc},
     {"sum_run", sum_run, METH_VARARGS, sum_run_doc},
+    {"sum_sizes", sum_sizes, METH_VARARGS, sum_sizes_doc},
     {"walk_run", walk_run, METH_O, walk_run_doc},
     {NULL, NULL, 0, NULL},
 };

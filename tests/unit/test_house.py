@@ -36,7 +36,7 @@ ALLOWED = {
     "garbage": set(),
     "roots": {"model", "mounts", "options"},
     "usage": FOUNDATION | {"export", "kernel", "mounts", "plan", "roots", "run", "signature"},
-    "export": FOUNDATION | {"entry"},
+    "export": FOUNDATION | {"entry", "kernel"},
     "snapshot": FOUNDATION | {"kernel", "mounts", "export", "run", "api", "units"},
     "report": FOUNDATION | {"stats", "export", "kernel", "units"},
     "nightly": FOUNDATION | {"snapshot", "report", "export", "units"},

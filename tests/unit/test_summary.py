@@ -99,7 +99,14 @@ def test_a_summary_of_a_run(most: int, run: WalkedRun) -> None:
     assert our_shared == their_shared
 
 
-@pytest.mark.parametrize(("producer", "arguments"), [(DirectorySizes, (None, False)), (Profile, (3,))])
+@pytest.mark.parametrize(
+    ("producer", "arguments"),
+    [
+        (DirectorySizes, (None, False)), (DirectorySizes, (0, True)),
+        (DirectorySizes, (None, False, (), False, "mtime_ns")),
+        (DirectorySizes, (None, False, (), True, "mtime_ns", 9)), (Profile, (3,)),
+    ],
+)  # fmt: skip
 @given(run=runs())
 @settings(max_examples=60, deadline=None)
 def test_other_producers_of_a_run(producer: type[Any], arguments: tuple[Any, ...], run: WalkedRun) -> None:

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import marshal
 import stat
-import sys
 from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any
 
 from scanner.fields import NULL, columns_of
-from scanner.kernel.native import COUNT, JOINED, WalkedRun
+from scanner.kernel.native import COUNT, JOINED, WalkedRun, native
 from scanner.kernel.pack import FilesWithRows, count_clamped, without_first, without_rows
 from scanner.kernel.producers.base import Producer, depth_below
 from scanner.kernel.status import nothing
@@ -27,8 +27,6 @@ from scanner.options import ScanOptions
 
 KEY_FIELDS = ("mode", "ino", "dev", "nlink")
 SIZE_FIELDS = ("size", "blocks", *KEY_FIELDS)
-NO_ROW = sys.maxsize, 0, 0
-"""Follows the last shared row."""
 
 
 class SharedFiles:
@@ -124,6 +122,11 @@ class DirectorySizes(Producer):
         self._times = self._numbers[2:]
         self._records: list[list[Any]] = []
         self._needs_keys = self._shared is not None and self._shared.shares_all
+        module = native()
+        is_usual = not (options.pure or options.followlinks or self._needs_keys or known)
+        self._sum = module.sum_sizes if module is not None and is_usual else None
+        numbers = (columns.index(name) for name in (*KEY_FIELDS, "size", "blocks"))
+        self._positions = (*numbers, columns.index(time) if time else -1, len(columns))
         if file_levels:
             self.run_form = JOINED
 
@@ -137,7 +140,8 @@ class DirectorySizes(Producer):
             record[6] += [*self._files(names(files.names), listed), *self._files(links, files.links)]
         else:
             for rows in (files.rows if first else without_first(files.rows, self.width), files.links):
-                self._add([record], [len(rows) // (8 * self.width)], rows)
+                if not self._add_compiled([record], rows):
+                    self._add([record], [len(rows) // (8 * self.width)], rows)
 
     def add_joined_run(self, run: WalkedRun) -> None:
         self.add_run(run)
@@ -148,14 +152,36 @@ class DirectorySizes(Producer):
         if self._file_levels:
             super().add_joined_run(run)
             return
+        records = [self._record(self._only)] if self._only is not None else list(map(self._record, run.paths))
+        if self._add_compiled(records, run.rows, b"" if self._only is not None else run.counts):
+            return
         lengths = run.lengths()
         directories = list(accumulate(lengths[:-1], initial=0))
         if self._only is not None:  # one record for all
-            self._add([self._record(self._only)], [sum(lengths)], run.rows, directories)
+            lengths = [sum(lengths)]
         else:
-            records = list(map(self._record, run.paths))
             self._add_keys(records, run.rows, directories)
-            self._add(records, lengths, run.rows, directories)
+        self._add(records, lengths, run.rows, directories)
+
+    def _add_compiled(self, records: list[list[Any]], rows: bytes, counts: bytes = b"") -> bool:
+        """Add rows of directories to their records, by `counts` of a run; without counts all rows to one record.
+
+        Returns False if only Python can.
+        """
+        found = self._sum(counts, rows, self._positions, self._shared is not None) if self._sum is not None else None
+        if found is None:
+            return False
+        self.clamped += count_clamped(rows, self._times, self.width)
+        for record, (size, blocks, entries, latest, shared) in zip(records, found, strict=True):
+            record[1] += size
+            record[2] += blocks
+            record[3] += entries
+            if latest > record[4]:
+                record[4] = latest
+            if shared:
+                record[5] = record[5] or array("q")
+                record[5].frombytes(shared)
+        return True
 
     def _add_keys(self, records: list[list[Any]], rows: bytes, directories: Sequence[int]) -> None:
         """Add the keys of directories to their records. `directories`: numbers of their rows."""
@@ -197,18 +223,15 @@ class DirectorySizes(Producer):
         known = [int(value != NULL) for value in sizes] if NULL in sizes else None
         if known is not None:
             sizes, blocks = ([0 if value == NULL else value for value in column] for column in (sizes, blocks))
-        shared = iter(self._shared.rows(view, directories) if self._shared is not None else ())
-        row, *key = next(shared, NO_ROW)
-        start = 0
+        shared = list(self._shared.rows(view, directories)) if self._shared is not None else []
+        start = at = 0
         for record, length in zip(records, lengths, strict=True):
             end, entries = start + length, length if known is None else sum(known[start : start + length])
-            if row < end:
-                record[5] = record[5] or array("q")  # marshal writes its bytes
-            while row < end:
-                record[5].extend((*key, sizes[row], blocks[row], times[row]))
-                sizes[row], blocks[row], times[row] = 0, 0, NULL
-                entries -= 1
-                row, *key = next(shared, NO_ROW)
+            if at < len(shared) and shared[at][0] < end:
+                some = shared[at : bisect_left(shared, (end,), at)]
+                move_shared(some, (sizes, blocks, times), record)
+                entries -= len(some)
+                at += len(some)
             record[1] += sum(sizes[start:end])
             record[2] += sum(blocks[start:end])
             record[3] += entries
@@ -229,6 +252,16 @@ class DirectorySizes(Producer):
 
 
 PRODUCER = DirectorySizes
+
+
+def move_shared(some: list[tuple[int, int, int]], columns: Sequence[list[int]], record: list[Any]) -> None:
+    """Move the values of shared files from the columns into a record."""
+    sizes, blocks, times = columns
+    files = [(*key, sizes[row], blocks[row], times[row]) for row, *key in some]
+    record[5] = record[5] or array("q")  # marshal writes its bytes
+    record[5].extend(chain.from_iterable(files))
+    for row, _, _ in some:
+        sizes[row], blocks[row], times[row] = 0, 0, NULL
 
 
 def ancestor_of(path: Any, root: Any, depth: int) -> Any:
