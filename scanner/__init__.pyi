@@ -327,15 +327,18 @@ def du(
     OnError = None, options: ScanOptions | None = None, followlinks: bool = False, backend: BackendName = 'auto',
     max_workers: int | None = None, start_method: StartMethod | None = None, timeout: str | float | None = None,
     window: str | int = 16777216, dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int =
-    64, max_rate: float | None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False,
-    skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] =
-    (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (),
-    ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden:
-    bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (),
-    size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, prune: Prune | None
-    = None, detect_loops: bool = True, partial_listings: bool = True, store: PathLike | None = None, trust:
-    TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool =
-    False
+    64, max_rate: float | None = None, between: str | None = None, nice: bool = False, one_file_system: bool =
+    False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from:
+    PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files:
+    str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (),
+    exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types:
+    EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older:
+    Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment
+    | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str
+    | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] =
+    (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = True, partial_listings: bool = True,
+    store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike |
+    Sequence[PathLike] | None = None, restart: bool = False
 ) -> Iterator[Total[AnyStr]]:
     """Yield the disk usage of each directory, lazily, in the order of `scanner du`: subdirectories first.
 
@@ -365,7 +368,8 @@ def du(
         dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
         max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
         max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
-        max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
+        max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
+        between: Hours of each day in which to read, such as "20:00-06:00" in local time. Default: None (always).
         nice: Lower the processor and disk priority of worker processes. Default: False.
         one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
@@ -385,6 +389,15 @@ def du(
         size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
         newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
         older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+        newer_atime: Include entries accessed after such a moment, as `find -newerat` does. Default: None.
+        older_atime: Include entries not accessed after such a moment. Default: None.
+        newer_ctime: Include entries whose status (owner, mode, links, content) changed after it. Default: None.
+        older_ctime: Include entries whose status did not change after such a moment. Default: None.
+        owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
+        group: Names or numbers of groups, in the same form. Default: any group.
+        perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
+        links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
+        empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
         trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
@@ -398,15 +411,18 @@ def why(
     os.PathLike[bytes] = '.', *, options: ScanOptions | None = None, followlinks: bool = False, backend: BackendName
     = 'auto', max_workers: int | None = None, start_method: StartMethod | None = None, timeout: str | float | None =
     None, window: str | int = 16777216, dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight:
-    int = 64, max_rate: float | None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool =
-    False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike |
-    Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str |
-    Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches:
-    bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType |
-    Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None
-    = None, prune: Prune | None = None, detect_loops: bool = True, partial_listings: bool = True, store: PathLike |
-    None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None =
-    None, restart: bool = False
+    int = 64, max_rate: float | None = None, between: str | None = None, nice: bool = False, one_file_system: bool =
+    False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from:
+    PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files:
+    str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (),
+    exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types:
+    EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older:
+    Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment
+    | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str
+    | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] =
+    (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = True, partial_listings: bool = True,
+    store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike |
+    Sequence[PathLike] | None = None, restart: bool = False
 ) -> Answer:
     """Return whether a scan of `root` with these options includes `path`, and if not, why.
 
@@ -430,7 +446,8 @@ def why(
         dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
         max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
         max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
-        max_rate: Limit for directories per second, over any second of the scan. Default: None (no limit).
+        max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
+        between: Hours of each day in which to read, such as "20:00-06:00" in local time. Default: None (always).
         nice: Lower the processor and disk priority of worker processes. Default: False.
         one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
         one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
@@ -450,6 +467,15 @@ def why(
         size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
         newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
         older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+        newer_atime: Include entries accessed after such a moment, as `find -newerat` does. Default: None.
+        older_atime: Include entries not accessed after such a moment. Default: None.
+        newer_ctime: Include entries whose status (owner, mode, links, content) changed after it. Default: None.
+        older_ctime: Include entries whose status did not change after such a moment. Default: None.
+        owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
+        group: Names or numbers of groups, in the same form. Default: any group.
+        perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
+        links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
+        empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
         trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
