@@ -9,13 +9,14 @@
 #include <sys/stat.h>
 
 enum piece_kind { /* those from SIGNED on have a column */
-    LITERAL, PATH, PATH_JSON, PATH_CSV, NAME_OF_PATH, PARENT_OF_PATH, SIGNED, UNSIGNED, TIME, DATE, TYPE, TYPE_JSON,
+    LITERAL, PATH, PATH_JSON, PATH_RAW_JSON, PATH_CSV, NAME_OF_PATH, PARENT_OF_PATH, SIGNED, UNSIGNED, TIME, DATE, TYPE,
+    TYPE_JSON,
     /* of ncdu: the text, then the value, if it is one that ncdu takes */
     IF_POSITIVE, IF_DISK, IF_LINKS, IF_SPECIAL, IF_ID, IF_MODE, IF_SECONDS, WITH_UNSIGNED, PIECE_KINDS
 };
 
-static const char *const PIECE_NAMES[PIECE_KINDS] = {"literal", "path", "path_json", "path_csv", "name", "parent",
-                                                     "signed", "unsigned", "time", "date", "type", "type_json",
+static const char *const PIECE_NAMES[PIECE_KINDS] = {"literal", "path", "path_json", "path_raw_json", "path_csv",
+                                                     "name", "parent", "signed", "unsigned", "time", "date", "type", "type_json",
                                                      "if_positive", "if_disk", "if_links", "if_special", "if_id", "if_mode",
                                                      "if_seconds", "with_unsigned"};
 
@@ -156,8 +157,8 @@ static char *put_escaped(char *to, uint32_t code)
     return to;
 }
 
-/* Write a JSON string. Return NULL if the path is not UTF-8. */
-static char *put_json(char *to, const char *path, size_t length)
+/* Write a JSON string. Bytes that are not UTF-8 are written as they are if `raw`; otherwise return NULL for them. */
+static char *put_json(char *to, const char *path, size_t length, int raw)
 {
     static const char short_forms[] = "btn\0fr"; /* from \b on; \v has none */
     const unsigned char *from = (const unsigned char *)path, *end = from + length;
@@ -171,8 +172,12 @@ static char *put_json(char *to, const char *path, size_t length)
             break;
         uint32_t code = *from;
         size_t size = 1;
-        if (code >= 0x80 && (size = utf8_sequence(from, (size_t)(end - from), &code)) == 0)
-            return NULL;
+        if (code >= 0x80 && (size = utf8_sequence(from, (size_t)(end - from), &code)) == 0) {
+            if (!raw)
+                return NULL;
+            *to++ = (char)*from++;
+            continue;
+        }
         if (code == '"' || code == '\\') {
             *to++ = '\\';
             *to++ = (char)code;
@@ -231,7 +236,8 @@ static char *put_parent_of(char *to, const char *path, size_t length)
 static char *put_path(char *to, enum piece_kind kind, const char *path, size_t length)
 {
     switch (kind) {
-    case PATH_JSON: return put_json(to, path, length);
+    case PATH_JSON: return put_json(to, path, length, 0);
+    case PATH_RAW_JSON: return put_json(to, path, length, 1);
     case PATH_CSV: return put_csv(to, path, length);
     case NAME_OF_PATH: return put_name_of(to, path, length);
     case PARENT_OF_PATH: return put_parent_of(to, path, length);

@@ -4,6 +4,7 @@
        walk_run         many directories in walk order   _walk.h
        fill_rows        columns of entries               _columns.h
        format_lines     lines of text from these         _lines.h
+       format_lists     lists of ncdu from a run         _lists.h
        sum_run          sums of a run by class           _sums.h
        count_suffixes   those of names alone             _sums.h
        sum_sizes        disk usage of directories        _usage.h
@@ -42,6 +43,7 @@
 #include <string.h>
 
 #include "_lines.h"
+#include "_lists.h"
 #include "_sums.h" /* which needs MISSING */
 #include "_usage.h"
 #include "_walk.h"
@@ -895,6 +897,53 @@ static PyObject *format_lines(PyObject *Py_UNUSED(module), PyObject *arguments)
     return result;
 }
 
+PyDoc_STRVAR(format_lists_doc,
+"format_lists(own, file, root_length, depth, paths, links, files, counts, rows, width)\n--\n\n"
+"Write the directories of a run as lists of ncdu: see ncdu.py.\n\n"
+"own, file: pieces, as of format_lines, of the line of a directory in its own list, and of a file. root_length: bytes of a\n"
+"path before what lies below the root. depth: number of open lists. paths, links, files: names of a WalkedRun, as bytes.\n"
+"rows: `width` columns of 64-bit numbers. Returns None if a line cannot be written exactly here.");
+
+static PyObject *format_lists(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    Py_buffer paths, links, files, counts, rows;
+    Py_ssize_t root_length, depth, width;
+    PyObject *own, *file, *result = NULL;
+    struct piece of_own[MOST_PIECES], of_file[MOST_PIECES];
+    if (!PyArg_ParseTuple(arguments, "O!O!nny*y*y*y*y*n", &PyTuple_Type, &own, &PyTuple_Type, &file, &root_length, &depth,
+                          &paths, &links, &files, &counts, &rows, &width))
+        return NULL;
+    enum outcome outcome = NO_FIT;
+    if (width > 0 && root_length >= 0 && depth >= 0 && PyTuple_Size(own) <= MOST_PIECES && PyTuple_Size(file) <= MOST_PIECES &&
+        take_pieces(own, of_own, width) && take_pieces(file, of_file, width)) {
+        struct lists lists = {
+            .lines = {.paths = paths.buf, .paths_length = (size_t)paths.len, .rows = rows.buf,
+                      .size = (size_t)(rows.len / (Py_ssize_t)sizeof(int64_t) / width)},
+            .own = of_own, .own_count = (size_t)PyTuple_Size(own), .file = of_file, .file_count = (size_t)PyTuple_Size(file),
+            .links = links.buf, .links_end = (const char *)links.buf + links.len, .files = files.buf,
+            .files_end = (const char *)files.buf + files.len, .counts = counts.buf,
+            .directories = (size_t)counts.len / sizeof(int32_t) / 2, .root_length = (size_t)root_length,
+            .depth = (size_t)depth,
+        };
+        Py_BEGIN_ALLOW_THREADS
+        outcome = put_lists(&lists);
+        Py_END_ALLOW_THREADS
+        if (outcome == DONE)
+            result = PyBytes_FromStringAndSize(lists.lines.start, (Py_ssize_t)lists.lines.used);
+        free(lists.lines.start);
+    }
+    if (outcome == ONLY_IN_PYTHON)
+        result = Py_NewRef(Py_None);
+    else if (outcome == OUT_OF_MEMORY)
+        PyErr_NoMemory();
+    else if (outcome == NO_FIT && !PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "arguments that do not fit each other");
+    Py_buffer *buffers[] = {&paths, &links, &files, &counts, &rows};
+    for (size_t at = 0; at < LENGTH(buffers); at++)
+        PyBuffer_Release(buffers[at]);
+    return result;
+}
+
 /* Return a list of (class, count, bytes). */
 static PyObject *sums_list(const struct table *table)
 {
@@ -1216,6 +1265,7 @@ static PyMethodDef methods[] = {
     {"fill_rows", fill_rows, METH_O, fill_rows_doc},
     {"format_lines", format_lines, METH_VARARGS, format_lines_doc},
     {"has_met", has_met, METH_VARARGS, has_met_doc},
+    {"format_lists", format_lists, METH_VARARGS, format_lists_doc},
     {"keep_memory", keep_memory, METH_NOARGS, keep_memory_doc},
     {"list_directory", list_directory, METH_O, list_directory_doc},
     {"meet_files", meet_files, METH_VARARGS, meet_files_doc},

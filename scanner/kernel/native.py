@@ -212,8 +212,9 @@ TABLES: dict[str, type[Any]] = {
 
 
 PIECES = (
-    "literal", "path", "path_json", "path_csv", "name", "parent", "signed", "unsigned", "time", "date", "type",
-    "type_json", "if_positive", "if_disk", "if_links", "if_special", "if_id", "if_mode", "if_seconds", "with_unsigned",
+    "literal", "path", "path_json", "path_raw_json", "path_csv", "name", "parent", "signed", "unsigned", "time", "date",
+    "type", "type_json", "if_positive", "if_disk", "if_links", "if_special", "if_id", "if_mode", "if_seconds",
+    "with_unsigned",
 )  # fmt: skip
 """Kinds of pieces of a line: see _lines.h."""
 Piece: TypeAlias = tuple[int, int, bytes]
@@ -253,6 +254,20 @@ class Native(Protocol):
     def format_lines(
         self, paths: bytes, rows: bytes, width: int, row: int, at: int, pieces: tuple[Piece, ...], /
     ) -> tuple[bytes, int, int]: ...
+    def format_lists(
+        self,
+        own: tuple[Piece, ...],
+        file: tuple[Piece, ...],
+        root_length: int,
+        depth: int,
+        paths: bytes,
+        links: bytes,
+        files: bytes,
+        counts: bytes,
+        rows: bytes,
+        width: int,
+        /,
+    ) -> bytes | None: ...
     def walk_run(self, request: RunRequest, /) -> tuple[Any, ...]: ...
     def keep_memory(self) -> None: ...
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scanner.fields import FIELDS, FIRST, LAST, NULL, columns_of, with_exact_times
-from scanner.kernel.native import PIECES, native
+from scanner.kernel.native import PIECES, WalkedRun, native
 from scanner.kernel.producers.lines import CompiledLines, PythonLines
 from scanner.kernel.producers.ncdu import Ncdu
 from scanner.kernel.producers.text import EntryText
@@ -52,6 +52,47 @@ def lines_of_ncdu(*, pure: bool) -> list[Any]:
     options = ScanOptions(stat=FIELDS)._replace(producers=(ProducerSpec("ncdu"),), pure=pure, roots=("/r",))
     made = Ncdu(options)
     return [made._own, made._files]
+
+
+def ncdu_of(*, pure: bool, root: Any) -> Ncdu:
+    options = ScanOptions(stat=FIELDS)._replace(producers=(ProducerSpec("ncdu"),), pure=pure, roots=(root,))
+    return Ncdu(options)
+
+
+Directory = tuple[int, bytes, list[tuple[bytes, list[int]]], list[tuple[bytes, list[int]]], list[int]]
+SOME_NUMBERS = (
+    0, 1, 2, -1, 0o100644, 0o40755, 0o120777, 1 << 31, (1 << 31) - 1, LAST // 512, LAST // 512 + 1, LAST - 1, FIRST + 1,
+)  # fmt: skip
+VALUES = st.binary(min_size=len(COLUMNS), max_size=len(COLUMNS)).map(
+    lambda drawn: [SOME_NUMBERS[byte % len(SOME_NUMBERS)] for byte in drawn]
+)
+ENTRIES_OF_ONE = st.lists(st.tuples(NAMES, VALUES), max_size=3)
+DIRECTORIES = st.lists(
+    st.tuples(st.integers(0, 9), NAMES, ENTRIES_OF_ONE, ENTRIES_OF_ONE, VALUES), min_size=1, max_size=6
+)
+"""How far up the parent of each directory is, its name, its files, its links, its own row."""
+
+
+def run_of(root: bytes, directories: list[Directory], *, as_bytes: bool) -> WalkedRun:
+    """Return a run of directories below `root`, without it, whose paths are in the order of a walk."""
+    way, paths, rows = [root], [], []
+    for up, name, *entries, own in directories:
+        del way[max(1, len(way) - up) :]
+        way.append(way[-1].removesuffix(b"/") + b"/" + name)
+        paths.append(way[-1])
+        rows += [(name, own), *entries[0], *entries[1]]
+    as_statx(rows)
+    files, links = (
+        b"/".join(b"\0".join(name for name, _ in each[number]) for each in directories) for number in (2, 3)
+    )
+    packed = [b"\0".join(paths), b"/" * (len(directories) - 1), links, files]
+    names = packed if as_bytes else [each.decode(errors="surrogateescape") for each in packed]
+    counts = [len(each[number]) for each in directories for number in (2, 3)]
+    found = dict.fromkeys(WalkedRun._fields, 0) | {
+        "directories": len(directories), "names": tuple(names), "counts": struct.pack(f"{len(counts)}i", *counts),
+        "rows": rows_of(rows),
+    }  # fmt: skip
+    return WalkedRun(**found)  # type: ignore[arg-type]
 
 
 def as_statx(entries: list[tuple[bytes, list[int]]]) -> None:
@@ -111,6 +152,58 @@ def test_lines_of_ncdu_are_those_of_python(entries: list[tuple[bytes, list[int]]
         names, rows = b"\0".join(path for path, _ in entries[1:]), rows_of(entries)
         assert files(names, rows, 1) == files_of_python(names, rows, 1)
         assert own(entries[0][0], rows_of(entries[:1]), 0) == own_of_python(entries[0][0], rows_of(entries[:1]), 0)
+
+
+def both_of_ncdu(root: bytes, runs: list[list[Directory]], *, as_bytes: bool) -> tuple[Ncdu, Ncdu]:
+    """Return the compiled and the Python producer of runs."""
+    compiled, python = (ncdu_of(pure=pure, root=root if as_bytes else root.decode()) for pure in (False, True))
+    for run in [run_of(root, directories, as_bytes=as_bytes) for directories in runs]:
+        compiled.add_run(run)
+        python.add_run(run)
+    return compiled, python
+
+
+@given(
+    root=st.sampled_from([b"/", b"/r", b"r/", b"/a/b"]), as_bytes=st.booleans(), first=DIRECTORIES, second=DIRECTORIES
+)
+@settings(max_examples=100, deadline=None)
+def test_runs_of_ncdu_are_those_of_python(
+    root: bytes, as_bytes: bool, first: list[Directory], second: list[Directory]
+) -> None:
+    compiled, python = both_of_ncdu(root, [first, second], as_bytes=as_bytes)
+    assert compiled.output() == python.output()
+    assert len(compiled._pieces) == 3  # two calls, and the ends of lists between them
+
+
+@pytest.mark.parametrize("value", [NULL, FIRST, LAST])
+def test_a_run_of_ncdu_with_a_line_that_only_python_can_write(value: int) -> None:
+    known, unknown = [1] * len(COLUMNS), [value] * len(COLUMNS)
+    odd = [(0, b"a", [(b"b", known)], [], known), (0, b"c", [(b"d", unknown)], [(b"e", unknown)], unknown)]
+    compiled, python = both_of_ncdu(b"/r", [odd, odd[:1]], as_bytes=False)
+    assert compiled.output() == python.output()
+    assert len(compiled._pieces) > 3
+
+
+def test_runs_that_do_not_fit_are_refused() -> None:
+    module = native()
+    assert module is not None
+    pieces = ((PIECES.index("path_raw_json"), 0, b""),)
+    row, counts = bytes(8), struct.pack("2i", 0, 0)
+    assert module.format_lists(pieces, pieces, 1, 0, b"a", b"", b"", counts, row, 1) == b'["a"'
+    for arguments in (
+        (pieces, pieces, -1, 0, b"a", b"", b"", counts, row, 1),
+        (pieces, pieces, 1, -1, b"a", b"", b"", counts, row, 1),
+        (pieces, pieces, 1, 0, b"a", b"", b"", counts, row, 0),
+        (pieces, pieces, 1, 0, b"a", b"", b"", counts, b"", 1),
+        (pieces, pieces, 1, 0, b"a", b"", b"", counts, 2 * row, 1),
+        (pieces, pieces, 1, 0, b"a", b"", b"", 2 * counts, 2 * row, 1),
+        (pieces, pieces, 1, 0, b"a", b"", b"x", counts, row, 1),
+        (pieces, pieces, 1, 0, b"a", b"x", b"", counts, row, 1),
+        (pieces, pieces, 1, 0, b"a", b"", b"x", struct.pack("2i", 1 << 30, -1), 2 * row, 1),
+        (pieces * 300, pieces, 1, 0, b"a", b"", b"", counts, row, 1),
+    ):
+        with pytest.raises(ValueError, match=r"do not fit"):
+            module.format_lists(*arguments)
 
 
 @pytest.mark.parametrize(

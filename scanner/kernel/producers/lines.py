@@ -114,12 +114,17 @@ class CompiledLines(PythonLines):
         return b"".join(parts)
 
 
+def compiled(options: ScanOptions, columns: Columns) -> Native | None:
+    """Return the compiled formatter, if it can be used."""
+    return None if options.pure or not columns.width else native()
+
+
 def lines_of(
     options: ScanOptions, pieces: Sequence[Piece] | None, columns: Columns, formatter: Formatter
 ) -> PythonLines:
     """Return what formats lines. `pieces`: None if only Python can write them."""
-    module = native()
-    if module is None or options.pure or pieces is None or not columns.width:
+    module = compiled(options, columns)
+    if module is None or pieces is None:
         return PythonLines(columns, formatter)
     return CompiledLines(module, pieces, columns, formatter)
 

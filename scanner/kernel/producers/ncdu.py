@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from json.encoder import encode_basestring
 from typing import Any
 
-from scanner.encoding import utf8_bytes, utf8_text
+from scanner.encoding import ENCODING, ERRORS, utf8_bytes, utf8_text
 from scanner.fields import Columns, columns_of
-from scanner.kernel.native import JOINED, Piece
+from scanner.kernel.native import JOINED, Piece, WalkedRun
 from scanner.kernel.pack import FilesWithRows
 from scanner.kernel.producers.base import Producer, depth_below, json_escaped
-from scanner.kernel.producers.lines import Values, lines_of, literal, piece, row_of
+from scanner.kernel.producers.lines import Values, compiled, lines_of, literal, piece, row_of
 from scanner.kernel.producers.sizes import SIZE_FIELDS
 from scanner.kernel.status import nothing
 from scanner.model import EXCLUDED, Fault, prefix_of
@@ -50,6 +51,32 @@ class Ncdu(Producer):
         own, file = (None, None) if for_terminal else (own_pieces(columns), file_pieces(columns))
         self._own = lines_of(options, own, self._columns, self._own_lines)
         self._files = lines_of(options, file, self._columns, self._file_lines)
+        self._root_bytes = os.fsencode(self._root)
+        module = compiled(options, self._columns)
+        self._format: Callable[..., bytes | None] | None = None
+        if module is not None and own is not None and file is not None and len(self._root_bytes) <= MOST_NAME:
+            self._format = partial(module.format_lists, tuple(own), tuple(file), len(prefix_of(self._root_bytes)))
+
+    def add_joined_run(self, run: WalkedRun) -> None:
+        """Add a run in one compiled call, unless it has a line that only Python can write."""
+        if not self._add_compiled(run):
+            super().add_joined_run(run)
+
+    def _add_compiled(self, run: WalkedRun) -> bool:
+        if self._format is None or not run.directories:
+            return False
+        packed = (run.names[number] for number in (0, 2, 3))
+        paths, links, files = (each.encode(ENCODING, ERRORS) if isinstance(each, str) else each for each in packed)
+        first, last = (
+            depth_below(path, self._root_bytes) for path in (paths.partition(b"\0")[0], paths.rpartition(b"\0")[2])
+        )
+        made = self._format(first, paths, links, files, run.counts, run.rows, self.width)
+        if made is None:
+            return False
+        self._close_lists(first)
+        self._pieces.append(made)
+        self._last = last
+        return True
 
     def take(self, path: Any, links: list[Any], files: FilesWithRows, first: bool) -> None:
         depth = depth_below(path, self._root)
@@ -142,7 +169,7 @@ def by_row(values: Values) -> list[dict[str, Any]]:
 def file_pieces(columns: Sequence[str]) -> list[Piece]:
     """Return the pieces of the line of a file, as `Ncdu._info` writes it."""
     return [
-        literal(',\n{"name":'), piece("path_json", columns), *_sizes(columns),
+        literal(',\n{"name":'), piece("path_raw_json", columns), *_sizes(columns),
         piece("with_unsigned", columns, "ino", ',"ino":'),
         piece("if_links", columns, "nlink", ',"hlnkc":true,"nlink":'),
         piece("if_special", columns, "mode", ',"notreg":true'), *_others(columns),
@@ -152,7 +179,7 @@ def file_pieces(columns: Sequence[str]) -> list[Piece]:
 def own_pieces(columns: Sequence[str]) -> list[Piece]:
     """Return the pieces of the line of a directory in its own list."""
     return [
-        literal('{"name":'), piece("path_json", columns), *_sizes(columns),
+        literal('{"name":'), piece("path_raw_json", columns), *_sizes(columns),
         piece("with_unsigned", columns, "dev", ',"dev":'), piece("with_unsigned", columns, "ino", ',"ino":'),
         *_others(columns),
     ]  # fmt: skip
