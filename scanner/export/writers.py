@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from scanner import __version__
-from scanner.encoding import printable, terminal_bytes, utf8_text
+from scanner.encoding import ENCODING, ERRORS, printable, terminal_bytes, utf8_text
 from scanner.export.formats import OutputSpec, is_terminal, missing_extra
 from scanner.export.output import Output
 from scanner.export.tree import Total, Tree
 from scanner.model import Chunk, Path
 
 GZIP_LEVEL, ZSTD_LEVEL = 6, 3
+FOLDED = bytes.maketrans(b"/;\n\r", b";:??")
 Write = Callable[[bytes | memoryview], object]
 Record = Callable[[], dict[str, Any]]
 """Returns the record of a finished scan as plain values: roots, host, times, outcome, unreadable directories."""
@@ -90,11 +90,13 @@ def _printable_folded_line(total: Total) -> bytes:
 
 
 def _folded_line(total: Total) -> bytes:
-    path = os.fsencode(total.path)
-    root, slash, rest = path[:1], b"/", path[1:] if path[:1] == b"/" else path
-    names = ([root] if root == slash else []) + [name for name in rest.split(slash) if name]
-    shown = (name.replace(b";", b":").replace(b"\n", b"?").replace(b"\r", b"?") for name in names)
-    return b";".join(shown) + b" %d\n" % total.own_disk
+    path: Any = total.path
+    encoded: bytes = path if isinstance(path, bytes) else path.encode(ENCODING, ERRORS)
+    shown = encoded.translate(FOLDED)
+    if b";;" in shown or shown[-1:] == b";":  # a root may end with slashes, or have several in a row
+        shown = b";" * encoded.startswith(b"/") + b";".join(filter(None, shown.split(b";")))
+        shown = b"" if shown == b";" else shown
+    return b"%b%b %d\n" % (b"/" if encoded[:1] == b"/" else b"", shown, total.own_disk)
 
 
 class CompressedWriter:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import marshal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scanner.cli import list as list_module
 from scanner.cli.main import main
-from scanner.export.writers import Record
+from scanner.export.writers import FoldedWriter, Record
 from scanner.model import Chunk
 from tests.support.trees import make
 
@@ -52,3 +55,17 @@ def test_a_writer_receives_a_chunk_that_holds_only_faults(tmp_path: Path, monkey
     assert main(["list", "-q", str(tmp_path / "missing")]) == 3
     assert [(len(chunk.faults), made) for chunk, made in recorder.steps] == [(1, b"")]
     assert not recorder.is_finished
+
+
+@given(path=st.text("/;\n\r ab\udcff", min_size=1, max_size=9), as_bytes=st.booleans())
+def test_a_folded_line_names_the_directories_of_any_path(path: str, as_bytes: bool) -> None:
+    encoded = path.encode(errors="surrogateescape")
+    root = encoded if as_bytes else path
+    lines: list[bytes] = []
+    writer = FoldedWriter(lines.append, [root])  # type: ignore[arg-type]
+    writer.write_chunk(Chunk(0, root), marshal.dumps([(root, 7, 3, 1, [])]))
+    writer.finish(dict)
+    names = [b"/"] * encoded.startswith(b"/") + list(filter(None, encoded.split(b"/")))
+    for special, shown in ((b";", b":"), (b"\n", b"?"), (b"\r", b"?")):
+        names = [name.replace(special, shown) for name in names]
+    assert b"".join(lines) == b";".join(names) + b" 1536\n"
