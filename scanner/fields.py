@@ -77,6 +77,24 @@ class Columns:
         end = 8 + 8 * self.width * int.from_bytes(view[:8], "little")
         return bytes(view[end:]), view[8:end].cast("q")
 
+    def put_together(self, parts: Sequence[tuple[bytes, memoryview]]) -> tuple[bytes, memoryview]:
+        """Return several joined paths with their rows as one."""
+        if len(parts) == 1:
+            return parts[0]
+        width = self.width
+        columns = [
+            rows[number * len(rows) // width : (number + 1) * len(rows) // width].cast("B")
+            for number in range(width)
+            for _, rows in parts
+        ]
+        return b"\0".join([paths for paths, _ in parts]), memoryview(b"".join(columns)).cast("q")
+
+    def rows_from(self, rows: memoryview, first: int) -> memoryview:
+        """Return the rows from row `first` on."""
+        count = len(rows) // self.width
+        columns = [rows[number * count + first : (number + 1) * count].cast("B") for number in range(self.width)]
+        return memoryview(b"".join(columns)).cast("q")
+
     def values(self, rows: memoryview) -> dict[str, list[Any]]:
         """Return a list of values for each field; unavailable values are None."""
         count = len(rows) // (self.width or 1)

@@ -16,6 +16,7 @@ from scanner.errors import OptionError, OutputError
 from scanner.export.formats import OutputSpec, output_specs
 from scanner.export.output import Output
 from scanner.export.writers import Writer, writer_of
+from scanner.kernel.native import Native, native
 from scanner.kernel.producers.base import apart
 from scanner.model import Chunk
 from scanner.options import SELECTING, ProducerSpec, ScanOptions, flag_of
@@ -45,7 +46,8 @@ def list_command(args: argparse.Namespace, options: ScanOptions, interruption: I
         refuse_missing(options)
     roots = list(args.roots)
     with Outputs(quiet=args.quiet) as outputs:
-        opened = [each for spec in specs for each in _open_output(spec, roots, outputs, interruption)]
+        compiled = None if options.pure else native()
+        opened = [each for spec in specs for each in _open_output(spec, roots, outputs, interruption, compiled)]
         if not (opened or args.errors or args.report):
             return _exit_without_outputs(BrokenPipeError(), outputs.failures)
         try:
@@ -74,7 +76,7 @@ def _exit_without_outputs(error: OutputError | BrokenPipeError, failures: list[O
 
 
 def _open_output(
-    spec: OutputSpec, roots: Sequence[str], outputs: Outputs, interruption: Interruption
+    spec: OutputSpec, roots: Sequence[str], outputs: Outputs, interruption: Interruption, compiled: Native | None
 ) -> Iterator[ListOutput]:
     """Yield the opened output, or nothing if its head cannot be written. Raises OutputError if it cannot be opened."""
     output = outputs.open(spec.path, named=spec.format == "sqlite")
@@ -84,7 +86,7 @@ def _open_output(
             output.write(body)
 
     with outputs.attempt(output):
-        yield ListOutput(spec, output, writer_of(spec, output, write, roots))
+        yield ListOutput(spec, output, writer_of(spec, output, write, roots, compiled))
 
 
 def _deliver_chunk(producers: Sequence[ProducerSpec], opened: list[ListOutput], outputs: Outputs, chunk: Chunk) -> None:

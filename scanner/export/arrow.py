@@ -121,14 +121,7 @@ class ParquetWriter:
         arrived, self._arrived, self._count = self._arrived, [], 0
         if not arrived:
             return
-        width = self._columns.width
-        columns = [
-            rows[number * len(rows) // width : (number + 1) * len(rows) // width].cast("B")
-            for number in range(width)
-            for _, rows in arrived
-        ]
-        joined = b"\0".join([paths for paths, _ in arrived])
-        self._waiting.append(self._batches.batch(joined, memoryview(b"".join(columns)).cast("q")))
+        self._waiting.append(self._batches.batch(*self._columns.put_together(arrived)))
         self._rows += self._waiting[-1].num_rows
 
     def _write(self, count: int) -> None:

@@ -141,6 +141,15 @@ class Output:
         except OSError as error:
             raise self.failed(error.strerror) from error
 
+    def rewrite(self, start: int, body: bytes) -> None:
+        """Replace bytes that were written before."""
+        try:
+            while body:
+                count = os.pwrite(self._descriptor, body, start)
+                start, body = start + count, body[count:]
+        except OSError as error:
+            raise self.failed(error.strerror) from error
+
     def _write_back(self) -> None:
         """Start writing to disk during the scan, so that little is left for the sync at the end."""
         if hasattr(os, "posix_fadvise"):

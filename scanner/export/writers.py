@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from scanner import __version__
 from scanner.encoding import ENCODING, ERRORS, printable, terminal_bytes, utf8_text
@@ -13,6 +13,9 @@ from scanner.export.formats import OutputSpec, is_terminal, missing_extra
 from scanner.export.output import Output
 from scanner.export.tree import Total, Tree
 from scanner.model import Chunk, Path
+
+if TYPE_CHECKING:
+    from scanner.kernel.native import Native
 
 GZIP_LEVEL, ZSTD_LEVEL = 6, 3
 FOLDED = bytes.maketrans(b"/;\n\r", b";:??")
@@ -139,10 +142,13 @@ def _zstd_compressor() -> Any:
     return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj()
 
 
-def writer_of(spec: OutputSpec, output: Output, write: Write, roots: Sequence[Path]) -> Writer:
+def writer_of(
+    spec: OutputSpec, output: Output, write: Write, roots: Sequence[Path], native: Native | None = None
+) -> Writer:
     """Return the writer of an output of a scan of `roots`. Raises OptionError if a library is missing.
 
-    All bytes go through `write`, except those of SQLite, which opens the file of `output` itself.
+    All bytes go through `write`, except those of SQLite, which opens the file of `output` itself. `native`: the
+    compiled reader, if it may be used.
     """
     if spec.format == "parquet":
         from scanner.export.arrow import ParquetWriter  # not needed otherwise
@@ -151,7 +157,7 @@ def writer_of(spec: OutputSpec, output: Output, write: Write, roots: Sequence[Pa
     if spec.format == "sqlite":
         from scanner.export.sqlite import SqliteWriter
 
-        return SqliteWriter(output, spec.fields)
+        return SqliteWriter(output, write, spec.fields, native)
     if spec.compression is not None:
         return CompressedWriter(write, spec.compression, lambda write: _uncompressed_writer(spec, write, roots))
     return _uncompressed_writer(spec, write, roots)

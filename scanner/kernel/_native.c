@@ -5,6 +5,7 @@
        fill_rows        columns of entries               _columns.h
        format_lines     lines of text from these         _lines.h
        format_lists     lists of ncdu from a run         _lists.h
+       fill_leaves      leaves of a table of SQLite      _leaves.h
        sum_run          sums of a run by class           _sums.h
        count_suffixes   those of names alone             _sums.h
        sum_sizes        disk usage of directories        _usage.h
@@ -43,6 +44,7 @@
 #include <string.h>
 
 #include "_lines.h"
+#include "_leaves.h"
 #include "_lists.h"
 #include "_sums.h" /* which needs MISSING */
 #include "_usage.h"
@@ -944,6 +946,71 @@ static PyObject *format_lists(PyObject *Py_UNUSED(module), PyObject *arguments)
     return result;
 }
 
+#define MOST_FIELDS 64
+
+/* Take the fields of a table: a column each, -1 for the letter of `mode`. */
+static int take_fields(PyObject *tuple, size_t *fields, Py_ssize_t width)
+{
+    for (Py_ssize_t at = 0; at < PyTuple_Size(tuple); at++) {
+        Py_ssize_t column = PyLong_AsSsize_t(PyTuple_GetItem(tuple, at));
+        if (PyErr_Occurred())
+            return 0;
+        if (column < -1 || column >= width) {
+            PyErr_SetString(PyExc_ValueError, "arguments that do not fit each other");
+            return 0;
+        }
+        fields[at] = column < 0 ? LETTER : (size_t)column;
+    }
+    return 1;
+}
+
+PyDoc_STRVAR(fill_leaves_doc,
+"fill_leaves(page_bytes, fields, mode, paths, rows, width, page, next)\n--\n\n"
+"Make leaves of a table of SQLite: see _leaves.h.\n\n"
+"fields: of a row after its path: columns; -1: the letter of the type. mode: its column. paths: joined by NULs. rows: `width`\n"
+"columns of 64-bit numbers. page: number of the first leaf. next: number of the first row. Returns the full leaves, the\n"
+"numbers of their last rows as 64-bit numbers, the row and the byte of `paths` after them, and whether a row is too long\n"
+"for a page.");
+
+static PyObject *fill_leaves_of(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    Py_buffer paths, rows;
+    Py_ssize_t page_bytes, mode, width, page;
+    long long next;
+    PyObject *fields, *result = NULL;
+    size_t taken[MOST_FIELDS];
+    if (!PyArg_ParseTuple(arguments, "nO!ny*y*nnL", &page_bytes, &PyTuple_Type, &fields, &mode, &paths, &rows, &width, &page,
+                          &next))
+        return NULL;
+    if (page_bytes < 512 || page_bytes > 32768 || width < 1 || mode < 0 || mode >= width || page < 1 || next < 1 ||
+        PyTuple_Size(fields) > MOST_FIELDS) {
+        PyErr_SetString(PyExc_ValueError, "arguments that do not fit each other");
+    } else if (take_fields(fields, taken, width)) {
+        struct leaves leaves = {
+            .lines = {.paths = paths.buf, .paths_length = (size_t)paths.len, .rows = rows.buf,
+                      .size = (size_t)(rows.len / (Py_ssize_t)sizeof(int64_t) / width)},
+            .fields = taken, .count = (size_t)PyTuple_Size(fields), .mode = (size_t)mode, .page_bytes = (size_t)page_bytes,
+            .page = (size_t)page, .next = next,
+        };
+        int done;
+        Py_BEGIN_ALLOW_THREADS
+        done = fill_leaves(&leaves);
+        Py_END_ALLOW_THREADS
+        if (done)
+            result = Py_BuildValue("y#y#nnO", leaves.lines.start, (Py_ssize_t)leaves.lines.used,
+                                   leaves.lasts != NULL ? (const char *)leaves.lasts : "",
+                                   (Py_ssize_t)(leaves.leaf_count * sizeof *leaves.lasts), (Py_ssize_t)leaves.lines.row,
+                                   (Py_ssize_t)leaves.lines.at, leaves.too_long ? Py_True : Py_False);
+        else
+            PyErr_NoMemory();
+        free(leaves.lines.start);
+        free(leaves.lasts);
+    }
+    PyBuffer_Release(&paths);
+    PyBuffer_Release(&rows);
+    return result;
+}
+
 /* Return a list of (class, count, bytes). */
 static PyObject *sums_list(const struct table *table)
 {
@@ -1262,6 +1329,7 @@ static PyMethodDef methods[] = {
     {"column_at", column_at, METH_VARARGS, column_at_doc},
     {"count_suffixes", count_suffixes, METH_O, count_suffixes_doc},
     {"copy_met", copy_met, METH_VARARGS, copy_met_doc},
+    {"fill_leaves", fill_leaves_of, METH_VARARGS, fill_leaves_doc},
     {"fill_rows", fill_rows, METH_O, fill_rows_doc},
     {"format_lines", format_lines, METH_VARARGS, format_lines_doc},
     {"has_met", has_met, METH_VARARGS, has_met_doc},

@@ -268,6 +268,18 @@ class Native(Protocol):
         width: int,
         /,
     ) -> bytes | None: ...
+    def fill_leaves(
+        self,
+        page_bytes: int,
+        fields: tuple[int, ...],
+        mode: int,
+        paths: bytes,
+        rows: bytes | memoryview,
+        width: int,
+        page: int,
+        next: int,
+        /,
+    ) -> tuple[bytes, bytes, int, int, bool]: ...
     def walk_run(self, request: RunRequest, /) -> tuple[Any, ...]: ...
     def keep_memory(self) -> None: ...
 
