@@ -59,9 +59,9 @@ class TablePages:
     def _write_leaves(self) -> None:
         paths, rows = self._columns.put_together(self._arrived)
         done = self._lasts[-1] if self._lasts else 0
-        page = page_after(ROOT, len(self._lasts))
+        page = page_after(ROOT, len(self._lasts) - 1) + 1
         leaves, lasts, row, at, is_too_long = self._fill(
-            PAGE_BYTES, self._fields, self._mode, paths, rows, self._columns.width, page, done + 1
+            PAGE_BYTES, LOCKED_PAGE, self._fields, self._mode, paths, rows, self._columns.width, page, done + 1
         )
         self.is_over = is_too_long
         if not self._lasts and len(lasts) < 2 * self._lasts.itemsize:  # a root has two children
@@ -94,14 +94,14 @@ class TablePages:
                 level.append((page, some[-1][1]))
                 count += 1
             children = level
-        size = page_after(ROOT, count) - 1
+        size = page_after(ROOT, count - 1)
         head = bytearray(self._empty[:PAGE_BYTES])
         head[28:32] = size.to_bytes(4, "big")
         self._output.rewrite(0, bytes(head) + interior_page(children))
 
 
 def page_after(page: int, count: int) -> int:
-    """Return the number of the page for the item `count` (from 0 on) after `page`."""
+    """Return the number of the page that holds the item `count` (from 0 on) after `page`."""
     number = page + 1 + count
     return number if number < LOCKED_PAGE else number + 1
 

@@ -10,13 +10,12 @@
 #define LEAF_HEADER 8
 #define TABLE_LEAF 13
 #define VARINT_BYTES 9
-#define LOCKED_BYTE 0x40000000 /* the page with this byte holds no data */
 
 struct leaves {
     struct lines lines;   /* what is read, and the leaves made of it */
     const size_t *fields; /* columns; LETTER: the type, from column `mode` */
     size_t count, mode;
-    size_t page_bytes, page; /* number of the next page */
+    size_t page_bytes, page, locked; /* number of the next page, and of one that holds no data */
     int64_t next;            /* number of the next row */
     int64_t *lasts;          /* numbers of the last rows of leaves */
     size_t leaf_count, leaf_room;
@@ -171,7 +170,7 @@ static int fill_leaves(struct leaves *leaves)
     int done = cell != NULL;
     while (done && (done = make_room(lines, 2 * leaves->page_bytes))) {
         unsigned char *page = (unsigned char *)lines->start + lines->used;
-        int is_locked = leaves->page == LOCKED_BYTE / leaves->page_bytes + 1;
+        int is_locked = leaves->page == leaves->locked;
         if (is_locked)
             memset(page, 0, leaves->page_bytes);
         if (!fill_leaf(leaves, page + (is_locked ? leaves->page_bytes : 0), cell))

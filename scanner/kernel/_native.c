@@ -965,21 +965,21 @@ static int take_fields(PyObject *tuple, size_t *fields, Py_ssize_t width)
 }
 
 PyDoc_STRVAR(fill_leaves_doc,
-"fill_leaves(page_bytes, fields, mode, paths, rows, width, page, next)\n--\n\n"
+"fill_leaves(page_bytes, locked, fields, mode, paths, rows, width, page, next)\n--\n\n"
 "Make leaves of a table of SQLite: see _leaves.h.\n\n"
-"fields: of a row after its path: columns; -1: the letter of the type. mode: its column. paths: joined by NULs. rows: `width`\n"
-"columns of 64-bit numbers. page: number of the first leaf. next: number of the first row. Returns the full leaves, the\n"
-"numbers of their last rows as 64-bit numbers, the row and the byte of `paths` after them, and whether a row is too long\n"
-"for a page.");
+"locked: number of a page that is left empty. fields: of a row after its path: columns; -1: the letter of the type. mode:\n"
+"its column. paths: joined by NULs. rows: `width` columns of 64-bit numbers. page: number of the first page. next: number of\n"
+"the first row. Returns the full leaves, the numbers of their last rows as 64-bit numbers, the row and the byte of `paths`\n"
+"after them, and whether a row is too long for a page.");
 
 static PyObject *fill_leaves_of(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
     Py_buffer paths, rows;
-    Py_ssize_t page_bytes, mode, width, page;
+    Py_ssize_t page_bytes, locked, mode, width, page;
     long long next;
     PyObject *fields, *result = NULL;
     size_t taken[MOST_FIELDS];
-    if (!PyArg_ParseTuple(arguments, "nO!ny*y*nnL", &page_bytes, &PyTuple_Type, &fields, &mode, &paths, &rows, &width, &page,
+    if (!PyArg_ParseTuple(arguments, "nnO!ny*y*nnL", &page_bytes, &locked, &PyTuple_Type, &fields, &mode, &paths, &rows, &width, &page,
                           &next))
         return NULL;
     if (page_bytes < 512 || page_bytes > 32768 || width < 1 || mode < 0 || mode >= width || page < 1 || next < 1 ||
@@ -990,7 +990,7 @@ static PyObject *fill_leaves_of(PyObject *Py_UNUSED(module), PyObject *arguments
             .lines = {.paths = paths.buf, .paths_length = (size_t)paths.len, .rows = rows.buf,
                       .size = (size_t)(rows.len / (Py_ssize_t)sizeof(int64_t) / width)},
             .fields = taken, .count = (size_t)PyTuple_Size(fields), .mode = (size_t)mode, .page_bytes = (size_t)page_bytes,
-            .page = (size_t)page, .next = next,
+            .page = (size_t)page, .locked = (size_t)locked, .next = next,
         };
         int done;
         Py_BEGIN_ALLOW_THREADS

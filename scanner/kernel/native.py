@@ -271,6 +271,7 @@ class Native(Protocol):
     def fill_leaves(
         self,
         page_bytes: int,
+        locked: int,
         fields: tuple[int, ...],
         mode: int,
         paths: bytes,
