@@ -14,6 +14,9 @@ Field = Literal[
 EntryType = Literal["f", "d", "l", "p", "s", "b", "c"]
 FIELDS: tuple[Field, ...] = get_args(Field)
 STATUS = FIELDS[1:]
+NAMED = {"owner": "uid", "group": "gid"}
+"""Fields of outputs that are names, with the fields that hold their ids."""
+OUTPUT_FIELDS = (*FIELDS, *NAMED)
 TIMES = ("mtime_ns", "ctime_ns", "atime_ns")
 EXACT = {name: (name.replace("_ns", "_s"), name.replace("_ns", "_rest")) for name in TIMES}
 """Columns that make a time exact beyond 64 bits: seconds, and the remaining nanoseconds."""
@@ -44,6 +47,12 @@ def fields_of(wanted: bool | Sequence[str]) -> tuple[str, ...]:
         if name not in FIELDS:
             raise OptionError(f"stat must be True, False, or some of {', '.join(FIELDS)}; not {name!r}")
     return tuple(name for name in FIELDS if name in names)
+
+
+def stat_fields(fields: Sequence[str]) -> tuple[Field, ...]:
+    """Return the fields of `stat` that fields of an output need."""
+    needed = {NAMED.get(name, name) for name in fields}
+    return tuple(name for name in FIELDS if name in needed)
 
 
 def with_exact_times(fields: Sequence[str]) -> tuple[str, ...]:

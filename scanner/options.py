@@ -45,7 +45,7 @@ MAX_HUNG = 3
 FORK_BYTES = 1 << 30  # of memory: forking a larger process is slow
 MAX_IN_FLIGHT = 64
 MOST_IN_FLIGHT = 4096
-EXACT_PRODUCERS = ("text", "ncdu")
+EXACT_PRODUCERS = ("text", "ncdu", "exact")
 UNSET: Any = object()
 """Default of a parameter that is an option: the caller has not given it."""
 

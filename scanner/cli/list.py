@@ -16,6 +16,7 @@ from scanner.errors import OptionError, OutputError
 from scanner.export.formats import OutputSpec, output_specs
 from scanner.export.output import Output
 from scanner.export.writers import Writer, writer_of
+from scanner.fields import stat_fields
 from scanner.kernel.native import Native, native
 from scanner.kernel.producers.base import apart
 from scanner.model import Chunk
@@ -39,7 +40,8 @@ def list_command(args: argparse.Namespace, options: ScanOptions, interruption: I
     if any(spec.format == "ncdu" for spec in specs):
         refuse_selection(args)
     producers = tuple(dict.fromkeys(spec.producer for spec in specs))
-    options = options._replace(producers=producers, stat=tuple({field for spec in specs for field in spec.fields}))
+    fields = stat_fields([field for spec in specs for field in spec.fields])
+    options = options._replace(producers=producers, stat=fields)
     if options.known is not None:  # before anything is written
         from scanner.kernel.known import refuse_missing
 

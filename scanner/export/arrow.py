@@ -11,10 +11,13 @@ import os
 import sys
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from scanner.export.formats import missing_extra
-from scanner.fields import NULL, Columns, columns_of, type_of
+from scanner.export.owners import Names
+from scanner.fields import NAMED, NULL, Columns, columns_of, stat_fields, type_of
 from scanner.model import Chunk, Walked
 
 if TYPE_CHECKING:
@@ -41,7 +44,8 @@ class BatchBuilder:
     def __init__(self, arrow: Any, fields: Sequence[str]) -> None:
         self._arrow = arrow
         self._fields = fields
-        self._numbers = {name: number for number, name in enumerate(columns_of(fields))}
+        self._numbers = {name: number for number, name in enumerate(columns_of(stat_fields(fields)))}
+        self._names = Names()
         kinds = [("path", arrow.binary()), *((name, _kind(arrow, name)) for name in fields)]
         self.schema = arrow.schema(kinds)
 
@@ -50,9 +54,14 @@ class BatchBuilder:
         paths = self._paths(joined)
         arrays, count = [paths], len(paths)
         for name in self._fields:
-            number = self._numbers["mode" if name == "type" else name]
+            number = self._numbers["mode" if name == "type" else NAMED.get(name, name)]
             values = self._values(rows[number * count : (number + 1) * count])
-            arrays.append(self._letters(values) if name == "type" else values.view(_kind(self._arrow, name)))
+            if name == "type":
+                arrays.append(self._texts(values, lambda modes: [type_of(mode) for mode in modes]))
+            elif name in NAMED:
+                arrays.append(self._texts(values, partial(self._names.of, name)))
+            else:
+                arrays.append(values.view(_kind(self._arrow, name)))
         return self._arrow.record_batch(arrays, schema=self.schema)
 
     def _paths(self, joined: bytes) -> Any:
@@ -68,11 +77,12 @@ class BatchBuilder:
         null = arrow.scalar(None, arrow.int64())
         return arrow.compute.if_else(arrow.compute.not_equal(values, NULL), values, null)
 
-    def _letters(self, modes: Any) -> Any:
-        coded = modes.dictionary_encode()
-        letters = "".join([type_of(mode) or "?" for mode in coded.dictionary.to_pylist()])
-        places = range(len(letters) + 1)
-        return from_text(self._arrow, self._arrow.string(), places, letters.encode()).take(coded.indices)
+    def _texts(self, values: Any, texts_of: Callable[[list[int]], list[str | None]]) -> Any:
+        """Return a text for each value, made once for each different value."""
+        coded = values.dictionary_encode()
+        texts = [(text or "?").encode() for text in texts_of(coded.dictionary.to_pylist())]
+        places = [0, *accumulate(map(len, texts))]
+        return from_text(self._arrow, self._arrow.string(), places, b"".join(texts)).take(coded.indices)
 
 
 def from_text(arrow: Any, kind: Any, places: Sequence[int], text: bytes) -> Any:
@@ -82,7 +92,7 @@ def from_text(arrow: Any, kind: Any, places: Sequence[int], text: bytes) -> Any:
 
 
 def _kind(arrow: Any, name: str) -> Any:
-    if name == "type":
+    if name == "type" or name in NAMED:
         return arrow.string()
     if name.endswith("_ns"):
         return arrow.timestamp("ns", tz="UTC")
@@ -96,7 +106,7 @@ class ParquetWriter:
         self._arrow = load_pyarrow("--format parquet")
         import pyarrow.parquet
 
-        self._columns = Columns(fields)
+        self._columns = Columns(stat_fields(fields))
         self._batches = BatchBuilder(self._arrow, fields)
         self._file = pyarrow.PythonFile(WriteStream(write), mode="w")
         self._writer = pyarrow.parquet.ParquetWriter(self._file, self._batches.schema, compression="zstd")

@@ -6,11 +6,11 @@ import os
 import re
 import stat
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scanner.errors import OptionError
 from scanner.export.output import STDOUT
-from scanner.fields import COLUMNS, FIELDS, fields_of
+from scanner.fields import COLUMNS, FIELDS, NAMED, OUTPUT_FIELDS, stat_fields
 from scanner.options import ProducerSpec
 
 SUFFIXES = {
@@ -46,7 +46,8 @@ OTHER_COMPRESSIONS, OTHER_FORMATS = frozenset(_PACKED.split()), frozenset(_DATA.
 class OutputSpec(NamedTuple):
     """One output: its file (None: standard output), format and fields, and the producer of its bytes in workers.
 
-    `trailer`: whether it ends with a record of the scan.
+    `trailer`: whether it ends with a record of the scan. `lines`: form and arguments of lines that the coordinator
+    formats, because they hold names of owners or groups.
     """
 
     path: str | None
@@ -55,6 +56,7 @@ class OutputSpec(NamedTuple):
     fields: tuple[str, ...]
     producer: ProducerSpec
     trailer: bool = False
+    lines: tuple[Any, ...] = ()
 
 
 def output_specs(
@@ -98,9 +100,12 @@ def _spec(
         raise OptionError("--format ncdu takes one ROOT: its file holds one tree")
     if end == b"\0" and format not in ("paths", "template"):
         raise OptionError(f"-0 is for paths and --template, not for {format}")
-    selected = USUAL_FIELDS if fields is None else FIELDS if fields == "all" else parse_fields(fields)
+    selected = USUAL_FIELDS if fields is None else parse_fields(fields)
     on_terminal = end != b"\0" and is_terminal(path)  # as in find: -print0 does not escape names
-    return OutputSpec(path, format, compression, *_fields_and_producer(format, selected, template, end, on_terminal))
+    spec = OutputSpec(path, format, compression, *_fields_and_producer(format, selected, template, end, on_terminal))
+    if spec.producer.kind != "text" or NAMED.keys().isdisjoint(spec.fields):
+        return spec
+    return spec._replace(producer=ProducerSpec("exact", (stat_fields(spec.fields),)), lines=spec.producer.arguments)
 
 
 def is_terminal(path: str | None) -> bool:
@@ -137,11 +142,12 @@ def refuse_suffix(option: str, suffix: str, refused: Collection[str]) -> None:
 
 def parse_fields(text: str) -> tuple[str, ...]:
     """Return the fields of --fields, without the path: it is always written. Raises OptionError."""
-    names = [name.strip() for name in text.split(",")]
-    try:
-        return fields_of([name for name in names if name != "path"])
-    except OptionError as error:
-        raise OptionError(f"--fields {text!r}: must be all, or of path, {', '.join(FIELDS)}") from error
+    names = {name.strip() for name in text.split(",")} - {"path"}
+    if "all" in names:
+        names = (names - {"all"}).union(FIELDS)
+    if not names <= set(OUTPUT_FIELDS):
+        raise OptionError(f"--fields {text!r}: must be of all, path, {', '.join(OUTPUT_FIELDS)}")
+    return tuple(name for name in OUTPUT_FIELDS if name in names)
 
 
 def _fields_and_producer(
@@ -162,12 +168,12 @@ def _fields_and_producer(
         return NCDU_FIELDS, ProducerSpec("ncdu", (on_terminal,))
     if format == "folded":
         return SIZES_FIELDS, ProducerSpec("sizes", (None, False))
-    return fields, ProducerSpec("table", (fields,))
+    return fields, ProducerSpec("table", (stat_fields(fields),))
 
 
 def parse_template(text: str) -> tuple[str, tuple[str, ...]]:
     """Return the template with its escapes replaced, and the fields that it needs. Raises OptionError."""
-    names = ("path", "name", "parent", *DERIVED, *FIELDS)
+    names = ("path", "name", "parent", *DERIVED, *OUTPUT_FIELDS)
     text = re.sub(r"\\([nt0\\])", lambda match: ESCAPES[match[1]], text)
     try:
         from string import Formatter  # not needed otherwise
@@ -189,7 +195,7 @@ def parse_template(text: str) -> tuple[str, tuple[str, ...]]:
             raise
         raise OptionError(f"--template {text!r} is not valid: {error}") from error
     needed = {DERIVED.get(name, name) for name in used}
-    return text, tuple(name for name in FIELDS if name in needed)
+    return text, tuple(name for name in OUTPUT_FIELDS if name in needed)
 
 
 def missing_extra(extra: str, feature: str) -> OptionError:

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from scanner.export.output import Output
+from scanner.export.owners import Names
 from scanner.export.pages import PAGE_BYTES, TablePages, empty_database
 from scanner.export.part import OLD, part_path
 from scanner.export.writers import Record, Write
-from scanner.fields import Columns
+from scanner.fields import NAMED, Columns, stat_fields
 from scanner.model import Chunk
 
 if TYPE_CHECKING:
     from scanner.kernel.native import Native
 
+KINDS = {"type": "TEXT"}
 INDEXED = ("size", "mtime_ns")  # as well as the path
 SCAN_COLUMNS = ("root", "absolute_path", "host", "started_at", "finished_at", "outcome", "scanner")
 UNREADABLE_COLUMNS = ("path", "operation", "errno", "message", "kind", "attempts", "partial")
@@ -44,16 +46,17 @@ class SqliteWriter:
     """
 
     def __init__(self, output: Output, write: Write, fields: Sequence[str], native: Native | None = None) -> None:
-        self._columns = Columns(fields)
-        self._fields = fields
+        self._columns = Columns(stat_fields(fields))
+        self._fields, self._names = fields, Names()
         self._output = output
         output.around = without_sidecars
-        kinds = [f"{name} {'TEXT' if name == 'type' else 'INTEGER'}" for name in fields]
+        kinds = [f'"{name}" TEXT' if name in NAMED else f"{name} {KINDS.get(name, 'INTEGER')}" for name in fields]
         self._create = f"CREATE TABLE IF NOT EXISTS entries ({', '.join(['path NOT NULL', *kinds])})"
         self._insert = f"INSERT INTO entries VALUES ({', '.join('?' * (1 + len(fields)))})"
         self._database: sqlite3.Connection | None = None
         self._pages: TablePages | None = None
-        empty = empty_database(self._create) if native is not None and fields else None
+        only_numbers = bool(fields) and NAMED.keys().isdisjoint(fields)
+        empty = empty_database(self._create) if native is not None and only_numbers else None
         if native is not None and empty is not None:
             self._pages = TablePages(native, empty, output, write, self._columns, fields)
 
@@ -101,7 +104,7 @@ class SqliteWriter:
             paths: list[Any] = joined.decode().split("\0")
         except UnicodeDecodeError:
             paths = [_text_or_bytes(path) for path in joined.split(b"\0")]
-        values = self._columns.values(rows)
+        values = self._names.add(self._columns.values(rows))
         columns = [map(_signed, values[name]) if name in ("ino", "dev") else values[name] for name in self._fields]
         self._run(self._insert, zip(paths, *columns, strict=True))
 

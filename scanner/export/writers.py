@@ -11,7 +11,10 @@ from scanner import __version__
 from scanner.encoding import ENCODING, ERRORS, printable, terminal_bytes, utf8_text
 from scanner.export.formats import OutputSpec, is_terminal, missing_extra
 from scanner.export.output import Output
+from scanner.export.owners import Names
 from scanner.export.tree import Total, Tree
+from scanner.fields import Columns, stat_fields, with_exact_times
+from scanner.kernel.producers.text import FORMATTERS
 from scanner.model import Chunk, Path
 
 if TYPE_CHECKING:
@@ -51,6 +54,24 @@ class PlainWriter:
     def finish(self, record: Record) -> None:
         if self._trailer:
             self._write(json.dumps({"scan": record()}).encode() + b"\n")
+
+
+class NamedLinesWriter(PlainWriter):
+    """Writes lines with names of owners or groups, from columns: workers do not look up names."""
+
+    def __init__(self, write: Write, spec: OutputSpec, head: bytes) -> None:
+        super().__init__(write, head, trailer=spec.trailer)
+        fields = stat_fields(spec.fields)
+        self._columns = Columns(with_exact_times(fields), fields)
+        form, *arguments = spec.lines
+        self._format = FORMATTERS[form](*arguments)
+        self._names = Names()
+
+    def write_chunk(self, chunk: Chunk, made: bytes | memoryview) -> None:
+        joined, rows = self._columns.take_apart(made)
+        if joined:
+            values = self._names.add(self._columns.values(rows))
+            self._write(self._format(utf8_text(joined).split("\0"), values))
 
 
 class NcduWriter:
@@ -169,4 +190,4 @@ def _uncompressed_writer(spec: OutputSpec, write: Write, roots: Sequence[Path]) 
     if spec.format == "folded":
         return FoldedWriter(write, roots, on_terminal=is_terminal(spec.path))
     head = ",".join(("path", *spec.fields)).encode() + b"\r\n" if spec.format == "csv" else b""
-    return PlainWriter(write, head, trailer=spec.trailer)
+    return NamedLinesWriter(write, spec, head) if spec.lines else PlainWriter(write, head, trailer=spec.trailer)

@@ -12,7 +12,6 @@ from scanner.fields import TYPES, in_64_bits
 from scanner.kernel.producers import summary
 from scanner.kernel.producers.summary import ClassSums, Counts, Key, LargeFile
 from scanner.model import Path
-from scanner.report.data import valid_text
 from scanner.report.names import suffix_key
 
 KINDS = {"f": "files", "d": "directories", "l": "links", "p": "pipes", "s": "sockets", "b": "block devices",
@@ -73,26 +72,3 @@ def days_of(age: int) -> int | None:
     if age == summary.FUTURE:
         return -1
     return summary.AGES[age] // summary.DAY if age < len(summary.AGES) else None
-
-
-def owner_of(uid: int) -> str:
-    """Return the name of a user, or the number if there is no name."""
-    import pwd  # only for sizes
-
-    try:
-        return valid_text(pwd.getpwuid(uid).pw_name)
-    except (KeyError, OverflowError):
-        return str(uid)
-
-
-def group_of(gid: int) -> str:
-    """Return the name of a group, or the number if there is no name."""
-    import grp  # only for groups
-
-    try:
-        return valid_text(grp.getgrgid(gid).gr_name)
-    except (KeyError, OverflowError):
-        return str(gid)
-
-
-assert set(KINDS) == set(TYPES.values())

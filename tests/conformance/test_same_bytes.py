@@ -25,6 +25,9 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "a.ndjson": ("--fields", "all"),
     "a.csv": ("--fields", "all"),
     "a.csv.gz": (),
+    "names.ndjson": ("--fields", "owner,group,mtime_ns"),
+    "names.parquet": ("--fields", "all,owner"),
+    "names.sqlite": ("--fields", "group"),
     "a.ncdu": (),
     "a.folded": (),
     "a.parquet": ("--fields", "all"),
@@ -44,13 +47,13 @@ def rows_of(file: Path) -> list[Any]:
         database.close()
 
 
-CONTENTS: dict[str, Callable[[Path], Any]] = {"a.parquet": pyarrow.parquet.read_table, "a.sqlite": rows_of}
+CONTENTS: dict[str, Callable[[Path], Any]] = {".parquet": pyarrow.parquet.read_table, ".sqlite": rows_of}
 
 
 def content(top: Path, folder: Path, name: str, backend: str, workers: int) -> Any:
     result = call("list", "--backend", backend, "--workers", str(workers), *FORMATS[name], "-o", folder / name, top)
     assert (result.returncode, result.stderr) == (0, b"")
-    return CONTENTS.get(name, Path.read_bytes)(folder / name)
+    return CONTENTS.get(Path(name).suffix, Path.read_bytes)(folder / name)
 
 
 @pytest.fixture(scope="module")

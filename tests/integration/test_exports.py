@@ -44,7 +44,7 @@ FORMATS = [
         (["-o", "x.json"], "-o 'x.json': several formats are JSON; give --format ndjson or --format ncdu"),
         (["-o", "x.parquet.gz"], "-o 'x.parquet.gz': parquet is not compressed again; remove the suffix .gz"),
         (["--format", "sqlite"], "--format sqlite needs a file: -o FILE"),
-        (["--format", "csv", "--fields", "size,weight"], "--fields 'size,weight': must be all, or of path, type,"),
+        (["--format", "csv", "--fields", "size,weight"], "--fields 'size,weight': must be of all, path, type,"),
         (["--fields", "size"], "--fields is for ndjson, csv, parquet, sqlite, not for paths"),
         (["--format", "csv", "-0"], "-0 is for paths and --template, not for csv"),
         (["--format", "ncdu", "--type", "f"], "--type cannot be used with --format ncdu; use --exclude"),

@@ -125,7 +125,7 @@ class Ndjson:
 
 def _json(column: list[Any]) -> list[Any]:
     if column and any(isinstance(value, str) for value in column):
-        return ["null" if value is None else f'"{value}"' for value in column]
+        return ["null" if value is None else encode_basestring(value) for value in column]
     return ["null" if value is None else value for value in column] if None in column else column
 
 
@@ -137,8 +137,10 @@ class Csv:
 
     def __call__(self, paths: list[str], values: Values) -> bytes:
         text = io.StringIO(newline="")
-        paths = list(map(printable, paths)) if self._for_terminal else paths
-        csv.writer(text).writerows(zip(paths, *(values[name] for name in self._fields), strict=True))
+        columns = [paths, *(values[name] for name in self._fields)]
+        if self._for_terminal:
+            columns = [[printable(each) if isinstance(each, str) else each for each in column] for column in columns]
+        csv.writer(text).writerows(zip(*columns, strict=True))
         return (terminal_bytes if self._for_terminal else utf8_bytes)(text.getvalue())
 
 
