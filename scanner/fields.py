@@ -16,7 +16,9 @@ FIELDS: tuple[Field, ...] = get_args(Field)
 STATUS = FIELDS[1:]
 NAMED = {"owner": "uid", "group": "gid"}
 """Fields of outputs that are names, with the fields that hold their ids."""
-OUTPUT_FIELDS = (*FIELDS, *NAMED)
+TARGET = "target"
+"""The field of outputs that is the target of a symlink; workers read it, where `type` is a symlink's."""
+OUTPUT_FIELDS = (*FIELDS, *NAMED, TARGET)
 TIMES = ("mtime_ns", "ctime_ns", "atime_ns")
 EXACT = {name: (name.replace("_ns", "_s"), name.replace("_ns", "_rest")) for name in TIMES}
 """Columns that make a time exact beyond 64 bits: seconds, and the remaining nanoseconds."""
@@ -51,8 +53,13 @@ def fields_of(wanted: bool | Sequence[str]) -> tuple[str, ...]:
 
 def stat_fields(fields: Sequence[str]) -> tuple[Field, ...]:
     """Return the fields of `stat` that fields of an output need."""
-    needed = {NAMED.get(name, name) for name in fields}
+    needed = {NAMED.get(name, "type" if name == TARGET else name) for name in fields}
     return tuple(name for name in FIELDS if name in needed)
+
+
+def worker_fields(fields: Sequence[str]) -> tuple[str, ...]:
+    """Return what workers produce for the fields of an output: its fields of `stat`, and TARGET."""
+    return (*stat_fields(fields), *([TARGET] if TARGET in fields else []))
 
 
 def with_exact_times(fields: Sequence[str]) -> tuple[str, ...]:
@@ -79,12 +86,25 @@ class Columns:
         self._wanted = set(fields if wanted is None else wanted)
         self._columns = columns_of(fields)
         self.width = len(self._columns)
+        self.has_targets = TARGET in self._wanted
 
     def take_apart(self, table: bytes | memoryview) -> tuple[bytes, memoryview]:
         """Split the output of the producer `table` into joined paths and rows."""
+        joined, _, rows = self._parts(table)
+        return joined, rows
+
+    def targets(self, table: bytes | memoryview) -> list[bytes | None]:
+        """Return the target of each entry in the output of the producer `table`."""
+        _, targets, _ = self._parts(table)
+        return [target or None for target in targets.split(b"\0")]
+
+    def _parts(self, table: bytes | memoryview) -> tuple[bytes, bytes, memoryview]:
         view = memoryview(table)
         end = 8 + 8 * self.width * int.from_bytes(view[:8], "little")
-        return bytes(view[end:]), view[8:end].cast("q")
+        joined, targets = bytes(view[end:]), b""
+        if self.has_targets:
+            joined, _, targets = joined.partition(b"\0\0")
+        return joined, targets, view[8:end].cast("q")
 
     def put_together(self, parts: Sequence[tuple[bytes, memoryview]]) -> tuple[bytes, memoryview]:
         """Return several joined paths with their rows as one."""

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, get_args
 
 from scanner.errors import OptionError
-from scanner.fields import EntryType, fields_of, with_exact_times
+from scanner.fields import TARGET, EntryType, fields_of, with_exact_times
 from scanner.model import Path
 
 if TYPE_CHECKING:
@@ -367,6 +367,12 @@ class ScanOptions(OptionFields):
     def needs_stat(self) -> bool:
         """Whether entries cost a request each."""
         return bool(self.fields) or (self.filter is not None and self.filter.needs_entries)
+
+    @property
+    def reads_targets(self) -> bool:
+        """Whether an output holds the targets of symlinks."""
+        arguments = [each for producer in self.producers or () for each in producer.arguments]
+        return any(isinstance(fields, tuple) and TARGET in fields for fields in arguments)
 
     @property
     def workers(self) -> int:

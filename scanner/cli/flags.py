@@ -6,7 +6,7 @@ import argparse
 
 from scanner.cli.du_flags import add_link_options
 from scanner.export.formats import FORMATS, USUAL_FIELDS
-from scanner.fields import FIELDS, NAMED
+from scanner.fields import FIELDS, OUTPUT_FIELDS
 from scanner.options import BACKENDS, MAX_DEPTH, MAX_HUNG, MAX_IN_FLIGHT, MAX_WORKERS, START_METHODS, TRUSTS
 from scanner.units import A_DURATION, seconds_of
 
@@ -34,7 +34,8 @@ def add_list_options(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--fields", metavar="NAMES",
-        help=f"fields of ndjson, csv, parquet, sqlite: {','.join(FIELDS)}, or all of these; also {','.join(NAMED)} "
+        help=f"fields of ndjson, csv, parquet, sqlite: {','.join(FIELDS)}, or all of these; also "
+        f"{','.join(OUTPUT_FIELDS[len(FIELDS) :])} "
         f"(default: {','.join(USUAL_FIELDS)})",
     )  # fmt: skip
     group.add_argument(

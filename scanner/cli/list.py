@@ -42,6 +42,8 @@ def list_command(args: argparse.Namespace, options: ScanOptions, interruption: I
     producers = tuple(dict.fromkeys(spec.producer for spec in specs))
     fields = stat_fields([field for spec in specs for field in spec.fields])
     options = options._replace(producers=producers, stat=fields)
+    if options.reads_targets and (args.store or args.source):
+        raise OptionError("--fields target, --template {target}: a snapshot has no targets; not with --store or --from")
     if options.known is not None:  # before anything is written
         from scanner.kernel.known import refuse_missing
 

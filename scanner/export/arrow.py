@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from scanner.export.formats import missing_extra
 from scanner.export.owners import Names
-from scanner.fields import NAMED, NULL, Columns, columns_of, stat_fields, type_of
+from scanner.fields import NAMED, NULL, TARGET, Columns, columns_of, stat_fields, type_of, worker_fields
 from scanner.model import Chunk, Walked
 
 if TYPE_CHECKING:
@@ -49,11 +49,14 @@ class BatchBuilder:
         kinds = [("path", arrow.binary()), *((name, _kind(arrow, name)) for name in fields)]
         self.schema = arrow.schema(kinds)
 
-    def batch(self, joined: bytes, rows: memoryview) -> Any:
-        """Return a record batch of entries: their paths, joined by NULs, and their columns."""
+    def batch(self, joined: bytes, rows: memoryview, targets: Sequence[bytes | None] = ()) -> Any:
+        """Return a record batch of entries: their paths, joined by NULs, their columns, and targets if requested."""
         paths = self._paths(joined)
         arrays, count = [paths], len(paths)
         for name in self._fields:
+            if name == TARGET:
+                arrays.append(self._targets(targets))
+                continue
             number = self._numbers["mode" if name == "type" else NAMED.get(name, name)]
             values = self._values(rows[number * count : (number + 1) * count])
             if name == "type":
@@ -68,6 +71,12 @@ class BatchBuilder:
         arrow = self._arrow
         whole = from_text(arrow, arrow.binary(), [0, len(joined)], joined)
         return arrow.compute.split_pattern(whole, b"\0").flatten()
+
+    def _targets(self, targets: Sequence[bytes | None]) -> Any:
+        arrow, texts = self._arrow, [target or b"" for target in targets]
+        whole = from_text(arrow, arrow.binary(), [0, *accumulate(map(len, texts))], b"".join(texts))
+        is_known = arrow.compute.not_equal(arrow.compute.binary_length(whole), 0)
+        return arrow.compute.if_else(is_known, whole, arrow.scalar(None, arrow.binary()))
 
     def _values(self, column: memoryview) -> Any:
         arrow = self._arrow
@@ -94,6 +103,8 @@ def from_text(arrow: Any, kind: Any, places: Sequence[int], text: bytes) -> Any:
 def _kind(arrow: Any, name: str) -> Any:
     if name == "type" or name in NAMED:
         return arrow.string()
+    if name == TARGET:
+        return arrow.binary()
     if name.endswith("_ns"):
         return arrow.timestamp("ns", tz="UTC")
     return arrow.uint64() if name in ("ino", "dev") else arrow.int64()
@@ -106,11 +117,12 @@ class ParquetWriter:
         self._arrow = load_pyarrow("--format parquet")
         import pyarrow.parquet
 
-        self._columns = Columns(stat_fields(fields))
+        self._columns = Columns(worker_fields(fields))
         self._batches = BatchBuilder(self._arrow, fields)
         self._file = pyarrow.PythonFile(WriteStream(write), mode="w")
         self._writer = pyarrow.parquet.ParquetWriter(self._file, self._batches.schema, compression="zstd")
         self._arrived: list[tuple[bytes, memoryview]] = []
+        self._targets: list[bytes | None] = []
         self._count = 0
         self._waiting: list[Any] = []
         self._rows = 0
@@ -120,6 +132,8 @@ class ParquetWriter:
         if not joined:
             return
         self._arrived.append((joined, rows))
+        if self._columns.has_targets:
+            self._targets += self._columns.targets(made)
         self._count += joined.count(b"\0") + 1
         if self._count >= LEAST_BATCH:
             self._take_arrived()
@@ -131,7 +145,8 @@ class ParquetWriter:
         arrived, self._arrived, self._count = self._arrived, [], 0
         if not arrived:
             return
-        self._waiting.append(self._batches.batch(*self._columns.put_together(arrived)))
+        self._waiting.append(self._batches.batch(*self._columns.put_together(arrived), self._targets))
+        self._targets = []
         self._rows += self._waiting[-1].num_rows
 
     def _write(self, count: int) -> None:

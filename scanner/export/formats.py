@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from scanner.errors import OptionError
 from scanner.export.output import STDOUT
-from scanner.fields import COLUMNS, FIELDS, NAMED, OUTPUT_FIELDS, stat_fields
+from scanner.fields import COLUMNS, FIELDS, NAMED, OUTPUT_FIELDS, worker_fields
 from scanner.options import ProducerSpec
 
 SUFFIXES = {
@@ -105,7 +105,7 @@ def _spec(
     spec = OutputSpec(path, format, compression, *_fields_and_producer(format, selected, template, end, on_terminal))
     if spec.producer.kind != "text" or NAMED.keys().isdisjoint(spec.fields):
         return spec
-    return spec._replace(producer=ProducerSpec("exact", (stat_fields(spec.fields),)), lines=spec.producer.arguments)
+    return spec._replace(producer=ProducerSpec("exact", (worker_fields(spec.fields),)), lines=spec.producer.arguments)
 
 
 def is_terminal(path: str | None) -> bool:
@@ -168,7 +168,7 @@ def _fields_and_producer(
         return NCDU_FIELDS, ProducerSpec("ncdu", (on_terminal,))
     if format == "folded":
         return SIZES_FIELDS, ProducerSpec("sizes", (None, False))
-    return fields, ProducerSpec("table", (stat_fields(fields),))
+    return fields, ProducerSpec("table", (worker_fields(fields),))
 
 
 def parse_template(text: str) -> tuple[str, tuple[str, ...]]:

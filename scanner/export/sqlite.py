@@ -18,13 +18,13 @@ from scanner.export.owners import Names
 from scanner.export.pages import PAGE_BYTES, TablePages, empty_database
 from scanner.export.part import OLD, part_path
 from scanner.export.writers import Record, Write
-from scanner.fields import NAMED, Columns, stat_fields
+from scanner.fields import FIELDS, NAMED, TARGET, Columns, worker_fields
 from scanner.model import Chunk
 
 if TYPE_CHECKING:
     from scanner.kernel.native import Native
 
-KINDS = {"type": "TEXT"}
+KINDS = {"type": " TEXT", TARGET: ""}
 INDEXED = ("size", "mtime_ns")  # as well as the path
 SCAN_COLUMNS = ("root", "absolute_path", "host", "started_at", "finished_at", "outcome", "scanner")
 UNREADABLE_COLUMNS = ("path", "operation", "errno", "message", "kind", "attempts", "partial")
@@ -46,16 +46,16 @@ class SqliteWriter:
     """
 
     def __init__(self, output: Output, write: Write, fields: Sequence[str], native: Native | None = None) -> None:
-        self._columns = Columns(stat_fields(fields))
+        self._columns = Columns(worker_fields(fields))
         self._fields, self._names = fields, Names()
         self._output = output
         output.around = without_sidecars
-        kinds = [f'"{name}" TEXT' if name in NAMED else f"{name} {KINDS.get(name, 'INTEGER')}" for name in fields]
+        kinds = [f'"{name}" TEXT' if name in NAMED else f"{name}{KINDS.get(name, ' INTEGER')}" for name in fields]
         self._create = f"CREATE TABLE IF NOT EXISTS entries ({', '.join(['path NOT NULL', *kinds])})"
         self._insert = f"INSERT INTO entries VALUES ({', '.join('?' * (1 + len(fields)))})"
         self._database: sqlite3.Connection | None = None
         self._pages: TablePages | None = None
-        only_numbers = bool(fields) and NAMED.keys().isdisjoint(fields)
+        only_numbers = bool(fields) and set(fields) <= set(FIELDS)
         empty = empty_database(self._create) if native is not None and only_numbers else None
         if native is not None and empty is not None:
             self._pages = TablePages(native, empty, output, write, self._columns, fields)
@@ -73,7 +73,7 @@ class SqliteWriter:
         self._run(self._create)
         self._run("BEGIN")
         for paths, rows in arrived:
-            self._add(paths, rows)
+            self._add(paths, rows, [])
 
     def _run(self, statement: str, rows: Any = None) -> None:
         assert self._database is not None
@@ -97,14 +97,15 @@ class SqliteWriter:
         if self._database is None:
             self._open()
         if joined:
-            self._add(joined, rows)
+            self._add(joined, rows, self._columns.targets(made) if self._columns.has_targets else [])
 
-    def _add(self, joined: bytes, rows: memoryview) -> None:
+    def _add(self, joined: bytes, rows: memoryview, targets: list[bytes | None]) -> None:
         try:
             paths: list[Any] = joined.decode().split("\0")
         except UnicodeDecodeError:
             paths = [_text_or_bytes(path) for path in joined.split(b"\0")]
         values = self._names.add(self._columns.values(rows))
+        values[TARGET] = [None if target is None else _text_or_bytes(target) for target in targets]
         columns = [map(_signed, values[name]) if name in ("ino", "dev") else values[name] for name in self._fields]
         self._run(self._insert, zip(paths, *columns, strict=True))
 

@@ -13,7 +13,7 @@ from scanner.export.formats import OutputSpec, is_terminal, missing_extra
 from scanner.export.output import Output
 from scanner.export.owners import Names
 from scanner.export.tree import Total, Tree
-from scanner.fields import Columns, stat_fields, with_exact_times
+from scanner.fields import TARGET, Columns, with_exact_times, worker_fields
 from scanner.kernel.producers.text import FORMATTERS
 from scanner.model import Chunk, Path
 
@@ -61,7 +61,7 @@ class NamedLinesWriter(PlainWriter):
 
     def __init__(self, write: Write, spec: OutputSpec, head: bytes) -> None:
         super().__init__(write, head, trailer=spec.trailer)
-        fields = stat_fields(spec.fields)
+        fields = worker_fields(spec.fields)
         self._columns = Columns(with_exact_times(fields), fields)
         form, *arguments = spec.lines
         self._format = FORMATTERS[form](*arguments)
@@ -71,6 +71,8 @@ class NamedLinesWriter(PlainWriter):
         joined, rows = self._columns.take_apart(made)
         if joined:
             values = self._names.add(self._columns.values(rows))
+            if self._columns.has_targets:
+                values[TARGET] = [None if each is None else utf8_text(each) for each in self._columns.targets(made)]
             self._write(self._format(utf8_text(joined).split("\0"), values))
 
 

@@ -65,6 +65,7 @@ READERS: tuple[tuple[Callable[[ScanOptions], bool], ReaderKind, str], ...] = (
     (_is_slowed, "single", "`max_rate` ends a listing anywhere"),
     (_has_undecodable_root, "single", "the encoding of a root does not give its name back"),
     (_counts_from_several_roots, "single", "depth counts from the nearest root above"),
+    (lambda options: options.reads_targets, "single", "targets of symlinks are read in Python"),
     (_filters_in_python, "single", "the filter needs more than names, types, depths, and status in 64 bits"),
     (_selects_from_store, "single", "what the filter needs may come from a snapshot store"),
     (_needs_place_of_hidden, "single", "a producer records excluded names, or which directories are shown"),

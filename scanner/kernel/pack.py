@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from scanner.encoding import ENCODING, ERRORS
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scanner.kernel.native import WalkedRun
 
 ENDS = (struct.pack("q", FIRST), struct.pack("q", LAST))
+NO_TARGETS: Mapping[int, bytes] = {}
 SUMS = ("sizes", "summary")
 """Producers that add up sizes."""
 
@@ -56,13 +57,15 @@ class FilesWithRows(NamedTuple):
     """The names of files, joined, with rows of columns (see `status`).
 
     `rows`: rows of the directory itself, then of its files; `links`: rows of sub-directories that are not entered;
-    `excluded`: excluded names, for a producer that records them.
+    `excluded`: excluded names, for a producer that records them. `targets`: targets of symlinks, by
+    their row in `rows`.
     """
 
     names: Any
     rows: bytes
     links: bytes = b""
     excluded: Sequence[Any] = ()
+    targets: Mapping[int, bytes] = NO_TARGETS
 
 
 def pack(names: list[Any], path: Any, form: int, separator: bytes) -> Any:

@@ -16,7 +16,7 @@ from scanner.kernel.descent import Descent, has_steps, steps_in
 from scanner.kernel.facts import ScanFacts, facts_of
 from scanner.kernel.gate import Elsewhere, Gate
 from scanner.kernel.native import COUNT, JOINED, LINES, LIST, WITH_ROWS
-from scanner.kernel.pack import FilesWithRows, ReadPart, join, no_listing, pack
+from scanner.kernel.pack import NO_TARGETS, FilesWithRows, ReadPart, join, no_listing, pack
 from scanner.kernel.requests import BLOCK_BYTES, OPEN_REQUESTS, RETRIES, EntrySorter, Retries, is_link
 from scanner.model import Fault, Path, children, excluded, names, prefix_of
 from scanner.options import ScanOptions
@@ -72,6 +72,7 @@ class Reader:
         self._looks_up_links, self._needs_entries = facts.links != "file", facts.needs_entries
         self._form = facts.form
         self._producer = options.producers is not None
+        self._reads_targets = options.reads_targets
         self._native = None if facts.needs_entries else facts.native  # it reports names only
         listed = JOINED if facts.form == WITH_ROWS else facts.form  # the form in which names are read
         if options.filter is not None and facts.form != JOINED:
@@ -313,19 +314,23 @@ class Reader:
         """Return the names of files in the form of the scan. Rows that fail become new `faults`."""
         if self._form == WITH_ROWS and not (faults and faults[-1].operation == "open"):
             rows = link_rows = b""
+            targets = NO_TARGETS
             if kept is not None and kept.rows and self.known is not None:
                 rows, link_rows = self.known.rows_of(kept, names(files)), self.known.rows_of(kept, links, own=False)
             elif self.statuses is not None:
                 place = path if descriptor < 0 else descriptor
                 rows = self.statuses.of_directory(path, place, files, entry_of, self.threads, faults)
+                if self._reads_targets:
+                    targets = self.statuses.targets(path, place, files, rows, faults)
                 if links:
                     link_rows = self._rows_of_links(path, place, links, self.statuses, faults)
             excluded_names: Sequence[Any] = self.sifter.excluded_names if self.sifter is not None else ()
             if kept is not None and self.known is not None:
                 excluded_names = [*excluded_names, *self.known.excluded_names(path, kept)]
             return FilesWithRows(
-                files if isinstance(files, str | bytes) else join(files, path), rows, link_rows, excluded_names
-            )
+                files if isinstance(files, str | bytes) else join(files, path), rows, link_rows, excluded_names,
+                targets,
+            )  # fmt: skip
         return pack(files, path, self._form, self._separator) if isinstance(files, list) else files
 
     def _rows_of_links(

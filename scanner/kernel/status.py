@@ -36,6 +36,7 @@ class Statuses:
         self._numbers = facts.numbers
         self._width = len(facts.columns)
         self._values = [_getter(name) for name in facts.columns]
+        self._mode = facts.columns.index("mode") if "mode" in facts.columns else -1
         self._follow = options.followlinks
         self._native = facts.native
         self._have_statuses = facts.needs_entries  # entries, because the filter has requested them
@@ -75,6 +76,35 @@ class Statuses:
         else:
             rows = self._of_places([(each, name and each) for each, name in some], None, faults)
         return self._counted(some[0][0], rows) if some else rows
+
+    def targets(self, path: Path, place: Any, files: Any, rows: bytes, faults: list[Fault]) -> dict[int, bytes]:
+        """Return the targets of symlinks among `files`, by their row in `rows`: see `of_directory`."""
+        count = len(rows) // (8 * self._width)
+        modes = memoryview(rows).cast("q")[self._mode * count : (self._mode + 1) * count].tolist()
+        links = [row for row, mode in enumerate(modes) if row and mode != NULL and stat.S_ISLNK(mode)]
+        if not links:
+            return {}
+        listed, prefix = names(files), prefix_of(path)
+        new: list[Fault] = []
+        found: dict[int, bytes] = {}
+        for row in links:
+            name = listed[row - 1]
+            target = self._target(prefix + name, name if isinstance(place, int) else prefix + name, place, new)
+            if target is not None:
+                found[row] = target
+        faults[:0] = new
+        return found
+
+    def _target(self, path: Path, name: Any, place: Any, faults: list[Fault]) -> bytes | None:
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                return os.fsencode(os.readlink(name, dir_fd=place if isinstance(place, int) else None))
+            except OSError as error:
+                if not self._retries.may_repeat(error.errno or 0, attempts):
+                    faults.append(Fault.of(error, path, "stat", attempts))
+                    return None
 
     def of_one(self, path: Path) -> bytes:
         """Return the row of the unreadable directory `path`."""

@@ -72,3 +72,6 @@ def days_of(age: int) -> int | None:
     if age == summary.FUTURE:
         return -1
     return summary.AGES[age] // summary.DAY if age < len(summary.AGES) else None
+
+
+assert set(KINDS) == set(TYPES.values())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scanner.kernel.native import COUNT, JOINED, LINES, WalkedRun
-from scanner.kernel.pack import FilesWithRows
+from scanner.kernel.pack import NO_TARGETS, FilesWithRows
 from scanner.kernel.status import nothing
 from scanner.model import Fault, names, prefix_of
 
@@ -57,17 +57,17 @@ class EntryProducer(Producer):
 
     run_form, run_separator = LINES, b"\0"
 
-    def add_entries(self, paths: Any, rows: bytes, start: int = 0) -> None:
-        """Add entries by their paths, joined by NULs, and their rows from row `start` on."""
+    def add_entries(self, paths: Any, rows: bytes, start: int = 0, targets: Mapping[int, bytes] = NO_TARGETS) -> None:
+        """Add entries by their paths, joined by NULs, and their rows from row `start` on. `targets`: by row."""
         raise NotImplementedError
 
     def take(self, path: Any, links: list[Any], files: FilesWithRows, first: bool) -> None:
         prefix, nul = prefix_of(path), nul_of(path)
         paths = prefix + files.names.replace(nul, nul + prefix) if files.names else files.names
         if first:
-            self.add_entries(path + nul + paths if paths else path, files.rows)
+            self.add_entries(path + nul + paths if paths else path, files.rows, 0, files.targets)
         elif paths:
-            self.add_entries(paths, files.rows, 1)
+            self.add_entries(paths, files.rows, 1, files.targets)
         if links:
             self.add_entries(nul.join([prefix + name for name in links]), files.links)
 

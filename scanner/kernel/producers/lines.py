@@ -6,12 +6,13 @@ A line that the compiled formatter cannot write exactly is written in Python.
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from scanner.encoding import ENCODING, ERRORS, utf8_bytes, utf8_text
-from scanner.fields import Columns
+from scanner.fields import TARGET, Columns
 from scanner.kernel.native import PIECES, Native, Piece, native
+from scanner.kernel.pack import NO_TARGETS
 from scanner.options import ScanOptions
 
 PATHS = {"path": "path", "name": "name", "parent": "parent"}
@@ -26,6 +27,8 @@ def pieces_of(form: str, fields: Sequence[str], columns: Sequence[str], argument
     columns    of the rows.
     arguments  of the form: see `text.py`.
     """
+    if TARGET in fields:
+        return None
     if form == "template":
         template, end, *for_terminal = arguments
         return None if any(for_terminal) else _of_template(template, end, columns)
@@ -80,12 +83,19 @@ class PythonLines:
     def __init__(self, columns: Columns, formatter: Formatter) -> None:
         self._columns, self._formatter = columns, formatter
 
-    def __call__(self, paths: Any, rows: bytes, start: int) -> bytes:
-        """Return the lines of entries: their paths, joined by NULs, and their rows from row `start` on."""
+    def __call__(self, paths: Any, rows: bytes, start: int, targets: Mapping[int, bytes] = NO_TARGETS) -> bytes:
+        """Return the lines of entries: their paths, joined by NULs, and their rows from row `start` on.
+
+        targets  by row; only Python writes them.
+        """
         values = self._columns.values(memoryview(rows).cast("q"))
         if start:
             values = {name: column[start:] for name, column in values.items()}
-        return self._formatter(utf8_text(paths).split("\0"), values)
+        listed = utf8_text(paths).split("\0")
+        if self._columns.has_targets:
+            found = (targets.get(row) for row in range(start, start + len(listed)))
+            values[TARGET] = [None if target is None else utf8_text(target) for target in found]
+        return self._formatter(listed, values)
 
 
 class CompiledLines(PythonLines):
@@ -95,7 +105,7 @@ class CompiledLines(PythonLines):
         super().__init__(columns, formatter)
         self._format, self._pieces = native.format_lines, tuple(pieces)
 
-    def __call__(self, paths: Any, rows: bytes, start: int) -> bytes:
+    def __call__(self, paths: Any, rows: bytes, start: int, targets: Mapping[int, bytes] = NO_TARGETS) -> bytes:
         joined = paths.encode(ENCODING, ERRORS) if isinstance(paths, str) else paths
         width = self._columns.width
         size = len(rows) // (8 * width)
@@ -124,7 +134,7 @@ def lines_of(
 ) -> PythonLines:
     """Return what formats lines. `pieces`: None if only Python can write them."""
     module = compiled(options, columns)
-    if module is None or pieces is None:
+    if module is None or pieces is None or columns.has_targets:
         return PythonLines(columns, formatter)
     return CompiledLines(module, pieces, columns, formatter)
 

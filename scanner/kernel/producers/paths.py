@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from scanner.encoding import ENCODING, ERRORS
 from scanner.kernel.native import WalkedRun
-from scanner.kernel.pack import FilesWithRows
+from scanner.kernel.pack import NO_TARGETS, FilesWithRows
 from scanner.kernel.producers.base import EntryProducer
 from scanner.model import prefix_of
 from scanner.options import ScanOptions
@@ -33,7 +34,7 @@ class PathLines(EntryProducer):
     def add_run(self, run: WalkedRun) -> None:
         self._lines.append(run.names[3])
 
-    def add_entries(self, paths: Any, rows: bytes, start: int = 0) -> None:
+    def add_entries(self, paths: Any, rows: bytes, start: int = 0, targets: Mapping[int, bytes] = NO_TARGETS) -> None:
         joined = paths.encode(ENCODING, ERRORS) if isinstance(paths, str) else paths
         self._lines += (joined.replace(b"\0", self._separator), self._separator)
 

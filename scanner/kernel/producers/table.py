@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scanner.encoding import ENCODING, ERRORS
-from scanner.fields import columns_of
-from scanner.kernel.pack import Rows, count_clamped, times_among
+from scanner.fields import TARGET, columns_of
+from scanner.kernel.pack import NO_TARGETS, Rows, count_clamped, times_among
 from scanner.kernel.producers.base import EntryProducer, nul_of
 from scanner.options import ScanOptions
 
@@ -16,6 +16,7 @@ class EntryColumns(EntryProducer):
     """Columns of `fields`, then the paths.
 
     number of entries, 8 bytes | columns of `fields`, one after the other | paths, joined by NULs
+    | with TARGET among `fields`: two NULs | targets, joined by NULs, empty for entries that are no symlinks
     """
 
     def __init__(self, options: ScanOptions, fields: Sequence[str]) -> None:
@@ -24,16 +25,21 @@ class EntryColumns(EntryProducer):
         self._times = [number for number in times_among(columns) if columns[number] in fields]
         self._rows = Rows([columns.index(name) for name in columns_of(fields)], self.width)
         self._paths: list[bytes] = []
+        self._targets: list[bytes] | None = [] if TARGET in fields else None
         self._count = 0
 
-    def add_entries(self, paths: Any, rows: bytes, start: int = 0) -> None:
+    def add_entries(self, paths: Any, rows: bytes, start: int = 0, targets: Mapping[int, bytes] = NO_TARGETS) -> None:
         self._paths.append(paths.encode(ENCODING, ERRORS) if isinstance(paths, str) else paths)
-        self._count += paths.count(nul_of(paths)) + 1
+        count = paths.count(nul_of(paths)) + 1
+        self._count += count
+        if self._targets is not None:
+            self._targets += [targets.get(row, b"") for row in range(start, start + count)]
         self._rows.add(rows, start)
         self.clamped += count_clamped(rows, self._times, self.width, start)
 
     def output(self) -> bytes:
-        return b"".join([self._count.to_bytes(8, "little"), self._rows.joined(), b"\0".join(self._paths)])
+        targets = [b"\0\0", b"\0".join(self._targets)] if self._targets else []
+        return b"".join([self._count.to_bytes(8, "little"), self._rows.joined(), b"\0".join(self._paths), *targets])
 
 
 PRODUCER = EntryColumns

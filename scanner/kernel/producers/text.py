@@ -7,13 +7,14 @@ import csv
 import io
 import os
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from json.encoder import encode_basestring
 from typing import Any
 
 from scanner.encoding import printable, terminal_bytes, utf8_bytes, utf8_text
-from scanner.fields import Columns, columns_of
+from scanner.fields import TARGET, Columns, columns_of
+from scanner.kernel.pack import NO_TARGETS
 from scanner.kernel.producers.base import EntryProducer, json_escaped
 from scanner.kernel.producers.lines import Formatter, Values, lines_of, pieces_of
 from scanner.options import ScanOptions
@@ -34,8 +35,8 @@ class EntryText(EntryProducer):
         self._lines = lines_of(options, pieces, self._columns, FORMATTERS[form](fields, *arguments))
         self._pieces: list[bytes] = []
 
-    def add_entries(self, paths: Any, rows: bytes, start: int = 0) -> None:
-        self._pieces.append(self._lines(paths, rows, start))
+    def add_entries(self, paths: Any, rows: bytes, start: int = 0, targets: Mapping[int, bytes] = NO_TARGETS) -> None:
+        self._pieces.append(self._lines(paths, rows, start, targets))
 
     def output(self) -> bytes:
         return b"".join(self._pieces)
@@ -88,6 +89,8 @@ def _column(name: str, paths: list[str], values: Values) -> Sequence[Any]:
     if name in ("mtime", "ctime", "atime"):
         return [MISSING if ns is None else _date(ns) for ns in values[f"{name}_ns"]]
     column = values[name]
+    if name == TARGET:
+        return ["" if value is None else value for value in column]
     return [MISSING if value is None else value for value in column] if None in column else column
 
 
@@ -99,7 +102,10 @@ def _date(nanoseconds: int) -> str:
 
 
 class Ndjson:
-    """Formats an object a line. A path that is not UTF-8 has its bytes in `path_b64`; its `path` is for people only."""
+    """Formats an object a line. A path that is not UTF-8 has its bytes in `path_b64`; its `path` is for people only.
+
+    Targets are treated the same.
+    """
 
     def __init__(self, fields: Sequence[str]) -> None:
         self._fields = fields
@@ -107,7 +113,7 @@ class Ndjson:
         self._line, self._line_b64 = '{{"path":{}' + rest, '{{"path":{},"path_b64":"{}"' + rest
 
     def __call__(self, paths: list[str], values: Values) -> bytes:
-        columns = [_json(values[name]) for name in self._fields]
+        columns = [_json_targets(values[name]) if name == TARGET else _json(values[name]) for name in self._fields]
         try:
             return json_escaped("".join(map(self._line.format, map(encode_basestring, paths), *columns))).encode()
         except UnicodeEncodeError:
@@ -121,6 +127,17 @@ class Ndjson:
             shown = encode_basestring(exact.decode(errors="replace"))
             return self._line_b64.format(shown, base64.b64encode(exact).decode(), *values)
         return self._line.format(encode_basestring(path), *values)
+
+
+def _json_targets(column: list[str | None]) -> list[str]:
+    """Return the texts of targets, each followed by the member `target_b64` where the target is not UTF-8."""
+    texts = []
+    for target in column:
+        exact = utf8_bytes(target or "")
+        shown = exact.decode(errors="replace")
+        text = "null" if target is None else encode_basestring(shown)
+        texts.append(text if shown == (target or "") else f'{text},"target_b64":"{base64.b64encode(exact).decode()}"')
+    return texts
 
 
 def _json(column: list[Any]) -> list[Any]:
