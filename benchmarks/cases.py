@@ -146,6 +146,24 @@ def exports(site: Site) -> Iterator[Case]:
                            runs=1000 if corpus == "monorepo" else 0)  # fmt: skip
 
 
+def formats(site: Site) -> Iterator[Case]:
+    """Write each format beside `scanner du -s` of the same tree, and beside other programs that write inventories."""
+    top, entries = site.corpora.top("monorepo"), site.corpora.entries("monorepo")
+    sizes = programs.scanner_du(top, "-s")
+
+    def ours(suffix: str) -> Program:
+        return listing(top, site.out(f"list.{suffix}"), suffix=f".{suffix}")
+
+    for suffix in ("ndjson", "ncdu", "sqlite") if site.quick else FORMATS:
+        yield Case("formats", "monorepo", entries, ours(suffix), sizes, compared=False)
+    template = listing(top, site.out("list.txt"), fields=("--template", "{size} {mtime_ns} {path}"))
+    yield Case("formats", "monorepo", entries, template, sizes, compared=False)
+    if (find := programs.find_printf(top)) is not None:
+        yield Case("formats", "monorepo", entries, template, find)
+    for suffix, peer in programs.inventories(top, site.out("peer.out")):
+        yield Case("formats", "monorepo", entries, ours(suffix), peer, weighed=not site.quick)
+
+
 def workers(site: Site) -> Iterator[Case]:
     """Compare numbers of workers."""
     top, entries = site.corpora.top("monorepo"), site.corpora.entries("monorepo")
@@ -203,5 +221,6 @@ def memory(site: Site) -> Iterator[Case]:
 
 
 GROUPS: dict[str, Callable[[Site], Iterator[Case]]] = {
-    each.__name__: each for each in (walking, peers, limit, filters, metadata, exports, workers, sizes, latency, memory)
+    each.__name__: each
+    for each in (walking, peers, limit, filters, metadata, exports, formats, workers, sizes, latency, memory)
 }

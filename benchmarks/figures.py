@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import network, outputs, snapshots
+from benchmarks import formats, network, outputs, snapshots
 from benchmarks.cases import GROUPS
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -187,8 +187,13 @@ def table_of_snapshots() -> str:
     return snapshots.table(results("snapshots"))
 
 
+def table_of_memory_of_formats() -> str:
+    return formats.table(results("formats")) if (RESULTS / "formats.json").exists() else "Not measured yet.\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "snapshots": table_of_snapshots,
+    "memory of formats": table_of_memory_of_formats,
     "about": about,
     "slower": slower,
     **{group: partial(table_of_group, group) for group in GROUPS},

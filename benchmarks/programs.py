@@ -212,6 +212,58 @@ def scanner_du(top: str, *flags: str) -> Program:
     return Program(f"scanner du {' '.join([*flags, ''])}> FILE", [*call, top], shows=[*call, "-0", top])
 
 
+NCDU = """
+import json, os, subprocess, sys
+output = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+with open(sys.argv[-2], "rb") as file:
+    tree = json.loads(file.read().decode(errors="surrogateescape"))[3]
+todo = [("", tree)]
+while todo:
+    above, item = todo.pop()
+    own = item[0] if isinstance(item, list) else item
+    path = os.path.join(above, own["name"])
+    sys.stdout.buffer.write(os.fsencode(path) + b"\\0")
+    todo += [(path, each) for each in item[1:]] if isinstance(item, list) else []
+"""
+DUC = """
+import os, subprocess, sys
+from xml.etree import ElementTree
+duc, database, top = sys.argv[1:]
+subprocess.run([duc, "index", "-q", "-d", database, top], check=True)
+output = subprocess.run([duc, "xml", "-d", database, top], stdout=subprocess.PIPE, check=True).stdout
+tree = ElementTree.fromstring(output)
+todo = [(top, tree)]
+while todo:
+    path, item = todo.pop()
+    sys.stdout.buffer.write(os.fsencode(path) + b"\\0")
+    todo += [(os.path.join(path, each.get("name")), each) for each in item.findall("ent")]
+"""
+LOCATE = """
+import subprocess, sys
+locate, *update = sys.argv[1:]
+subprocess.run(update, check=True)
+subprocess.run([locate, "-d", update[update.index("-o") + 1], "-0", ""], check=True)
+"""
+EVERYTHING = ["-l", "0", "--prunefs", "", "--prunepaths", "", "--prunenames", "", "--prune-bind-mounts", "no"]
+
+
+def inventories(top: str, out: str) -> Iterator[tuple[str, Program]]:
+    """Yield programs that write what they find into a file, each with the nearest of our formats."""
+    for name, flags in (("ncdu", ["-0", "-o"]), ("gdu", ["-n", "-o"])):
+        if (command := found(name)) is not None and name in (version := version_of(command)).lower():
+            call = [command, *flags, out, top]
+            yield "ncdu", Program(f"{name} {' '.join(flags)} FILE", call, shows=[*PYTHON, "-c", NCDU, *call],
+                                  version=version, writes=out)  # fmt: skip
+    if (command := found("duc")) is not None:
+        yield "sqlite", Program("duc index -d FILE", [command, "index", "-q", "-d", out, top],
+                                shows=[*PYTHON, "-c", DUC, command, out, top], version=version_of(command),
+                                writes=out)  # fmt: skip
+    if (command := found("updatedb")) is not None and (locate := found("plocate", "locate")) is not None:
+        call = [command, *EVERYTHING, "-o", out, "-U", top]
+        yield "txt", Program("updatedb -o FILE", call, shows=[*PYTHON, "-c", LOCATE, locate, *call],
+                             version=version_of(command), writes=out)  # fmt: skip
+
+
 def found(*names: str) -> str | None:
     return next((path for name in names if (path := shutil.which(name))), None)
 
