@@ -84,6 +84,7 @@ class Statuses:
         links = [row for row, mode in enumerate(modes) if row and mode != NULL and stat.S_ISLNK(mode)]
         if not links:
             return {}
+        self._descent.requests += len(links)
         listed, prefix = names(files), prefix_of(path)
         new: list[Fault] = []
         found: dict[int, bytes] = {}
