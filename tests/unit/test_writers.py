@@ -63,7 +63,7 @@ def test_a_folded_line_names_the_directories_of_any_path(path: str, as_bytes: bo
     root = encoded if as_bytes else path
     lines: list[bytes] = []
     writer = FoldedWriter(lines.append, [root])  # type: ignore[arg-type]
-    writer.write_chunk(Chunk(0, root), marshal.dumps([(root, 7, 3, 1, [])]))
+    writer.write_chunk(Chunk(0, root), marshal.dumps([(root, 7, 3, 1, 0, b"", [], None)]))
     writer.finish(dict)
     names = [b"/"] * encoded.startswith(b"/") + list(filter(None, encoded.split(b"/")))
     for special, shown in ((b";", b":"), (b"\n", b"?"), (b"\r", b"?")):
