@@ -25,6 +25,8 @@ __version__ = "0.1.0"
 # Names are loaded when they are first used: worker processes need few of them. Type checkers read __init__.pyi.
 _HOMES = {
     "entries": "api",
+    "estimate": "estimates",
+    "Estimate": "estimates",
     "scan": "api",
     "walk": "api",
     "why": "api",

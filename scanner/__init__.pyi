@@ -23,6 +23,7 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from typing import AnyStr
 
+from scanner.estimates import Estimate as Estimate
 from scanner.entry import Entry as Entry
 from scanner.errors import OptionError as OptionError
 from scanner.errors import OutputError as OutputError
@@ -54,6 +55,8 @@ from scanner.usage import TimeName
 __version__: str
 __all__ = [
     "entries",
+    "estimate",
+    "Estimate",
     "scan",
     "walk",
     "why",
@@ -237,6 +240,74 @@ def entries(
         recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
         changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
         restart: Do not continue an interrupted scan. Default: False.
+    """
+
+def estimate(
+    path: str | bytes | os.PathLike[str] | os.PathLike[bytes], seconds: float = 60.0, *, options: ScanOptions | None
+    = None, followlinks: bool = False, backend: BackendName = 'auto', max_workers: int | None = None, start_method:
+    StartMethod | None = None, window: str | int = 16777216, dir_timeout: str | float | None = None, max_hung: int =
+    3, max_in_flight: int = 64, max_rate: float | None = None, between: str | None = None, nice: bool = False,
+    one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str |
+    Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (),
+    gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
+    str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
+    | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
+    None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None,
+    newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] =
+    (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str |
+    Sequence[int | str] = (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False
+) -> Estimate:
+    """Estimate the number of entries and bytes of a tree, and how long a full scan would take.
+
+        path: Root of the tree, str, bytes or path-like.
+        seconds: Time to spend. A tree that is read within half of it is counted exactly.
+        options: A ScanOptions, which the keywords override.
+
+    Each result has an interval, which becomes narrow with more time. With `max_rate` or `between` they hold here too.
+
+    Raises OptionError (a ValueError).
+
+    Options, see `ScanOptions` for details:
+        followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
+        backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
+        max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
+        start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.
+        window: Limit for buffered results in bytes, or text like "64M". Default: 16 MiB.
+        dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
+        max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
+        max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
+        max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
+        between: Hours of each day in which to read, such as "20:00-06:00" in local time. Default: None (always).
+        nice: Lower the processor and disk priority of worker processes. Default: False.
+        one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
+        one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
+        skip_fs: Types of file systems to skip below the root, such as ("nfs4", "autofs"). Default: none.
+        exclude: Patterns of entries to exclude, as in a `.gitignore` in the root. Default: none.
+        exclude_from: Files with patterns of entries to exclude. Default: none.
+        include: Patterns of entries to include; directories are entered in any case. Default: all entries.
+        gitignore: Exclude the entries that git ignores. Default: False.
+        ignore_files: Names of pattern files that apply in any directory, such as ".scanignore". Default: none.
+        ignore_case: Ignore the case of ASCII letters in patterns. Default: False.
+        exclude_if_present: Names of entries whose presence skips a directory. Default: none.
+        exclude_caches: Skip directories that contain a `CACHEDIR.TAG` with a valid signature. Default: False.
+        hidden: Include entries whose names begin with a dot. Default: True.
+        min_depth: Exclude entries that are fewer levels than this below the root. Default: 0.
+        max_depth: Exclude entries that are more levels than this below the root. Default: None (no limit).
+        types: Types of entries to include, of f, d, l, p, s, b and c as in `find -type`. Default: all types.
+        size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
+        newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
+        older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+        newer_atime: Include entries accessed after such a moment, as `find -newerat` does. Default: None.
+        older_atime: Include entries not accessed after such a moment. Default: None.
+        newer_ctime: Include entries whose status (owner, mode, links, content) changed after it. Default: None.
+        older_ctime: Include entries whose status did not change after such a moment. Default: None.
+        owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
+        group: Names or numbers of groups, in the same form. Default: any group.
+        perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
+        links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
+        empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
+        prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
+        detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
     """
 
 def scan(

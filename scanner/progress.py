@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from scanner.units import duration
+
 REFRESH = 0.1  # seconds
 WINDOW = 5.0  # seconds over which the rate is measured: it falls to 0 when nothing comes
 STEP = 0.25  # seconds between two points of this measurement
@@ -84,14 +86,6 @@ def where(seen: Seen) -> str:
         return f"paused until {seen.paused}"
     seconds, path = seen.waits
     return f"waiting {duration(seconds)} for {path}" if seconds >= PATIENCE else seen.place
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in one or two units: `4 s`, `3 min`, `2 h 05 min`."""
-    if seconds < 100:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60:,} h {minutes % 60:02} min"
 
 
 class ProgressLine:

@@ -63,6 +63,14 @@ def bytes_of(text: str) -> int | None:
     return _times(number, (1000 if (rest or "").upper() == "B" else 1024) ** exponent)
 
 
+def duration(seconds: float) -> str:
+    """Format a duration for people: 14 s, 3 min, 1 h 20 min."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def _times(number: str, unit: int) -> int:
     """Return the exact product, rounded down."""
     whole, _, fraction = number.partition(".")

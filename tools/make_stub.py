@@ -54,7 +54,7 @@ __all__ = {names}
 
 
 def stub() -> str:
-    functions = ("walk", "entries", "scan", "du", "why")
+    functions = ("walk", "entries", "estimate", "scan", "du", "why")
     written = {"ParallelScanner", "ScanOptions", "scan_parallel", *functions}
     homes = {name: home for name, home in scanner._HOMES.items() if name not in written}
     imports = "\n".join(f"from scanner.{home} import {name} as {name}" for name, home in homes.items())

@@ -155,12 +155,26 @@ def add_traversal_options(command: argparse.ArgumentParser, *, follows_roots: bo
     )  # fmt: skip
 
 
-def add_limit_options(command: argparse.ArgumentParser) -> None:
+def add_estimate_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command `estimate`."""
+    command.add_argument("root", metavar="ROOT", nargs="?", help="the directory to estimate (not needed with --from)")
+    command.add_argument(
+        "--seconds", metavar="N", type=float, default=60.0, help="time to spend (default: 60): more makes it more exact"
+    )
+    command.add_argument("--json", action="store_true", help="print a JSON document")
+    command.add_argument(
+        "--from", dest="source", metavar="STORE[@SNAPSHOT]", help="print the figures of a snapshot, and read nothing"
+    )
+
+
+def add_limit_options(command: argparse.ArgumentParser, *, whole: bool = True) -> None:
+    """Add limits of time. `whole`: also of a whole scan."""
     group = command.add_argument_group("time limits")
-    group.add_argument(
-        "--timeout", type=_duration, metavar="TIME",
-        help="stop after this time (90, 15min, 1.5h), report what was found, exit with code 75",
-    )  # fmt: skip
+    if whole:
+        group.add_argument(
+            "--timeout", type=_duration, metavar="TIME",
+            help="stop after this time (90, 15min, 1.5h), report what was found, exit with code 75",
+        )  # fmt: skip
     group.add_argument(
         "--between", metavar="HOURS",
         help="read only within these hours of a day, in local time: 20:00-06:00. At their end, pause until they begin; "

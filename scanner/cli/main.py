@@ -93,6 +93,10 @@ def run_command(
 
         return diff_command(args, interruption)
     keep_memory()
+    if args.command == "estimate":
+        from scanner.cli.estimate import estimate_command
+
+        return estimate_command(args, options, interruption)
     if args.command == "nightly":
         from scanner.cli.nightly import nightly_command
 

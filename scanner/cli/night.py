@@ -22,7 +22,6 @@ from scanner.nightly.metrics import metrics_text
 from scanner.nightly.night import (
     MOST_LISTED,
     Night,
-    duration,
     failure_part,
     night_part,
     report_of_failures,
@@ -35,6 +34,7 @@ from scanner.report.rules import rules_of
 from scanner.report.treemap import Node, rows_of
 from scanner.snapshot.prune import FINISHED
 from scanner.snapshot.store import Snapshot, Store
+from scanner.units import duration
 
 T = TypeVar("T")
 POLL = 0.5  # seconds between two attempts to lock

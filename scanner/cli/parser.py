@@ -114,6 +114,17 @@ exit codes
   128+N  ended by signal N
 """
 
+ESTIMATE_EXAMPLES = """\
+examples
+  scanner estimate /srv
+  scanner estimate --seconds 10 --json /srv
+  scanner estimate --from nightly.snap
+
+Half of the time is a scan, which counts a small tree exactly. The other half reads samples from all over the
+tree. Each number has an interval, which contains the truth in 90 of 100 trees or more.
+
+"""
+
 WHY_EXAMPLES = """\
 examples
   scanner why --gitignore . build/notes.txt
@@ -136,6 +147,7 @@ SUMMARIES = {
     "snapshots": ("list, check, prune and export the snapshots of a store", SNAPSHOTS_EXAMPLES + EXITS),
     "diff": ("print what changed between two snapshots", DIFF_EXAMPLES),
     "nightly": ("scan each night: history, pages, rules, metrics and one line for a mail", NIGHTLY_EXAMPLES),
+    "estimate": ("estimate the size of a tree, and how long a scan of it would take", ESTIMATE_EXAMPLES + EXITS),
     "why": ("print whether a scan of ROOT includes PATH, and if not, why", WHY_EXAMPLES),
 }
 
@@ -173,6 +185,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         command = commands[args.command]
         hinted = ", ".join(word + _hint(word.partition("=")[0], args.command, command) for word in unknown)
         command.error(f"unrecognized arguments: {hinted}")
+    if args.command == "estimate" and args.root is None and not args.source:
+        commands[args.command].error("the following arguments are required: ROOT")
     if args.command in SCANS and not args.roots and not args.source and vars(args).get("files_from") is None:
         commands[args.command].error("the following arguments are required: ROOT")
     return args
@@ -264,6 +278,13 @@ def add_options(command: argparse.ArgumentParser, name: str) -> None:
         return
     if name == "nightly":
         add_nightly_options(command)
+        return
+    if name == "estimate":
+        flags.add_estimate_options(command)
+        flags.add_filter_options(command)
+        flags.add_traversal_options(command)
+        flags.add_limit_options(command, whole=False)
+        flags.add_performance_options(command)
         return
     if name == "why":
         command.add_argument("root", metavar="ROOT", help="the directory of the scan")

@@ -9,6 +9,7 @@ from scanner.report.data import HARMLESS_KINDS, SCHEMA, iso_time, one_line, path
 from scanner.report.diffs import finite
 from scanner.report.night import unknown_places
 from scanner.report.tables import human, signed
+from scanner.units import duration
 
 OK, WARNING, FAILED = "OK", "WARNING", "FAILED"
 RESULTS = 0, 1, 4
@@ -97,14 +98,6 @@ def growth_of(night: dict[str, Any]) -> int | None:
     """Return the bytes that came since the night before, in places that are known of both nights. None: unknown."""
     grown: int | None = night["growth"][0]["grown"]["bytes"] if night["growth"] else None
     return grown
-
-
-def duration(seconds: float) -> str:
-    """Format a duration for people: 14 s, 3 min, 1 h 20 min."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def unreadable(report: dict[str, Any]) -> list[str]:

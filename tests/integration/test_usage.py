@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.shell import call
 
-COMMANDS = ("scan", "list", "du", "treemap", "why")
+COMMANDS = ("scan", "list", "du", "treemap", "estimate", "why")
 
 
 def refused(*arguments: str | Path) -> list[str]:
@@ -24,7 +24,8 @@ def refused(*arguments: str | Path) -> list[str]:
         (["lst", "."], "unknown command 'lst' (did you mean list?)", "scanner"),
         (
             ["xyzzy"],
-            "unknown command 'xyzzy'; the commands are scan, list, du, treemap, snapshots, diff, nightly, why",
+            "unknown command 'xyzzy'; the commands are scan, list, du, treemap, snapshots, diff, nightly, estimate, "
+            "why",
             "scanner",
         ),
         (["list", "--exlude", "x", "."], "unrecognized arguments: --exlude (did you mean --exclude?)", "scanner list"),

@@ -6,7 +6,7 @@ import pytest
 
 from scanner.errors import OptionError
 from scanner.options import ScanOptions
-from scanner.units import bytes_of, nanoseconds_of, seconds_of
+from scanner.units import bytes_of, duration, nanoseconds_of, seconds_of
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,10 @@ def test_options_take_text_with_units() -> None:
 def test_options_refuse_text_that_is_no_quantity(option: str, value: str) -> None:
     with pytest.raises(OptionError, match=rf"^{option} must be "):
         ScanOptions(**{option: value})
+
+
+@pytest.mark.parametrize(("seconds", "text"), [
+    (0, "0 s"), (4.4, "4 s"), (119, "119 s"), (150, "2 min"), (3600, "60 min"), (7500, "2 h 5 min"),
+])  # fmt: skip
+def test_durations_for_people(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
