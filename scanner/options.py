@@ -366,7 +366,11 @@ class ScanOptions(OptionFields):
     @property
     def needs_stat(self) -> bool:
         """Whether entries cost a request each."""
-        return bool(self.fields) or (self.filter is not None and self.filter.needs_entries)
+        return bool(self.fields) or self.selects_by_status
+
+    @property
+    def selects_by_status(self) -> bool:
+        return self.filter is not None and bool(self.filter.conditions)
 
     @property
     def reads_targets(self) -> bool:

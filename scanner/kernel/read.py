@@ -69,7 +69,7 @@ class Reader:
         self.quota = sys.maxsize  # requests until a listing ends early
         self._counts = options.max_rate is not None  # whether requests of os.scandir are counted, which takes time
         self._listed = 0  # bytes of the listing since the last request that was counted
-        self._looks_up_links, self._needs_entries = facts.links != "file", facts.needs_entries
+        self._looks_up_links, self._selects_by_status = facts.links != "file", options.selects_by_status
         self._form = facts.form
         self._producer = options.producers is not None
         self._reads_targets = options.reads_targets
@@ -388,7 +388,7 @@ class Reader:
         if first:
             self._listed = 0
             self._descent.requests += 2 + (self.statuses is not None)  # the first block, and the end; its own `stat`
-        each_costs = self._needs_entries or (self.untyped and self.statuses is None)
+        each_costs = self._selects_by_status or (self.untyped and self.statuses is None)
         for entry in entries:
             self._listed += (len(entry.name) + RECORD_BYTES) & ALIGNED
             if self._listed > BLOCK_BYTES:

@@ -39,7 +39,7 @@ class Statuses:
         self._mode = facts.columns.index("mode") if "mode" in facts.columns else -1
         self._follow = options.followlinks
         self._native = facts.native
-        self._have_statuses = facts.needs_entries  # entries, because the filter has requested them
+        self._have_statuses = options.selects_by_status  # entries, because the filter has requested them
         self._descent = descent
         self._retries = retries
         self._one_device = OneDevice(options, facts.columns)

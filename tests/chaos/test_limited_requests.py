@@ -49,15 +49,15 @@ def counted(fs: FaultFS, **options: Any) -> int:
     return requests
 
 
-@pytest.mark.parametrize("stat", [False, True], ids=["names", "metadata"])
+@pytest.mark.parametrize("options", [{}, {"stat": True}, {"size": "+3"}], ids=["names", "metadata", "selection"])
 @pytest.mark.parametrize("tree", TREES)
 @pytest.mark.parametrize("rate", [3000, 10**7], ids=["slowed", "fast"])
 @pytest.mark.parametrize("backend", ["serial", "pool"])
 def test_requests_are_those_that_the_server_answers(
-    tmp_path: Path, backend: str, rate: int, tree: str, stat: bool, reader: str
+    tmp_path: Path, backend: str, rate: int, tree: str, options: dict[str, Any], reader: str
 ) -> None:
     with mounted(tmp_path, TREES[tree]) as fs:
-        requests = counted(fs, max_rate=rate, stat=stat, backend=backend)
+        requests = counted(fs, max_rate=rate, backend=backend, **options)
         there = answered(fs)
     assert 0.9 * there - 5 <= requests <= 1.1 * there + 10
 
