@@ -26,7 +26,7 @@ SECONDS = 60.0
 
 
 class Estimate(NamedTuple):
-    """The size of a tree. Intervals hold in 90 of 100 trees or more.
+    """The size of a tree. Intervals hold for 90 of 100 trees of usual shapes: see docs/options.md.
 
     directories, entries  numbers of them. The root is a directory, and no entry.
     bytes                 sizes of all entries that are no directories; each name of a file counts

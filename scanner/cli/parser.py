@@ -121,7 +121,7 @@ examples
   scanner estimate --from nightly.snap
 
 Half of the time is a scan, which counts a small tree exactly. The other half reads samples from all over the
-tree. Each number has an interval, which contains the truth in 90 of 100 trees or more.
+tree. Each number has an interval, which contains the truth for 90 of 100 trees of usual shapes.
 
 """
 
