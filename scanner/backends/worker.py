@@ -8,13 +8,13 @@ import os
 import select
 import signal
 import threading
-from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.process import current_process
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from scanner.backends import wire
-from scanner.backends.serial import MOST_OPEN, WalkingThread
+from scanner.backends.crew import Crew
+from scanner.backends.serial import MOST_OPEN
 from scanner.kernel.native import prepare_worker
 from scanner.kernel.walk import Walker
 from scanner.model import Chunk, Task
@@ -67,22 +67,22 @@ def _close_foreign_descriptors() -> None:
 
 
 def _serve(tasks: int, chunks: int, heartbeats: Heartbeats) -> None:
-    crew = Crew(tasks, chunks, heartbeats)
+    slots = WorkerSlots(tasks, chunks, heartbeats)
     wire.send(chunks, b"")
     while True:
         message = wire.unpack(wire.receive(tasks))
         if message is None:
-            crew.grow()
+            slots.grow()
             continue
         if isinstance(message, wire.ThreadTask):
-            crew.handle(message.thread, message.task)
+            slots.handle(message.thread, message.task)
             continue
         _go_to(message.options.cwd)
         if message.options.nice:
             from scanner.backends.nice import lower_priority  # with psutil: 15 ms
 
             lower_priority()
-        crew.begin(message.worker, message.options)
+        slots.begin(message.worker, message.options)
 
 
 def end_with(tasks: int) -> NoReturn:
@@ -96,36 +96,35 @@ def end_with(tasks: int) -> NoReturn:
     os._exit(0)
 
 
-class Crew:
-    """The slots of this worker. A single slot is the main thread. Several slots are threads, started with their first
-    Task, because handing over each Task costs 5 % of the scan of a local tree.
+class WorkerSlots:
+    """The slots of this worker. A single slot is the main thread. Several slots are a Crew of threads, because handing
+    over each Task costs 5 % of the scan of a local tree.
 
     alone:     task pipe -> handle() -> walk, polling the pipe now and then -> deliver() -> chunk pipe
 
-    several:   task pipe -> handle() -> queue of thread 0 -> walk -> deliver() --lock--> chunk pipe
-                                     -> queue of thread 1 -> walk -> deliver() --'
+    several:   task pipe -> handle() -> Crew, thread 0 -> deliver() --lock--> chunk pipe
+                                     -> Crew, thread 1 -> deliver() --'
     """
 
     def __init__(self, tasks: int, chunks: int, heartbeats: Heartbeats) -> None:
-        self.alone = True
-        self._watched = False
+        self._alone = self._watched = False
         self._walker: Walker | None = None
         self._tasks = tasks
         self._news = select.poll()
         self._news.register(tasks, select.POLLIN)
         self._chunks = chunks
         self._heartbeats = heartbeats
-        self._threads: dict[int, WalkingThread] = {}
         self._sending = threading.Lock()
-        self._options = ScanOptions()
-        self._worker = 0
+        self._crew = self._new_crew(0, ScanOptions())
+
+    def _new_crew(self, worker: int, options: ScanOptions) -> Crew:
+        return Crew(options, worker, self._heartbeats.of, self._deliver)
 
     def begin(self, worker: int, options: ScanOptions) -> None:
         """Begin another scan, or end one: close the directories of the last."""
-        while self._threads:
-            self._threads.popitem()[1].dismiss()
+        self._crew.dismiss()
         self._close_walker()
-        self._worker, self._options, self.alone = worker, options, True
+        self._crew, self._alone = self._new_crew(worker, options), True
         if not self._watched and anything_remote(options.roots):
             self._watched = True
             threading.Thread(target=end_with, args=(self._tasks,), name="scanner-end", daemon=True).start()
@@ -133,7 +132,7 @@ class Crew:
     def grow(self) -> None:
         """Prepare for several slots: the main thread only reads messages from now on."""
         self._close_walker()
-        self.alone = False
+        self._alone = False
 
     def _close_walker(self) -> None:
         if self._walker is not None:
@@ -142,12 +141,14 @@ class Crew:
 
     def handle(self, number: int, task: Task | None) -> None:
         """Walk the Task in the thread of that number. None: make it return the leftovers of its running Task."""
-        if not self.alone:
-            self._hand_over(number, task)
-        elif task is not None:
+        if self._alone and task is not None:
             if self._walker is None:
-                self._walker = self._new_walker(number)
+                self._walker = self._crew.new_walker(number)
             self._deliver(number, self._walker.walk(task, self._is_reclaimed, self._tasks))
+        elif task is not None:
+            self._hand_over(number, task)
+        elif not self._alone:
+            self._crew.reclaim(number)
 
     def _is_reclaimed(self) -> bool:
         """Return whether the coordinator requests the rest of the Task. During a Task, a single slot gets no other
@@ -158,26 +159,13 @@ class Crew:
         wire.receive(self._tasks)
         return True
 
-    def _hand_over(self, number: int, task: Task | None) -> None:
-        thread = self._threads.get(number)
-        if task is None:
-            if thread is not None:
-                thread.reclaim()
-            return
-        if thread is None:
-            walker, deliver = self._new_walker(number, most_open=MOST_OPEN), partial(self._deliver, number)
-            try:
-                thread = WalkingThread(walker, deliver)
-            except RuntimeError:  # the system has no more threads
-                deliver(walker.walk(task))
-                walker.close()
-                return
-            self._threads[number] = thread
-        thread.walk(task)
-
-    def _new_walker(self, number: int, **limits: int) -> Walker:
-        place = self._heartbeats.of(number)
-        return Walker(self._options, joined=True, place=place, worker=self._worker, **limits)
+    def _hand_over(self, number: int, task: Task) -> None:
+        try:
+            self._crew.walk(number, task)
+        except RuntimeError:  # the system has no more threads
+            walker = self._crew.new_walker(number, most_open=MOST_OPEN)
+            self._deliver(number, walker.walk(task))
+            walker.close()
 
     def _deliver(self, number: int, chunk: Chunk | BaseException) -> None:
         self._heartbeats.of(number).nowhere()
