@@ -69,7 +69,7 @@ class Planner:
         self.known = 0  # directories seen so far: done, queued or leased; never decreases
         self.done = 0  # directories listed or failed
         self.tasks = 0
-        self.deaths = 0  # slots lost, stuck ones excluded
+        self.deaths = 0  # slots lost with a Task, without those that hung or left
         self.hung = 0  # directories that did not answer in time
         self.share = slots
         self._allowed: int | None = None  # requests beyond those reserved for Tasks; negative: a debt; None: any number
@@ -127,8 +127,8 @@ class Planner:
                 self.roster.up(slot, worker)
             case SlotDown(slot):
                 self.roster.down(slot)
-            case SlotLost(slot, path):
-                return self._slot_lost(slot, path)
+            case SlotLost(slot, path, blame):
+                return self._slot_lost(slot, path) if blame else self._slot_left(slot)
             case SlotStuck(slot, path, mount, message):
                 self._slot_stuck(slot, path, mount, message)
             case AddDirectories(directories, alone):
@@ -201,6 +201,13 @@ class Planner:
         self._queue_again(segment)
         return []
 
+    def _slot_left(self, slot: int) -> list[DeliverChunk]:
+        """Run the Task of the slot again as it was: the slot is gone for reasons of its own."""
+        segment = self.roster.lose(slot)
+        if segment is not None:
+            self._queue_again(segment, careful=segment.careful)
+        return []
+
     def _slot_stuck(self, slot: int, path: Path, mount: Path, message: str) -> None:
         """Run the Task of the slot again without `path`, and without its `mount` after too many late directories."""
         self.hung += 1
@@ -209,11 +216,11 @@ class Planner:
         if segment is not None:
             self._queue_again(segment)
 
-    def _queue_again(self, segment: Segment) -> None:
-        """Queue the Segment of a slot that is gone, to be walked one directory at a time."""
+    def _queue_again(self, segment: Segment, *, careful: bool = True) -> None:
+        """Queue the Segment of a slot that is gone. `careful`: to be walked one directory at a time."""
         segment.slot = None
         segment.reclaimed = False
-        segment.careful = True
+        segment.careful = careful
         segment.directories = [path for path in segment.directories if path not in segment.pruned]
         if segment.directories:
             self._split(segment)
@@ -350,7 +357,7 @@ class Planner:
             return False
         if capacity.left.get(segment.zone, 0) <= 0 or not capacity.fair(segment.zone, self.roster.worker(slot)):
             return False
-        return self.roster.allows(slot, self.share, careful=segment.careful)
+        return self.roster.allows(slot, careful=segment.careful)
 
     def _wanted_segment(self) -> Segment | None:
         """Return a queued Segment that begins with the directory that the consumer waits for; move it if necessary."""

@@ -21,7 +21,8 @@ class Roster:
         """Number of leased Segments by zone."""
         self.by_worker: Counter[tuple[int, int]] = Counter()
         """Number of leased Segments by zone and worker."""
-        self.careful = 0  # number of leased Segments that are walked alone
+        self._leased: Counter[int] = Counter()  # Segments, by worker
+        self._careful: Counter[int] = Counter()  # of these, those that are walked alone
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -71,8 +72,10 @@ class Roster:
 
     def _count(self, slot: int, segment: Segment, change: int) -> None:
         self.under_way[segment.zone] += change
-        self.by_worker[segment.zone, self._workers[slot]] += change
-        self.careful += change * segment.careful
+        worker = self._workers[slot]
+        self.by_worker[segment.zone, worker] += change
+        self._leased[worker] += change
+        self._careful[worker] += change * segment.careful
 
     def take(self, slot: int) -> Segment:
         """Mark the slot as idle. Returns its Segment."""
@@ -103,18 +106,11 @@ class Roster:
         """Whether its process has other slots, as far as known."""
         return list(self._workers.values()).count(self._workers[slot]) > 1
 
-    def beside(self, slot: int) -> Iterator[Segment]:
-        """Iterate over the Segments of the other slots of its process."""
-        worker = self._workers[slot]
-        return (segment for other, segment in self.leased() if other != slot and self._workers[other] == worker)
-
     def is_idle(self, slot: int | None) -> bool:
         return slot in self._slots and self._slots[slot] is None
 
-    def allows(self, slot: int, share: int, *, careful: bool) -> bool:
+    def allows(self, slot: int, *, careful: bool) -> bool:
         """Return whether the Tasks of the same process allow another one. A careful Task runs alone in its process, so
-        that a death is blamed on the right directory. `share`: number of slots up to which each has its own process.
+        that a death is blamed on the right directory.
         """
-        if len(self._slots) <= share or not (careful or self.careful):
-            return True
-        return not any(careful or segment.careful for segment in self.beside(slot))
+        return not (self._leased if careful else self._careful)[self._workers[slot]]

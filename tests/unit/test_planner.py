@@ -435,6 +435,23 @@ def test_what_a_worker_of_many_threads_died_over_is_tried_again_alone() -> None:
     assert list(task.shut) == ["/a"]
 
 
+def test_a_careful_task_runs_alone_in_its_worker_however_many_slots_were_announced() -> None:
+    planner = ordered(slots=64)
+    handled(planner, SlotUp(1, 1), AddDirectories(["/a", "/b"]))
+    handled(planner, SlotLost(1))
+    assert [task.directories for _, task in begun(planner, SlotUp(2, 2), SlotUp(3, 2))] == [["/a"]], "not two beside"
+
+
+def test_a_slot_that_leaves_in_order_is_not_blamed_on_its_task() -> None:
+    planner = ordered()
+    handled(planner, SlotUp(1), AddDirectories(["/a", "/b"]))
+    slot = 1
+    for slot in range(1, 2 * MOST_UNEXPLAINED):
+        assert handled(planner, SlotLost(slot, blame=False), SlotUp(slot + 1)) == [(slot + 1, "/a", "/b")]
+    assert handled(planner, ChunkArrived(slot + 1, chunk("/b", done=1))) == [(slot + 1, "/b")]
+    assert planner.deaths == 0
+
+
 def begun(planner: Planner, *events: Event) -> list[tuple[int, Task]]:
     instructions = planner.handle(*events)
     validate(planner)

@@ -150,7 +150,7 @@ class PlannerMachine(RuleBasedStateMachine):
         known = self.tasks[slot] is not None and data.draw(st.booleans())
         path = self.somewhere_in(data, slot) if known else None
         del self.tasks[slot]
-        self.handle(SlotLost(slot, path))
+        self.handle(SlotLost(slot, path, data.draw(st.booleans())))
 
     @rule(data=st.data())
     @precondition(lambda self: self.busy)
