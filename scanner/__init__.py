@@ -32,6 +32,7 @@ _HOMES = {
     "why": "api",
     "du": "usage",
     "Entry": "entry",
+    "ClusterError": "errors",
     "OptionError": "errors",
     "OutputError": "errors",
     "ScanCancelled": "errors",

@@ -25,6 +25,7 @@ from typing import AnyStr
 
 from scanner.estimates import Estimate as Estimate
 from scanner.entry import Entry as Entry
+from scanner.errors import ClusterError as ClusterError
 from scanner.errors import OptionError as OptionError
 from scanner.errors import OutputError as OutputError
 from scanner.errors import ScanCancelled as ScanCancelled
@@ -62,6 +63,7 @@ __all__ = [
     "why",
     "du",
     "Entry",
+    "ClusterError",
     "OptionError",
     "OutputError",
     "ScanCancelled",
@@ -86,32 +88,34 @@ __all__ = [
 
 def walk(
     top: AnyStr | os.PathLike[AnyStr], topdown: bool = True, onerror: OnError = None, followlinks: bool = False, *,
-    options: ScanOptions | None = None, backend: BackendName = 'auto', max_workers: int | None = None, start_method:
-    StartMethod | None = None, timeout: str | float | None = None, window: str | int = 16777216, dir_timeout: str |
-    float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, between: str |
-    None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False, skip_fs:
-    Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (),
-    include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case:
-    bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True,
-    min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (), size: Size |
-    Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment | None =
-    None, older_atime: Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None = None,
-    owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int | str |
-    Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty: bool = False, prune: Prune | None
-    = None, detect_loops: bool = False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float =
-    0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
+    client: object | None = None, options: ScanOptions | None = None, backend: BackendName = 'auto', max_workers:
+    int | None = None, start_method: StartMethod | None = None, timeout: str | float | None = None, window: str |
+    int = 16777216, dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate:
+    float | None = None, between: str | None = None, nice: bool = False, one_file_system: bool = False, one_mount:
+    bool = False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike |
+    Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str |
+    Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches:
+    bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType |
+    Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None
+    = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment | None = None,
+    older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int
+    | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty:
+    bool = False, prune: Prune | None = None, detect_loops: bool = False, store: PathLike | None = None, trust:
+    TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool =
+    False
 ) -> Iterator[Walked[AnyStr]]:
     """Yield the tuples `(root, dirs, files)` of `os.walk`, in its order, reading ahead in threads or processes.
 
         top: Root of the tree, str, bytes or path-like.
         topdown: Whether to yield a directory before its subdirectories. Changing `dirs` then prunes as in `os.walk`.
         onerror: Function that gets the OSError of each unreadable directory. Default: these are ignored.
+        client: A Dask cluster to run on, a `distributed.Client` or the address of a scheduler. See docs/cluster.md.
         options: A ScanOptions, which the keywords override.
 
     Symbolic links to directories are in `dirs`. Nothing below the root is read before the second tuple is requested.
     Closing the iterator stops all threads and processes of the walk.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and exceptions of `onerror`.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, and exceptions of `onerror`.
 
     Options, see `ScanOptions` for details:
         followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
@@ -163,27 +167,28 @@ def walk(
     """
 
 def entries(
-    top: AnyStr | os.PathLike[AnyStr], *, onerror: OnError = None, options: ScanOptions | None = None, followlinks:
-    bool = False, backend: BackendName = 'auto', max_workers: int | None = None, start_method: StartMethod | None =
-    None, timeout: str | float | None = None, window: str | int = 16777216, dir_timeout: str | float | None = None,
-    max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, between: str | None = None, nice:
-    bool = False, one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude:
-    str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (),
-    gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
-    str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
-    | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
-    None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None,
-    newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] =
-    (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str |
-    Sequence[int | str] = (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False,
-    partial_listings: bool = True, stat: bool | Field | Sequence[Field] = True, store: PathLike | None = None,
-    trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart:
-    bool = False
+    top: AnyStr | os.PathLike[AnyStr], *, onerror: OnError = None, client: object | None = None, options:
+    ScanOptions | None = None, followlinks: bool = False, backend: BackendName = 'auto', max_workers: int | None =
+    None, start_method: StartMethod | None = None, timeout: str | float | None = None, window: str | int = 16777216,
+    dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None =
+    None, between: str | None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False,
+    skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] =
+    (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (),
+    ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden:
+    bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (),
+    size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment
+    | None = None, older_atime: Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None
+    = None, owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int |
+    str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty: bool = False, prune: Prune |
+    None = None, detect_loops: bool = False, partial_listings: bool = True, stat: bool | Field | Sequence[Field] =
+    True, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike |
+    Sequence[PathLike] | None = None, restart: bool = False
 ) -> Iterator[Entry[AnyStr]]:
     """Yield an Entry with its fields for each directory, file and symbolic link of a tree, lazily, in walk order.
 
         top: Root of the tree, str, bytes or path-like.
         onerror: Function that gets an OSError for each unreadable directory and entry. Default: these are ignored.
+        client: A Dask cluster to run on, a `distributed.Client` or the address of a scheduler. See docs/cluster.md.
         options: A ScanOptions, which the keywords override.
         stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: True.
         partial_listings: Keep names that were read before a listing failed. Default: True.
@@ -191,7 +196,7 @@ def entries(
     The root comes first. The files of a directory follow it, then its subdirectories, each with all entries below it.
     Directories that are not entered, or are unreadable, are included. Fewer fields take less time.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and exceptions of `onerror`.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, and exceptions of `onerror`.
 
     Options, see `ScanOptions` for details:
         followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
@@ -312,34 +317,36 @@ def estimate(
 
 def scan(
     path: AnyStr | os.PathLike[AnyStr], topdown: bool = True, *, progress_callback: ProgressCallback | None = None,
-    options: ScanOptions | None = None, followlinks: bool = False, backend: BackendName = 'auto', max_workers: int |
-    None = None, start_method: StartMethod | None = None, timeout: str | float | None = None, window: str | int =
-    16777216, dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float |
-    None = None, between: str | None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool =
-    False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike |
-    Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str |
-    Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches:
-    bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType |
-    Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None
-    = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment | None = None,
-    older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int
-    | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty:
-    bool = False, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool
-    | Field | Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float =
-    0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
+    client: object | None = None, options: ScanOptions | None = None, followlinks: bool = False, backend:
+    BackendName = 'auto', max_workers: int | None = None, start_method: StartMethod | None = None, timeout: str |
+    float | None = None, window: str | int = 16777216, dir_timeout: str | float | None = None, max_hung: int = 3,
+    max_in_flight: int = 64, max_rate: float | None = None, between: str | None = None, nice: bool = False,
+    one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str |
+    Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (),
+    gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
+    str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
+    | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
+    None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None,
+    newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] =
+    (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str |
+    Sequence[int | str] = (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False,
+    partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None,
+    trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart:
+    bool = False
 ) -> ScanResult[AnyStr]:
     """Scan a whole tree and return `list(os.walk(path, topdown))` with statistics and errors.
 
         path: Root of the tree, str, bytes or path-like.
         topdown: Whether a directory precedes its subdirectories.
         progress_callback: Function that gets the numbers of directories read and known so far.
+        client: A Dask cluster to run on, a `distributed.Client` or the address of a scheduler. See docs/cluster.md.
         options: A ScanOptions, which the keywords override.
 
     Unreadable directories, also the root, are in `.errors` of the result. With `stat`, `.entries()` yields the fields
     of each entry. The numbers of progress only grow, and are equal at the end. The first exception of
     `progress_callback` is logged, and the scan goes on.
 
-    Raises OptionError (a ValueError), and ScanTimeout (a TimeoutError) with the result so far.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError) and ClusterError with the result so far.
 
     Options, see `ScanOptions` for details:
         followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
@@ -640,6 +647,7 @@ class ParallelScanner(_ParallelScanner):
         max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
         progress_callback: Function that gets the numbers of directories read and known so far.
         timeout: Time limit for each scan in seconds, or text like "1.5h". Default: 300; None means no limit.
+        client: A Dask cluster to run on, a `distributed.Client` or the address of a scheduler. See docs/cluster.md.
         options: A ScanOptions, which the keywords override.
 
     As a context manager it keeps its worker processes between scans, which saves 50 to 100 ms each. Otherwise each
@@ -702,21 +710,21 @@ class ParallelScanner(_ParallelScanner):
 
     def __init__(
         self, max_workers: int | None = None, progress_callback: ProgressCallback | None = None, timeout: str | float |
-        None = 300.0, *, options: ScanOptions | None = None, followlinks: bool = False, backend: BackendName = 'auto',
-        start_method: StartMethod | None = None, window: str | int = 16777216, dir_timeout: str | float | None = None,
-        max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, between: str | None = None, nice:
-        bool = False, one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude:
-        str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (),
-        gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
-        str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
-        | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
-        None = None, older: Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None,
-        newer_ctime: Moment | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] =
-        (), group: int | str | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str |
-        Sequence[int | str] = (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False,
-        partial_listings: bool = False, stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None,
-        trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart:
-        bool = False
+        None = 300.0, *, client: object | None = None, options: ScanOptions | None = None, followlinks: bool = False,
+        backend: BackendName = 'auto', start_method: StartMethod | None = None, window: str | int = 16777216,
+        dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None =
+        None, between: str | None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False,
+        skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] =
+        (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (),
+        ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden:
+        bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (),
+        size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment
+        | None = None, older_atime: Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None
+        = None, owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int |
+        str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty: bool = False, prune: Prune |
+        None = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] =
+        False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike |
+        Sequence[PathLike] | None = None, restart: bool = False
     ) -> None: ...
 
 class ScanOptions(_ScanOptions):

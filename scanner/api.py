@@ -38,6 +38,7 @@ def walk(
     onerror: OnError = None,
     followlinks: bool = UNSET,
     *,
+    client: object | None = None,
     options: ScanOptions | None = None,
     **keywords: Any,
 ) -> Iterator[Walked[AnyStr]]:
@@ -46,28 +47,33 @@ def walk(
         top: Root of the tree, str, bytes or path-like.
         topdown: Whether to yield a directory before its subdirectories. Changing `dirs` then prunes as in `os.walk`.
         onerror: Function that gets the OSError of each unreadable directory. Default: these are ignored.
+        client: A Dask cluster to run on, a `distributed.Client` or the address of a scheduler. See docs/cluster.md.
         options: A ScanOptions, which the keywords override.
 
     Symbolic links to directories are in `dirs`. Nothing below the root is read before the second tuple is requested.
     Closing the iterator stops all threads and processes of the walk.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and exceptions of `onerror`.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, and exceptions of `onerror`.
     """
     path = os.fspath(top)
     os_walk = {"followlinks": followlinks, "partial_listings": False}  # it drops listings that break off
     chosen = ScanOptions.of({**keywords, **os_walk}, options)
     if chosen.stat:
         raise OptionError("stat is for scan and entries: walk gives names only")
-    return _walk(path, topdown, onerror, chosen)
+    if client is not None:
+        from scanner.backends.dask_client import refuse_options  # not needed otherwise
+
+        refuse_options(chosen)
+    return _walk(path, topdown, onerror, chosen, client)
 
 
-def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions) -> Iterator[Walked]:
+def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions, client: object | None) -> Iterator[Walked]:
     refuse_nul(top)
     if options.store is not None:
         from scanner.snapshot.scan import reading_ahead  # not needed otherwise
 
         options = reading_ahead(options, top)
-    source = AutoSource(options.starting_at([top]))
+    source = AutoSource(options.starting_at([top]), client)
     try:
         if topdown:
             yield from top_down(top, source, onerror, options.followlinks)
@@ -79,9 +85,11 @@ def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions) -> I
 
 
 class AutoSource:
-    """Reads listings one by one until the tree proves large; then threads or workers read ahead."""
+    """Reads listings one by one until the tree proves large; then threads or workers read ahead. `client`: a cluster
+    that reads all of them.
+    """
 
-    def __init__(self, options: ScanOptions) -> None:
+    def __init__(self, options: ScanOptions, client: object | None = None) -> None:
         self._options = options
         self._reader = Reader(options)
         self._reader.threads = 1 if options.backend == "serial" else options.max_in_flight
@@ -94,7 +102,11 @@ class AutoSource:
         self._engine: Engine | None = None
         self._lookahead: Lookahead | None = None
         limited = options.max_rate is not None or options.between is not None
-        if self._growth.starts_in_processes or limited or self._growth.may_hang:
+        if client is not None:
+            from scanner.backends.dask import DaskBackend  # not needed otherwise
+
+            self._read_ahead(DaskBackend(options, client), alone=True)
+        elif self._growth.starts_in_processes or limited or self._growth.may_hang:
             self._read_ahead(AutoBackend(options), alone=True)
 
     def take(self, path: Path, ahead: list[Any]) -> Listing | Fault:
@@ -144,7 +156,7 @@ class AutoSource:
             self._pool = None
             self._read_ahead(AutoBackend(self._options, eager=True, pool=pool), alone=False)
 
-    def _read_ahead(self, backend: AutoBackend, *, alone: bool) -> None:
+    def _read_ahead(self, backend: Backend, *, alone: bool) -> None:
         self._reader.close()
         self._engine = Engine(self._options, backend, ordered=False, deadline=self._deadline)
         if self._reader.sifter is not None:
@@ -165,6 +177,7 @@ def entries(
     top: AnyStr | os.PathLike[AnyStr],
     *,
     onerror: OnError = None,
+    client: object | None = None,
     options: ScanOptions | None = None,
     **keywords: Any,
 ) -> Iterator[Entry[AnyStr]]:
@@ -172,6 +185,7 @@ def entries(
 
         top: Root of the tree, str, bytes or path-like.
         onerror: Function that gets an OSError for each unreadable directory and entry. Default: these are ignored.
+        client: A Dask cluster to run on, a `distributed.Client` or the address of a scheduler. See docs/cluster.md.
         options: A ScanOptions, which the keywords override.
         stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: True.
         partial_listings: Keep names that were read before a listing failed. Default: True.
@@ -179,20 +193,21 @@ def entries(
     The root comes first. The files of a directory follow it, then its subdirectories, each with all entries below it.
     Directories that are not entered, or are unreadable, are included. Fewer fields take less time.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and exceptions of `onerror`.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, and exceptions of `onerror`.
     """
     path = os.fspath(top)
-    return _entries(path, onerror, ScanOptions.of(keywords, options, stat=True, partial_listings=True))
+    return _entries(path, onerror, ScanOptions.of(keywords, options, stat=True, partial_listings=True), client)
 
 
-def _entries(top: Path, onerror: OnError, options: ScanOptions) -> Iterator[Entry]:
+def _entries(top: Path, onerror: OnError, options: ScanOptions, client: object | None) -> Iterator[Entry]:
     from scanner.entry import entries_of  # not needed otherwise
 
     refuse_nul(top)
     columns = Columns(options.fields)
     if not columns.width:
         raise OptionError("stat must name the fields to fetch: True, or size, mtime_ns, ...")
-    with Run([top], options._replace(producers=(ProducerSpec("table", (options.fields,)),)), monitored=False) as run:
+    options = options._replace(producers=(ProducerSpec("table", (options.fields,)),))
+    with Run([top], options, monitored=False, client=client) as run:
         for chunk in run.chunks():
             for fault in chunk.faults:
                 if onerror is not None and fault.is_error:
@@ -206,6 +221,7 @@ def scan(
     topdown: bool = True,
     *,
     progress_callback: ProgressCallback | None = None,
+    client: object | None = None,
     options: ScanOptions | None = None,
     **keywords: Any,
 ) -> ScanResult[AnyStr]:
@@ -214,17 +230,18 @@ def scan(
         path: Root of the tree, str, bytes or path-like.
         topdown: Whether a directory precedes its subdirectories.
         progress_callback: Function that gets the numbers of directories read and known so far.
+        client: A Dask cluster to run on, a `distributed.Client` or the address of a scheduler. See docs/cluster.md.
         options: A ScanOptions, which the keywords override.
 
     Unreadable directories, also the root, are in `.errors` of the result. With `stat`, `.entries()` yields the fields
     of each entry. The numbers of progress only grow, and are equal at the end. The first exception of
     `progress_callback` is logged, and the scan goes on.
 
-    Raises OptionError (a ValueError), and ScanTimeout (a TimeoutError) with the result so far.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError) and ClusterError with the result so far.
     """
     top = os.fspath(path)
     refuse_nul(top)
-    with Run([top], ScanOptions.of(keywords, options), progress=progress_callback) as run:
+    with Run([top], ScanOptions.of(keywords, options), progress=progress_callback, client=client) as run:
         return run.collect(topdown)
 
 

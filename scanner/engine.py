@@ -12,7 +12,7 @@ from typing import Protocol
 from scanner.backends.base import Backend
 from scanner.errors import ScanCancelled, ScanForked, ScanTimeout
 from scanner.model import BackendEvent, Chunk, ChunkArrived, Path, SlotKind, SlotLost, SlotStuck, SlotUp
-from scanner.options import ScanOptions
+from scanner.options import WINDOW, ScanOptions
 from scanner.plan.events import (
     AddDirectories,
     AllowRequests,
@@ -144,6 +144,7 @@ class Engine:
         """Update concurrency limits from finished Tasks. New slots are added to `news`."""
         if self.options.backend == "serial" or self.backend.starting:
             return self._note(news, learning=False)
+        self._follow_size()
         concurrency = self.backend.concurrency
         self.planner.share = max(self.options.workers, concurrency)
         self.paces.begin_with(concurrency)
@@ -152,11 +153,20 @@ class Engine:
         if limits == self._limits:
             return changes
         self._limits = limits
-        slots = min(self.options.max_in_flight, sum(limit.tasks for limit in limits))
+        slots = min(self.planner.most, sum(limit.tasks for limit in limits))
         grown = self.backend.grow(slots)
         self._note(grown, learning=False)
         news += grown  # last: a slot that comes up in `news` may go down for it
         return [*changes, *limits]
+
+    def _follow_size(self) -> None:
+        """Update the limits that depend on the size of the backend: machines may join and leave."""
+        most = self.options.max_in_flight * self.backend.hosts
+        if most != self.planner.most:
+            self.planner.most = most
+            self.paces.allow(most)
+        if self.options.window == WINDOW:
+            self.planner.window = max(WINDOW, self.backend.slot_bytes * len(self.planner.roster))
 
     def _note(self, news: list[BackendEvent], *, learning: bool) -> list[Event]:
         """Learn from events. At the first slow directory, divide the tree by devices."""
@@ -172,7 +182,7 @@ class Engine:
             assert event.slot in self._sent
             began, _ = self._forget(event.slot)
             if learning:
-                if event.chunk.slow and not self._divided and self.backend.is_local:
+                if event.chunk.slow and not self._divided:
                     changes += self._divide()
                 kind = self._kinds[event.slot]
                 if kind != "here":
@@ -201,7 +211,7 @@ class Engine:
         from scanner.mounts import devices  # not needed where nothing is slow
 
         self._divided = True
-        tops = devices(self.options.roots)
+        tops = devices(self.options.roots) if self.backend.is_local else self.backend.devices()
         if len(set(tops.values())) < 2:
             return []
         self.paces.divide(tops)
@@ -218,7 +228,7 @@ class Engine:
         """Return the number of requests that a new Task may have in flight, so that the sum stays within the limit."""
         if self.options.backend == "serial":
             return 1
-        return max(1, self.options.max_in_flight - self._requests)
+        return max(1, min(self.options.max_in_flight, self.planner.most - self._requests))
 
     def longest_wait(self) -> tuple[float, Path | None]:
         """Return the seconds for which one directory has been read, the longest of all, and the directory. Where a

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from scanner.run import ScanResult
     from scanner.stats import ScanStats
 
+ClusterReason = Literal["unreachable", "different", "no workers", "lost"]
 StoreReason = Literal["usage", "missing", "unusable", "unmounted", "busy"]
 
 
@@ -53,6 +54,31 @@ class StoreError(ScanError):
         super().__init__(message)
         self.reason = reason
         self.result = result
+
+
+class ClusterError(ScanError):
+    """A scan on a cluster cannot begin, or cannot be finished. The message says why, and what to do.
+
+    reason  "unreachable" (the scheduler or a worker), "different" (workers see other trees or have other versions, or
+            lack the package), "no workers", or "lost" (all workers or the scheduler, after the scan had begun)
+    result  of `scan`: the tuples found until then, as of ScanTimeout; otherwise None
+    stats   the statistics of the scan, as of ScanTimeout
+    """
+
+    def __init__(
+        self,
+        message: str,
+        reason: ClusterReason,
+        result: ScanResult[Any] | None = None,
+        stats: ScanStats | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.result = result
+        self.stats = stats
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.reason, self.result, self.stats)
 
 
 class OutputError(ScanError):

@@ -6,7 +6,7 @@ import heapq
 import math
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from scanner.model import Chunk, Path, is_below
@@ -20,12 +20,12 @@ MOST_SLOW = 10  # directories that are reported by name
 class Latencies:
     """Latencies of the directories below each mount. Directories faster than a Walker reports count as no time.
 
-    `is_local`: the mounts of this machine are those that the scan meets; otherwise each root counts as one mount.
+    `mounts`: returns the mounts below the roots. Default: those of this machine.
     """
 
-    def __init__(self, roots: Sequence[Path], *, is_local: bool = True) -> None:
+    def __init__(self, roots: Sequence[Path], mounts: Callable[[], Iterable[Path]] | None = None) -> None:
         self._roots = roots
-        self._is_local = is_local
+        self._mounts = mounts
         self._tops: list[Any] = []  # found at the first slow directory: most scans meet none
         self._classes = defaultdict[Any, Counter[int]](Counter, {root: Counter() for root in roots[:1]})
         self._longest: dict[Any, float] = {}
@@ -33,7 +33,8 @@ class Latencies:
 
     def count(self, chunk: Chunk) -> None:
         if chunk.slow and not self._tops:
-            self._tops = [*self._roots, *(path for path, _ in (mounted_below(self._roots) if self._is_local else ()))]
+            mounts = [path for path, _ in mounted_below(self._roots)] if self._mounts is None else self._mounts()
+            self._tops = list({*self._roots, *mounts})
             self._tops.sort(key=len, reverse=True)
         if not chunk.task:  # made by the planner: no slot has read the directory
             return

@@ -242,8 +242,8 @@ class SlotDown(NamedTuple):
 class SlotLost(NamedTuple):
     """Event: a slot is gone, and its running Task is lost.
 
-    `path`: the directory that it was reading, where known. `blame`: its Task may be the reason; False: it left in order,
-    or its machine is unreachable.
+    `path`: the directory that it was reading, where known. `blame`: its Task may be the reason; False: it left in
+    order, or its machine is unreachable.
     """
 
     slot: int

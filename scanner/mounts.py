@@ -18,7 +18,7 @@ from scanner.model import Path, below_any, is_below, prefix_of, upwards
 MOUNTS = "/proc/self/mountinfo"
 MOST_LINKS = 40  # symbolic links in a path, as in the kernel
 FIELDS_BEFORE_TYPE = 6  # number, parent, device, root, mount point, options; then optional fields, "-", type
-UNKNOWN = "unknown"
+UNKNOWN, AUTOMOUNT = "unknown", "autofs"
 _ON_DISK = (
     "ext2 ext3 ext4 xfs btrfs zfs f2fs bcachefs jfs reiserfs vfat msdos exfat ntfs3 udf iso9660 squashfs erofs overlay"
 )
@@ -32,7 +32,9 @@ LOCAL = IN_MEMORY.union(_ON_DISK.split())
 
 
 class Mount(NamedTuple):
-    """A mount. `root`: the directory or file of the file system that appears at `point`; `device`: major:minor."""
+    """A mount. `root`: the directory or file of the file system that appears at `point`; `device`: major:minor;
+    `source`: a device, or `server:/path`.
+    """
 
     point: bytes
     kind: str
@@ -40,6 +42,7 @@ class Mount(NamedTuple):
     root: bytes
     number: bytes
     parent: bytes
+    source: bytes = b""
 
 
 def mounts() -> list[Mount]:
@@ -71,8 +74,8 @@ def _mount(line: bytes) -> Mount | None:
     if len(fields) < FIELDS_BEFORE_TYPE or not fields[4].startswith(b"/"):
         return None
     number, parent, device, root, point, _, *rest = fields
-    kind = rest[rest.index(b"-") + 1 :][:1] if b"-" in rest else []
-    return Mount(point, os.fsdecode(kind[0]) if kind else UNKNOWN, os.fsdecode(device), root, number, parent)
+    kind, source = (*(rest[rest.index(b"-") + 1 :][:2] if b"-" in rest else ()), b"", b"")[:2]
+    return Mount(point, os.fsdecode(kind) if kind else UNKNOWN, os.fsdecode(device), root, number, parent, source)
 
 
 def _unescaped(field: bytes) -> bytes:
@@ -251,6 +254,35 @@ def devices(roots: Sequence[Any]) -> dict[Any, int]:
             device = "" if mount is None else "memory" if mount.kind in IN_MEMORY else mount.device
             found[path] = numbers.setdefault(device, len(numbers))
     return {path: number for path, number in found.items() if path in roots or number != _surrounding(path, found)}
+
+
+def around(roots: Sequence[Any]) -> dict[Any, Mount]:
+    """Return the mounts that contain the roots, and those below them, by path as the scan names them."""
+    table = mounts()
+    found: dict[Any, Mount] = {}
+    for root in roots if table else ():
+        real = resolved(root, table)
+        top = _deepest(real, table)
+        for path, mount in [*([(root, top)] if top is not None else []), *_below(root, real, table)]:
+            found.setdefault(path, mount)
+    return found
+
+
+def device_number(mount: Mount) -> int | None:
+    """Return the number that `stat` gives for the device of a mount; None if the table has none."""
+    major, _, minor = mount.device.partition(":")
+    return os.makedev(int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else None
+
+
+def comes_back(mount: Mount) -> bool:
+    """Return whether a request mounts again what was unmounted: an automount, or an export within an export of NFS."""
+    others = [each for each in mounts() if each.point != mount.point or each.kind == AUTOMOUNT]
+    covering = _deepest(mount.point, others)
+    if covering is None:
+        return False
+    inner = mount.point[len(covering.point) :].lstrip(b"/")
+    is_inside = mount.kind.startswith("nfs") and mount.source == prefix_of(covering.source) + inner
+    return covering.kind == AUTOMOUNT or is_inside
 
 
 def _surrounding(path: Any, found: dict[Any, int]) -> int | None:

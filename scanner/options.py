@@ -128,9 +128,10 @@ class OptionFields(NamedTuple):
     own: tuple[str, ...] = ()  # names of our own temporary files, excluded from all scans
     pure: bool = False  # read directories in Python although the compiled reader is available
     known: Any = None  # a KnownSpec: what a snapshot store knows of the tree
+    canonical: Any = None  # a function: the number of a device on the machine to which those of others are compared
 
 
-_INTERNAL = ("roots", "cwd", "producers", "barred", "filter", "own", "pure", "known")
+_INTERNAL = ("roots", "cwd", "producers", "barred", "filter", "own", "pure", "known", "canonical")
 PUBLIC = tuple(name for name in OptionFields._fields if name not in _INTERNAL)
 DEFAULTS = OptionFields._field_defaults
 SELECTING = (

@@ -38,6 +38,7 @@ class ParallelScanner:
         max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
         progress_callback: Function that gets the numbers of directories read and known so far.
         timeout: Time limit for each scan in seconds, or text like "1.5h". Default: 300; None means no limit.
+        client: A Dask cluster to run on, a `distributed.Client` or the address of a scheduler. See docs/cluster.md.
         options: A ScanOptions, which the keywords override.
 
     As a context manager it keeps its worker processes between scans, which saves 50 to 100 ms each. Otherwise each
@@ -56,6 +57,7 @@ class ParallelScanner:
         progress_callback: ProgressCallback | None = None,
         timeout: float | str | None = UNSET,
         *,
+        client: object | None = None,
         options: ScanOptions | None = None,
         **keywords: Any,
     ) -> None:
@@ -63,6 +65,11 @@ class ParallelScanner:
         self.options = ScanOptions.of(given, options, timeout=TIMEOUT)
         refuse_uncallable(progress_callback)
         self._progress_callback = progress_callback
+        self._client = client
+        if client is not None:
+            from scanner.backends.dask_client import refuse_options  # not needed otherwise
+
+            refuse_options(self.options)
         self._keeps_pool = False
         self._idle_pools: deque[Backend] = deque()  # at most one; no lock, which a fork might catch held
         self._stats: ScanStats | None = None
@@ -99,7 +106,9 @@ class ParallelScanner:
         refuse_nul(top)
         pool = self._take_idle_pool()
         keep = self._keeps_pool
-        run = Run([top], self.options, progress=progress, cancelled=cancelled, pool=pool, keep_pool=keep)
+        run = Run(
+            [top], self.options, progress=progress, cancelled=cancelled, pool=pool, keep_pool=keep, client=self._client
+        )
         self._stats = run.stats
         try:
             with run:

@@ -12,7 +12,7 @@ from scanner.backends.auto import AutoBackend
 from scanner.backends.base import Backend
 from scanner.backends.serial import SerialBackend
 from scanner.engine import Cancelled, Engine, refuse_outside_of_hours
-from scanner.errors import OptionError, ScanTimeout, StoreError
+from scanner.errors import ClusterError, OptionError, ScanTimeout, StoreError
 from scanner.garbage import rarer_collections
 from scanner.kernel.facts import reader_name
 from scanner.latency import Latencies
@@ -82,6 +82,7 @@ class Run:
     """A running scan; a context manager that ends everything it has started.
 
     `pool`: worker processes kept warm by an earlier Run; `keep_pool`: leave idle ones running, in the attribute `pool`.
+    `client`: a Dask cluster to run on, as in `scan`; `least_workers`: number of its workers without which it waits.
     `unmet`: returns a Fault for each expectation that the finished scan does not meet. Its snapshot has then failed.
     """
 
@@ -96,8 +97,15 @@ class Run:
         keep_pool: bool = False,
         monitored: bool = True,
         unmet: Callable[[ScanStats], Iterable[Fault]] | None = None,
+        client: Any = None,
+        least_workers: int = 1,
     ) -> None:
         refuse_outside_of_hours(options)
+        if client is not None:
+            from scanner.backends.dask_client import refuse_options  # not needed otherwise
+
+            refuse_options(options)
+        self._client, self._least_workers = client, least_workers
         self._unmet = unmet
         self._end = "interrupted"
         self.snapshot: SnapshotScan | None = None
@@ -132,17 +140,24 @@ class Run:
             from scanner.kernel.known import refuse_missing
 
             refuse_missing(options)
-        self.backend = BACKENDS[options.backend](options, pool)
+        self.backend = self._new_backend(options, pool)
         self.stats = ScanStats("serial", options.workers, reader_name(options))
         if options.known is not None and options.known.about is not None:
             self.stats.read_from = dict(options.known.about)
-        self.latencies = Latencies(roots, is_local=self.backend.is_local)
+        self.latencies = Latencies(roots, None if self.backend.is_local else self.backend.devices)
         deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self.engine = Engine(options, self.backend, ordered=True, cancelled=cancelled, deadline=deadline)
         warm = pool.processes().values() if pool is not None else ()
         self._in_flight = 0  # directories, at most, since the monitor's last sample
         self.monitor = self._monitor(warm) if monitored else None
         self.pool: Backend | None = None
+
+    def _new_backend(self, options: ScanOptions, pool: Backend | None) -> Backend:
+        if self._client is None:
+            return BACKENDS[options.backend](options, pool)
+        from scanner.backends.dask import DaskBackend  # not needed otherwise
+
+        return DaskBackend(options, self._client, self._least_workers)
 
     def _monitor(self, warm: Collection[int]) -> Monitor:
         from scanner.monitor import Monitor  # loaded only for scans with figures
@@ -174,6 +189,7 @@ class Run:
             yield chunk
         self._end = "complete"
         self._report_progress()
+        self._note_cluster()
         for fault in self._unmet(self.stats) if self._unmet is not None else ():
             self.stats.add(fault)
             self._end = "rejected"
@@ -184,6 +200,15 @@ class Run:
             self.stats.add(Fault(self._roots[0], "expect", 0, self.snapshot.fault, UNEXPECTED))
         if self.snapshot.failure is not None:
             raise self.snapshot.failure
+
+    def _note_cluster(self) -> None:
+        """Note what the report says about the machines of a cluster."""
+        if self.backend.is_local:
+            return
+        stats = self.stats
+        stats.cluster = self.backend.figures()
+        stats.backend, stats.worker_deaths = self.backend.name, stats.cluster["deaths"]
+        stats.max_workers = len(stats.cluster["workers"])
 
     @property
     def _is_complete(self) -> bool:
@@ -207,7 +232,7 @@ class Run:
             with rarer_collections():
                 for chunk in self.chunks():
                     collector.add(chunk)
-        except ScanTimeout as error:
+        except (ScanTimeout, ClusterError) as error:
             for chunk in self.engine.planner.line.waiting():
                 collector.add(chunk)
             self.finish()
@@ -231,6 +256,7 @@ class Run:
                 self.stats.measured(monitor.figures)
                 self.stats.latencies, self.stats.slowest = self.latencies.figures(), self.latencies.slowest()
         finally:
+            self._note_cluster()
             if self._keep_pool and self.pool is None:
                 self.pool = self.backend.detach()
             self.engine.stop(wait=not self._is_complete, keep_backend=self.pool is self.backend)

@@ -55,6 +55,7 @@ class ScanStats:
     latencies          times to read a directory, by mount
     slowest            the slowest directories: seconds and path
     snapshot           figures of the snapshot that was written; empty without `store`
+    cluster            scheduler, workers with names and hosts, deaths and departures; empty without `client`
     read_from          the snapshot that was read instead of the tree; empty for a scan of the tree
     resources          processor time and memory sampled by the monitor
     """
@@ -85,6 +86,7 @@ class ScanStats:
         self.latencies: list[dict[str, Any]] = []
         self.slowest: list[tuple[float, Path]] = []
         self.snapshot: dict[str, Any] = {}
+        self.cluster: dict[str, Any] = {}
         self.read_from: dict[str, Any] = {}
         self._started = time.monotonic()
         self._ended: float | None = None
@@ -159,6 +161,7 @@ class ScanStats:
             "pace": self.pace,
             "waiting_share": round(self.waiting_share, 3),
             "bytes_received": self.bytes_received,
+            **({"cluster": self.cluster} if self.cluster else {}),
             "workers": [
                 {
                     "process": f"worker {number}" if number else "coordinator",

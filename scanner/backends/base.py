@@ -14,13 +14,13 @@ its Task again elsewhere; the backend then discards a Chunk that arrives late, a
 scan. The slots of one worker process share a `worker` number above 0, because they die together.
 
 One thread calls all methods, unless the text says otherwise. Chunks cross process borders as `Chunk.to_bytes`.
-A new backend is added to `run.BACKENDS` and to `tests/conformance/test_backends.py`, which checks this contract.
+A new backend is added to `run.Run` and to `tests/conformance/test_backends.py`, which checks this contract.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from scanner.model import LONGEST_TASK, TASK_SECONDS, BackendEvent, Path, Task
 from scanner.options import ScanOptions, cpu_count
@@ -51,6 +51,16 @@ class Backend(Protocol):
         directories wait.
         """
         return 1
+
+    @property
+    def hosts(self) -> int:
+        """Number of machines that its slots run on. `max_in_flight` holds for each."""
+        return 1
+
+    @property
+    def slot_bytes(self) -> int:
+        """Bytes that may wait for each slot, where the option `window` has its default and this is more."""
+        return 0
 
     @property
     def task_seconds(self) -> tuple[float, float]:
@@ -100,6 +110,14 @@ class Backend(Protocol):
         being read. None: the backend does not know which directory each slot reads.
         """
         return None
+
+    def devices(self) -> dict[Path, int]:
+        """Return the directories at which devices begin, as `mounts.devices` does. Only if not local."""
+        return {}
+
+    def figures(self) -> dict[str, Any]:
+        """Return what the report says about its machines, as plain values. Empty if local."""
+        return {}
 
     # ---- Tasks
 

@@ -216,6 +216,17 @@ def add_performance_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_cluster_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("cluster (see docs/cluster.md)")
+    group.add_argument(
+        "--dask", metavar="ADDRESS",
+        help="run on the workers of a Dask cluster: the address of its scheduler, tcp://HOST:8786, or a scheduler file",
+    )  # fmt: skip
+    group.add_argument(
+        "--dask-workers", type=int, metavar="N", help="begin once N workers are there (default: 1); more may join later"
+    )
+
+
 def add_snapshot_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("snapshots (see docs/snapshots.md)")
     add_store_options(group)

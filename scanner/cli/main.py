@@ -10,9 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from scanner.cli import exits
+from scanner.cli.cluster import refuse_impossible
 from scanner.cli.outputs import refuse_shared_outputs
 from scanner.cli.parser import parse
-from scanner.errors import OptionError, OutputError, ScanTimeout, StoreError
+from scanner.errors import ClusterError, OptionError, OutputError, ScanTimeout, StoreError
 from scanner.export.output import occupy_closed_streams
 from scanner.kernel.native import keep_memory
 from scanner.options import PUBLIC, ScanOptions, flag_of
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except exits.Interrupted as error:
         return exits.end_by_signal(error.number)
     except OptionError as error:
-        exits.print_message(str(error))
+        exits.print_message(in_terms_of_flags(str(error)))
         return exits.USAGE
     except OutputError as error:
         exits.print_message(str(error))
@@ -55,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ScanTimeout as error:
         exits.print_message(str(error))
         return exits.OUT_OF_TIME
+    except ClusterError as error:
+        exits.print_message(str(error))
+        return exits.NO_RESULT
     except BrokenPipeError:  # the reader closed the output pipe
         exits.discard_stdout()
         return exits.COMPLETE
@@ -109,6 +113,7 @@ def run_command(
         from scanner.cli.roots import read_roots
 
         args.roots, args.wrong_names = read_roots(args.files_from, args.roots)
+    refuse_impossible(args, options, in_terms_of_flags)
     if args.source is not None:
         from scanner.cli.snapshots import read_from_store
 
@@ -147,7 +152,7 @@ def system_error_message(error: OSError) -> str:
 def in_terms_of_flags(message: str) -> str:
     """Return the message of an OptionError with the option at its start replaced by its flag."""
     name, _, rest = message.partition(" ")
-    if name not in PUBLIC:
+    if name not in (*PUBLIC, "client"):
         return message
     return f"{flag_of(name)} {rest.replace(', or None for no limit', '')}"
 

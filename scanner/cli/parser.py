@@ -19,9 +19,9 @@ exit codes
   0    complete
   1    finished, but something is unreadable or a check failed (see stderr or the report)
   2    wrong usage
-  3    no usable result: no ROOT is readable, or an output or a store cannot be used
+  3    no usable result: no ROOT is readable, or an output, a store or a cluster cannot be used
   4    a rule of --fail-if holds
-  75   stopped by --timeout or --between, or the store is in use
+  75   stopped by --timeout or --between, all workers of --dask are lost, or the store is in use
   128+N  ended by signal N
 """
 SCAN_EXAMPLES = """\
@@ -305,6 +305,7 @@ def add_options(command: argparse.ArgumentParser, name: str) -> None:
     flags.add_traversal_options(command, follows_roots=name != "du")
     flags.add_limit_options(command)
     flags.add_performance_options(command)
+    flags.add_cluster_options(command)
     flags.add_snapshot_options(command)
     flags.add_message_options(command)
     flags.add_check_options(command)

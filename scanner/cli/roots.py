@@ -29,18 +29,21 @@ class Expectations:
 
     def unmet(self, stats: ScanStats) -> Iterator[Fault]:
         """Yield a Fault for each expectation that a finished scan does not meet, on the ROOT that it concerns."""
-        yield from self.wrong_filesystems()
+        there = stats.cluster.get("roots")
+        yield from self.wrong_filesystems([root["filesystem"] for root in there] if there else None)
         if not self._least:
             return
         if stats.entries < self._least:
             where = next(iter(self._roots), "the ROOTs")
             yield _unmet(where, f"{stats.entries:,} entries were found in all, fewer than {self._least:,}")
         elif len(self._roots) > 1:
-            yield from (_unmet(root, "it is empty") for root in self._roots if _is_empty(root))
+            empty = [root["is_empty"] for root in there] if there else map(_is_empty, self._roots)
+            yield from (_unmet(root, "it is empty") for root, none in zip(self._roots, empty, strict=True) if none)
 
-    def wrong_filesystems(self) -> Iterator[Fault]:
-        """Yield a Fault for each ROOT on another file system than --expect-fs names."""
-        for root, found in zip(self._roots, self._found, strict=False):  # _found is empty without --expect-fs
+    def wrong_filesystems(self, there: Sequence[str] | None = None) -> Iterator[Fault]:
+        """Yield a Fault for each ROOT on another file system than --expect-fs names. `there`: those on a cluster."""
+        found_types = self._found if there is None or not self._types else there
+        for root, found in zip(self._roots, found_types, strict=False):  # empty without --expect-fs
             if found not in self._types:
                 message = f"its file system is {found}, not {' or '.join(self._types)}: is it mounted?"
                 yield _unmet(root, message)

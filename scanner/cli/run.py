@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner import __version__
 from scanner.cli import exits
+from scanner.cli.cluster import cluster_of
 from scanner.cli.outputs import Outputs, names_to_hide
 from scanner.cli.roots import Expectations
 from scanner.cli.terminal import progress_line, shows_progress
-from scanner.errors import OptionError, OutputError, ScanCancelled, ScanTimeout, StoreError
+from scanner.errors import ClusterError, OptionError, OutputError, ScanCancelled, ScanTimeout, StoreError
 from scanner.export.formats import COMPRESSIONS, OTHER_COMPRESSIONS, suffixes_of
 from scanner.export.output import Output
 from scanner.model import Chunk, Fault
@@ -85,7 +86,7 @@ def run_scan(
             with_progress = shows_progress(args)
             run = Run(
                 list(args.roots), options, cancelled=interruption, monitored=report.is_wanted or with_progress,
-                unmet=expected.unmet,
+                unmet=expected.unmet, **cluster_of(args),
             )  # fmt: skip
             if run.engine.paused_until and not args.quiet:
                 exits.print_message(f"it is not between {options.between}: paused until {run.engine.paused_until}")
@@ -120,7 +121,8 @@ class ScanReport:
         stats = outcome.stats
         if not self.is_wanted:
             return outcome
-        data = report_data(self._roots, outcome.word, stats, self._filesystems, __version__, **self._details())
+        systems = [root["filesystem"] for root in stats.cluster["roots"]] if stats.cluster else self._filesystems
+        data = report_data(self._roots, outcome.word, stats, systems, __version__, **self._details())
         for write, output in self._files:
             with self._outputs.attempt(output):
                 try:
@@ -190,6 +192,10 @@ def _outcome(roots: Sequence[str], run: Run, take: Callable[[Chunk], object], *,
         word, code = exits.outcome_of(roots, run.stats)
     except ScanTimeout as error:
         word, code, message = "timeout", exits.OUT_OF_TIME, str(error)
+    except ClusterError as error:
+        if error.reason != "lost":
+            raise
+        word, code, message = "interrupted", exits.OUT_OF_TIME, str(error)
     except (ScanCancelled, exits.Interrupted):
         pass
     return Outcome(word, code, 0, run.stats, failures=failures, message=message)

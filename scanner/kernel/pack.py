@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from scanner.encoding import ENCODING, ERRORS
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scanner.kernel.facts import ScanFacts
     from scanner.kernel.native import WalkedRun
 
+NULL_BYTES = struct.pack("q", NULL)
 ENDS = (struct.pack("q", FIRST), struct.pack("q", LAST))
 NO_TARGETS: Mapping[int, bytes] = {}
 SUMS = ("sizes", "summary")
@@ -102,24 +103,47 @@ class Rows:
         return b"".join([value for column in self._columns for value in column])
 
 
-class OneDevice:
-    """Replaces rows of other file systems by NULL where sizes are added up, as `du -x` does.
+class DeviceColumn:
+    """Changes rows by their device numbers.
 
-    Such rows belong to files that are mount points, and to targets of symlinks.
+    Rows of other file systems become NULL where sizes are added up, as `du -x` does: such rows belong to files that are
+    mount points, and to targets of symlinks. On a cluster, the numbers of one machine replace those of the others.
     """
 
     def __init__(self, options: ScanOptions, columns: Sequence[str]) -> None:
         sums = options.one_file_system and any(producer.kind in SUMS for producer in options.producers or ())
         self._width, self._dev = len(columns), columns.index("dev") if "dev" in columns else -1
-        self.is_needed = sums and self._dev >= 0
+        self._canonical = options.canonical
+        self.has_one = sums and self._dev >= 0
+        self.is_needed = self.has_one or (self._canonical is not None and self._dev >= 0)
 
-    def only(self, device: int, rows: bytes) -> bytes:
-        """Return the rows, with NULL in those of another device."""
+    def changed(self, rows: bytes, device: int) -> bytes:
+        """Return the rows, with NULL in those of another device than this one where only one counts."""
+        rows = self._only(device, rows) if self.has_one else rows
+        return rows if self._canonical is None else self._renumbered(rows, self._canonical)
+
+    def _column(self, rows: bytes) -> slice:
         count = len(rows) // (8 * self._width)
-        if rows[8 * self._dev * count : 8 * (self._dev + 1) * count] == struct.pack("Q", device) * count:
+        return slice(8 * self._dev * count, 8 * (self._dev + 1) * count)
+
+    def _only(self, device: int, rows: bytes) -> bytes:
+        count = len(rows) // (8 * self._width)
+        if rows[self._column(rows)] == struct.pack("Q", device) * count:
             return rows
         devices = memoryview(rows).cast("q")[self._dev * count : (self._dev + 1) * count]
         return without_rows(rows, self._width, [row for row, each in enumerate(devices) if each != device])
+
+    def _renumbered(self, rows: bytes, canonical: Callable[[int], int]) -> bytes:
+        column = self._column(rows)
+        before = rows[column]
+        if not before:
+            return rows
+        first = before[:8]
+        if before == first * (len(before) // 8):  # nearly always
+            after = _renumber(first, canonical) * (len(before) // 8)
+        else:
+            after = b"".join(_renumber(before[at : at + 8], canonical) for at in range(0, len(before), 8))
+        return rows if after == before else rows[: column.start] + after + rows[column.stop :]
 
 
 def without_rows(rows: bytes, width: int, some: Sequence[int]) -> bytes:
@@ -129,6 +153,10 @@ def without_rows(rows: bytes, width: int, some: Sequence[int]) -> bytes:
     for row in some:
         values[row::count] = array("q", [NULL]) * width
     return values.tobytes()
+
+
+def _renumber(number: bytes, canonical: Callable[[int], int]) -> bytes:
+    return number if number == NULL_BYTES else struct.pack("Q", canonical(struct.unpack("Q", number)[0]))
 
 
 def times_among(columns: Sequence[str]) -> list[int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from scanner.kernel.descent import Descent
 from scanner.kernel.native import NO_LIMIT, RunRequest, WalkedRun
-from scanner.kernel.pack import OneDevice
+from scanner.kernel.pack import DeviceColumn
 from scanner.model import Path
 from scanner.options import ScanOptions
 
@@ -56,7 +56,7 @@ class Runs:
         self._descent = descent
         self._known = known
         self._one_file_system = options.one_file_system
-        self._one_device = OneDevice(options, facts.columns)
+        self._devices = DeviceColumn(options, facts.columns)
         self._filter = filters
         self._last: tuple[Any, ...] | None = None
         self._patience = self._penalty = 0
@@ -108,7 +108,7 @@ class Runs:
             assert self._known is not None
             self._known.repair_page()
             return None
-        return run._replace(rows=self._one_device.only(device, run.rows)) if self._one_device.is_needed else run
+        return run._replace(rows=self._devices.changed(run.rows, device)) if self._devices.is_needed else run
 
     def _walk_lent(self, request: RunRequest) -> WalkedRun:
         """Walk, and keep the directories that were left open. Close them if a signal handler raises after the call."""

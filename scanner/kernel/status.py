@@ -20,7 +20,7 @@ from scanner.fields import EXACT, LAST, NULL, in_64_bits
 from scanner.kernel.descent import HERE, Descent
 from scanner.kernel.facts import ScanFacts
 from scanner.kernel.native import RowsRequest
-from scanner.kernel.pack import OneDevice, join
+from scanner.kernel.pack import DeviceColumn, join
 from scanner.kernel.requests import LEAST, Retries, in_threads, request_statuses
 from scanner.model import Fault, Path, names, prefix_of
 from scanner.options import ScanOptions
@@ -42,7 +42,7 @@ class Statuses:
         self._have_statuses = options.selects_by_status  # entries, because the filter has requested them
         self._descent = descent
         self._retries = retries
-        self._one_device = OneDevice(options, facts.columns)
+        self._devices = DeviceColumn(options, facts.columns)
 
     def of_directory(
         self, path: Path, place: Any, files: Any, entry_of: dict[Any, Any], threads: int, faults: list[Fault]
@@ -117,13 +117,14 @@ class Statuses:
         return self._counted(path, self._of_places([(path, name)], None if parent == HERE else parent, []))
 
     def _counted(self, path: Path, rows: bytes) -> bytes:
-        """Return the rows, with NULL in those of another device where only one counts."""
-        if not self._one_device.is_needed:
+        """Return the rows, changed by their device numbers where necessary."""
+        if not self._devices.is_needed:
             return rows
         try:
-            return self._one_device.only(self._descent.device(path), rows)
+            device = self._descent.device(path) if self._devices.has_one else -1
         except OSError:  # the root is gone
             return rows
+        return self._devices.changed(rows, device)
 
     def _of_places(self, some: Sequence[tuple[Path, Any]], descriptor: int | None, faults: list[Fault]) -> bytes:
         new: list[Fault] = []

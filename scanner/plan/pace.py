@@ -74,6 +74,10 @@ class Pace:
         self.slots = first if self.slots == self._first else max(self.slots, first)
         self._first = first
 
+    def allow(self, most: int) -> None:
+        """Set the cap."""
+        self._most, self.slots = most, min(self.slots, most)
+
     @property
     def probing(self) -> bool:
         """Whether the number still grows in long strides."""

@@ -84,7 +84,7 @@ class Planner:
         self.roster = Roster()
         self.tops = Tops({})
         self._limits = {0: limit}  # by zone
-        self._most = most
+        self.most = most
         self._some_are_choosy = False  # some Segment passed in the last search may only start on another slot
         self._passed = self.line.start  # no Segment up to here may start in this turn, on any slot
         self._passed_bytes = 0  # bytes that wait up to there
@@ -288,7 +288,7 @@ class Planner:
         idle = self.roster.idle()[::-1]
         if not idle:
             return instructions
-        capacity = Capacity(self._limits, self.roster, self._most)
+        capacity = Capacity(self._limits, self.roster, self.most)
         self._passed, self._passed_bytes = self.line.start, 0
         while idle and capacity.left and self._may_send:
             slot = idle[-1]

@@ -103,6 +103,12 @@ class Paces:
         for zone in tops.values():
             self._paces.setdefault(zone, Pace(self._first, self._most, *self._task_seconds))
 
+    def allow(self, most: int) -> None:
+        """Set the cap on all zones together."""
+        self._most = most
+        for pace in self._paces.values():
+            pace.allow(most)
+
     def begin_with(self, first: int) -> None:
         """Set the number of slots that every zone has in any case: one for each process, or thread instead."""
         self._first = first

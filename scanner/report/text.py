@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from scanner.encoding import printable
 from scanner.report.data import minute, shown_text
 from scanner.report.tables import ReportTable, human, machine_tables, megabytes, result_tables, size_tables, table_lines
 
+MOST_WORKERS = 8  # of a cluster, by name
 FIRST_FAULTS = 5  # of each kind in text
 MOST_FAULTS = 100  # of each kind in HTML
 NAME_WIDTH, LINE_WIDTH = 20, 80
@@ -112,6 +114,8 @@ def machine_facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     )
     yield from _resource_facts(data["resources"])
     yield "Backend", _backend(data)
+    for worker in _shares(data):
+        yield "Worker", worker
     if data["most_in_flight"]:
         yield "In flight", _in_flight(data)
     for latency in _latencies(data["latencies"]):
@@ -133,6 +137,9 @@ def _incidents(data: dict[str, Any]) -> Iterator[str]:
     ):
         if data[name]:
             yield f"{data[name]:,} {one if data[name] == 1 else many}"
+    for name, text in (("retired", "left in order"), ("excluded", "excluded: other tree, unmounted or silent")):
+        if count := data.get("cluster", {}).get(name):
+            yield f"{count:,} worker{'s' if count != 1 else ''} {text}"
     for option in data["lost_protections"]:
         yield f"no {option}: it requires worker processes"
 
@@ -207,7 +214,27 @@ def _backend(data: dict[str, Any]) -> str:
         where = f"this process, {threads} threads" if threads > 1 else "serial"
         return f"{where}, {tasks}, {reader}"
     workers = data["max_workers"]
+    if "cluster" in data:
+        hosts = data["cluster"]["hosts"]
+        machines = f"{hosts:,} host{'s' if hosts != 1 else ''}"
+        return f"Dask, {workers:,} worker{'s' if workers != 1 else ''} on {machines}, {tasks}, {reader}"
     return f"pool, {workers} worker{'s' if workers != 1 else ''} by {data['start_method']}, {tasks}, {reader}"
+
+
+def _shares(data: dict[str, Any]) -> Iterator[str]:
+    """Yield the shares of the workers of a cluster, the largest first, and the bytes that have come from them."""
+    if "cluster" not in data:
+        return
+    done = {each["process"]: each["entries"] for each in data["workers"]}
+    total = sum(done.values()) or 1
+    workers = sorted(data["cluster"]["workers"], key=lambda each: -done.get(each["process"], 0))
+    for each in workers[:MOST_WORKERS]:
+        entries = done.get(each["process"], 0)
+        yield f"{entries:,} entries ({entries / total:.0%}) by {printable(each['name'])} on {each['host']}"
+    if len(workers) > MOST_WORKERS:
+        rest = sum(done.get(each["process"], 0) for each in workers[MOST_WORKERS:])
+        yield f"{rest:,} entries ({rest / total:.0%}) by {len(workers) - MOST_WORKERS:,} others"
+    yield f"{human(data['bytes_received'])} received from all"
 
 
 def _latencies(latencies: list[dict[str, Any]]) -> Iterator[str]:

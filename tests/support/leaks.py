@@ -23,16 +23,19 @@ def present() -> dict[str, set[str]]:
     }
 
 
-def left_since(before: dict[str, set[str]]) -> list[str]:
-    """What was not there before, and does not go in a few seconds: what ends by itself may take its time."""
+def left_since(before: dict[str, set[str]], *, but: tuple[str, ...] = ("asyncio",)) -> list[str]:
+    """What was not there before, and does not go in a few seconds: what ends by itself may take its time.
+
+    `but`: words of what may stay.
+    """
     deadline = time.monotonic() + PATIENCE
-    while (left := _new_since(before)) and time.monotonic() < deadline:
+    while (left := _new_since(before, but)) and time.monotonic() < deadline:
         gc.collect()
         time.sleep(0.02)
     return left
 
 
-def _new_since(before: dict[str, set[str]]) -> list[str]:
+def _new_since(before: dict[str, set[str]], but: tuple[str, ...]) -> list[str]:
     """What was not there before. The resource tracker is Python's own."""
     left = [f"thread {name}" for name in {t.name for t in threading.enumerate()} - before["threads"]]
     for pid in descendants(os.getpid()):
@@ -45,7 +48,7 @@ def _new_since(before: dict[str, set[str]]) -> list[str]:
         except psutil.NoSuchProcess:
             continue
     left += [f"descriptor {name}" for name in _descriptors() - before["descriptors"]]
-    return [item for item in left if "asyncio" not in item]
+    return [item for item in left if not any(word in item for word in but)]
 
 
 def descendants(pid: int) -> set[int]:
