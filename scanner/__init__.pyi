@@ -28,10 +28,13 @@ from scanner.entry import Entry as Entry
 from scanner.errors import ClusterError as ClusterError
 from scanner.errors import OptionError as OptionError
 from scanner.errors import OutputError as OutputError
+from scanner.errors import PruneError as PruneError
 from scanner.errors import ScanCancelled as ScanCancelled
 from scanner.errors import ScanError as ScanError
 from scanner.errors import ScanForked as ScanForked
+from scanner.errors import ScanIncomplete as ScanIncomplete
 from scanner.errors import ScanTimeout as ScanTimeout
+from scanner.errors import ScanWarning as ScanWarning
 from scanner.errors import StoreError as StoreError
 from scanner.model import Fault as Fault
 from scanner.run import ScanResult as ScanResult
@@ -43,6 +46,7 @@ from scanner.snapshot.store import Store as Store
 from scanner.snapshot.store import diff as diff
 from scanner.kernel.why import Answer as Answer
 from scanner.export.tree import Total as Total
+from scanner.errors import ErrorMode as ErrorMode
 from scanner.fields import EntryType as EntryType, Field as Field
 from scanner.model import FaultKind as FaultKind, Operation as Operation, Walked
 from scanner.options import BackendName as BackendName, Moment, PathLike, Prune, Size, StartMethod as StartMethod
@@ -66,10 +70,13 @@ __all__ = [
     "ClusterError",
     "OptionError",
     "OutputError",
+    "PruneError",
     "ScanCancelled",
     "ScanError",
     "ScanForked",
+    "ScanIncomplete",
     "ScanTimeout",
+    "ScanWarning",
     "StoreError",
     "Fault",
     "ScanOptions",
@@ -108,14 +115,16 @@ def walk(
 
         top: Root of the tree, str, bytes or path-like.
         topdown: Whether to yield a directory before its subdirectories. Changing `dirs` then prunes as in `os.walk`.
-        onerror: Function that gets the OSError of each unreadable directory. Default: these are ignored.
+        onerror: Function that gets the OSError of each unreadable directory. Default: these are ignored. It also gets
+            failures of `prune` and of files with patterns, as soon as they are known.
         client: A Dask cluster to run on, a `distributed.Client` or the address of a scheduler. See docs/cluster.md.
         options: A ScanOptions, which the keywords override.
 
     Symbolic links to directories are in `dirs`. Nothing below the root is read before the second tuple is requested.
     Closing the iterator stops all threads and processes of the walk.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, and exceptions of `onerror`.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, exceptions of `onerror`, and without it
+    PruneError.
 
     Options, see `ScanOptions` for details:
         followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
@@ -196,7 +205,8 @@ def entries(
     The root comes first. The files of a directory follow it, then its subdirectories, each with all entries below it.
     Directories that are not entered, or are unreadable, are included. Fewer fields take less time.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, and exceptions of `onerror`.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, exceptions of `onerror`, and without it
+    PruneError.
 
     Options, see `ScanOptions` for details:
         followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
@@ -317,12 +327,12 @@ def estimate(
 
 def scan(
     path: AnyStr | os.PathLike[AnyStr], topdown: bool = True, *, progress_callback: ProgressCallback | None = None,
-    client: object | None = None, options: ScanOptions | None = None, followlinks: bool = False, backend:
-    BackendName = 'auto', max_workers: int | None = None, start_method: StartMethod | None = None, timeout: str |
-    float | None = None, window: str | int = 16777216, dir_timeout: str | float | None = None, max_hung: int = 3,
-    max_in_flight: int = 64, max_rate: float | None = None, between: str | None = None, nice: bool = False,
-    one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str |
-    Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (),
+    errors: ErrorMode | None = None, client: object | None = None, options: ScanOptions | None = None, followlinks:
+    bool = False, backend: BackendName = 'auto', max_workers: int | None = None, start_method: StartMethod | None =
+    None, timeout: str | float | None = None, window: str | int = 16777216, dir_timeout: str | float | None = None,
+    max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None = None, between: str | None = None, nice:
+    bool = False, one_file_system: bool = False, one_mount: bool = False, skip_fs: Collection[str] = (), exclude:
+    str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (),
     gitignore: bool = False, ignore_files: str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present:
     str | Sequence[str] = (), exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int
     | None = None, types: EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment |
@@ -339,6 +349,8 @@ def scan(
         path: Root of the tree, str, bytes or path-like.
         topdown: Whether a directory precedes its subdirectories.
         progress_callback: Function that gets the numbers of directories read and known so far.
+        errors: "raise" raises an OSError if anything was unreadable, as `.raise_for_errors()` of the result does;
+            "collect" only collects. Default: collect, with a ScanWarning if the root is unreadable or `prune` failed.
         client: A Dask cluster to run on, a `distributed.Client` or the address of a scheduler. See docs/cluster.md.
         options: A ScanOptions, which the keywords override.
 
@@ -346,7 +358,9 @@ def scan(
     of each entry. The numbers of progress only grow, and are equal at the end. The first exception of
     `progress_callback` is logged, and the scan goes on.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError) and ClusterError with the result so far.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError) and ClusterError with the result so far, and with
+    `errors="raise"` FileNotFoundError and others for the root, ScanIncomplete (an OSError) with the result for anything
+    else.
 
     Options, see `ScanOptions` for details:
         followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
@@ -564,21 +578,21 @@ def why(
 
 async def scan_parallel(
     path: AnyStr | os.PathLike[AnyStr], max_workers: int | None = 4, progress_callback: ProgressCallback | None =
-    None, timeout: str | float | None = 300.0, *, options: ScanOptions | None = None, followlinks: bool = False,
-    backend: BackendName = 'auto', start_method: StartMethod | None = None, window: str | int = 16777216,
-    dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None =
-    None, between: str | None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False,
-    skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] =
-    (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (),
-    ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden:
-    bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (),
-    size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment
-    | None = None, older_atime: Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None
-    = None, owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int |
-    str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty: bool = False, prune: Prune |
-    None = None, detect_loops: bool = False, partial_listings: bool = False, stat: bool | Field | Sequence[Field] =
-    False, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike |
-    Sequence[PathLike] | None = None, restart: bool = False
+    None, timeout: str | float | None = 300.0, *, errors: ErrorMode | None = None, options: ScanOptions | None =
+    None, followlinks: bool = False, backend: BackendName = 'auto', start_method: StartMethod | None = None, window:
+    str | int = 16777216, dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64,
+    max_rate: float | None = None, between: str | None = None, nice: bool = False, one_file_system: bool = False,
+    one_mount: bool = False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from:
+    PathLike | Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files:
+    str | Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (),
+    exclude_caches: bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types:
+    EntryType | Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older:
+    Moment | None = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment
+    | None = None, older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str
+    | Sequence[int | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] =
+    (), empty: bool = False, prune: Prune | None = None, detect_loops: bool = False, partial_listings: bool = False,
+    stat: bool | Field | Sequence[Field] = False, store: PathLike | None = None, trust: TrustName = 'names',
+    recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool = False
 ) -> ScanResult[AnyStr]:
     """Scan one tree without blocking the event loop. Return `list(os.walk(path))` with statistics and errors.
 
@@ -586,6 +600,7 @@ async def scan_parallel(
         max_workers: Number of worker processes or threads, 1 to 256. Default: 4.
         progress_callback: Function that gets the numbers of directories read and known so far.
         timeout: Time limit in seconds, or text like "1.5h". Default: 300; None means no limit.
+        errors: As in the function `scan`: "raise", "collect", or None, which warns.
         options: A ScanOptions, which the keywords override.
 
     Cancelling the task stops the workers before the task ends.

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, AnyStr
 
 from scanner.backends.auto import AutoBackend, Growth, report, start_pool
 from scanner.engine import Engine, too_late
-from scanner.errors import OptionError, ScanTimeout
+from scanner.errors import ErrorMode, OptionError, PruneError, ScanTimeout
 from scanner.fields import Columns
 from scanner.kernel.read import Reader
 from scanner.model import Fault, Listing, Path, Walked
 from scanner.options import UNSET, ProducerSpec, ScanOptions
 from scanner.plan.merge import Lookahead, OnError, bottom_up, top_down
-from scanner.run import ProgressCallback, Run, ScanResult, refuse_nul
+from scanner.run import ProgressCallback, Run, ScanResult, refuse_mode, refuse_nul
 from scanner.signature import takes_options
 
 if TYPE_CHECKING:
@@ -46,14 +47,16 @@ def walk(
 
         top: Root of the tree, str, bytes or path-like.
         topdown: Whether to yield a directory before its subdirectories. Changing `dirs` then prunes as in `os.walk`.
-        onerror: Function that gets the OSError of each unreadable directory. Default: these are ignored.
+        onerror: Function that gets the OSError of each unreadable directory. Default: these are ignored. It also gets
+            failures of `prune` and of files with patterns, as soon as they are known.
         client: A Dask cluster to run on, a `distributed.Client` or the address of a scheduler. See docs/cluster.md.
         options: A ScanOptions, which the keywords override.
 
     Symbolic links to directories are in `dirs`. Nothing below the root is read before the second tuple is requested.
     Closing the iterator stops all threads and processes of the walk.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, and exceptions of `onerror`.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, exceptions of `onerror`, and without it
+    PruneError.
     """
     path = os.fspath(top)
     os_walk = {"followlinks": followlinks, "partial_listings": False}  # it drops listings that break off
@@ -73,7 +76,7 @@ def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions, clie
         from scanner.snapshot.scan import reading_ahead  # not needed otherwise
 
         options = reading_ahead(options, top)
-    source = AutoSource(options.starting_at([top]), client)
+    source = AutoSource(options.starting_at([top]), partial(notify, onerror=onerror), client)
     try:
         if topdown:
             yield from top_down(top, source, onerror, options.followlinks)
@@ -89,8 +92,12 @@ class AutoSource:
     that reads all of them.
     """
 
-    def __init__(self, options: ScanOptions, client: object | None = None) -> None:
+    def __init__(
+        self, options: ScanOptions, notify: Callable[[Fault], object], client: object | None = None
+    ) -> None:
+        """`notify`: called with Faults of filters."""
         self._options = options
+        self._notify = notify
         self._reader = Reader(options)
         self._reader.threads = 1 if options.backend == "serial" else options.max_in_flight
         self._deadline = None if options.timeout is None else time.monotonic() + options.timeout
@@ -126,6 +133,9 @@ class AutoSource:
         self._work += time.monotonic() - started
         if self._work >= self._earliest and self._may_grow and self._growth.kind(self._work) != "here":
             self._grow()
+        for fault in faults:
+            if fault.is_of_filter:
+                self._notify(fault)
         return faults[-1] if faults and faults[-1].drops_listing else (dirs, links, files)
 
     def _grow(self) -> None:
@@ -161,7 +171,7 @@ class AutoSource:
         self._engine = Engine(self._options, backend, ordered=False, deadline=self._deadline)
         if self._reader.sifter is not None:
             self._engine.planner.rules.add(self._reader.sifter.filter.found)
-        self._lookahead = Lookahead(self._engine.poll, alone=alone)
+        self._lookahead = Lookahead(self._engine.poll, self._notify, alone=alone)
         self.take = self._lookahead.take  # type: ignore[method-assign]  # saves a call for each directory
 
     def stop(self, *, wait: bool = True) -> None:
@@ -170,6 +180,14 @@ class AutoSource:
             self._pool.stop(wait=wait)
         if self._engine is not None:
             self._engine.stop(wait=wait)
+
+
+def notify(fault: Fault, onerror: OnError) -> None:
+    """Pass a Fault to the caller. Without `onerror` a failure of the file system is ignored, one of `prune` is not."""
+    if onerror is not None:
+        onerror(fault.as_error())
+    elif fault.operation == "prune":
+        raise PruneError(f"{fault.message}: {fault.path!r}")
 
 
 @takes_options(stat=True, partial_listings=True)
@@ -193,7 +211,8 @@ def entries(
     The root comes first. The files of a directory follow it, then its subdirectories, each with all entries below it.
     Directories that are not entered, or are unreadable, are included. Fewer fields take less time.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, and exceptions of `onerror`.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, exceptions of `onerror`, and without it
+    PruneError.
     """
     path = os.fspath(top)
     return _entries(path, onerror, ScanOptions.of(keywords, options, stat=True, partial_listings=True), client)
@@ -210,8 +229,8 @@ def _entries(top: Path, onerror: OnError, options: ScanOptions, client: object |
     with Run([top], options, monitored=False, client=client) as run:
         for chunk in run.chunks():
             for fault in chunk.faults:
-                if onerror is not None and fault.is_error:
-                    onerror(fault.as_error())
+                if fault.is_error:
+                    notify(fault, onerror)
             yield from entries_of(columns, chunk.output, isinstance(top, bytes))
 
 
@@ -221,6 +240,7 @@ def scan(
     topdown: bool = True,
     *,
     progress_callback: ProgressCallback | None = None,
+    errors: ErrorMode | None = None,
     client: object | None = None,
     options: ScanOptions | None = None,
     **keywords: Any,
@@ -230,6 +250,8 @@ def scan(
         path: Root of the tree, str, bytes or path-like.
         topdown: Whether a directory precedes its subdirectories.
         progress_callback: Function that gets the numbers of directories read and known so far.
+        errors: "raise" raises an OSError if anything was unreadable, as `.raise_for_errors()` of the result does;
+            "collect" only collects. Default: collect, with a ScanWarning if the root is unreadable or `prune` failed.
         client: A Dask cluster to run on, a `distributed.Client` or the address of a scheduler. See docs/cluster.md.
         options: A ScanOptions, which the keywords override.
 
@@ -237,12 +259,16 @@ def scan(
     of each entry. The numbers of progress only grow, and are equal at the end. The first exception of
     `progress_callback` is logged, and the scan goes on.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError) and ClusterError with the result so far.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError) and ClusterError with the result so far, and with
+    `errors="raise"` FileNotFoundError and others for the root, ScanIncomplete (an OSError) with the result for anything
+    else.
     """
     top = os.fspath(path)
     refuse_nul(top)
+    refuse_mode(errors)
     with Run([top], ScanOptions.of(keywords, options), progress=progress_callback, client=client) as run:
-        return run.collect(topdown)
+        result = run.collect(topdown)
+    return result.conclude(errors, 2)
 
 
 @takes_options("stat", detect_loops=True, partial_listings=True)

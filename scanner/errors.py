@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from scanner.model import Fault
     from scanner.run import ScanResult
     from scanner.stats import ScanStats
 
 ClusterReason = Literal["unreachable", "different", "no workers", "lost"]
 StoreReason = Literal["usage", "missing", "unusable", "unmounted", "busy"]
+ErrorMode = Literal["raise", "collect"]
+NAMED = 3  # errors that the message of ScanIncomplete names
 
 
 class ScanError(Exception):
@@ -32,6 +35,42 @@ class ScanTimeout(ScanError, TimeoutError):
         super().__init__(message)
         self.result = result
         self.stats = stats
+
+
+class ScanIncomplete(ScanError, OSError):
+    """Directories or entries are missing in a result. The message has the number of errors, and names the first ones.
+
+    errors      all of them, as Faults
+    exceptions  the same as OSErrors, like those of an ExceptionGroup
+    result      what was found
+    errno, filename
+                those of the first error
+    """
+
+    def __init__(self, errors: list[Fault[Any]], result: ScanResult[Any] | None = None) -> None:
+        named = "; ".join(f"{fault.message}: {fault.path!r}" for fault in errors[:NAMED])
+        more = f"; and {len(errors) - NAMED} more" if len(errors) > NAMED else ""
+        super().__init__(errors[0].errno, f"{len(errors)} error{'s'[: len(errors) > 1]}: {named}{more}", errors[0].path)
+        self.errors = errors
+        self.result = result
+
+    @property
+    def exceptions(self) -> tuple[OSError, ...]:
+        return tuple(fault.as_error() for fault in self.errors)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.errors, self.result)
+
+
+class PruneError(ScanError):
+    """The function of the option `prune` failed. The message names its exception and the directory."""
+
+
+class ScanWarning(UserWarning):
+    """A result lacks more than single directories: its root is unreadable, or the option `prune` had no effect."""
 
 
 class ScanCancelled(ScanError):

@@ -71,6 +71,11 @@ class Fault(NamedTuple, Generic[PathText]):
         return self.operation in ("open", "read")
 
     @property
+    def is_of_filter(self) -> bool:
+        """Whether the caller's function or a file with patterns failed: `os.walk` has no such errors."""
+        return self.operation in ("prune", "rules")
+
+    @property
     def is_error(self) -> bool:
         """Whether the Fault is reported."""
         return self.kind != EXCLUDED

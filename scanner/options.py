@@ -281,6 +281,8 @@ class ScanOptions(OptionFields):
             from scanner.filters.spec import read_once  # not needed otherwise
 
             kwargs["exclude_from"] = read_once(kwargs["exclude_from"])
+        for name in kwargs.keys() - set(cls._fields):
+            raise TypeError(_no_option(name))
         options = super().__new__(cls, *args, **kwargs)
         for name, value in (*zip(cls._fields, args, strict=False), *kwargs.items()):
             if name in CHECKS and value is not DEFAULTS[name]:
@@ -302,7 +304,7 @@ class ScanOptions(OptionFields):
         given = {name: value for name, value in keywords.items() if value is not UNSET}
         for name in given:
             if name not in PUBLIC:
-                raise TypeError(f"{name!r} is not an option; the options are {', '.join(PUBLIC)}")
+                raise TypeError(_no_option(name))
         if not isinstance(options, cls | None):
             raise OptionError(f"options must be a ScanOptions, not {options!r}")
         if "followlinks" in given:
@@ -394,6 +396,13 @@ class ScanOptions(OptionFields):
 def flag_of(name: str) -> str:
     """Return the flag that sets an option in the shell."""
     return FLAGS.get(name, "--" + name.replace("_", "-"))
+
+
+def _no_option(name: str) -> str:
+    """Return the message for a keyword that is no option."""
+    from scanner.spelling import no_option  # not needed otherwise
+
+    return no_option(name, PUBLIC)
 
 
 def descriptors_allowed() -> float:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, AnyStr, Self, TypedDict, TypeVar
 
+from scanner.errors import ErrorMode
 from scanner.model import Fault, FaultKind
 from scanner.options import UNSET, ScanOptions
-from scanner.run import ProgressCallback, Run, ScanResult, refuse_nul, refuse_uncallable
+from scanner.run import ProgressCallback, Run, ScanResult, refuse_mode, refuse_nul, refuse_uncallable
 from scanner.signature import takes_options
 from scanner.stats import ScanStats
 
@@ -74,14 +75,17 @@ class ParallelScanner:
         self._idle_pools: deque[Backend] = deque()  # at most one; no lock, which a fork might catch held
         self._stats: ScanStats | None = None
 
-    async def scan(self, path: AnyStr | os.PathLike[AnyStr]) -> ScanResult[AnyStr]:
+    async def scan(self, path: AnyStr | os.PathLike[AnyStr], *, errors: ErrorMode | None = None) -> ScanResult[AnyStr]:
         """Scan a tree without blocking the event loop. Return `list(os.walk(path))` with statistics and errors.
+
+            errors: As in the function `scan`: "raise", "collect", or None, which warns.
 
         Cancelling the task stops the workers before the task ends. Raises ScanTimeout with the result so far.
         """
         import asyncio
         from concurrent.futures import ThreadPoolExecutor
 
+        refuse_mode(errors)
         cancelled = threading.Event()
         callback = self._progress_callback
         progress = _in_loop(asyncio.get_running_loop(), callback, cancelled) if callback is not None else None
@@ -89,15 +93,17 @@ class ParallelScanner:
         executor = ThreadPoolExecutor(1, thread_name_prefix="scanner")
         future = asyncio.wrap_future(executor.submit(self._scan, path, progress, cancelled))
         executor.shutdown(wait=False)
-        return await _until_ended(future, cancelled.set)
+        result = await _until_ended(future, cancelled.set)
+        return result.conclude(errors, 2)
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the options only: workers and statistics stay with this process."""
         return {**self.__dict__, "_idle_pools": deque(), "_keeps_pool": False, "_stats": None}
 
-    def scan_sync(self, path: AnyStr | os.PathLike[AnyStr]) -> ScanResult[AnyStr]:
+    def scan_sync(self, path: AnyStr | os.PathLike[AnyStr], *, errors: ErrorMode | None = None) -> ScanResult[AnyStr]:
         """Scan a tree in the calling thread. Return and raise the same as `scan`."""
-        return self._scan(path, self._progress_callback, None)
+        refuse_mode(errors)
+        return self._scan(path, self._progress_callback, None).conclude(errors, 2)
 
     def _scan(
         self, path: AnyStr | os.PathLike[AnyStr], progress: ProgressCallback | None, cancelled: threading.Event | None
@@ -236,6 +242,7 @@ async def scan_parallel(
     progress_callback: ProgressCallback | None = None,
     timeout: float | str | None = UNSET,
     *,
+    errors: ErrorMode | None = None,
     options: ScanOptions | None = None,
     **keywords: Any,
 ) -> ScanResult[AnyStr]:
@@ -245,13 +252,16 @@ async def scan_parallel(
         max_workers: Number of worker processes or threads, 1 to 256. Default: 4.
         progress_callback: Function that gets the numbers of directories read and known so far.
         timeout: Time limit in seconds, or text like "1.5h". Default: 300; None means no limit.
+        errors: As in the function `scan`: "raise", "collect", or None, which warns.
         options: A ScanOptions, which the keywords override.
 
     Cancelling the task stops the workers before the task ends.
 
     Raises OptionError (a ValueError), and ScanTimeout (a TimeoutError) with the result so far.
     """
+    refuse_mode(errors)
     given = {**keywords, "max_workers": max_workers, "timeout": timeout}
     chosen = ScanOptions.of(given, options, max_workers=4, timeout=TIMEOUT)
     scanner = ParallelScanner(chosen.max_workers, progress_callback, chosen.timeout, options=chosen)
-    return await scanner.scan(path)
+    result = await scanner.scan(path, errors=errors or "collect")
+    return result.conclude(errors, 2)

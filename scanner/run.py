@@ -6,13 +6,15 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from scanner.backends.auto import AutoBackend
 from scanner.backends.base import Backend
 from scanner.backends.serial import SerialBackend
 from scanner.engine import Cancelled, Engine, refuse_outside_of_hours
-from scanner.errors import ClusterError, OptionError, ScanTimeout, StoreError
+from scanner.errors import (
+    ClusterError, ErrorMode, OptionError, ScanIncomplete, ScanTimeout, ScanWarning, StoreError,
+)  # fmt: skip
 from scanner.garbage import rarer_collections
 from scanner.kernel.facts import reader_name
 from scanner.latency import Latencies
@@ -75,7 +77,39 @@ class ScanResult(list[Walked[PathText]]):
 
     @property
     def errors(self) -> list[Fault[PathText]]:
+        """The errors of the scan; empty if it has found everything."""
         return self.stats.faults
+
+    def raise_for_errors(self) -> None:
+        """Raise an OSError if anything is missing.
+
+        An unreadable root raises its own error, as `os.scandir` does: FileNotFoundError, NotADirectoryError,
+        PermissionError. Otherwise ScanIncomplete is raised, which has all errors.
+        """
+        if (root := self._unread_root()) is not None:
+            raise root.as_error()
+        if self.errors:
+            raise ScanIncomplete(self.errors, self)
+
+    def conclude(self, errors: ErrorMode | None, depth: int) -> Self:
+        """Return this result, or raise or warn as `errors` says. `depth`: frames between this call and the user's."""
+        if errors == "raise":
+            self.raise_for_errors()
+        elif errors is None and (message := self._lacks()):
+            import warnings
+
+            warnings.warn(f'{message} (errors="raise" raises, errors="collect" is silent)', ScanWarning, depth + 1)
+        return self
+
+    def _unread_root(self) -> Fault[PathText] | None:
+        return None if self else next((fault for fault in self.errors if fault.drops_listing), None)
+
+    def _lacks(self) -> str:
+        """Return what a caller may not notice unless he looks at the errors."""
+        if (root := self._unread_root()) is not None:
+            return f"cannot scan {root.path!r}: {root.message}"
+        failed = next((fault for fault in self.errors if fault.operation == "prune"), None)
+        return "" if failed is None else f"{failed.message}: {failed.path!r}"
 
 
 class Run:
@@ -308,6 +342,12 @@ class Guarded:
                 import logging
 
                 logging.getLogger("scanner").exception("progress_callback failed; the scan goes on")
+
+
+def refuse_mode(errors: object) -> None:
+    """Raise OptionError for a value that `errors` does not have."""
+    if errors not in (None, *get_args(ErrorMode)):
+        raise OptionError(f"errors must be {' or '.join(map(repr, get_args(ErrorMode)))}, not {errors!r}")
 
 
 def refuse_uncallable(callback: object) -> None:

@@ -38,6 +38,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import AnyStr
 
 {imports}
+from scanner.errors import ErrorMode as ErrorMode
 from scanner.fields import EntryType as EntryType, Field as Field
 from scanner.model import FaultKind as FaultKind, Operation as Operation, Walked
 from scanner.options import BackendName as BackendName, Moment, PathLike, Prune, Size, StartMethod as StartMethod

@@ -125,9 +125,15 @@ class Lookahead:
                      '-> scattered into single directories, where the caller chooses another order ->'
     """
 
-    def __init__(self, poll: Callable[..., list[DeliverChunk]], *, alone: bool) -> None:
-        """`alone`: read the first directory alone, and no other one until the caller has received it."""
+    def __init__(
+        self, poll: Callable[..., list[DeliverChunk]], notify: Callable[[Fault], object] = bool, *, alone: bool
+    ) -> None:
+        """notify: called with Faults of filters. Default: nothing happens.
+
+        alone: read the first directory alone, and no other one until the caller has received it.
+        """
         self._poll = poll
+        self._notify = notify
         self._alone = alone
         self._started = False
         self._arrived: dict[Path, Listing | Fault | Stretch] = {}
@@ -234,6 +240,9 @@ class Lookahead:
         self._next_poll = time.monotonic() + POLL_EVERY
 
     def _receive(self, chunk: Chunk, outdated: frozenset[Path]) -> None:
+        for fault in chunk.faults:
+            if fault.is_of_filter and not below_any(fault.path, outdated):
+                self._notify(fault)
         for fault in chunk.failed:
             if not below_any(fault.path, outdated):
                 self._drop_parts(fault.path)

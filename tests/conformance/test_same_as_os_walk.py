@@ -206,7 +206,7 @@ def test_roots_that_cannot_be_walked(
     errors: list[OSError] = []
     assert list(scanner.walk(top, onerror=errors.append, **backend)) == []
     assert [(type(e), str(e)) for e in errors] == [(type(e), str(e)) for e in expected]
-    result = scanner.scan(top, **backend)
+    result = scanner.scan(top, errors="collect", **backend)
     assert result == []
     assert [str(fault.as_error()) for fault in result.errors] == [str(error) for error in expected]
 

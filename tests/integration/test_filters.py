@@ -299,7 +299,7 @@ def scan_command(tree: Path) -> list[Any]:
 
 
 def test_a_failing_prune_is_reported_and_keeps_all(tree: Path, backend: dict[str, Any]) -> None:
-    result = scanner.scan(tree, prune=prunes.broken, **backend)
+    result = scanner.scan(tree, prune=prunes.broken, errors="collect", **backend)
     assert result == list(os.walk(tree))
     assert {(fault.operation, fault.kind) for fault in result.errors} == {("prune", "prune")}
     assert "ZeroDivisionError" in result.errors[0].message

@@ -118,3 +118,14 @@ def timeouts_have_a_result(text: str) -> None:
     except scanner.ScanTimeout as error:
         if error.result is not None:
             assert_type(error.result, scanner.ScanResult[Any])
+
+
+def errors_are_raised_or_collected(text: str) -> None:
+    result = scanner.scan(text, errors="raise")
+    result.raise_for_errors()
+    try:
+        scanner.ParallelScanner().scan_sync(text, errors="raise")
+    except scanner.ScanIncomplete as error:
+        assert_type(error.errors, list[scanner.Fault[Any]])
+        assert_type(error.exceptions, tuple[OSError, ...])
+        assert_type(error.result, scanner.ScanResult[Any] | None)

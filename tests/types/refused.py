@@ -28,6 +28,8 @@ scanner.scan("x", max_depth="3")  # type: ignore[arg-type]  # pyright: ignore[re
 scanner.scan("x", window=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 scanner.scan("x", prune="*.o")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 scanner.scan("x", progress_callback=len)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+scanner.scan("x", errors="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+scanner.walk("x", errors="raise")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 scanner.walk("x", onerror=lambda: None)  # type: ignore[arg-type, misc]  # pyright: ignore[reportArgumentType]
 scanner.ParallelScanner(options={"max_workers": 2})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
