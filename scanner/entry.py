@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice, repeat
 from typing import Any, Generic, NamedTuple
 
-from scanner.fields import FIELDS, Columns, EntryType
+from scanner.fields import FIELDS, STATUS, TYPES, Columns, EntryType
 from scanner.model import Chunk, Path, PathText, Walked, names, prefix_of, split
 
 
@@ -42,6 +43,8 @@ class Entry(_Fields[PathText]):
 
     Fields that were not requested, or are unavailable, are None. The fields of a symbolic link describe the link
     itself, unless `followlinks` is set.
+
+    The methods are those of os.DirEntry. Where the fields suffice, they need no system call.
     """
 
     __slots__ = ()
@@ -55,6 +58,92 @@ class Entry(_Fields[PathText]):
 
     def __fspath__(self) -> PathText:
         return self.path
+
+    def __repr__(self) -> str:
+        """Show the fields that have a value."""
+        known = ((name, value) for name, value in zip(self._fields, self, strict=True) if value is not None)
+        return f"Entry({', '.join(f'{name}={value!r}' for name, value in known)})"
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        """Return whether this is a directory, or a symbolic link to one if `follow_symlinks` is set.
+
+        A system call is needed for a link, and without the field `type`. As in os.DirEntry, the answer for a path that
+        does not exist any more is False.
+        """
+        return stat.S_ISDIR(self._format(follow_symlinks))
+
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        """Return whether this is a regular file, or a symbolic link to one. See `is_dir`."""
+        return stat.S_ISREG(self._format(follow_symlinks))
+
+    def is_symlink(self) -> bool:
+        """Return whether this is a symbolic link. See `is_dir`."""
+        return stat.S_ISLNK(self._format(follow=False))
+
+    def _format(self, follow: bool) -> int:
+        """Return the file type bits of the mode; 0 for a path that does not exist any more."""
+        if self.type is not None and not (follow and self.type == "l"):
+            return FORMATS[self.type]
+        try:
+            return stat.S_IFMT(os.stat(self.path, follow_symlinks=follow).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        """Return an os.stat_result made of the fields, without a system call; for a symbolic link, that of its target.
+
+        The result of a link's target is requested from the system. `st_blksize` and `st_rdev` are None.
+
+        Raises ValueError if fields are missing, and names them: scan with `stat=True`. Raises OSError for a link that
+        leads nowhere.
+        """
+        if self.type == "l" and follow_symlinks:
+            return os.stat(self.path)
+        if missing := [name for name in STATUS if getattr(self, name) is None]:
+            raise ValueError(
+                f"{self.path!r} lacks the fields {', '.join(missing)}: they were not requested "
+                "(stat=True requests all), or are unavailable (see the errors of the scan)"
+            )
+        return status_of(self)
+
+    @property
+    def mtime(self) -> float | None:
+        """The time of the last modification in seconds since 1970, like `st_mtime`. It has no exact nanoseconds."""
+        return None if self.mtime_ns is None else seconds_of(self.mtime_ns)
+
+    @property
+    def owner(self) -> str | None:
+        """The name of the user `uid`, or the number as text if there is no name, as in `ls -l`."""
+        return None if self.uid is None else owner_name(self.uid)
+
+
+FORMATS = {letter: bits for bits, letter in TYPES.items()} | {"?": 0}
+
+
+@lru_cache(maxsize=4096)
+def owner_name(uid: int) -> str:
+    """Return the name of a user, or the number if there is no name. The system is asked once for each user."""
+    import pwd  # not needed otherwise
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return str(uid)
+
+
+def seconds_of(nanoseconds: int) -> float:
+    """Return a time as `os.stat` does: not the nearest float, but the same one."""
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return seconds + 1e-9 * rest
+
+
+def status_of(entry: Entry[Any]) -> os.stat_result:
+    """Return the os.stat_result of an entry that has all fields."""
+    times = [getattr(entry, name) for name in ("atime_ns", "mtime_ns", "ctime_ns")]
+    some = [getattr(entry, name) for name in ("mode", "ino", "dev", "nlink", "uid", "gid", "size")]
+    named = {f"st_{letter}time": seconds_of(time) for letter, time in zip("amc", times, strict=True)}
+    named |= {f"st_{letter}time_ns": time for letter, time in zip("amc", times, strict=True)}
+    return os.stat_result([*some, *(time // 10**9 for time in times)], {**named, "st_blocks": entry.blocks})
 
 
 class Part(NamedTuple):

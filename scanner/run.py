@@ -42,6 +42,17 @@ class ScanResult(list[Walked[PathText]]):
         self.stats = stats
         self._stated = stated
 
+    def __repr__(self) -> str:
+        from scanner.shown import summary  # not needed otherwise
+
+        return f"<ScanResult: {summary(self.stats)}>"
+
+    def _repr_html_(self) -> str:
+        """Return tables for a notebook: the first directories, the first errors."""
+        from scanner.shown import result_html  # not needed otherwise
+
+        return result_html(self, self.stats)
+
     def entries(self) -> Iterator[Entry[PathText]]:
         """Yield an Entry for each name, with the fields that the option `stat` selects.
 

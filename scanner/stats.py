@@ -136,6 +136,17 @@ class ScanStats:
     def elapsed_seconds(self) -> float:
         return (self._ended or time.monotonic()) - self._started
 
+    def __repr__(self) -> str:
+        from scanner.shown import summary  # not needed otherwise
+
+        return f"<ScanStats: {summary(self)}, backend {self.backend}, reader {self.reader}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook: all figures that are single values."""
+        from scanner.shown import statistics_html  # not needed otherwise
+
+        return statistics_html(self)
+
     def as_dict(self) -> dict[str, Any]:
         """Return all statistics as plain values."""
         elapsed = self.elapsed_seconds

@@ -39,6 +39,10 @@ def entries_have_typed_fields(path: Path, raw: bytes) -> None:
         assert_type(entry.path, str)
         assert_type(entry.name, str)
         assert_type(entry.size, int | None)
+        assert_type(entry.is_dir(follow_symlinks=False) or entry.is_file() or entry.is_symlink(), bool)
+        assert_type(entry.stat(follow_symlinks=False), os.stat_result)
+        assert_type(entry.mtime, float | None)
+        assert_type(entry.owner, str | None)
         with open(entry, "rb") as file:
             file.read(entry.size or 0)
     assert_type(scanner.entries(raw), Iterator[scanner.Entry[bytes]])

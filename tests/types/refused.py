@@ -41,7 +41,7 @@ scanner.why()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 root, dirs = next(scanner.walk("x"))  # type: ignore[misc]  # pyright: ignore[reportAssignmentType]
 raw: bytes = scanner.scan("x")[0][0]  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 entry = next(scanner.entries(Path("x")))
-print(entry.mtime)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+print(entry.modified)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 print(entry.size + 1)  # type: ignore[operator]  # pyright: ignore[reportOptionalOperand]
 print(entry.path.decode)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 print(entry.type == "file")  # type: ignore[comparison-overlap]  # pyright: ignore[reportUnnecessaryComparison]

@@ -54,7 +54,7 @@ def test_help_shows_all_options(name: str) -> None:
 @pytest.mark.parametrize(
     ("code", "name"),
     [
-        ("for entry in scanner.entries('x'):\n    entry.mti", "mtime_ns"),
+        ("for entry in scanner.entries('x'):\n    entry.ctim", "ctime_ns"),
         ("scanner.scan('x').err", "errors"),
         ("scanner.scan('x').stats.lat", "latencies"),
         ("scanner.ParallelScanner().scan_", "scan_sync"),

@@ -23,6 +23,7 @@ ALLOWED = {
     "options": {"errors", "fields", "model", "mounts", "filters", "units", "spelling"},
     "signature": {"options"},
     "spelling": set(),
+    "shown": {"encoding", "model", "stats"},
     "entry": {"errors", "fields", "model"},
     "filters": {"errors", "fields", "model", "units"},
     "mounts": {"encoding", "errors", "model"},
@@ -30,7 +31,7 @@ ALLOWED = {
     "plan": FOUNDATION,
     "backends": FOUNDATION | {"kernel", "mounts"},
     "engine": FOUNDATION | {"plan", "backends", "mounts"},
-    "stats": {"errors", "model"},
+    "stats": {"errors", "model", "shown"},
     "latency": {"errors", "model", "mounts"},
     "progress": {"errors", "model", "stats", "units"},
     "sampling": set(),
@@ -44,7 +45,8 @@ ALLOWED = {
     "report": FOUNDATION | {"stats", "export", "kernel", "units"},
     "nightly": FOUNDATION | {"snapshot", "report", "export", "units"},
     "run": FOUNDATION
-    | {"kernel", "plan", "backends", "engine", "stats", "monitor", "latency", "garbage", "entry", "export", "snapshot"},
+    | {"kernel", "plan", "backends", "engine", "stats", "monitor", "latency", "garbage", "entry", "export", "snapshot"}
+    | {"shown"},
     "api": FOUNDATION | {"entry", "snapshot", "kernel", "plan", "backends", "engine", "run", "signature"},
     "parallel": FOUNDATION | {"backends", "run", "signature", "stats"},
     "cli": None,
