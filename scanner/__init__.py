@@ -24,6 +24,8 @@ __version__ = "0.1.0"
 
 # Names are loaded when they are first used: worker processes need few of them. Type checkers read __init__.pyi.
 _HOMES = {
+    "aentries": "aio",
+    "awalk": "aio",
     "entries": "api",
     "estimate": "estimates",
     "Estimate": "estimates",

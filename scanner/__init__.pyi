@@ -20,8 +20,8 @@ keywords. How the package is built: docs/architecture.md.
 """
 
 import os
-from collections.abc import Collection, Iterator, Sequence
-from typing import AnyStr
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from typing import AnyStr, overload
 
 from scanner.estimates import Estimate as Estimate
 from scanner.entry import Entry as Entry
@@ -59,6 +59,8 @@ from scanner.usage import TimeName
 
 __version__: str
 __all__ = [
+    "aentries",
+    "awalk",
     "entries",
     "estimate",
     "Estimate",
@@ -569,6 +571,336 @@ def why(
         links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
         empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
+        store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
+        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
+        changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
+        restart: Do not continue an interrupted scan. Default: False.
+    """
+
+@overload
+def awalk(
+    top: AnyStr | os.PathLike[AnyStr], topdown: bool = True, onerror: OnError = None, followlinks: bool = False, *,
+    batch: None = None, options: ScanOptions | None = None, backend: BackendName = 'auto', max_workers: int |
+    None = None, start_method: StartMethod | None = None, timeout: str | float | None = None, window: str | int =
+    16777216, dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float |
+    None = None, between: str | None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool =
+    False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike |
+    Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str |
+    Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches:
+    bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType |
+    Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None
+    = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment | None = None,
+    older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int
+    | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty:
+    bool = False, prune: Prune | None = None, detect_loops: bool = False, store: PathLike | None = None, trust:
+    TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool =
+    False
+) -> AsyncGenerator[Walked[AnyStr], None]:
+    """Yield the tuples of `walk` without blocking the event loop, for `async for`.
+
+        top: Root of the tree, str, bytes or path-like.
+        topdown: Whether to yield a directory before its subdirectories. Changing `dirs` then prunes as in `os.walk`.
+        onerror: Function that gets the OSError of each unreadable directory, in the thread of the event loop.
+        batch: Yield lists of this many tuples, of which only the last is shorter. Changing `dirs` then has no effect.
+            Default: None (single tuples).
+        options: A ScanOptions, which the keywords override.
+
+    A thread reads ahead, some thousand directories at most beyond what workers do. Other tasks get a turn of the event
+    loop every 5 ms at least, if the caller's own code takes less. Cancelling the task stops everything before the task
+    ends. After a `break`, the generator stops when it is closed: `contextlib.aclosing` does that at once.
+
+    Works under asyncio, uvloop and trio. Raises the same as `walk`.
+
+    Options, see `ScanOptions` for details:
+        followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
+        backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
+        max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
+        start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.
+        timeout: Time limit for the whole scan in seconds, or text like "1.5h". Default: None (no limit).
+        window: Limit for buffered results in bytes, or text like "64M". Default: 16 MiB.
+        dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
+        max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
+        max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
+        max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
+        between: Hours of each day in which to read, such as "20:00-06:00" in local time. Default: None (always).
+        nice: Lower the processor and disk priority of worker processes. Default: False.
+        one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
+        one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
+        skip_fs: Types of file systems to skip below the root, such as ("nfs4", "autofs"). Default: none.
+        exclude: Patterns of entries to exclude, as in a `.gitignore` in the root. Default: none.
+        exclude_from: Files with patterns of entries to exclude. Default: none.
+        include: Patterns of entries to include; directories are entered in any case. Default: all entries.
+        gitignore: Exclude the entries that git ignores. Default: False.
+        ignore_files: Names of pattern files that apply in any directory, such as ".scanignore". Default: none.
+        ignore_case: Ignore the case of ASCII letters in patterns. Default: False.
+        exclude_if_present: Names of entries whose presence skips a directory. Default: none.
+        exclude_caches: Skip directories that contain a `CACHEDIR.TAG` with a valid signature. Default: False.
+        hidden: Include entries whose names begin with a dot. Default: True.
+        min_depth: Exclude entries that are fewer levels than this below the root. Default: 0.
+        max_depth: Exclude entries that are more levels than this below the root. Default: None (no limit).
+        types: Types of entries to include, of f, d, l, p, s, b and c as in `find -type`. Default: all types.
+        size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
+        newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
+        older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+        newer_atime: Include entries accessed after such a moment, as `find -newerat` does. Default: None.
+        older_atime: Include entries not accessed after such a moment. Default: None.
+        newer_ctime: Include entries whose status (owner, mode, links, content) changed after it. Default: None.
+        older_ctime: Include entries whose status did not change after such a moment. Default: None.
+        owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
+        group: Names or numbers of groups, in the same form. Default: any group.
+        perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
+        links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
+        empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
+        prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
+        detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
+        store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
+        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
+        changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
+        restart: Do not continue an interrupted scan. Default: False.
+    """
+
+@overload
+def awalk(
+    top: AnyStr | os.PathLike[AnyStr], topdown: bool = True, onerror: OnError = None, followlinks: bool = False, *,
+    batch: int, options: ScanOptions | None = None, backend: BackendName = 'auto', max_workers: int |
+    None = None, start_method: StartMethod | None = None, timeout: str | float | None = None, window: str | int =
+    16777216, dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float |
+    None = None, between: str | None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool =
+    False, skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike |
+    Sequence[PathLike] = (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str |
+    Sequence[str] = (), ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches:
+    bool = False, hidden: bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType |
+    Collection[EntryType] = (), size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None
+    = None, newer_atime: Moment | None = None, older_atime: Moment | None = None, newer_ctime: Moment | None = None,
+    older_ctime: Moment | None = None, owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int
+    | str] = (), perm: int | str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty:
+    bool = False, prune: Prune | None = None, detect_loops: bool = False, store: PathLike | None = None, trust:
+    TrustName = 'names', recheck: float = 0.0, changed: PathLike | Sequence[PathLike] | None = None, restart: bool =
+    False
+) -> AsyncGenerator[list[Walked[AnyStr]], None]:
+    """Yield the tuples of `walk` without blocking the event loop, for `async for`.
+
+        top: Root of the tree, str, bytes or path-like.
+        topdown: Whether to yield a directory before its subdirectories. Changing `dirs` then prunes as in `os.walk`.
+        onerror: Function that gets the OSError of each unreadable directory, in the thread of the event loop.
+        batch: Yield lists of this many tuples, of which only the last is shorter. Changing `dirs` then has no effect.
+            Default: None (single tuples).
+        options: A ScanOptions, which the keywords override.
+
+    A thread reads ahead, some thousand directories at most beyond what workers do. Other tasks get a turn of the event
+    loop every 5 ms at least, if the caller's own code takes less. Cancelling the task stops everything before the task
+    ends. After a `break`, the generator stops when it is closed: `contextlib.aclosing` does that at once.
+
+    Works under asyncio, uvloop and trio. Raises the same as `walk`.
+
+    Options, see `ScanOptions` for details:
+        followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
+        backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
+        max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
+        start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.
+        timeout: Time limit for the whole scan in seconds, or text like "1.5h". Default: None (no limit).
+        window: Limit for buffered results in bytes, or text like "64M". Default: 16 MiB.
+        dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
+        max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
+        max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
+        max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
+        between: Hours of each day in which to read, such as "20:00-06:00" in local time. Default: None (always).
+        nice: Lower the processor and disk priority of worker processes. Default: False.
+        one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
+        one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
+        skip_fs: Types of file systems to skip below the root, such as ("nfs4", "autofs"). Default: none.
+        exclude: Patterns of entries to exclude, as in a `.gitignore` in the root. Default: none.
+        exclude_from: Files with patterns of entries to exclude. Default: none.
+        include: Patterns of entries to include; directories are entered in any case. Default: all entries.
+        gitignore: Exclude the entries that git ignores. Default: False.
+        ignore_files: Names of pattern files that apply in any directory, such as ".scanignore". Default: none.
+        ignore_case: Ignore the case of ASCII letters in patterns. Default: False.
+        exclude_if_present: Names of entries whose presence skips a directory. Default: none.
+        exclude_caches: Skip directories that contain a `CACHEDIR.TAG` with a valid signature. Default: False.
+        hidden: Include entries whose names begin with a dot. Default: True.
+        min_depth: Exclude entries that are fewer levels than this below the root. Default: 0.
+        max_depth: Exclude entries that are more levels than this below the root. Default: None (no limit).
+        types: Types of entries to include, of f, d, l, p, s, b and c as in `find -type`. Default: all types.
+        size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
+        newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
+        older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+        newer_atime: Include entries accessed after such a moment, as `find -newerat` does. Default: None.
+        older_atime: Include entries not accessed after such a moment. Default: None.
+        newer_ctime: Include entries whose status (owner, mode, links, content) changed after it. Default: None.
+        older_ctime: Include entries whose status did not change after such a moment. Default: None.
+        owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
+        group: Names or numbers of groups, in the same form. Default: any group.
+        perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
+        links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
+        empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
+        prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
+        detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
+        store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
+        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
+        changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
+        restart: Do not continue an interrupted scan. Default: False.
+    """
+
+@overload
+def aentries(
+    top: AnyStr | os.PathLike[AnyStr], *, batch: None = None, onerror: OnError = None, options: ScanOptions |
+    None = None, followlinks: bool = False, backend: BackendName = 'auto', max_workers: int | None = None,
+    start_method: StartMethod | None = None, timeout: str | float | None = None, window: str | int = 16777216,
+    dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None =
+    None, between: str | None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False,
+    skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] =
+    (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (),
+    ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden:
+    bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (),
+    size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment
+    | None = None, older_atime: Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None
+    = None, owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int |
+    str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty: bool = False, prune: Prune |
+    None = None, detect_loops: bool = False, partial_listings: bool = True, stat: bool | Field | Sequence[Field] =
+    True, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike |
+    Sequence[PathLike] | None = None, restart: bool = False
+) -> AsyncGenerator[Entry[AnyStr], None]:
+    """Yield the entries of `entries` without blocking the event loop, for `async for`.
+
+        top: Root of the tree, str, bytes or path-like.
+        batch: Yield lists of this many entries, of which only the last is shorter. Default: None (single entries).
+        onerror: Function that gets an OSError for each unreadable directory and entry, in the thread of the event loop.
+        options: A ScanOptions, which the keywords override.
+        stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: True.
+        partial_listings: Keep names that were read before a listing failed. Default: True.
+
+    A thread makes the entries, at most two batches ahead, or two thousand entries. Turns of the event loop,
+    cancellation and `break` are as in `awalk`.
+
+    Works under asyncio, uvloop and trio. Raises the same as `entries`.
+
+    Options, see `ScanOptions` for details:
+        followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
+        backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
+        max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
+        start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.
+        timeout: Time limit for the whole scan in seconds, or text like "1.5h". Default: None (no limit).
+        window: Limit for buffered results in bytes, or text like "64M". Default: 16 MiB.
+        dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
+        max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
+        max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
+        max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
+        between: Hours of each day in which to read, such as "20:00-06:00" in local time. Default: None (always).
+        nice: Lower the processor and disk priority of worker processes. Default: False.
+        one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
+        one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
+        skip_fs: Types of file systems to skip below the root, such as ("nfs4", "autofs"). Default: none.
+        exclude: Patterns of entries to exclude, as in a `.gitignore` in the root. Default: none.
+        exclude_from: Files with patterns of entries to exclude. Default: none.
+        include: Patterns of entries to include; directories are entered in any case. Default: all entries.
+        gitignore: Exclude the entries that git ignores. Default: False.
+        ignore_files: Names of pattern files that apply in any directory, such as ".scanignore". Default: none.
+        ignore_case: Ignore the case of ASCII letters in patterns. Default: False.
+        exclude_if_present: Names of entries whose presence skips a directory. Default: none.
+        exclude_caches: Skip directories that contain a `CACHEDIR.TAG` with a valid signature. Default: False.
+        hidden: Include entries whose names begin with a dot. Default: True.
+        min_depth: Exclude entries that are fewer levels than this below the root. Default: 0.
+        max_depth: Exclude entries that are more levels than this below the root. Default: None (no limit).
+        types: Types of entries to include, of f, d, l, p, s, b and c as in `find -type`. Default: all types.
+        size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
+        newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
+        older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+        newer_atime: Include entries accessed after such a moment, as `find -newerat` does. Default: None.
+        older_atime: Include entries not accessed after such a moment. Default: None.
+        newer_ctime: Include entries whose status (owner, mode, links, content) changed after it. Default: None.
+        older_ctime: Include entries whose status did not change after such a moment. Default: None.
+        owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
+        group: Names or numbers of groups, in the same form. Default: any group.
+        perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
+        links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
+        empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
+        prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
+        detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
+        store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
+        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
+        changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
+        restart: Do not continue an interrupted scan. Default: False.
+    """
+
+@overload
+def aentries(
+    top: AnyStr | os.PathLike[AnyStr], *, batch: int, onerror: OnError = None, options: ScanOptions |
+    None = None, followlinks: bool = False, backend: BackendName = 'auto', max_workers: int | None = None,
+    start_method: StartMethod | None = None, timeout: str | float | None = None, window: str | int = 16777216,
+    dir_timeout: str | float | None = None, max_hung: int = 3, max_in_flight: int = 64, max_rate: float | None =
+    None, between: str | None = None, nice: bool = False, one_file_system: bool = False, one_mount: bool = False,
+    skip_fs: Collection[str] = (), exclude: str | Sequence[str] = (), exclude_from: PathLike | Sequence[PathLike] =
+    (), include: str | Sequence[str] = (), gitignore: bool = False, ignore_files: str | Sequence[str] = (),
+    ignore_case: bool = False, exclude_if_present: str | Sequence[str] = (), exclude_caches: bool = False, hidden:
+    bool = True, min_depth: int = 0, max_depth: int | None = None, types: EntryType | Collection[EntryType] = (),
+    size: Size | Sequence[Size] = (), newer: Moment | None = None, older: Moment | None = None, newer_atime: Moment
+    | None = None, older_atime: Moment | None = None, newer_ctime: Moment | None = None, older_ctime: Moment | None
+    = None, owner: int | str | Sequence[int | str] = (), group: int | str | Sequence[int | str] = (), perm: int |
+    str | Sequence[int | str] = (), links: int | str | Sequence[int | str] = (), empty: bool = False, prune: Prune |
+    None = None, detect_loops: bool = False, partial_listings: bool = True, stat: bool | Field | Sequence[Field] =
+    True, store: PathLike | None = None, trust: TrustName = 'names', recheck: float = 0.0, changed: PathLike |
+    Sequence[PathLike] | None = None, restart: bool = False
+) -> AsyncGenerator[list[Entry[AnyStr]], None]:
+    """Yield the entries of `entries` without blocking the event loop, for `async for`.
+
+        top: Root of the tree, str, bytes or path-like.
+        batch: Yield lists of this many entries, of which only the last is shorter. Default: None (single entries).
+        onerror: Function that gets an OSError for each unreadable directory and entry, in the thread of the event loop.
+        options: A ScanOptions, which the keywords override.
+        stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: True.
+        partial_listings: Keep names that were read before a listing failed. Default: True.
+
+    A thread makes the entries, at most two batches ahead, or two thousand entries. Turns of the event loop,
+    cancellation and `break` are as in `awalk`.
+
+    Works under asyncio, uvloop and trio. Raises the same as `entries`.
+
+    Options, see `ScanOptions` for details:
+        followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
+        backend: Where directories are read, "auto" (default), "serial" (this process) or "pool" (worker processes).
+        max_workers: Number of worker processes or threads, 1 to 256. Default: one for each processor.
+        start_method: How worker processes start, "fork", "forkserver" or "spawn". Default: the fastest safe method.
+        timeout: Time limit for the whole scan in seconds, or text like "1.5h". Default: None (no limit).
+        window: Limit for buffered results in bytes, or text like "64M". Default: 16 MiB.
+        dir_timeout: Time limit for one directory in seconds, or text like "30s". Default: None (60 in the shell).
+        max_hung: Number of directories that may exceed `dir_timeout` before their mount is skipped. Default: 3.
+        max_in_flight: Limit for directories read concurrently in all processes, 1 to 4096. Default: 64.
+        max_rate: Limit for requests to file systems per second, of all workers together. Default: None (no limit).
+        between: Hours of each day in which to read, such as "20:00-06:00" in local time. Default: None (always).
+        nice: Lower the processor and disk priority of worker processes. Default: False.
+        one_file_system: Skip directories on other file systems than the root's, as `find -xdev` does. Default: False.
+        one_mount: Skip all mount points below the root, including bind mounts of its file system. Default: False.
+        skip_fs: Types of file systems to skip below the root, such as ("nfs4", "autofs"). Default: none.
+        exclude: Patterns of entries to exclude, as in a `.gitignore` in the root. Default: none.
+        exclude_from: Files with patterns of entries to exclude. Default: none.
+        include: Patterns of entries to include; directories are entered in any case. Default: all entries.
+        gitignore: Exclude the entries that git ignores. Default: False.
+        ignore_files: Names of pattern files that apply in any directory, such as ".scanignore". Default: none.
+        ignore_case: Ignore the case of ASCII letters in patterns. Default: False.
+        exclude_if_present: Names of entries whose presence skips a directory. Default: none.
+        exclude_caches: Skip directories that contain a `CACHEDIR.TAG` with a valid signature. Default: False.
+        hidden: Include entries whose names begin with a dot. Default: True.
+        min_depth: Exclude entries that are fewer levels than this below the root. Default: 0.
+        max_depth: Exclude entries that are more levels than this below the root. Default: None (no limit).
+        types: Types of entries to include, of f, d, l, p, s, b and c as in `find -type`. Default: all types.
+        size: Sizes of files to include, "+1M" (at least), "-10K" (at most) or 0 (exactly). Default: all sizes.
+        newer: Include entries modified after a moment, such as "7d" (ago), "2026-11-23" or a datetime. Default: None.
+        older: Include entries not modified after such a moment, as `find ! -newermt` does. Default: None.
+        newer_atime: Include entries accessed after such a moment, as `find -newerat` does. Default: None.
+        older_atime: Include entries not accessed after such a moment. Default: None.
+        newer_ctime: Include entries whose status (owner, mode, links, content) changed after it. Default: None.
+        older_ctime: Include entries whose status did not change after such a moment. Default: None.
+        owner: Names or numbers of users, "alice" or "1000,bob", one of whom owns the entry. Default: any user.
+        group: Names or numbers of groups, in the same form. Default: any group.
+        perm: Modes of entries as `find -perm` has them, 0o644 or "644" (exactly), "-u+s" (all of these bits), "/022" (any).
+        links: Numbers of names (hard links) that entries have, 1 (exactly), "+1" (more) or "-3" (fewer). Default: any.
+        empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
+        prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
+        detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
         trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.

@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, AnyStr
 
 from scanner.backends.auto import AutoBackend, Growth, report, start_pool
-from scanner.engine import Engine, too_late
-from scanner.errors import ErrorMode, OptionError, PruneError, ScanTimeout
+from scanner.engine import Cancelled, Engine, too_late
+from scanner.errors import ErrorMode, OptionError, PruneError, ScanCancelled, ScanTimeout
 from scanner.fields import Columns
 from scanner.kernel.read import Reader
 from scanner.model import Fault, Listing, Path, Walked
@@ -59,6 +59,13 @@ def walk(
     PruneError.
     """
     path = os.fspath(top)
+    return walk_lazily(path, topdown, onerror, walk_options(followlinks, options, keywords, client), client=client)
+
+
+def walk_options(
+    followlinks: bool, options: ScanOptions | None, keywords: dict[str, Any], client: object | None = None
+) -> ScanOptions:
+    """Return the options of a walk."""
     os_walk = {"followlinks": followlinks, "partial_listings": False}  # it drops listings that break off
     chosen = ScanOptions.of({**keywords, **os_walk}, options)
     if chosen.stat:
@@ -67,16 +74,14 @@ def walk(
         from scanner.backends.dask_client import refuse_options  # not needed otherwise
 
         refuse_options(chosen)
-    return _walk(path, topdown, onerror, chosen, client)
+    return chosen
 
 
-def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions, client: object | None) -> Iterator[Walked]:
-    refuse_nul(top)
-    if options.store is not None:
-        from scanner.snapshot.scan import reading_ahead  # not needed otherwise
-
-        options = reading_ahead(options, top)
-    source = AutoSource(options.starting_at([top]), partial(notify, onerror=onerror), client)
+def walk_lazily(
+    top: Path, topdown: bool, onerror: OnError, options: ScanOptions, cancelled: Cancelled | None = None,
+    client: object | None = None,
+) -> Iterator[Walked]:  # fmt: skip
+    source = source_of(top, options, partial(notify, onerror=onerror), cancelled, client)
     try:
         if topdown:
             yield from top_down(top, source, onerror, options.followlinks)
@@ -87,17 +92,31 @@ def _walk(top: Path, topdown: bool, onerror: OnError, options: ScanOptions, clie
         source.stop()
 
 
+def source_of(
+    top: Path, options: ScanOptions, notify: Callable[[Fault], object], cancelled: Cancelled | None,
+    client: object | None = None,
+) -> AutoSource:  # fmt: skip
+    """Return the source of a walk. `notify` is called with Faults of filters."""
+    refuse_nul(top)
+    if options.store is not None:
+        from scanner.snapshot.scan import reading_ahead  # not needed otherwise
+
+        options = reading_ahead(options, top)
+    return AutoSource(options.starting_at([top]), notify, cancelled, client)
+
+
 class AutoSource:
     """Reads listings one by one until the tree proves large; then threads or workers read ahead. `client`: a cluster
     that reads all of them.
     """
 
     def __init__(
-        self, options: ScanOptions, notify: Callable[[Fault], object], client: object | None = None
-    ) -> None:
-        """`notify`: called with Faults of filters."""
+        self, options: ScanOptions, notify: Callable[[Fault], object], cancelled: Cancelled | None,
+        client: object | None = None,
+    ) -> None:  # fmt: skip
         self._options = options
         self._notify = notify
+        self._cancelled = cancelled
         self._reader = Reader(options)
         self._reader.threads = 1 if options.backend == "serial" else options.max_in_flight
         self._deadline = None if options.timeout is None else time.monotonic() + options.timeout
@@ -124,6 +143,8 @@ class AutoSource:
         started = time.monotonic()
         if self._deadline is not None and started >= self._deadline:
             raise ScanTimeout(too_late(self._options))
+        if self._cancelled is not None and self._cancelled.is_set():
+            raise ScanCancelled("the walk was cancelled")
         dirs, links, files, _, faults, more, position = self._reader.read(path, sys.maxsize)
         while more:  # memory was short: the listing comes in parts
             part, _ = self._reader.resume(path, position, sys.maxsize)
@@ -168,7 +189,7 @@ class AutoSource:
 
     def _read_ahead(self, backend: Backend, *, alone: bool) -> None:
         self._reader.close()
-        self._engine = Engine(self._options, backend, ordered=False, deadline=self._deadline)
+        self._engine = Engine(self._options, backend, ordered=False, cancelled=self._cancelled, deadline=self._deadline)
         if self._reader.sifter is not None:
             self._engine.planner.rules.add(self._reader.sifter.filter.found)
         self._lookahead = Lookahead(self._engine.poll, self._notify, alone=alone)
@@ -215,18 +236,21 @@ def entries(
     PruneError.
     """
     path = os.fspath(top)
-    return _entries(path, onerror, ScanOptions.of(keywords, options, stat=True, partial_listings=True), client)
+    chosen = ScanOptions.of(keywords, options, stat=True, partial_listings=True)
+    return entries_lazily(path, onerror, chosen, client=client)
 
 
-def _entries(top: Path, onerror: OnError, options: ScanOptions, client: object | None) -> Iterator[Entry]:
+def entries_lazily(
+    top: Path, onerror: OnError, options: ScanOptions, cancelled: Cancelled | None = None, client: object | None = None
+) -> Iterator[Entry]:
     from scanner.entry import entries_of  # not needed otherwise
 
     refuse_nul(top)
     columns = Columns(options.fields)
     if not columns.width:
         raise OptionError("stat must name the fields to fetch: True, or size, mtime_ns, ...")
-    options = options._replace(producers=(ProducerSpec("table", (options.fields,)),))
-    with Run([top], options, monitored=False, client=client) as run:
+    table = options._replace(producers=(ProducerSpec("table", (options.fields,)),))
+    with Run([top], table, monitored=False, cancelled=cancelled, client=client) as run:
         for chunk in run.chunks():
             for fault in chunk.faults:
                 if fault.is_error:

@@ -7,8 +7,9 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, AnyStr, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, AnyStr, Self, TypedDict
 
+from scanner.aside import until_ended
 from scanner.errors import ErrorMode
 from scanner.model import Fault, FaultKind
 from scanner.options import UNSET, ScanOptions
@@ -17,11 +18,8 @@ from scanner.signature import takes_options
 from scanner.stats import ScanStats
 
 if TYPE_CHECKING:
-    import asyncio
-
     from scanner.backends.base import Backend
 
-T = TypeVar("T")
 TIMEOUT = 300.0  # seconds
 
 
@@ -93,7 +91,7 @@ class ParallelScanner:
         executor = ThreadPoolExecutor(1, thread_name_prefix="scanner")
         future = asyncio.wrap_future(executor.submit(self._scan, path, progress, cancelled))
         executor.shutdown(wait=False)
-        result = await _until_ended(future, cancelled.set)
+        result = await until_ended(future, cancelled.set)
         return result.conclude(errors, 2)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -162,7 +160,7 @@ class ParallelScanner:
     ) -> None:
         import asyncio
 
-        await _until_ended(asyncio.ensure_future(asyncio.to_thread(self.close)))
+        await until_ended(asyncio.ensure_future(asyncio.to_thread(self.close)))
 
     def close(self) -> None:
         """Stop the warm workers. Running scans stop their workers when they end."""
@@ -191,30 +189,6 @@ class ParallelScanner:
         for fault in faults:
             by_kind[fault.kind] = by_kind.get(fault.kind, 0) + 1
         return {"total": len(faults), "by_kind": by_kind}
-
-
-async def _until_ended(future: asyncio.Future[T], cancel: Callable[[], object] = lambda: None) -> T:
-    """Return the result of `future`. If this task is cancelled, call `cancel`, and end after the future has ended.
-
-    Cancellation may come many times: anyio cancels a task again at every turn of the event loop.
-    """
-    import asyncio
-
-    interrupted: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait([future])  # which does not cancel it
-        except asyncio.CancelledError as error:
-            interrupted = interrupted or error
-            cancel()
-    if interrupted is None:
-        return future.result()
-    if not future.cancelled():
-        future.exception()  # retrieve ScanCancelled, or asyncio logs it
-    try:
-        raise interrupted
-    finally:
-        interrupted = None  # its traceback refers to this frame
 
 
 def _in_loop(loop: Any, callback: ProgressCallback, cancelled: threading.Event) -> Callable[[int, int], None]:

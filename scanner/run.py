@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args, overload
 
 from scanner.backends.auto import AutoBackend
 from scanner.backends.base import Backend
@@ -62,6 +62,29 @@ class ScanResult(list[Walked[PathText]]):
         stated = self._require_stated()
         for walked in self:
             yield from stated.entries(walked)
+
+    def __aiter__(self) -> AsyncGenerator[Walked[PathText], None]:
+        """Yield the tuples for `async for`. Other tasks get a turn of the event loop every 5 ms at least."""
+        from scanner.aside import in_turns  # not needed otherwise
+
+        return in_turns(self)
+
+    @overload
+    def aentries(self, *, batch: None = None) -> AsyncGenerator[Entry[PathText], None]: ...
+    @overload
+    def aentries(self, *, batch: int) -> AsyncGenerator[list[Entry[PathText]], None]: ...
+    def aentries(self, *, batch: int | None = None) -> AsyncGenerator[Any, None]:
+        """Yield what `entries` yields, for `async for`. A thread makes the entries, so that the event loop goes on.
+
+            batch: Yield lists of this many entries, of which only the last is shorter. Default: None (single entries).
+
+        Raises ValueError without the option `stat`. Do not change the result meanwhile.
+        """
+        from scanner.aside import in_pieces, refuse_batch  # not needed otherwise
+
+        self._require_stated()
+        refuse_batch(batch)
+        return in_pieces(lambda *_: self.entries(), batch)
 
     def to_arrow(self) -> Any:
         """Return the entries as a pyarrow.Table: `path` in bytes, and the fields; times in nanoseconds, UTC.

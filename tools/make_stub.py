@@ -34,8 +34,8 @@ HEAD = '''\
 """{doc}"""
 
 import os
-from collections.abc import Collection, Iterator, Sequence
-from typing import AnyStr
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from typing import AnyStr, overload
 
 {imports}
 from scanner.errors import ErrorMode as ErrorMode
@@ -56,20 +56,32 @@ __all__ = {names}
 
 def stub() -> str:
     functions = ("walk", "entries", "estimate", "scan", "du", "why")
-    written = {"ParallelScanner", "ScanOptions", "scan_parallel", *functions}
+    written = {"ParallelScanner", "ScanOptions", "aentries", "awalk", "scan_parallel", *functions}
     homes = {name: home for name, home in scanner._HOMES.items() if name not in written}
     imports = "\n".join(f"from scanner.{home} import {name} as {name}" for name, home in homes.items())
     names = "[\n" + "".join(f'    "{name}",\n' for name in scanner.__all__) + "]"
     parts = [HEAD.format(doc=scanner.__doc__, imports=imports, names=names)]
     parts += [function(getattr(scanner, name)) for name in functions]
+    parts += [overloaded(scanner.awalk, "Walked[AnyStr]"), overloaded(scanner.aentries, "Entry[AnyStr]")]
     parts += [function(scanner.scan_parallel, "async def")]
     parts += [klass(scanner.ParallelScanner, scanner.ParallelScanner.__init__)]
     parts += [klass(scanner.ScanOptions, scanner.ScanOptions.__new__)]
     return "\n".join(parts)
 
 
-def function(called: Callable[..., Any], keyword: str = "def") -> str:
-    return f'{head(called, keyword)}\n    """{indented(called)}\n    """\n'
+def function(called: Callable[..., Any], keyword: str = "def", result: str = "") -> str:
+    return f'{head(called, keyword, result=result)}\n    """{indented(called)}\n    """\n'
+
+
+def overloaded(called: Callable[..., Any], item: str) -> str:
+    """Return an asynchronous generator that yields single items, or lists of them with `batch`."""
+    single = function(called, result=f"AsyncGenerator[{item}, None]")
+    batches = function(called, result=f"AsyncGenerator[list[{item}], None]")
+    batch = "batch: int | None = None"
+    assert single.count(batch) == 1
+    return (
+        f"@overload\n{single.replace(batch, 'batch: None = None')}\n@overload\n{batches.replace(batch, 'batch: int')}"
+    )
 
 
 def klass(described: type, method: Callable[..., Any]) -> str:

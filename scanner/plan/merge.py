@@ -25,14 +25,18 @@ NO_MORE: tuple[Any, Any] = None, None
 OnError = Callable[[OSError], object] | None
 
 
-class Source(Protocol):
+class Prunes(Protocol):
+    """Something that holds or reads listings ahead."""
+
+    def prune(self, path: Path) -> None:
+        """Drop `path`, and all directories below it: they will not be requested."""
+
+
+class Source(Prunes, Protocol):
     """A source of listings."""
 
     def take(self, path: Path, ahead: list[Any]) -> Listing | Fault:
         """Return the listing of `path`, or the reason for none. `ahead`: the stack of the paths that come next."""
-
-    def prune(self, path: Path) -> None:
-        """Drop `path`, and all directories below it: they will not be requested."""
 
 
 def top_down(top: Path, source: Source, onerror: OnError, followlinks: bool) -> Iterator[Walked]:
@@ -43,7 +47,7 @@ def top_down(top: Path, source: Source, onerror: OnError, followlinks: bool) -> 
         path = stack.pop()
         found = source.take(path, stack)
         if isinstance(found, Fault):
-            _report(found, onerror)
+            report_fault(found, onerror)
             continue
         packed, links, files = found
         if not isinstance(files, list):  # names() inlined: a call for each directory is a large part of the cost
@@ -52,7 +56,7 @@ def top_down(top: Path, source: Source, onerror: OnError, followlinks: bool) -> 
             dirs: list[Any] = []
             yield path, dirs, files
             if dirs:
-                stack += _changed(path, dirs, [], [], source, followlinks)
+                stack += paths_after(path, dirs, [], [], source, followlinks)
             continue
         dirs, links = names(packed), names(links)
         before = dirs.copy()
@@ -60,7 +64,7 @@ def top_down(top: Path, source: Source, onerror: OnError, followlinks: bool) -> 
         if dirs == before:
             stack += children(path, dirs, links)
         else:
-            stack += _changed(path, dirs, before, links, source, followlinks)
+            stack += paths_after(path, dirs, before, links, source, followlinks)
 
 
 def bottom_up(top: Path, source: Source, onerror: OnError) -> Iterator[Walked]:
@@ -73,22 +77,23 @@ def bottom_up(top: Path, source: Source, onerror: OnError) -> Iterator[Walked]:
             continue
         found = source.take(item, stack)
         if isinstance(found, Fault):
-            _report(found, onerror)
+            report_fault(found, onerror)
             continue
         dirs, links, files = map(names, found)
         stack.append((item, dirs, files))
         stack += children(item, dirs, links)
 
 
-def _report(fault: Fault, onerror: OnError) -> None:
+def report_fault(fault: Fault, onerror: OnError) -> None:
+    """Pass the Fault of a directory to `onerror`."""
     if fault.errno == errno.EINVAL and 0 in os.fsencode(fault.path):
         raise ValueError("embedded null byte")  # as os.walk does, for a name that the caller has added
     if onerror is not None and fault.is_error:
         onerror(fault.as_error())
 
 
-def _changed(
-    path: Any, dirs: list[Any], before: list[Any], links: list[Any], source: Source, followlinks: bool
+def paths_after(
+    path: Any, dirs: list[Any], before: list[Any], links: list[Any], source: Prunes, followlinks: bool
 ) -> list[Any]:
     """Return the paths to enter, last first, after the caller has changed `dirs`. Removed names are pruned.
 

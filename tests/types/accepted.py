@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, assert_type
@@ -133,3 +134,23 @@ def errors_are_raised_or_collected(text: str) -> None:
         assert_type(error.errors, list[scanner.Fault[Any]])
         assert_type(error.exceptions, tuple[OSError, ...])
         assert_type(error.result, scanner.ScanResult[Any] | None)
+
+
+async def walks_do_not_block_the_event_loop(text: str, raw: bytes) -> None:
+    async for root, dirs, files in scanner.awalk(text, onerror=print, max_workers=2):
+        assert_type(root, str)
+        assert_type(dirs + files, list[str])
+    async for some in scanner.awalk(raw, batch=100):
+        assert_type(some, list[tuple[bytes, list[bytes], list[bytes]]])
+    async with aclosing(scanner.aentries(text, stat=("type", "size"))) as entries:
+        async for entry in entries:
+            assert_type(entry, scanner.Entry[str])
+    async for batch in scanner.aentries(raw, batch=100):
+        assert_type(batch, list[scanner.Entry[bytes]])
+    result = await scanner.scan_parallel(text, stat=True)
+    async for walked in result:
+        assert_type(walked, tuple[str, list[str], list[str]])
+    async for entry in result.aentries():
+        assert_type(entry, scanner.Entry[str])
+    async for batch_of_text in result.aentries(batch=100):
+        assert_type(batch_of_text, list[scanner.Entry[str]])

@@ -23,6 +23,8 @@ ALLOWED = {
     "options": {"errors", "fields", "model", "mounts", "filters", "units", "spelling"},
     "signature": {"options"},
     "spelling": set(),
+    "aside": {"errors"},
+    "aio": FOUNDATION | {"api", "aside", "plan", "signature"},
     "shown": {"encoding", "model", "stats"},
     "entry": {"errors", "fields", "model"},
     "filters": {"errors", "fields", "model", "units"},
@@ -46,9 +48,9 @@ ALLOWED = {
     "nightly": FOUNDATION | {"snapshot", "report", "export", "units"},
     "run": FOUNDATION
     | {"kernel", "plan", "backends", "engine", "stats", "monitor", "latency", "garbage", "entry", "export", "snapshot"}
-    | {"shown"},
+    | {"aside", "shown"},
     "api": FOUNDATION | {"entry", "snapshot", "kernel", "plan", "backends", "engine", "run", "signature"},
-    "parallel": FOUNDATION | {"backends", "run", "signature", "stats"},
+    "parallel": FOUNDATION | {"aside", "backends", "run", "signature", "stats"},
     "cli": None,
     "__main__": {"cli"},
     "__init__": None,
