@@ -56,6 +56,7 @@ from scanner.parallel import ParallelScanner as _ParallelScanner
 from scanner.plan.merge import OnError
 from scanner.run import ProgressCallback
 from scanner.usage import TimeName
+from scanner import testing as testing
 
 __version__: str
 __all__ = [
@@ -125,8 +126,8 @@ def walk(
     Symbolic links to directories are in `dirs`. Nothing below the root is read before the second tuple is requested.
     Closing the iterator stops all threads and processes of the walk.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, exceptions of `onerror`, and without it
-    PruneError.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, exceptions of `onerror`, and without
+    it PruneError.
 
     Options, see `ScanOptions` for details:
         followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.
@@ -207,8 +208,8 @@ def entries(
     The root comes first. The files of a directory follow it, then its subdirectories, each with all entries below it.
     Directories that are not entered, or are unreadable, are included. Fewer fields take less time.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, exceptions of `onerror`, and without it
-    PruneError.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, exceptions of `onerror`, and without
+    it PruneError.
 
     Options, see `ScanOptions` for details:
         followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.

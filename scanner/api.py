@@ -55,8 +55,8 @@ def walk(
     Symbolic links to directories are in `dirs`. Nothing below the root is read before the second tuple is requested.
     Closing the iterator stops all threads and processes of the walk.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, exceptions of `onerror`, and without it
-    PruneError.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, exceptions of `onerror`, and without
+    it PruneError.
     """
     path = os.fspath(top)
     return walk_lazily(path, topdown, onerror, walk_options(followlinks, options, keywords, client), client=client)
@@ -232,8 +232,8 @@ def entries(
     The root comes first. The files of a directory follow it, then its subdirectories, each with all entries below it.
     Directories that are not entered, or are unreadable, are included. Fewer fields take less time.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, exceptions of `onerror`, and without it
-    PruneError.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), ClusterError, exceptions of `onerror`, and without
+    it PruneError.
     """
     path = os.fspath(top)
     chosen = ScanOptions.of(keywords, options, stat=True, partial_listings=True)

@@ -8,7 +8,8 @@ import os
 import sys
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, get_args
+from types import BuiltinFunctionType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias, get_args
 
 from scanner.errors import OptionError
 from scanner.fields import TARGET, EntryType, fields_of, with_exact_times
@@ -17,7 +18,7 @@ from scanner.model import Path
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
-    from typing import Protocol, TypeAlias
+    from typing import Protocol
 
     class DirectoryFilter(Protocol):
         """An object for the option `prune`."""
@@ -46,6 +47,11 @@ FORK_BYTES = 1 << 30  # of memory: forking a larger process is slow
 MAX_IN_FLIGHT = 64
 MOST_IN_FLIGHT = 4096
 EXACT_PRODUCERS = ("text", "ncdu", "exact")
+InjectedOperation = Literal["open", "read", "stat"]
+Injected: TypeAlias = tuple[tuple[tuple[bytes, str], int], ...]
+"""Faults for tests: absolute path, operation, errno."""
+injected: Injected = ()
+"""Faults of all scans that start now: set by `scanner.testing`."""
 UNSET: Any = object()
 """Default of a parameter that is an option: the caller has not given it."""
 
@@ -127,11 +133,12 @@ class OptionFields(NamedTuple):
     filter: Any = None  # a Spec: the filters in the form in which names are compared
     own: tuple[str, ...] = ()  # names of our own temporary files, excluded from all scans
     pure: bool = False  # read directories in Python although the compiled reader is available
+    injected: Injected = ()  # faults that a test has requested
     known: Any = None  # a KnownSpec: what a snapshot store knows of the tree
     canonical: Any = None  # a function: the number of a device on the machine to which those of others are compared
 
 
-_INTERNAL = ("roots", "cwd", "producers", "barred", "filter", "own", "pure", "known", "canonical")
+_INTERNAL = ("roots", "cwd", "producers", "barred", "filter", "own", "pure", "injected", "known", "canonical")
 PUBLIC = tuple(name for name in OptionFields._fields if name not in _INTERNAL)
 DEFAULTS = OptionFields._field_defaults
 SELECTING = (
@@ -338,7 +345,15 @@ class ScanOptions(OptionFields):
             from scanner.filters.spec import spec_of  # not needed otherwise
 
             spec = spec_of(self, tuple(roots))
-        return self._replace(roots=tuple(roots), cwd=cwd, barred=barred, filter=spec)
+        options = self._replace(roots=tuple(roots), cwd=cwd, barred=barred, filter=spec)
+        return options._for_tests() if injected or not isinstance(os.scandir, BuiltinFunctionType) else options
+
+    def _for_tests(self) -> Self:
+        """Return these options for a scan with injected faults, or with a replaced `os`, as by pyfakefs: compiled code
+        and other processes do not see that one.
+        """
+        replaced = not isinstance(os.scandir, BuiltinFunctionType)
+        return self._replace(pure=True, injected=injected, backend="serial" if replaced else self.backend)
 
     @property
     def filters(self) -> bool:

@@ -13,7 +13,13 @@ from scanner.backends.base import Backend
 from scanner.backends.serial import SerialBackend
 from scanner.engine import Cancelled, Engine, refuse_outside_of_hours
 from scanner.errors import (
-    ClusterError, ErrorMode, OptionError, ScanIncomplete, ScanTimeout, ScanWarning, StoreError,
+    ClusterError,
+    ErrorMode,
+    OptionError,
+    ScanIncomplete,
+    ScanTimeout,
+    ScanWarning,
+    StoreError,
 )  # fmt: skip
 from scanner.garbage import rarer_collections
 from scanner.kernel.facts import reader_name

@@ -48,6 +48,7 @@ from scanner.parallel import ParallelScanner as _ParallelScanner
 from scanner.plan.merge import OnError
 from scanner.run import ProgressCallback
 from scanner.usage import TimeName
+from scanner import testing as testing
 
 __version__: str
 __all__ = {names}

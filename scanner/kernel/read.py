@@ -22,6 +22,7 @@ from scanner.model import Fault, Path, children, excluded, names, prefix_of
 from scanner.options import ScanOptions
 
 if TYPE_CHECKING:
+    from scanner.kernel.faulty import Faulty
     from scanner.kernel.known import KeptPart, Known
     from scanner.kernel.sift import Sifter
     from scanner.kernel.status import Statuses
@@ -97,6 +98,11 @@ class Reader:
                 follow=options.followlinks,
                 records_excluded=records,
             )
+        self._faulty: Faulty | None = None
+        if options.injected:
+            from scanner.kernel.faulty import Faulty  # for tests
+
+            self._faulty = Faulty(options.injected, options.cwd)
         self.known: Known | None = None
         if options.known is not None:
             from scanner.kernel.known import Known  # with sqlite3
@@ -238,7 +244,7 @@ class Reader:
                 descriptor = self._gate.open(path)
             place = path if descriptor < 0 else descriptor
             status = os.stat(place) if self.known is not None else None  # before the listing: a later change shows
-            entries: Any = os.scandir(place)
+            entries: Any = os.scandir(place) if self._faulty is None else self._faulty.scandir(path, place)
         except OSError as error:
             if descriptor >= 0:
                 os.close(descriptor)

@@ -154,3 +154,8 @@ async def walks_do_not_block_the_event_loop(text: str, raw: bytes) -> None:
         assert_type(entry, scanner.Entry[str])
     async for batch_of_text in result.aentries(batch=100):
         assert_type(batch_of_text, list[scanner.Entry[str]])
+
+
+def faults_are_injected(path: Path) -> None:
+    with scanner.testing.faults({path: "EACCES", "/srv": 5, b"/srv/b": "read EIO"}):
+        scanner.scan(path)

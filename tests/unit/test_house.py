@@ -23,6 +23,7 @@ ALLOWED = {
     "options": {"errors", "fields", "model", "mounts", "filters", "units", "spelling"},
     "signature": {"options"},
     "spelling": set(),
+    "testing": {"errors", "options"},
     "aside": {"errors"},
     "aio": FOUNDATION | {"api", "aside", "plan", "signature"},
     "shown": {"encoding", "model", "stats"},
