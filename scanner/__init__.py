@@ -10,10 +10,33 @@
 
     result = await scanner.scan_parallel("/srv")
 
-`walk` yields tuples, `entries` yields files with their fields, `scan` returns a list with statistics and errors.
-`du` yields disk usage, `why` returns whether a scan includes a path.
-`ParallelScanner` runs several scans, also from asyncio. `ScanOptions` describes the options that all of them take as
-keywords. How the package is built: docs/architecture.md.
+Functions:
+
+    walk(top)             yields the tuples of `os.walk`; may be pruned like it
+    entries(top)          yields an Entry with size, times, owner for each file, link and directory
+    scan(path)            returns all tuples as a list, with statistics, errors and entries
+    awalk, aentries, scan_parallel
+                          the same under asyncio (`awalk` and `aentries` also under trio)
+    du(tops)              yields the disk usage of each directory
+    why(path, root)       returns whether a scan includes a path, and if not, why
+    diff(old, new)        returns what changed between two snapshots
+
+Classes:
+
+    ParallelScanner       several scans with warm worker processes, also from asyncio
+    ScanOptions           all options: the functions take them as keywords, or as `options=`
+    ScanResult, ScanStats, Entry, Fault, Total, Answer
+                          what these functions return
+    Store, Snapshot, Diff, Change
+                          what earlier scans have found
+
+Exceptions:
+
+    ScanError             base class of all of them: OptionError (a ValueError), ScanTimeout (a TimeoutError),
+                          ScanIncomplete (an OSError), ScanCancelled, ScanForked, PruneError, StoreError, OutputError
+    ScanWarning           a result is empty because its root is unreadable, or `prune` failed
+
+`scanner.testing` injects faults for tests. How the package is built: docs/architecture.md.
 """
 
 from __future__ import annotations

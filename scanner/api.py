@@ -17,7 +17,7 @@ from scanner.kernel.read import Reader
 from scanner.model import Fault, Listing, Path, Walked
 from scanner.options import UNSET, ProducerSpec, ScanOptions
 from scanner.plan.merge import Lookahead, OnError, bottom_up, top_down
-from scanner.run import ProgressCallback, Run, ScanResult, refuse_mode, refuse_nul
+from scanner.run import ProgressCallback, Run, ScanResult, concluded, refuse_mode, refuse_nul
 from scanner.signature import takes_options
 
 if TYPE_CHECKING:
@@ -292,7 +292,7 @@ def scan(
     refuse_mode(errors)
     with Run([top], ScanOptions.of(keywords, options), progress=progress_callback, client=client) as run:
         result = run.collect(topdown)
-    return result.conclude(errors, 2)
+    return concluded(result, errors, 2)
 
 
 @takes_options("stat", detect_loops=True, partial_listings=True)

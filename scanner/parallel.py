@@ -13,7 +13,7 @@ from scanner.aside import until_ended
 from scanner.errors import ErrorMode
 from scanner.model import Fault, FaultKind
 from scanner.options import UNSET, ScanOptions
-from scanner.run import ProgressCallback, Run, ScanResult, refuse_mode, refuse_nul, refuse_uncallable
+from scanner.run import ProgressCallback, Run, ScanResult, concluded, refuse_mode, refuse_nul, refuse_uncallable
 from scanner.signature import takes_options
 from scanner.stats import ScanStats
 
@@ -92,7 +92,7 @@ class ParallelScanner:
         future = asyncio.wrap_future(executor.submit(self._scan, path, progress, cancelled))
         executor.shutdown(wait=False)
         result = await until_ended(future, cancelled.set)
-        return result.conclude(errors, 2)
+        return concluded(result, errors, 2)
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the options only: workers and statistics stay with this process."""
@@ -101,7 +101,7 @@ class ParallelScanner:
     def scan_sync(self, path: AnyStr | os.PathLike[AnyStr], *, errors: ErrorMode | None = None) -> ScanResult[AnyStr]:
         """Scan a tree in the calling thread. Return and raise the same as `scan`."""
         refuse_mode(errors)
-        return self._scan(path, self._progress_callback, None).conclude(errors, 2)
+        return concluded(self._scan(path, self._progress_callback, None), errors, 2)
 
     def _scan(
         self, path: AnyStr | os.PathLike[AnyStr], progress: ProgressCallback | None, cancelled: threading.Event | None
@@ -238,4 +238,4 @@ async def scan_parallel(
     chosen = ScanOptions.of(given, options, max_workers=4, timeout=TIMEOUT)
     scanner = ParallelScanner(chosen.max_workers, progress_callback, chosen.timeout, options=chosen)
     result = await scanner.scan(path, errors=errors or "collect")
-    return result.conclude(errors, 2)
+    return concluded(result, errors, 2)

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, get_args, overload
+from typing import TYPE_CHECKING, Any, get_args, overload
 
 from scanner.backends.auto import AutoBackend
 from scanner.backends.base import Backend
@@ -41,6 +41,9 @@ class ScanResult(list[Walked[PathText]]):
 
     stats   a ScanStats
     errors  one Fault for each unreadable directory or entry
+
+    `entries()`, `to_arrow()` and `to_pandas()` require the option `stat`. In asyncio and trio, `async for` takes the
+    result itself, and `aentries()`.
     """
 
     def __init__(self, stats: ScanStats, stated: Stated | None = None) -> None:
@@ -126,30 +129,33 @@ class ScanResult(list[Walked[PathText]]):
         An unreadable root raises its own error, as `os.scandir` does: FileNotFoundError, NotADirectoryError,
         PermissionError. Otherwise ScanIncomplete is raised, which has all errors.
         """
-        if (root := self._unread_root()) is not None:
+        if (root := _unread_root(self)) is not None:
             raise root.as_error()
         if self.errors:
             raise ScanIncomplete(self.errors, self)
 
-    def conclude(self, errors: ErrorMode | None, depth: int) -> Self:
-        """Return this result, or raise or warn as `errors` says. `depth`: frames between this call and the user's."""
-        if errors == "raise":
-            self.raise_for_errors()
-        elif errors is None and (message := self._lacks()):
-            import warnings
 
-            warnings.warn(f'{message} (errors="raise" raises, errors="collect" is silent)', ScanWarning, depth + 1)
-        return self
+def concluded(result: ScanResult[PathText], errors: ErrorMode | None, depth: int) -> ScanResult[PathText]:
+    """Return the result, or raise or warn as `errors` says. `depth`: frames between this call and the user's."""
+    if errors == "raise":
+        result.raise_for_errors()
+    elif errors is None and (message := _lacks(result)):
+        import warnings
 
-    def _unread_root(self) -> Fault[PathText] | None:
-        return None if self else next((fault for fault in self.errors if fault.drops_listing), None)
+        warnings.warn(f'{message} (errors="raise" raises, errors="collect" is silent)', ScanWarning, depth + 1)
+    return result
 
-    def _lacks(self) -> str:
-        """Return what a caller may not notice unless he looks at the errors."""
-        if (root := self._unread_root()) is not None:
-            return f"cannot scan {root.path!r}: {root.message}"
-        failed = next((fault for fault in self.errors if fault.operation == "prune"), None)
-        return "" if failed is None else f"{failed.message}: {failed.path!r}"
+
+def _unread_root(result: ScanResult[PathText]) -> Fault[PathText] | None:
+    return None if result else next((fault for fault in result.errors if fault.drops_listing), None)
+
+
+def _lacks(result: ScanResult[Any]) -> str:
+    """Return what a caller may not notice who does not look at the errors."""
+    if (root := _unread_root(result)) is not None:
+        return f"cannot scan {root.path!r}: {root.message}"
+    failed = next((fault for fault in result.errors if fault.operation == "prune"), None)
+    return "" if failed is None else f"{failed.message}: {failed.path!r}"
 
 
 class Run:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, TypeVar
 
-from scanner.options import DEFAULTS, PUBLIC, OptionFields, ScanOptions
+from scanner.options import DEFAULTS, PUBLIC, ScanOptions
 
 __all__ = ["ScanOptions", "takes_options"]
 
@@ -46,7 +46,10 @@ def _summaries(doc: str, values: dict[str, Any]) -> str:
 
 
 def _shown(function: Any, values: dict[str, Any]) -> Any:
-    """Return a function whose parameters `inspect.signature` and `help` show instead of those of `function`."""
+    """Return a function whose parameters `inspect.signature` and `help` show instead of those of `function`.
+
+    Without annotations, as in the standard library: those of all options fill a page. The stub has them.
+    """
     code, positional = function.__code__, function.__code__.co_argcount
     own = code.co_varnames[: positional + code.co_kwonlyargcount]
     names = own + tuple(name for name in values if name not in own)
@@ -60,7 +63,6 @@ def _shown(function: Any, values: dict[str, Any]) -> Any:
     named = own[positional - len(defaults) : positional]
     shown.__defaults__ = tuple(values.get(name, default) for name, default in zip(named, defaults, strict=True))
     shown.__kwdefaults__ = {**values, **(function.__kwdefaults__ or {})}
-    shown.__annotations__ = {**OptionFields.__annotations__, **function.__annotations__}
     return shown
 
 

@@ -94,8 +94,13 @@ def klass(described: type, method: Callable[..., Any]) -> str:
 
 def head(called: Callable[..., Any], keyword: str, name: str = "", result: str = "") -> str:
     signature = inspect.signature(called)
-    lines = textwrap.wrap(", ".join(parameters(signature)), WIDTH - 8, break_long_words=False, break_on_hyphens=False)
-    name, result = name or called.__name__, result or str(signature.return_annotation)
+    lines = textwrap.wrap(
+        ", ".join(parameters(signature, called.__annotations__)),
+        WIDTH - 8,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    name, result = name or called.__name__, result or called.__annotations__["return"]
     return "\n".join([f"{keyword} {name}(", *(f"    {line}" for line in lines), f") -> {result}:"])
 
 
@@ -103,7 +108,7 @@ def indented(described: Any) -> str:
     return textwrap.indent(inspect.getdoc(described) or "", "    ", str.strip).strip()
 
 
-def parameters(signature: inspect.Signature) -> Iterator[str]:
+def parameters(signature: inspect.Signature, own: dict[str, str]) -> Iterator[str]:
     """Yield the parameters as they are written in a stub."""
     hints = annotations()
     keyword_only = False
@@ -114,7 +119,7 @@ def parameters(signature: inspect.Signature) -> Iterator[str]:
         if name in ("self", "cls"):
             yield "self"
             continue
-        hint = hints.get(name) or str(parameter.annotation)
+        hint = hints.get(name) or own[name]
         yield f"{name}: {hint}" + ("" if parameter.default is parameter.empty else f" = {parameter.default!r}")
 
 

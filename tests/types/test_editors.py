@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
+import pydoc
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +19,7 @@ from scanner.options import PUBLIC
 
 ROOT = Path(__file__).parents[2]
 PROJECT = jedi.Project(ROOT)
-CALLS = ["walk", "entries", "scan", "du", "why", "scan_parallel", "ParallelScanner", "ScanOptions"]
+CALLS = ["walk", "entries", "scan", "du", "why", "awalk", "aentries", "scan_parallel", "ParallelScanner", "ScanOptions"]
 
 
 def script(code: str) -> Any:
@@ -74,5 +77,26 @@ def test_signatures_show_the_defaults_of_each_function() -> None:
 
 
 def accepted_by(name: str) -> set[str]:
-    refused = {"walk": {"stat", "partial_listings"}, "du": {"stat"}, "why": {"stat"}}
+    of_walk = {"stat", "partial_listings"}
+    refused = {"walk": of_walk, "awalk": of_walk, "du": {"stat"}, "why": {"stat"}}
     return set(PUBLIC) - refused.get(name, set())
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_help_begins_as_in_the_standard_library(name: str) -> None:
+    """Names and defaults, no annotations; then a sentence on one line."""
+    called = getattr(scanner, name)
+    assert all(each.annotation is each.empty for each in inspect.signature(called).parameters.values())
+    assert str(inspect.signature(called)) in pydoc.plain(pydoc.render_doc(called))
+    assert (inspect.getdoc(called) or "").partition("\n")[0].endswith(".")
+
+
+def test_help_of_walk_begins_with_the_parameters_of_os_walk() -> None:
+    shown = str(inspect.signature(os.walk)).removesuffix(")")
+    assert str(inspect.signature(scanner.walk)).startswith(f"{shown}, *, options=None, ")
+
+
+def test_every_public_name_is_described() -> None:
+    for name in scanner.__all__:
+        assert inspect.getdoc(getattr(scanner, name)), name
+        assert re.search(rf"\b{name}\b", scanner.__doc__ or ""), f"help(scanner) does not name {name}"
