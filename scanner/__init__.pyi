@@ -474,7 +474,8 @@ def du(
     A file with several names counts once, for the first in walk order. So does a directory that several roots share.
     The sums of the roots add up to the total.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and exceptions of `onerror`.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), exceptions of `onerror`, and without it
+    PruneError.
 
     Options, see `ScanOptions` for details:
         followlinks: Enter directories through symbolic links, as in `os.walk`. Default: False.

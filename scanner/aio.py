@@ -15,12 +15,13 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Any, AnyStr
 
-from scanner.api import AutoSource, entries_lazily, notify, source_of, walk_lazily, walk_options
+from scanner.api import AutoSource, entries_lazily, source_of, walk_lazily, walk_options
 from scanner.aside import PIECE, Cancelled, aside, in_pieces, refuse_batch
 from scanner.errors import ScanError
 from scanner.model import Fault, Path, Walked, children, names
 from scanner.options import UNSET, ScanOptions
 from scanner.plan.merge import OnError, paths_after, report_fault
+from scanner.run import notify
 from scanner.signature import takes_options
 
 PIECE_SECONDS = 0.01  # for directories that nobody has requested yet

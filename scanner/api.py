@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, AnyStr
 
 from scanner.backends.auto import AutoBackend, Growth, report, start_pool
 from scanner.engine import Cancelled, Engine, too_late
-from scanner.errors import ErrorMode, OptionError, PruneError, ScanCancelled, ScanTimeout
+from scanner.errors import ErrorMode, OptionError, ScanCancelled, ScanTimeout
 from scanner.fields import Columns
 from scanner.kernel.read import Reader
 from scanner.model import Fault, Listing, Path, Walked
 from scanner.options import UNSET, ProducerSpec, ScanOptions
 from scanner.plan.merge import Lookahead, OnError, bottom_up, top_down
-from scanner.run import ProgressCallback, Run, ScanResult, concluded, refuse_mode, refuse_nul
+from scanner.run import ProgressCallback, Run, ScanResult, concluded, notify, refuse_mode, refuse_nul
 from scanner.signature import takes_options
 
 if TYPE_CHECKING:
@@ -203,14 +203,6 @@ class AutoSource:
             self._engine.stop(wait=wait)
 
 
-def notify(fault: Fault, onerror: OnError) -> None:
-    """Pass a Fault to the caller. Without `onerror` a failure of the file system is ignored, one of `prune` is not."""
-    if onerror is not None:
-        onerror(fault.as_error())
-    elif fault.operation == "prune":
-        raise PruneError(f"{fault.message}: {fault.path!r}")
-
-
 @takes_options(stat=True, partial_listings=True)
 def entries(
     top: AnyStr | os.PathLike[AnyStr],
@@ -253,8 +245,7 @@ def entries_lazily(
     with Run([top], table, monitored=False, cancelled=cancelled, client=client) as run:
         for chunk in run.chunks():
             for fault in chunk.faults:
-                if fault.is_error:
-                    notify(fault, onerror)
+                notify(fault, onerror)
             yield from entries_of(columns, chunk.output, isinstance(top, bytes))
 
 

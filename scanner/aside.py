@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Future
 
+    from scanner.plan.merge import OnError
+
 T = TypeVar("T")
 PIECE = 1000  # items that the thread hands over at a time
 LONGEST_STEP = 0.005  # seconds after which the loop gets a turn, however fast items are consumed
 
-OnError = Callable[[OSError], object] | None
 Cancelled = threading.Event
 
 

@@ -16,11 +16,12 @@ from scanner.errors import (
     ClusterError,
     ErrorMode,
     OptionError,
+    PruneError,
     ScanIncomplete,
     ScanTimeout,
     ScanWarning,
     StoreError,
-)  # fmt: skip
+)
 from scanner.garbage import rarer_collections
 from scanner.kernel.facts import reader_name
 from scanner.latency import Latencies
@@ -31,6 +32,7 @@ from scanner.stats import ScanStats
 if TYPE_CHECKING:
     from scanner.entry import Entry, Stated
     from scanner.monitor import Monitor
+    from scanner.plan.merge import OnError
     from scanner.snapshot.scan import SnapshotScan
 
 ProgressCallback = Callable[[int, int], object]
@@ -394,6 +396,16 @@ def refuse_mode(errors: object) -> None:
     """Raise OptionError for a value that `errors` does not have."""
     if errors not in (None, *get_args(ErrorMode)):
         raise OptionError(f"errors must be {' or '.join(map(repr, get_args(ErrorMode)))}, not {errors!r}")
+
+
+def notify(fault: Fault, onerror: OnError) -> None:
+    """Pass a Fault to the caller. Without `onerror` a failure of the file system is ignored, one of `prune` is not."""
+    if not fault.is_error:
+        return
+    if onerror is not None:
+        onerror(fault.as_error())
+    elif fault.operation == "prune":
+        raise PruneError(f"{fault.message}: {fault.path!r}")
 
 
 def refuse_uncallable(callback: object) -> None:

@@ -17,7 +17,7 @@ from scanner.mounts import are_shared
 from scanner.options import ProducerSpec, ScanOptions
 from scanner.plan.merge import OnError
 from scanner.roots import counted_before, distinct, each_time
-from scanner.run import Run, refuse_nul
+from scanner.run import Run, notify, refuse_nul
 from scanner.signature import takes_options
 
 TimeName = Literal["mtime", "atime", "ctime"]
@@ -149,7 +149,8 @@ def du(
     A file with several names counts once, for the first in walk order. So does a directory that several roots share.
     The sums of the roots add up to the total.
 
-    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), and exceptions of `onerror`.
+    Raises OptionError (a ValueError), ScanTimeout (a TimeoutError), exceptions of `onerror`, and without it
+    PruneError.
     """
     several: Any = [tops] if isinstance(tops, str | bytes | os.PathLike) else tops
     given = [os.fspath(root) for root in several]
@@ -186,7 +187,6 @@ def _du(
 def _totals(run: Run, tree: Tree, onerror: OnError) -> Iterator[Total[Any]]:
     for chunk in run.chunks():
         for fault in chunk.faults:
-            if onerror is not None and fault.is_error:
-                onerror(fault.as_error())
+            notify(fault, onerror)
         yield from tree.add(chunk.output)
     yield from tree.finish()

@@ -120,6 +120,8 @@ def test_a_prune_that_fails_reaches_the_caller(trees: dict[str, Path], backend: 
         list(scanner.walk(top, prune=broken, **backend))
     with pytest.raises(scanner.PruneError, match="ZeroDivisionError"):
         list(scanner.entries(top, prune=broken, **backend))
+    with pytest.raises(scanner.PruneError, match="ZeroDivisionError"):
+        list(scanner.du(top, prune=broken, **backend))
     with pytest.warns(scanner.ScanWarning, match="ZeroDivisionError"):
         assert scanner.scan(top, prune=broken, **backend) == list(os.walk(top))
     with pytest.raises(scanner.ScanIncomplete, match="ZeroDivisionError"):

@@ -25,7 +25,7 @@ ALLOWED = {
     "spelling": set(),
     "testing": {"errors", "options"},
     "aside": {"errors"},
-    "aio": FOUNDATION | {"api", "aside", "plan", "signature"},
+    "aio": FOUNDATION | {"api", "aside", "plan", "run", "signature"},
     "shown": {"encoding", "model", "stats"},
     "entry": {"errors", "fields", "model"},
     "filters": {"errors", "fields", "model", "units"},
