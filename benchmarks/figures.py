@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Write the tables of benchmarks/results into README.md and docs/benchmarks.md.
+"""Write the tables of benchmarks/results into README.md and the pages of docs/.
 
     python benchmarks/figures.py
 
 Text between `<!-- NAME -->` and `<!-- /NAME -->` is replaced. `full.json` is written by `tools/bench`, `profile.txt` by
-tools/profile_scan, the others by benchmarks/network.py, benchmarks/huge.py and benchmarks/real.
+tools/profile_scan, the others by benchmarks/network.py, benchmarks/huge.py, benchmarks/planning.py and benchmarks/real.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import formats, network, outputs, snapshots
+from benchmarks import formats, network, outputs, planning, snapshots
 from benchmarks.cases import GROUPS
 
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "snapshots.md")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("benchmarks", "planning", "snapshots")))
 
 
 def results(name: str) -> dict[str, Any]:
@@ -191,9 +191,24 @@ def table_of_memory_of_formats() -> str:
     return formats.table(results("formats")) if (RESULTS / "formats.json").exists() else "Not measured yet.\n"
 
 
+def table_of_bytes() -> str:
+    return planning.table_of_bytes(results("planning"))
+
+
+def table_of_hours() -> str:
+    return planning.table_of_hours(results("network")["rows"])
+
+
+def table_of_memory() -> str:
+    return planning.table_of_memory(results("planning"), results("huge"))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "snapshots": table_of_snapshots,
     "memory of formats": table_of_memory_of_formats,
+    "bytes": table_of_bytes,
+    "hours": table_of_hours,
+    "held": table_of_memory,
     "about": about,
     "slower": slower,
     **{group: partial(table_of_group, group) for group in GROUPS},
