@@ -21,7 +21,10 @@ ensure_venv() {
     "$python" -m venv "$venv" >&2 &&
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root$extras" \
             --config-settings editable_mode=compat >&2 &&
-        compiled_state >"$venv/.ready"
+        compiled_state >"$venv/.ready" || {
+        echo "${0##*/}: cannot set up $venv: see above; the packages of $root/pyproject.toml${extras:+, extra $extras,} are required" >&2
+        exit 3
+    }
     if [ "$(uname)" = Linux ] && ! all_built; then
         echo "${0##*/}: no C compiler or no Python.h: using the slower reader in Python;" \
             "for the compiled one: apt-get install gcc python3-dev && rm -r $venv" >&2

@@ -8,16 +8,21 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import scanner
 from benchmarks.figures import PAGES, filled
 from benchmarks.pictures import PICTURES, THEMES, speed_svg
 from tests.support.shell import ROOT
 from tests.support.trees import make
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+TOP = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+DOCUMENTS = [*(ROOT / name for name in TOP), *sorted((ROOT / "docs").glob("*.md"))]
+SESSIONS = ("tutorial.md", "dataframes.md")
+"""Pages whose blocks run one after the other in one directory. Output that they show is compared."""
 PLACES = ("/mnt/nfs", "/srv")  # replaced by a small tree
 ELSEWHERE = {"pip", "pipx", "uv"}  # they install the package: see test_install_commands_name_the_package
 INSTALLERS = {"crontab", "sudo"}  # they install a nightly job: see tests/integration/test_automation.py
@@ -26,7 +31,7 @@ INSTALLERS = {"crontab", "sudo"}  # they install a nightly job: see tests/integr
 def blocks(language: str) -> list[tuple[str, str]]:
     """Return (id, text) of each code block of a language."""
     found = []
-    for page in DOCUMENTS:
+    for page in (page for page in DOCUMENTS if page.name not in SESSIONS):
         for number, text in enumerate(re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S)):
             found.append((f"{page.name}-{language}-{number}", text))
     return found
@@ -90,6 +95,38 @@ def test_a_console_block_runs(lines: list[str], tmp_path: Path, shell: dict[str,
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def steps(page: Path) -> Iterator[tuple[list[str], str]]:
+    """Yield the commands of a page in order, as arguments, with the output that the page shows."""
+    for language, text, shown in re.findall(
+        r"^```(console|python)\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", page.read_text(), re.M | re.S
+    ):
+        if language == "python":
+            yield ["python", "-W", "error", "-c", text], shown
+        for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.M) if language == "console" else ():
+            yield ["bash", "-e", "-o", "pipefail", "-c", command], output
+
+
+def timeless(output: str) -> str:
+    """Return output without moments."""
+    return re.sub(r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d", "MOMENT", output)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", SESSIONS)
+def test_the_blocks_of_a_page_run_in_order_and_print_what_it_shows(
+    name: str, tmp_path: Path, shell: dict[str, str]
+) -> None:
+    (tmp_path / "cwd").mkdir()
+    for command, shown in steps(ROOT / "docs" / name):
+        if "import duckdb" in command[-1]:
+            pytest.importorskip("duckdb")
+        result = subprocess.run(
+            command, capture_output=True, text=True, timeout=170, check=False, cwd=tmp_path / "cwd", env=shell
+        )
+        assert result.returncode == 0, result.stderr
+        assert timeless(result.stderr + result.stdout) == timeless(shown) or not (shown or result.stderr), command
+
+
 @pytest.mark.parametrize("command", [each for each in COMMANDS if program(each) not in ("scanner", "python")])
 def test_another_command_is_a_tool_of_ours_or_installs_us(command: str) -> None:
     name = program(command)
@@ -138,6 +175,22 @@ def test_the_pictures_are_those_of_the_results(theme: str) -> None:
     assert written == speed_svg(THEMES[theme]), "python benchmarks/pictures.py draws them anew"
     assert f"docs/pictures/treemap-{theme}.svg" in (ROOT / "README.md").read_text()
     assert (PICTURES / f"treemap-{theme}.svg").exists()
+
+
+def test_every_page_has_a_place_in_the_navigation_of_the_site() -> None:
+    """`tools/site` checks that the pages in it exist."""
+    navigation = (ROOT / "docs" / "site" / "mkdocs.yml").read_text()
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if f": {page.name}\n" not in navigation] == []
+
+
+def test_the_pages_of_the_parser_and_the_schema_are_up_to_date() -> None:
+    subprocess.run([sys.executable, "tools/make_pages.py", "--check"], cwd=ROOT, check=True)
+
+
+def test_the_page_of_the_api_has_every_public_name() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    assert sorted(re.findall(r"^<!-- ::: scanner\.(\w+)", page, re.M)) == sorted(scanner.__all__)
+    assert [name for name in scanner.__all__ if f"| `{name}` |" not in page] == []
 
 
 def test_the_readme_is_short() -> None:
