@@ -43,7 +43,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Names are loaded when they are first used: worker processes need few of them. Type checkers read __init__.pyi.
 _HOMES = {

@@ -98,3 +98,19 @@ def test_the_release_finds_the_version() -> None:
     first, *_ = check.splitlines()
     found = subprocess.run(["sh", "-c", f"{first}; echo $version"], capture_output=True, check=True, cwd=ROOT).stdout
     assert found.decode() == f"{__version__}\n"
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    from scanner import __version__
+
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    headings = re.findall(r"^## \[?([^]\n]+)\]?", changelog, re.M)
+    assert next(heading for heading in headings if heading != "Unreleased") == __version__
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == __version__
+    assert f"Version {__version__} " in (ROOT / "README.md").read_text()
+
+
+def test_the_changelog_has_the_sections_of_keep_a_changelog() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.*)$", changelog, re.M)) <= kinds
