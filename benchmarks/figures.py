@@ -120,7 +120,7 @@ IN_ONE_PROCESS = ("tiny", "small")  # trees too small for workers, and walked ma
 def table_of_aims() -> str:
     """Return the ratios of each run beside the aims, and the limit with both processors busy all the time."""
     runs = [cases_of(name) for name in RUNS]
-    lines = ["| case | against | wanted | measured | | both processors busy |", "|---|---|--:|--:|---|--:|"]
+    lines = ["| case | against | aim | measured | | both processors busy |", "|---|---|--:|--:|---|--:|"]
     for (name, baseline), aim in AIMS.items():
         row = runs[0][name, baseline]
         busy = statistics.median(row["baseline_seconds"]) / (row["candidate_cpu_seconds"] / 2)

@@ -195,7 +195,7 @@ def walk(
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
-        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        trust: Data that a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
         changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
         restart: Do not continue an interrupted scan. Default: False.
@@ -277,7 +277,7 @@ def entries(
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
-        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        trust: Data that a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
         changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
         restart: Do not continue an interrupted scan. Default: False.
@@ -433,7 +433,7 @@ def scan(
         partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
         stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: False.
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
-        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        trust: Data that a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
         changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
         restart: Do not continue an interrupted scan. Default: False.
@@ -1007,7 +1007,7 @@ async def scan_parallel(
         partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
         stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: False.
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
-        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        trust: Data that a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
         changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
         restart: Do not continue an interrupted scan. Default: False.
@@ -1024,7 +1024,7 @@ class ParallelScanner(_ParallelScanner):
 
     As a context manager it keeps its worker processes between scans, which saves 50 to 100 ms each. Otherwise each
     scan stops the workers that it has started. Concurrent scans of one instance are independent: each has its own
-    statistics, and starts its own workers if the warm ones are in use. The same holds in a forked process.
+    statistics, and starts its own workers if the warm ones are in use. So does a forked process.
 
     The numbers of progress only grow, and are equal at the end. `scan` calls `progress_callback` in the thread of the
     event loop, `scan_sync` in the calling thread. Its first exception is logged, and the scan goes on.
@@ -1074,7 +1074,7 @@ class ParallelScanner(_ParallelScanner):
         partial_listings: Keep names that were read before a listing failed. Default: False (True in the shell).
         stat: Fields to fetch for each entry, True for all or names such as ("size", "mtime_ns"). Default: False.
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
-        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        trust: Data that a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
         changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
         restart: Do not continue an interrupted scan. Default: False.
@@ -1204,7 +1204,7 @@ class ScanOptions(_ScanOptions):
         The file is made if it does not exist. `walk` reads ahead from it, but does not write. A scan that was
         interrupted is continued by the next one with the same store. Other options than those of the first scan are
         refused if they change which directories are entered.
-    trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+    trust: Data that a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         `names`: its names; metadata is fetched anew. `files`: also the metadata of its entries, for trees in which
         files are written once: growth of existing files is not noticed. `nothing`: everything is read.
     recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.

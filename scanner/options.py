@@ -263,7 +263,7 @@ class ScanOptions(OptionFields):
         The file is made if it does not exist. `walk` reads ahead from it, but does not write. A scan that was
         interrupted is continued by the next one with the same store. Other options than those of the first scan are
         refused if they change which directories are entered.
-    trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+    trust: Data that a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         `names`: its names; metadata is fetched anew. `files`: also the metadata of its entries, for trees in which
         files are written once: growth of existing files is not noticed. `nothing`: everything is read.
     recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.

@@ -42,7 +42,7 @@ class ParallelScanner:
 
     As a context manager it keeps its worker processes between scans, which saves 50 to 100 ms each. Otherwise each
     scan stops the workers that it has started. Concurrent scans of one instance are independent: each has its own
-    statistics, and starts its own workers if the warm ones are in use. The same holds in a forked process.
+    statistics, and starts its own workers if the warm ones are in use. So does a forked process.
 
     The numbers of progress only grow, and are equal at the end. `scan` calls `progress_callback` in the thread of the
     event loop, `scan_sync` in the calling thread. Its first exception is logged, and the scan goes on.

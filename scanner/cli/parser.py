@@ -82,8 +82,8 @@ examples
   scanner diff nightly.snap --by owner --top 10 --fail-if 'growth > 10G' -o growth.md
   scanner diff nightly.snap --live /srv
 
-Kinds: + came, - gone, M content, U mode or owner, T type, R moved or renamed. What was unreadable in either
-snapshot is unknown, and never counted as removed.
+Kinds: + came, - gone, M content, U mode or owner, T type, R moved or renamed. Entries that were unreadable in
+either snapshot are unknown, and never counted as removed.
 
 exit codes
   0    done

@@ -35,7 +35,7 @@ def completeness(report: dict[str, Any]) -> str:
     if not count:
         return "Complete: everything was readable."
     places = "1 place is" if count == 1 else f"{count:,} places are"
-    return f"Incomplete: {places} unknown. What earlier nights have found there still counts."
+    return f"Incomplete: {places} unknown. Entries that earlier nights found there still count."
 
 
 def totals_table(night: dict[str, Any]) -> ReportTable:

@@ -105,7 +105,7 @@ class Diff:
         before, after: The stores and numbers of the snapshots, also as attributes.
 
     A directory that came or went is one Change, with the sums of what is below it: `changes(every=True)` yields each
-    entry. What either scan could not read, or did not enter, is `unknown`: nothing in it came or went.
+    entry. A directory that either scan could not read, or did not enter, is `unknown`: nothing in it came or went.
     """
 
     def __init__(

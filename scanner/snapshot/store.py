@@ -114,7 +114,7 @@ class Store:
 
     @property
     def identities(self) -> list[Any]:
-        """What identifies the roots, beside their paths."""
+        """Inode, kind and file system of each root: they identify it beside its path."""
         return self._query("SELECT inode, kind, filesystem FROM roots ORDER BY number")
 
     @property
@@ -198,7 +198,7 @@ class Store:
             before, after: Which snapshots. Default: the last two finished ones.
 
         A directory that was moved is found by its inode and time of birth; a file by inode, size and mtime, if these
-        are stored. What one of the scans could not read is unknown, and nothing of it came or went.
+        are stored. A directory that one of the scans could not read is unknown: nothing in it came or went.
         """
         return diff(self, self, before, after)
 
