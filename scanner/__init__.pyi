@@ -519,7 +519,7 @@ def du(
         empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
-        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        trust: Data that a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
         changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
         restart: Do not continue an interrupted scan. Default: False.
@@ -597,7 +597,7 @@ def why(
         empty: Include only empty regular files and empty directories, as `find -empty` does. Default: False.
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
-        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        trust: Data that a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
         changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
         restart: Do not continue an interrupted scan. Default: False.

@@ -66,7 +66,7 @@ def row_of(parser: Parser, action: argparse.Action) -> Row:
 
 def escaped(text: str) -> str:
     """Return text with its options, quoted words and braces as code."""
-    code = r"'([^']+)'|(\{.*\})|(\\[tn0])|(?<![\w/`-])(--?[A-Za-z0-9][\w-]*)"
+    code = r"'([^']+)'|(\{.*\})|(\\[tn0])|(?<![\w/`-])(--?[A-Za-z0-9][\w-]*(?: [A-Z0-9]+(?= ?[,;:.)]|$))?)"
     return re.sub(code, lambda match: f"`{match[match.lastindex or 0]}`", text)
 
 
