@@ -680,7 +680,7 @@ def awalk(
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
-        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        trust: Data that a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
         changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
         restart: Do not continue an interrupted scan. Default: False.
@@ -763,7 +763,7 @@ def awalk(
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
-        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        trust: Data that a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
         changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
         restart: Do not continue an interrupted scan. Default: False.
@@ -845,7 +845,7 @@ def aentries(
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
-        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        trust: Data that a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
         changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
         restart: Do not continue an interrupted scan. Default: False.
@@ -927,7 +927,7 @@ def aentries(
         prune: Function that gets a path and the names of its directories and returns those to keep. Default: None.
         detect_loops: With `followlinks`, skip links to a directory above them. Default: False (True in the shell).
         store: Snapshot store, a file: each scan adds a snapshot, and reads only directories that changed. Default: None.
-        trust: What a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
+        trust: Data that a directory with unchanged times vouches for, "names" (default), "files" or "nothing".
         recheck: Share of unchanged directories to read all the same, 0 to 1. Default: 0.
         changed: File with the paths that changed since the last scan, or a sequence of them. Default: None.
         restart: Do not continue an interrupted scan. Default: False.
