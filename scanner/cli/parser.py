@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, NoReturn
@@ -167,6 +168,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(exits.USAGE, f"scanner: {printable(self.where + message)}\nTry '{self.prog} --help'.\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Write a message. If help cannot be written, the process fails: argparse would ignore that."""
+        try:
+            (sys.stderr if file is None else file).write(message)
+        except (AttributeError, OSError):  # the stream is closed, or the disk full
+            if file is sys.stdout:
+                raise SystemExit(exits.NO_RESULT) from None
 
     @property
     def options(self) -> list[str]:

@@ -482,7 +482,7 @@ def test_standard_error_has_no_reader(command: str, redirect: str, root: str, co
     assert bool(result.stdout) == (command == "scan" or not root)
 
 
-@pytest.mark.parametrize("arguments", ["--help", "--version", "scan --help"])
+@pytest.mark.parametrize("arguments", ["--help", "--version", "scan --help", "du --help"])
 def test_help_that_cannot_be_written(arguments: str) -> None:
     line = f"unset PYTHONUNBUFFERED; {' '.join(SCANNER)} {arguments} > /dev/full"
     assert subprocess.run(["sh", "-c", line], capture_output=True, timeout=PATIENCE, check=False).returncode == 3
