@@ -15,6 +15,8 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
+from scanner.options import ProducerSpec, ScanOptions
+from scanner.run import Run
 from tests.support.shell import call
 
 TARGETS = [b"nowhere", b".", b"/", b"d", b"a b", b'"q",\\', b"\n", b"\xff", b"x" * 4000, "ä\u2028".encode()]
@@ -102,3 +104,14 @@ def test_an_unreadable_link_is_an_error_and_has_no_target(
 def test_a_snapshot_has_no_targets(top: Path, tmp_path: Path) -> None:
     result = call("list", "--store", tmp_path / "store", "--template", "{target}", top)
     assert (result.returncode, b"a snapshot has no targets" in result.stderr) == (2, True)
+
+
+def requests_for(top: Path, *fields: str) -> int:
+    options = ScanOptions(roots=(str(top),), stat=("type",), backend="serial")
+    options = options._replace(producers=(ProducerSpec("table", (fields,)),), pure=True)
+    with Run([str(top)], options) as run:
+        return sum(chunk.requests for chunk in run.chunks())
+
+
+def test_a_target_counts_as_a_request(top: Path) -> None:
+    assert requests_for(top, "type", "target") - requests_for(top, "type") == 3 * len(TARGETS)
