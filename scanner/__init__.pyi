@@ -22,6 +22,7 @@ Functions:
                           the same under asyncio (`awalk` and `aentries` also under trio)
     du(tops)              yields the disk usage of each directory
     why(path, root)       returns whether a scan includes a path, and if not, why
+    estimate(path)        returns an Estimate of entries, bytes and the time of a scan, from samples
     diff(old, new)        returns what changed between two snapshots
 
 Classes:

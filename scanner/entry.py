@@ -127,7 +127,7 @@ def owner_name(uid: int) -> str:
 
     try:
         return pwd.getpwuid(uid).pw_name
-    except (KeyError, OverflowError):
+    except (KeyError, OverflowError, OSError):
         return str(uid)
 
 
