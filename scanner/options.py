@@ -148,6 +148,7 @@ SELECTING = (
 """Options that decide which entries are results; directories are entered all the same."""
 MOMENTS = tuple(name for name in SELECTING if name.startswith(("newer", "older")))
 FLAGS = {
+    "client": "--dask",
     "max_workers": "--workers",
     "followlinks": "--follow-links",
     "ignore_files": "--ignore-file",

@@ -1,4 +1,4 @@
-"""What Dask keeps for its clients may stay: connections between tests, and threads of its own."""
+"""What Dask keeps for its clients may stay: connections, threads of its own, and pipes to the jobs of dask-jobqueue."""
 
 from __future__ import annotations
 

@@ -64,7 +64,8 @@ def test_hard_links_count_once_although_each_node_has_another_device_number(clus
     report = tmp_path / "report.json"
     image, point = image_of(tree, tmp_path / "image"), tmp_path / "srv"
     for number, name in enumerate(("one", "two", "three")):
-        node(cluster, point, name, image=str(image), dummies=number)
+        own = shutil.copy(image, tmp_path / f"image-{name}")  # of one file, the system would make one device
+        node(cluster, point, name, image=str(own), dummies=number)
     cluster.wait(3)
     devices = cluster.client.run(lambda path: os.stat(path).st_dev, str(point))
     assert len(set(devices.values())) == 3
@@ -129,11 +130,12 @@ def test_another_tree_at_the_root_is_refused_before_anything_is_walked(
     assert (done.returncode, done.stdout) == (3, b"")
 
 
+@pytest.mark.slow
 def test_a_worker_with_another_tree_that_joins_later_is_not_used(
     cluster: Cluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     point = tmp_path / "srv"
-    node(cluster, point, "good", fuse=fuse(latency_ms=20))
+    node(cluster, point, "good", fuse=fuse(latency_ms=12))
     cluster.wait(1)
     scan = InThread(str(point / "top"), client=cluster.client, max_in_flight=2)
     scan.under_way()
