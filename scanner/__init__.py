@@ -34,7 +34,8 @@ Classes:
 Exceptions:
 
     ScanError             base class of all of them: OptionError (a ValueError), ScanTimeout (a TimeoutError),
-                          ScanIncomplete (an OSError), ScanCancelled, ScanForked, PruneError, StoreError, OutputError
+                          ScanIncomplete (an OSError), ScanCancelled, ScanForked, PruneError, StoreError, OutputError,
+                          ClusterError
     ScanWarning           a result is empty because its root is unreadable, or `prune` failed
 
 `scanner.testing` injects faults for tests. How the package is built: docs/architecture.md.

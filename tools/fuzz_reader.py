@@ -34,7 +34,7 @@ from scanner.model import Chunk, Fault, Task, names
 from scanner.options import ProducerSpec, ScanOptions
 
 BYTES = [bytes([byte]) for byte in range(1, 256) if byte != ord("/")]
-NOT_COMPARED = ("seconds", "cpu", "opening", "slow", "listings", "output", "size")  # the size: lists are only estimated
+NOT_COMPARED = ("seconds", "cpu", "opening", "slow", "listings", "output", "size", "requests")  # those are estimates
 COMPARED = [name for name in Chunk.__slots__ if name not in NOT_COMPARED]
 MARSHALLED = ("profile", "sizes", "summary")  # equal values may be written in two ways
 ASKABLE = [name for name in STATUS if name != "atime_ns"]  # times of access change with us
@@ -164,12 +164,24 @@ def walked(
                 if moving is None or not path.startswith(moving):
                     (faults if isinstance(each, Fault) else seen).append(each)
                 elif not STIRRED.fullmatch(path[len(moving) :]):
-                    seen.append(("got out by a link", joined, path))
+                    seen.append((f"got out by a link: {path!r}", [joined], [], []))
             rules = {**task.rules, **chunk.rules}
             task = task._replace(directories=chunk.leftovers, position=chunk.position, rules=rules)
     finally:
         walker.close()
-    return seen, faults
+    return (whole(seen) if moving is not None or news >= 0 else seen), faults
+
+
+def whole(listings: list[Any]) -> list[Any]:
+    """Join the parts of huge directories, which end elsewhere."""
+    joined: list[Any] = []
+    for path, *names_of in listings:
+        if joined and joined[-1][0] == path:
+            for ours, more in zip(joined[-1][1:], names_of, strict=True):
+                ours.extend(more)
+        else:
+            joined.append((path, *map(list, names_of)))
+    return joined
 
 
 def play(seed: int, folder: bytes) -> bool:
@@ -194,7 +206,8 @@ def play(seed: int, folder: bytes) -> bool:
     end: Any = rng.choice((path[:0], path[:0], b"/" if isinstance(path, bytes) else "/"))
     some = sorted(each.path for each in os.scandir(path) if os.path.isdir(each.path))[: rng.choice((0, 0, 2))]
     roots = (path + end, *([] if moves or fields is NCDU_FIELDS else some))
-    task = Task(1, list(roots), 0, limit, seconds, rng.choice((0, 0, 1, 5)), rng.choice((1, 4)))
+    quota = rng.choice((0, 0, 1, 5, 30)) if loose else 0  # of requests, which the reader in Python estimates
+    task = Task(1, list(roots), 0, limit, seconds, quota, rng.choice((1, 4)))
     most_open, joined, opened = rng.choice((1, 2, 8, 48)), rng.random() < 0.8, len(os.listdir("/proc/self/fd"))
     slow = rng.random() < 0.5
     reader, writer = os.pipe()

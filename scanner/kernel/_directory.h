@@ -181,7 +181,8 @@ static inline enum state read_some(struct listing *listing, int descriptor, Py_s
             listing->more = 1;
             return NEEDS_SORTING;
         }
-        if (listing->parts && listing->requests >= listing->most_requests) { /* where a block ends: none is read again */
+        /* Where a block ends: none is read again. A part without entries would be the whole directory once more. */
+        if (listing->parts && listing->entries && listing->requests >= listing->most_requests) {
             listing->more = 1;
             return NEEDS_SORTING;
         }

@@ -93,7 +93,7 @@ def test_help_begins_as_in_the_standard_library(name: str) -> None:
 
 def test_help_of_walk_begins_with_the_parameters_of_os_walk() -> None:
     shown = str(inspect.signature(os.walk)).removesuffix(")")
-    assert str(inspect.signature(scanner.walk)).startswith(f"{shown}, *, options=None, ")
+    assert str(inspect.signature(scanner.walk)).startswith(f"{shown}, *, client=None, options=None, ")
 
 
 def test_every_public_name_is_described() -> None:

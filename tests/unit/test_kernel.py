@@ -161,7 +161,21 @@ def test_a_root_that_is_missing_or_a_file(reader: str, tmp_path: Path) -> None:
     make(tmp_path, {"file": None})
     (tmp_path / "dangling").symlink_to("missing")
     for name, kind in (("missing", "not_found"), ("dangling", "not_found"), ("file", "not_directory")):
-        assert [fault.kind for fault in scanner.scan(tmp_path / name, backend="serial").errors] == [kind]
+        result = scanner.scan(tmp_path / name, errors="collect", backend="serial")
+        assert [fault.kind for fault in result.errors] == [kind]
+
+
+def test_a_quota_of_one_request(new_walker: Callable[..., Walker], tmp_path: Path) -> None:
+    """An empty directory is not read as if more came: it would be a result twice, or for ever."""
+    make(tmp_path, {"empty": {}, "d": {"e": {}, "f": None}})
+    walker, rest, found = new_walker(), task(str(tmp_path))._replace(quota=1), list[str]()
+    while rest.directories:
+        chunk = walker.walk(rest)
+        found += [path for path, *_ in chunk]
+        assert len(found) < 9
+        rest = rest._replace(directories=chunk.leftovers, position=chunk.position)
+    assert list(dict.fromkeys(found)) == [path for path, _, _ in os.walk(tmp_path)]
+    assert found.count(str(tmp_path / "empty")) == 1
 
 
 def test_a_listing_that_breaks_off_is_a_fault(new_walker: Callable[..., Walker]) -> None:
