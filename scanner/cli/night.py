@@ -15,7 +15,7 @@ from scanner.cli.roots import Expectations
 from scanner.cli.run import UNFINISHED, Outcome, remove_old_snapshots, run_scan
 from scanner.cli.scan import Collected
 from scanner.engine import HOURS_OVER
-from scanner.errors import OptionError, OutputError, ScanTimeout, StoreError
+from scanner.errors import OptionError, OutputError, ScanError, ScanTimeout, StoreError
 from scanner.export.output import Output
 from scanner.nightly.history import History, history_of, totals
 from scanner.nightly.metrics import metrics_text
@@ -68,6 +68,8 @@ class NightlyJob:
             self._attempt(lambda: self._ping("start"))
             self._attempt(self._open_pages)
             result = self._attempt(self._result)
+            if self._pages is None and self._interruption.is_set():
+                self._lock_pages_at_once()
             night = self._night(result)
             if self._pages is not None:
                 with contextlib.closing(self._pages):
@@ -98,6 +100,11 @@ class NightlyJob:
     def _lock_pages(self) -> None:
         with self._interruption.deferring():  # otherwise a signal may leave a lock that nobody releases
             self._pages = Pages(self._args.to, self._args.store)
+
+    def _lock_pages_at_once(self) -> None:
+        """Lock the pages after a signal that came before that, unless another night has them."""
+        with contextlib.suppress(ScanError, OSError):
+            self._lock_pages()
 
     def _result(self) -> Night:
         """Scan, and compare with earlier nights."""
