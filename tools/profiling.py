@@ -118,13 +118,13 @@ def instrument(meter: Meter) -> None:
     meter.wrap("merge", run.Collector, "add")
     meter.wrap("write", output.Output, "write", "__exit__")
     meter.wrap("waiting", pool.selectors.DefaultSelector, "select")
-    deliver = worker.Crew._deliver
+    deliver = worker.WorkerSlots._deliver
 
     def delivered(crew: Any, *args: Any) -> None:
         deliver(crew, *args)
         meter.write("worker")
 
-    worker.Crew._deliver = delivered  # type: ignore[method-assign]
+    worker.WorkerSlots._deliver = delivered  # type: ignore[method-assign]
 
 
 def run(arguments: list[str]) -> int:

@@ -165,7 +165,8 @@ def test_directories_given_up_without_a_reason_are_in_the_errors(
 ) -> None:
     """A worker dies on a Task before it reads anything, so that no reason is known."""
     sabotage(monkeypatch, "ends_at_task")
-    result = scanner.scan(trees["monorepo"], backend="pool", max_workers=1, start_method=start_method)  # type: ignore[arg-type]
+    options: Any = {"backend": "pool", "max_workers": 1, "start_method": start_method}
+    result = scanner.scan(trees["monorepo"], errors="collect", **options)
     assert result == []
     assert [(fault.path, fault.kind) for fault in result.errors] == [(str(trees["monorepo"]), "lost")]
     assert (result.stats.backend, result.stats.start_method) == ("pool", start_method)

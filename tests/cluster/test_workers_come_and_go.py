@@ -306,8 +306,22 @@ def test_a_number_of_workers_is_waited_for(cluster: Cluster, tmp_path: Path, top
     assert json.loads(report.read_bytes())["max_workers"] == 2
 
 
+HIDES_PACKAGE = """
+import sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "scanner" and not any(place.endswith("scanner.zip") for place in sys.path):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Finder())
+"""
+"""Makes a Python act as if the package were not installed, until it is sent."""
+
+
 def test_the_package_is_missing_on_workers_and_can_be_sent(cluster: Cluster, tmp_path: Path, top: str) -> None:
     (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "sitecustomize.py").write_text(HIDES_PACKAGE)
     cluster.worker(PYTHONPATH=str(tmp_path / "elsewhere"))
     cluster.wait(1)
     with pytest.raises(scanner.ClusterError, match=r"pip install 'parallel-scanner\[dask\]'.*upload_file") as caught:

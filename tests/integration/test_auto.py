@@ -21,7 +21,7 @@ from scanner.engine import Engine
 from scanner.kernel.facts import runs_unlocked
 from scanner.kernel.read import Reader
 from scanner.options import ProducerSpec, ScanOptions
-from scanner.plan import pace, planner
+from scanner.plan import pace, rate
 from scanner.plan.zones import Paces
 from tests.conftest import use
 from tests.support.shell import ROOT
@@ -62,7 +62,7 @@ def test_a_thread_more_where_the_caller_s_own_has_work(
     trees: dict[str, Path], at_once: None, monkeypatch: pytest.MonkeyPatch, producers: Any, threads: int
 ) -> None:
     monkeypatch.setattr(auto, "EXTRA_AFTER", 0)
-    monkeypatch.setattr(planner, "TASK_ENTRIES", 50)
+    monkeypatch.setattr(rate, "TASK_ENTRIES", 50)
     monkeypatch.setattr(pace, "WAITING_SHARE", 2)  # none because directories are slow
     options = ScanOptions(producers=producers, max_workers=WORKERS).starting_at([str(trees["monorepo"])])
     engine = Engine(options, auto.AutoBackend(options, eager=False), ordered=True)
@@ -149,7 +149,7 @@ class Late:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(auto, "START_AFTER_THREADS", 0)
-        monkeypatch.setattr(planner, "TASK_ENTRIES", 50)
+        monkeypatch.setattr(rate, "TASK_ENTRIES", 50)
         self.pools: list[PoolBackend] = []
         start_pool = auto.start_pool
         monkeypatch.setattr(auto, "start_pool", lambda options: self.pools.append(start_pool(options)) or self.pools[0])
@@ -223,7 +223,7 @@ def test_nothing_is_forked_beside_threads_that_were_started_for_waiting(
     engine = Engine(options, backend, ordered=True)
     engine.paces.begin_with(3)  # as after slow directories
     monkeypatch.setattr(Paces, "begin_with", lambda *_: None)  # or the first poll begins with one again
-    monkeypatch.setattr(planner, "TASK_ENTRIES", 50)  # many Tasks, after each of which a pool could start
+    monkeypatch.setattr(rate, "TASK_ENTRIES", 50)  # many Tasks, after each of which a pool could start
     seen, visited = [], 0
     try:
         for chunk in engine.run([str(trees["monorepo"])]):

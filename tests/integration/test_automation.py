@@ -142,7 +142,7 @@ def test_scripts_called_by_workflows_exist() -> None:
         line for job in yaml.safe_load((EXAMPLES / "gitlab-ci.yml").read_text()).values() for line in job["script"]
     ]
     called = {word for text in texts for word in re.findall(r"(?:^|\s)((?:tools|\.ci)/\w+)", text)}
-    assert called == {"tools/test", "tools/bench", ".ci/lint"}
+    assert called == {"tools/test", "tools/bench", "tools/site", ".ci/lint"}
     assert all(os.access(ROOT / path, os.X_OK) for path in called)
 
 

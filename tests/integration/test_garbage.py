@@ -22,7 +22,7 @@ from scanner.backends.pool import PoolBackend
 from scanner.garbage import MANY, MOST_SPARED, rarer_collections
 from scanner.kernel.facts import runs_unlocked
 from scanner.options import ScanOptions
-from scanner.plan import planner
+from scanner.plan import rate
 from tests.support.killer import pools_started
 from tests.support.shell import ROOT
 
@@ -84,7 +84,7 @@ def killing_one(top: Path, backend: dict[str, Any]) -> int:
 def test_a_dead_worker_leaves_nothing_to_the_garbage_collector(
     trees: dict[str, Path], pool: dict[str, Any], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setattr(planner, "TASK_ENTRIES", 50)
+    monkeypatch.setattr(rate, "TASK_ENTRIES", 50)
     while not killing_one(trees["monorepo"], pool):  # imports for a replacement make garbage of their own
         pass
     request.getfixturevalue("uncollected")
