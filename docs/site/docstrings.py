@@ -9,7 +9,7 @@ import re
 import textwrap
 from typing import Any
 
-from griffe import Class, Extension, Function, Parameter, ParameterKind
+from griffe import Class, Extension, Function, Module, Parameter, ParameterKind
 
 OPTIONS = "Options, see `ScanOptions` for details:"
 NAMES = r"\w+(?:, \w+)*"
@@ -27,6 +27,12 @@ class Docstrings(Extension):
     def on_class(self, *, cls: Class, **_: Any) -> None:
         """Rewrite a docstring."""
         self._rewrite(cls)
+
+    def on_module_members(self, *, mod: Module, **_: Any) -> None:
+        """Take the last of several forms of a function: a stub has no other."""
+        for name, forms in mod.overloads.items():
+            if name not in mod.members:
+                mod.set_member(name, forms[-1])
 
     def on_attribute(self, *, attr: Any, **_: Any) -> None:
         """Rewrite the docstring of a property."""
