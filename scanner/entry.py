@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple
 
 from scanner.fields import FIELDS, STATUS, TYPES, Columns, EntryType
 from scanner.model import Chunk, Path, PathText, Walked, names, prefix_of, split
+from scanner.owners import owner_of
 
 
 class _Fields(NamedTuple, Generic[PathText]):
@@ -118,17 +119,7 @@ class Entry(_Fields[PathText]):
 
 
 FORMATS = {letter: bits for bits, letter in TYPES.items()} | {"?": 0}
-
-
-@lru_cache(maxsize=4096)
-def owner_name(uid: int) -> str:
-    """Return the name of a user, or the number if there is no name. The system is asked once for each user."""
-    import pwd  # not needed otherwise
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except (KeyError, OverflowError, OSError):
-        return str(uid)
+owner_name = lru_cache(maxsize=4096)(owner_of)
 
 
 def seconds_of(nanoseconds: int) -> float:

@@ -3,7 +3,7 @@
     scheduler <----- poll: list of workers ----- Links --- Link 1 <== stream ==> worker
     DaskBackend <-- news: a queue of tuples -------'------ Link 2 <== stream ==> worker
 
-The end of a stream is the loss of its worker. The scheduler only tells which workers there are.
+The end of a stream is the loss of its worker. The scheduler only reports which workers there are.
 """
 
 from __future__ import annotations

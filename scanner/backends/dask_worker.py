@@ -10,7 +10,7 @@
     {frames: Tasks, requests} ------------------------> ForeignCrew.take
     <----- {frames: Chunks}, {late}, {} (alive), {leaving}, {mistake}, {out: reason}
 
-The end of the stream ends the scan here, within the directory that each thread reads. The resident task tells the
+The end of the stream ends the scan here, within the directory that each thread reads. The resident task shows the
 scheduler that this worker is in use: otherwise it counts as idle, and may be ended.
 """
 

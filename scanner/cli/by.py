@@ -12,12 +12,12 @@ from scanner.cli.lines import Document, Figures, Ranking
 from scanner.errors import OptionError
 from scanner.export.formats import SIZES_FIELDS
 from scanner.export.output import Output
-from scanner.export.owners import group_of, owner_of
 from scanner.fields import Field
 from scanner.kernel.met import key_of, met_files
 from scanner.kernel.producers.sizes import ancestor_of
 from scanner.kernel.producers.summary import Counts, add_to
 from scanner.model import is_below
+from scanner.owners import group_of, owner_of
 from scanner.report.classes import MergedClasses, days_of, kind_of
 from scanner.report.data import path_fields, shown_text, valid_text
 from scanner.report.tables import age_label, aligned

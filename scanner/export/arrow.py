@@ -16,9 +16,9 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from scanner.export.formats import missing_extra
-from scanner.export.owners import Names
 from scanner.fields import NAMED, NULL, TARGET, Columns, columns_of, stat_fields, type_of, worker_fields
 from scanner.model import Chunk, Walked
+from scanner.owners import Names
 
 if TYPE_CHECKING:
     from scanner.entry import Stated

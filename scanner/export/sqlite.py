@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from scanner.export.output import Output
-from scanner.export.owners import Names
 from scanner.export.pages import PAGE_BYTES, TablePages, empty_database
 from scanner.export.part import OLD, part_path
 from scanner.export.writers import Record, Write
 from scanner.fields import FIELDS, NAMED, TARGET, Columns, worker_fields
 from scanner.model import Chunk
+from scanner.owners import Names
 
 if TYPE_CHECKING:
     from scanner.kernel.native import Native

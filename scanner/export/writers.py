@@ -11,11 +11,11 @@ from scanner import __version__
 from scanner.encoding import ENCODING, ERRORS, printable, terminal_bytes, utf8_text
 from scanner.export.formats import OutputSpec, is_terminal, missing_extra
 from scanner.export.output import Output
-from scanner.export.owners import Names
 from scanner.export.tree import Total, Tree
 from scanner.fields import TARGET, Columns, with_exact_times, worker_fields
 from scanner.kernel.producers.text import FORMATTERS
 from scanner.model import Chunk, Path
+from scanner.owners import Names
 
 if TYPE_CHECKING:
     from scanner.kernel.native import Native

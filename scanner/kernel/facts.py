@@ -93,7 +93,7 @@ class ScanFacts(NamedTuple):
 
     reader: ReaderKind
     native: Native | None  # None: everything is read in Python
-    clock: Native | None  # tells when directories were made
+    clock: Native | None  # returns when directories were made
     links: LinkRule
     form: int
     by_path: bool

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from scanner.export.owners import group_of, owner_of
 from scanner.kernel.producers.summary import AGES, FUTURE, suffix_of
 from scanner.model import is_below, prefix_of
+from scanner.owners import group_of, owner_of
 from scanner.report.classes import days_of
 from scanner.report.tables import age_label
 

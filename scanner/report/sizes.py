@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scanner.export.owners import owner_of
 from scanner.export.tree import Total, Tree
 from scanner.kernel.producers.summary import SUMMARY_FIELDS, Key
 from scanner.model import Path
 from scanner.options import ProducerSpec
+from scanner.owners import owner_of
 from scanner.report.classes import MergedClasses, by_bytes, days_of, kind_of
 from scanner.report.data import path_fields
 

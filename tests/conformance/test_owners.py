@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from scanner.export import owners
+from scanner import owners
 from tests.support.shell import call
 from tests.support.trees import make
 

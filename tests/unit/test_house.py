@@ -27,7 +27,8 @@ ALLOWED = {
     "aside": {"errors"},
     "aio": FOUNDATION | {"api", "aside", "plan", "run", "signature"},
     "shown": {"encoding", "model", "stats"},
-    "entry": {"errors", "fields", "model"},
+    "entry": {"errors", "fields", "model", "owners"},
+    "owners": {"encoding", "fields"},
     "filters": {"errors", "fields", "model", "units"},
     "mounts": {"encoding", "errors", "model"},
     "kernel": FOUNDATION | {"filters", "mounts"},
@@ -43,9 +44,9 @@ ALLOWED = {
     "garbage": set(),
     "roots": {"model", "mounts", "options"},
     "usage": FOUNDATION | {"export", "kernel", "mounts", "plan", "roots", "run", "signature"},
-    "export": FOUNDATION | {"entry", "kernel"},
+    "export": FOUNDATION | {"owners", "entry", "kernel"},
     "snapshot": FOUNDATION | {"kernel", "mounts", "export", "run", "api", "units"},
-    "report": FOUNDATION | {"stats", "export", "kernel", "units"},
+    "report": FOUNDATION | {"owners", "stats", "export", "kernel", "units"},
     "nightly": FOUNDATION | {"snapshot", "report", "export", "units"},
     "run": FOUNDATION
     | {"kernel", "plan", "backends", "engine", "stats", "monitor", "latency", "garbage", "entry", "export", "snapshot"}
