@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,13 +10,11 @@ from scanner import __version__
 from scanner.encoding import ENCODING, ERRORS, printable, terminal_bytes, utf8_text
 from scanner.export.formats import OutputSpec, is_terminal, missing_extra
 from scanner.export.output import Output
-from scanner.export.tree import Total, Tree
 from scanner.fields import TARGET, Columns, with_exact_times, worker_fields
-from scanner.kernel.producers.text import FORMATTERS
 from scanner.model import Chunk, Path
-from scanner.owners import Names
 
 if TYPE_CHECKING:
+    from scanner.export.tree import Total
     from scanner.kernel.native import Native
 
 GZIP_LEVEL, ZSTD_LEVEL = 6, 3
@@ -53,6 +50,8 @@ class PlainWriter:
 
     def finish(self, record: Record) -> None:
         if self._trailer:
+            import json  # not needed otherwise
+
             self._write(json.dumps({"scan": record()}).encode() + b"\n")
 
 
@@ -60,6 +59,9 @@ class NamedLinesWriter(PlainWriter):
     """Writes lines with names of owners or groups, from columns: workers do not look up names."""
 
     def __init__(self, write: Write, spec: OutputSpec, head: bytes) -> None:
+        from scanner.kernel.producers.text import FORMATTERS
+        from scanner.owners import Names  # not needed otherwise
+
         super().__init__(write, head, trailer=spec.trailer)
         fields = worker_fields(spec.fields)
         self._columns = Columns(with_exact_times(fields), fields)
@@ -100,6 +102,8 @@ class FoldedWriter:
     """Writes a line for each directory: its path with semicolons, and the disk usage of its own entries in bytes."""
 
     def __init__(self, write: Write, roots: Sequence[Path], *, on_terminal: bool = False) -> None:
+        from scanner.export.tree import Tree  # not needed otherwise
+
         self._write = write
         self._tree = Tree(roots)
         self._line = _printable_folded_line if on_terminal else _folded_line
